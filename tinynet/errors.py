@@ -1,0 +1,61 @@
+"""The package's own errors.
+
+Each says what came, what was expected and what to do, and is raised before anything is computed or written. Each
+also subclasses the built-in exception that a Python user would expect, so that ``except ValueError`` works too.
+"""
+
+
+class TinynetError(Exception):
+    """Base class of every error that tinynet raises on purpose."""
+
+
+class ArgumentError(TinynetError, ValueError):
+    """An argument has a value that the function does not take."""
+
+
+class ShapeError(TinynetError, ValueError):
+    """The shapes of arrays, or of a layer and its input, do not fit together."""
+
+
+class DTypeError(TinynetError, TypeError, ValueError):
+    """An array has a dtype that the operation does not take."""
+
+
+class DataError(TinynetError, ValueError):
+    """The values of a dataset are not usable: labels out of range, NaN or infinity, an empty set."""
+
+
+class GradientError(TinynetError, RuntimeError):
+    """A gradient was asked for that does not exist."""
+
+
+class TraceError(TinynetError, RuntimeError):
+    """A value was read while a model was being traced on shapes alone."""
+
+
+class NotBuiltError(TinynetError, RuntimeError):
+    """A layer or a model was used before it knew the shape of its input."""
+
+
+class NonFiniteError(TinynetError, ArithmeticError, RuntimeError):
+    """The loss became NaN or infinite during training."""
+
+
+class ThreadingError(TinynetError, RuntimeError):
+    """Kernels were entered in a process where they cannot run safely (after a fork)."""
+
+
+class DatasetError(TinynetError, OSError):
+    """A dataset could not be found, downloaded or stored."""
+
+
+class FileFormatError(TinynetError, ValueError):
+    """A data file is damaged, or is not what its name says."""
+
+
+class CheckpointError(TinynetError, ValueError):
+    """A model file is damaged, foreign, or does not fit the model."""
+
+
+class WriteError(TinynetError, OSError):
+    """A file could not be written: the disk is full, or the place is read-only or already taken."""
