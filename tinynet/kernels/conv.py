@@ -1,0 +1,161 @@
+"""Convolution as matrix products over im2col, a few images at a time, so that they stay in the cache of a core.
+
+Axes: N images, H x W pixels, C channels, F filters, KH x KW taps. P = (KH, KW, SH, SW, TOP, LEFT, OH, OW) are the
+geometry: taps, strides, padding before, output size. The batch is cut into chunks whose number depends on shapes alone;
+each has its own slot in every working array, and partial sums are added in the order of the chunks.
+"""
+
+import numba
+import numpy as np
+
+from tinynet.kernels.jit import kernel
+
+_MOST_CHUNKS = 8
+_COLUMN_BYTES = 512 * 1024  # of im2col at a time: half of a typical L2 cache
+_MOST_IMAGES = 4
+
+
+def chunks(n: int, rows: int, taps: int, itemsize: int) -> tuple[int, int]:
+    """Give the number of chunks of a batch, and of images whose im2col is made at a time."""
+    group = max(1, min(_MOST_IMAGES, _COLUMN_BYTES // max(1, rows * taps * itemsize)))
+    most = max(1, min(_MOST_CHUNKS, n))
+    return most, max(1, min(group, -(-n // most)))
+
+
+@kernel()
+def im2col(cols, x, first, count, p):
+    """Lay out, for each output pixel, the KH KW C input values that it sees as a row; zeros outside of the image."""
+    h_in, w_in, c_in = x.shape[1], x.shape[2], x.shape[3]
+    kh, kw, sh, sw, top, left, oh, ow = p
+    rows = x.reshape(x.shape[0], h_in, w_in * c_in)
+    run = kw * c_in
+    row = 0
+    for n in range(first, first + count):
+        for i in range(oh):
+            for j in range(ow):
+                w0 = j * sw - left
+                for a in range(kh):
+                    h = i * sh + a - top
+                    base = a * run
+                    if h < 0 or h >= h_in:
+                        for k in range(run):
+                            cols[row, base + k] = 0
+                    elif w0 >= 0 and w0 + kw <= w_in:
+                        start = w0 * c_in
+                        for k in range(run):
+                            cols[row, base + k] = rows[n, h, start + k]
+                    else:
+                        for b in range(kw):
+                            inside = 0 <= w0 + b < w_in
+                            for c in range(c_in):
+                                cols[row, base + b * c_in + c] = x[n, h, w0 + b, c] if inside else 0
+                row += 1
+
+
+@kernel()
+def col2im(x, cols, first, count, p):
+    """Add rows laid out as by im2col back into the images: its adjoint."""
+    h_in, w_in, c_in = x.shape[1], x.shape[2], x.shape[3]
+    kh, kw, sh, sw, top, left, oh, ow = p
+    rows = x.reshape(x.shape[0], h_in, w_in * c_in)
+    run = kw * c_in
+    row = 0
+    for n in range(first, first + count):
+        rows[n] = 0
+        for i in range(oh):
+            for j in range(ow):
+                w0 = j * sw - left
+                lo, hi = max(0, -w0) * c_in, min(kw, w_in - w0) * c_in
+                for a in range(kh):
+                    h = i * sh + a - top
+                    if 0 <= h < h_in:
+                        base, start = a * run, w0 * c_in
+                        for k in range(lo, hi):
+                            rows[n, h, start + k] += cols[row, base + k]
+                row += 1
+
+
+@kernel()
+def bounds(chunk, chunks, n):
+    """Give the first and the last (exclusive) image of a chunk."""
+    return chunk * n // chunks, (chunk + 1) * n // chunks
+
+
+@kernel()
+def forward_chunk(y, cols, x, weights, lo, hi, p):
+    """Convolve images lo to hi: y (pixels, F), weights (KH KW C, F)."""
+    pixels = p[6] * p[7]
+    group = cols.shape[0] // pixels
+    for first in range(lo, hi, group):
+        count = min(group, hi - first)
+        im2col(cols, x, first, count, p)
+        np.dot(cols[: count * pixels], weights, y[first * pixels : (first + count) * pixels])
+
+
+@kernel(parallel=True)
+def conv2d(y, cols, x, w, p):
+    """Compute y (N, OH, OW, F) from x (N, H, W, C) and w (KH, KW, C, F)."""
+    n, chunks, filters = x.shape[0], cols.shape[0], w.shape[3]
+    weights, flat = w.reshape(-1, filters), y.reshape(-1, filters)
+    for chunk in numba.prange(chunks):
+        lo, hi = bounds(chunk, chunks, n)
+        forward_chunk(flat, cols[chunk], x, weights, lo, hi, p)
+
+
+@kernel()
+def input_grad_chunk(dx, cols, g, turned, lo, hi, p):
+    """Bring the cotangent g (pixels, F) of images lo to hi back to the input."""
+    pixels = p[6] * p[7]
+    group = cols.shape[0] // pixels
+    for first in range(lo, hi, group):
+        count = min(group, hi - first)
+        np.dot(g[first * pixels : (first + count) * pixels], turned, cols[: count * pixels])
+        col2im(dx, cols, first, count, p)
+
+
+@kernel(parallel=True)
+def conv2d_input_grad(dx, cols, g, w, p):
+    """Bring the cotangent g (N, OH, OW, F) back to the input: dx (N, H, W, C)."""
+    n, chunks, filters = g.shape[0], cols.shape[0], w.shape[3]
+    turned, flat = w.reshape(-1, filters).T, g.reshape(-1, filters)
+    for chunk in numba.prange(chunks):
+        lo, hi = bounds(chunk, chunks, n)
+        input_grad_chunk(dx, cols[chunk], flat, turned, lo, hi, p)
+
+
+@kernel()
+def weight_grad_chunk(partial, product, cols, x, g, lo, hi, p):
+    """Sum up the weight gradient of images lo to hi."""
+    pixels = p[6] * p[7]
+    group = cols.shape[0] // pixels
+    for first in range(lo, hi, group):
+        count = min(group, hi - first)
+        im2col(cols, x, first, count, p)
+        np.dot(cols[: count * pixels].T, g[first * pixels : (first + count) * pixels], product)
+        for k in range(partial.shape[0]):
+            for f in range(partial.shape[1]):
+                partial[k, f] = product[k, f] if first == lo else partial[k, f] + product[k, f]
+
+
+@kernel()
+def ordered_sum(total, partial, lo, hi):
+    """Add up rows lo to hi of the partial sums, in the order of the chunks."""
+    for k in range(lo, hi):
+        for f in range(total.shape[1]):
+            total[k, f] = partial[0, k, f]
+        for chunk in range(1, partial.shape[0]):
+            for f in range(total.shape[1]):
+                total[k, f] += partial[chunk, k, f]
+
+
+@kernel(parallel=True)
+def conv2d_weight_grad(dw, cols, partial, product, x, g, p):
+    """Bring the cotangent g (N, OH, OW, F) back to the weights: dw (KH, KW, C, F)."""
+    n, chunks, filters = x.shape[0], cols.shape[0], g.shape[3]
+    flat, total = g.reshape(-1, filters), dw.reshape(-1, filters)
+    for chunk in numba.prange(chunks):
+        lo, hi = bounds(chunk, chunks, n)
+        weight_grad_chunk(partial[chunk], product[chunk], cols[chunk], x, flat, lo, hi, p)
+    for chunk in numba.prange(chunks):
+        lo, hi = bounds(chunk, chunks, total.shape[0])
+        ordered_sum(total, partial, lo, hi)

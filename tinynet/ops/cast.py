@@ -1,0 +1,58 @@
+"""Conversion between dtypes, and the dtype that operands share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynet.autograd import Op, Spec, Tensor, Value, as_tensor
+from tinynet.errors import DTypeError
+
+
+def _cast_infer(x: Value, dtype: np.dtype[Any]) -> Spec:
+    return Spec(x.shape, dtype)
+
+
+_cast: Op = Op(
+    "cast",
+    infer=_cast_infer,
+    compute=lambda out, x, dtype: np.copyto(out, x, casting="unsafe"),
+    vjp=(lambda g, out, x, dtype: cast(g, x.dtype),),
+    formula="x in another dtype",
+)
+
+
+def cast(x: Any, dtype: npt.DTypeLike) -> Tensor:
+    """Convert a tensor to another dtype; the tensor itself where it has it already.
+
+    Parameters
+    ----------
+    x : Tensor
+        Any shape and dtype.
+    dtype : dtype_like
+        A real or bool dtype.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of ``x``. Gradients are converted back.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> tn.ops.cast(tn.Tensor([1, 2]), "float32")
+    Tensor([1., 2.], dtype=float32)
+    """
+    x, dtype = as_tensor(x), np.dtype(dtype)
+    if dtype.kind not in "fiub":
+        raise DTypeError(f"cast: a tensor holds numbers of a real or bool dtype, but dtype {dtype} was asked for")
+    return x if x.dtype == dtype else _cast(x, dtype=dtype)
+
+
+def promote(*operands: Any) -> list[Tensor]:
+    """Bring operands to one dtype, as NumPy would; Python scalars are weak: they take that of the tensors."""
+    values = [x if isinstance(x, bool | int | float) else as_tensor(x) for x in operands]
+    dtype = np.result_type(*(x.dtype if isinstance(x, Tensor) else x for x in values))
+    return [cast(x, dtype) if isinstance(x, Tensor) else Tensor(np.asarray(x, dtype)) for x in values]

@@ -1,0 +1,192 @@
+"""Convolution and its two gradients. Each differentiates into the other two, so the set is closed.
+
+Axes: images are N, H, W, C; weights KH, KW, C, F; as in every framework, the weights are not flipped.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from tinynet.autograd import Array, Op, Shape, Spec, Tensor, Value
+from tinynet.errors import ArgumentError, DTypeError, ShapeError
+from tinynet.kernels import conv as kernels
+from tinynet.ops.cast import promote
+
+
+class Geometry(NamedTuple):
+    """How windows lie over images: taps, strides, padding before, and the size of the output."""
+
+    kh: int
+    kw: int
+    sh: int
+    sw: int
+    top: int
+    left: int
+    oh: int
+    ow: int
+
+
+def pair(name: str, argument: str, value: int | Sequence[int]) -> tuple[int, int]:
+    """Bring a size given as one integer or two into the form of two integers of 1 or more."""
+    try:
+        two = (value, value) if not isinstance(value, Sequence) else tuple(value)
+        h, w = (operator.index(v) for v in two)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{name}: {argument} must be an integer or a pair of integers, but got {value!r}") from None
+    if h < 1 or w < 1:
+        raise ArgumentError(f"{name}: {argument} must be 1 or more, but got {value!r}")
+    return h, w
+
+
+def geometry(name: str, shape: Shape, window: tuple[int, int], stride: tuple[int, int], padding: str) -> Geometry:
+    """Work out how windows lie over images of a shape; "same" pads as TensorFlow does, the odd pixel after."""
+    if padding not in ("valid", "same"):
+        raise ArgumentError(f'{name}: padding must be "valid" or "same", but got {padding!r}')
+    before, out = [], []
+    for axis, k, s in zip((1, 2), window, stride, strict=True):
+        n = shape[axis]
+        if padding == "same":
+            size = -(-n // s)
+            before.append(max(0, (size - 1) * s + k - n) // 2)
+        else:
+            if k > n:
+                raise ShapeError(
+                    f"{name}: the window {window} is larger than the image along axis {axis}: x has shape {shape}; use "
+                    'a smaller window, or padding="same" for a convolution'
+                )
+            size = (n - k) // s + 1
+            before.append(0)
+        out.append(size)
+    return Geometry(*window, *stride, before[0], before[1], out[0], out[1])
+
+
+def _columns(n: int, taps: int, p: Geometry, like: Value) -> Spec:
+    pixels = p.oh * p.ow
+    chunks, group = kernels.chunks(n, pixels, taps, like.dtype.itemsize)
+    return Spec((chunks, group * pixels, taps), like.dtype)
+
+
+def _conv2d_infer(x: Value, w: Value, p: Geometry) -> Spec:
+    return Spec((x.shape[0], p.oh, p.ow, w.shape[3]), x.dtype)
+
+
+_conv2d: Op = Op(
+    "conv2d",
+    infer=_conv2d_infer,
+    compute=lambda y, cols, x, w, p: kernels.conv2d(y, cols, x, w, p),
+    scratch=lambda x, w, p: (_columns(x.shape[0], w.shape[0] * w.shape[1] * w.shape[2], p, x),),
+    vjp=(
+        lambda g, y, x, w, p: _conv2d_input_grad(g, w, p=p, size=x.shape[1:3]),
+        lambda g, y, x, w, p: _conv2d_weight_grad(x, g, p=p),
+    ),
+    contiguous=True,
+    threaded=True,
+    formula="y[n, i, j, f] = sum_{a, b, c} x[n, i SH + a - TOP, j SW + b - LEFT, c] w[a, b, c, f]",
+)
+
+
+def _input_grad_infer(g: Value, w: Value, p: Geometry, size: tuple[int, int]) -> Spec:
+    return Spec((g.shape[0], *size, w.shape[2]), g.dtype)
+
+
+_conv2d_input_grad: Op = Op(
+    "conv2d_input_grad",
+    infer=_input_grad_infer,
+    compute=lambda dx, cols, g, w, p, size: kernels.conv2d_input_grad(dx, cols, g, w, p),
+    scratch=lambda g, w, p, size: (_columns(g.shape[0], w.shape[0] * w.shape[1] * w.shape[2], p, g),),
+    vjp=(
+        lambda h, dx, g, w, p, size: _conv2d(h, w, p=p),
+        lambda h, dx, g, w, p, size: _conv2d_weight_grad(h, g, p=p),
+    ),
+    contiguous=True,
+    threaded=True,
+    formula="dx[n, i SH + a - TOP, j SW + b - LEFT, c] += sum_f g[n, i, j, f] w[a, b, c, f]",
+)
+
+
+def _weight_grad_infer(x: Value, g: Value, p: Geometry) -> Spec:
+    return Spec((p.kh, p.kw, x.shape[3], g.shape[3]), x.dtype)
+
+
+def _weight_grad_scratch(x: Value, g: Value, p: Geometry) -> tuple[Spec, ...]:
+    taps = p.kh * p.kw * x.shape[3]
+    cols = _columns(x.shape[0], taps, p, x)
+    partial = Spec((cols.shape[0], taps, g.shape[3]), x.dtype)
+    return cols, partial, partial
+
+
+def _weight_grad_compute(
+    dw: Array, cols: Array, partial: Array, product: Array, x: Array, g: Array, p: Geometry
+) -> None:
+    kernels.conv2d_weight_grad(dw, cols, partial, product, x, g, p)
+
+
+_conv2d_weight_grad: Op = Op(
+    "conv2d_weight_grad",
+    infer=_weight_grad_infer,
+    compute=_weight_grad_compute,
+    scratch=_weight_grad_scratch,
+    vjp=(
+        lambda h, dw, x, g, p: _conv2d_input_grad(g, h, p=p, size=x.shape[1:3]),
+        lambda h, dw, x, g, p: _conv2d(x, h, p=p),
+    ),
+    contiguous=True,
+    threaded=True,
+    formula="dw[a, b, c, f] = sum_{n, i, j} x[n, i SH + a - TOP, j SW + b - LEFT, c] g[n, i, j, f]",
+)
+
+
+def conv2d(x: Any, w: Any, stride: int | tuple[int, int] = 1, padding: str = "valid") -> Tensor:
+    """Convolve images with filters (cross-correlation, as in every framework).
+
+    Parameters
+    ----------
+    x : Tensor
+        Floating, (N, H, W, C).
+    w : Tensor
+        Floating, (KH, KW, C, F).
+    stride : int or (int, int)
+        The step between windows, down and across.
+    padding : {"valid", "same"}
+        Only windows inside of the image; or zeros around it, so that the output has ceil(H / SH) x ceil(W / SW)
+        pixels. The odd zero goes after, as in TensorFlow.
+
+    Returns
+    -------
+    Tensor
+        (N, OH, OW, F).
+
+    Raises
+    ------
+    ShapeError
+        If a rank is not 4, the channels differ, or the window is larger than the image.
+    ArgumentError
+        If stride or padding is none of the above.
+    DTypeError
+        If an argument is not floating.
+
+    Examples
+    --------
+    >>> import numpy as np, tinynet as tn
+    >>> x, w = tn.Tensor(np.ones((1, 3, 3, 1))), tn.Tensor(np.ones((2, 2, 1, 1)))
+    >>> tn.ops.conv2d(x, w).reshape(2, 2)
+    Tensor([[4., 4.],
+            [4., 4.]])
+    """
+    x, w = promote(x, w)
+    if x.dtype.kind != "f":
+        raise DTypeError(f"conv2d: takes floating tensors, but got {x.dtype}; convert with x.astype('float32')")
+    if x.ndim != 4 or w.ndim != 4:
+        raise ShapeError(
+            f"conv2d: x must have the axes (N, H, W, C) and w (KH, KW, C, F), but x has shape {x.shape} and w {w.shape}"
+        )
+    if x.shape[3] != w.shape[2]:
+        raise ShapeError(
+            f"conv2d: x has {x.shape[3]} channels (axis 3 of shape {x.shape}), but w takes {w.shape[2]} (axis 2 of "
+            f"shape {w.shape}); the two must be equal"
+        )
+    window = (w.shape[0], w.shape[1])
+    p = geometry("conv2d", x.shape, window, pair("conv2d", "stride", stride), padding)
+    return _conv2d(x, w, p=p)

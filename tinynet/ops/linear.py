@@ -1,0 +1,133 @@
+"""The matrix product."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinynet.autograd import Array, Op, Spec, Tensor, Value
+from tinynet.errors import DTypeError, ShapeError
+from tinynet.kernels import linear as kernels
+from tinynet.ops.cast import promote
+from tinynet.ops.reduce import sum_to
+from tinynet.ops.shape import reshape
+
+
+def _infer(a: Value, b: Value, trans_a: bool, trans_b: bool) -> Spec:
+    m, k = a.shape[-2:][::-1] if trans_a else a.shape[-2:]
+    k2, n = b.shape[-2:][::-1] if trans_b else b.shape[-2:]
+    if k != k2:
+        raise ShapeError(
+            f"matmul: a has shape {a.shape}{' (transposed)' if trans_a else ''}, which ends in {k} columns, but b has "
+            f"shape {b.shape}{' (transposed)' if trans_b else ''}, which has {k2} rows; the two must be equal"
+        )
+    try:
+        stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+    except ValueError:
+        raise ShapeError(
+            f"matmul: the stacks of a, of shape {a.shape}, and b, of shape {b.shape}, do not broadcast: "
+            f"{a.shape[:-2]} and {b.shape[:-2]}"
+        ) from None
+    return Spec((*stack, m, n), a.dtype)
+
+
+def _flops_chunks(a: Value, b: Value, trans_a: bool, trans_b: bool) -> int:
+    m, n = _infer(a, b, trans_a, trans_b).shape
+    return kernels.chunks(m, 2 * m * n * a.shape[0 if trans_a else 1])
+
+
+def _scratch(a: Value, b: Value, trans_a: bool, trans_b: bool) -> tuple[Spec, ...]:
+    if trans_a and a.ndim == b.ndim == 2:
+        return (Spec(a.shape[::-1], a.dtype),)
+    return ()
+
+
+def _compute(c: Array, *arrays: Array, trans_a: bool, trans_b: bool) -> None:
+    *scratch, a, b = arrays
+    if c.ndim > 2:
+        np.matmul(a.swapaxes(-1, -2) if trans_a else a, b.swapaxes(-1, -2) if trans_b else b, out=c)
+        return
+    chunks = _flops_chunks(a, b, trans_a, trans_b)
+    if trans_a and trans_b:
+        np.copyto(scratch[0], a.T)
+        kernels.matmul_nt(c, scratch[0], b, chunks)
+    elif trans_a:
+        kernels.matmul_tn(c, scratch[0], a, b, chunks)
+    elif trans_b:
+        kernels.matmul_nt(c, a, b, chunks)
+    else:
+        kernels.matmul_nn(c, a, b, chunks)
+
+
+def _a_vjp(g: Tensor, out: Tensor, a: Tensor, b: Tensor, trans_a: bool, trans_b: bool) -> Tensor:
+    if trans_a:
+        return sum_to(_matmul(b, g, trans_a=trans_b, trans_b=True), a.shape)
+    return sum_to(_matmul(g, b, trans_a=False, trans_b=not trans_b), a.shape)
+
+
+def _b_vjp(g: Tensor, out: Tensor, a: Tensor, b: Tensor, trans_a: bool, trans_b: bool) -> Tensor:
+    if trans_b:
+        return sum_to(_matmul(g, a, trans_a=True, trans_b=trans_a), b.shape)
+    return sum_to(_matmul(a, g, trans_a=not trans_a, trans_b=False), b.shape)
+
+
+_matmul: Op = Op(
+    "matmul",
+    infer=_infer,
+    compute=_compute,
+    vjp=(_a_vjp, _b_vjp),
+    scratch=_scratch,
+    contiguous=True,
+    threaded=True,
+    formula="c[i, j] = sum_k a[i, k] b[k, j], with a or b transposed where asked",
+)
+
+
+def matmul(a: Any, b: Any, trans_a: bool = False, trans_b: bool = False) -> Tensor:
+    """Multiply matrices, or stacks of them.
+
+    Parameters
+    ----------
+    a : Tensor
+        Floating, (..., M, K), or (K,) for a row vector.
+    b : Tensor
+        Floating, (..., K, N), or (K,) for a column vector. Leading axes broadcast.
+    trans_a, trans_b : bool
+        Take the last two axes of ``a`` (``b``) the other way round, without a copy.
+
+    Returns
+    -------
+    Tensor
+        (..., M, N), without the axis of a vector.
+
+    Raises
+    ------
+    ShapeError
+        If the inner lengths differ, or an argument has no axes.
+    DTypeError
+        If an argument is not floating.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> a, b = tn.Tensor([[1.0, 2.0]]), tn.Tensor([[3.0, 4.0]])
+    >>> tn.ops.matmul(a, b, trans_b=True)
+    Tensor([[11.]])
+    """
+    a, b = promote(a, b)
+    if a.dtype.kind != "f":
+        raise DTypeError(f"matmul: takes floating tensors, but got {a.dtype}; convert with x.astype('float32')")
+    if not a.ndim or not b.ndim:
+        raise ShapeError(f"matmul: takes matrices or vectors, but a has shape {a.shape} and b has shape {b.shape}")
+    row, column = a.ndim == 1, b.ndim == 1
+    c: Tensor = _matmul(
+        reshape(a, (1, a.size)) if row else a,
+        reshape(b, (b.size, 1)) if column else b,
+        trans_a=bool(trans_a) and not row,
+        trans_b=bool(trans_b) and not column,
+    )
+    if not row and not column:
+        return c
+    shape = c.shape[: -2 if row and column else -1] if column else (*c.shape[:-2], c.shape[-1])
+    return reshape(c, shape)

@@ -1,0 +1,277 @@
+"""Softmax and the losses. The losses work on logits, where they are stable at any size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinynet.autograd import Array, Op, Tensor, Value, as_tensor
+from tinynet.errors import DataError, DTypeError, ShapeError
+from tinynet.kernels import loss as kernels
+from tinynet.ops.cast import cast
+from tinynet.ops.pointwise import exp, logaddexp, sigmoid
+from tinynet.ops.reduce import mean, sum
+from tinynet.ops.shape import getitem, reshape, transpose
+
+
+def _infer(name: str) -> Callable[[Value], Value]:
+    def infer(x: Value) -> Value:
+        if x.dtype.kind != "f":
+            raise DTypeError(f"{name}: takes floating tensors, but got {x.dtype}; convert with x.astype('float32')")
+        if not x.ndim or not x.shape[-1]:
+            raise ShapeError(f"{name}: x must have an axis of at least one class, but has shape {x.shape}")
+        return x
+
+    return infer
+
+
+def _rows(kernel: Callable[[Array, Array], None]) -> Callable[[Array, Array], None]:
+    def compute(y: Array, x: Array) -> None:
+        kernel(y.reshape(-1, x.shape[-1]), x.reshape(-1, x.shape[-1]))
+
+    return compute
+
+
+_softmax: Op = Op(
+    "softmax",
+    infer=_infer("softmax"),
+    compute=_rows(kernels.softmax),
+    vjp=(lambda g, y, x: y * (g - sum(g * y, -1, keepdims=True)),),
+    contiguous=True,
+    formula="y[k] = e^x[k] / sum_j e^x[j], over the last axis",
+)
+
+_log_softmax: Op = Op(
+    "log_softmax",
+    infer=_infer("log_softmax"),
+    compute=_rows(kernels.log_softmax),
+    vjp=(lambda g, y, x: g - exp(y) * sum(g, -1, keepdims=True),),
+    contiguous=True,
+    formula="y[k] = x[k] - log sum_j e^x[j], over the last axis",
+)
+
+
+def _over(op: Op, x: Tensor, axis: int) -> Tensor:
+    """Apply an op of the last axis along another one."""
+    if not -x.ndim <= axis < x.ndim:
+        raise ShapeError(f"{op.name}: axis {axis} does not fit x, which has shape {x.shape}")
+    last = x.ndim - 1
+    axis %= x.ndim
+    order = [last if a == axis else axis if a == last else a for a in range(x.ndim)]
+    y: Tensor = op(x) if axis == last else transpose(op(transpose(x, order)), order)
+    return y
+
+
+def softmax(x: Any, axis: int = -1) -> Tensor:
+    """Turn logits into probabilities.
+
+    Parameters
+    ----------
+    x : Tensor
+        Floating, any shape with at least one axis.
+    axis : int
+        The axis of the classes.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of ``x``; positive, with sum 1 along the axis.
+
+    Raises
+    ------
+    ShapeError, DTypeError
+        If there is no such axis, or ``x`` is not floating.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> tn.ops.softmax(tn.Tensor([0.0, 0.0]))
+    Tensor([0.5, 0.5])
+    """
+    return _over(_softmax, as_tensor(x), axis)
+
+
+def log_softmax(x: Any, axis: int = -1) -> Tensor:
+    """Turn logits into log-probabilities.
+
+    Parameters
+    ----------
+    x : Tensor
+        Floating, any shape with at least one axis.
+    axis : int
+        The axis of the classes.
+
+    Returns
+    -------
+    Tensor
+        Of the shape of ``x``; its exponential is the softmax.
+
+    Raises
+    ------
+    ShapeError, DTypeError
+        If there is no such axis, or ``x`` is not floating.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> tn.ops.log_softmax(tn.Tensor([0.0, 1e4]))
+    Tensor([-10000.,      0.])
+    """
+    return _over(_log_softmax, as_tensor(x), axis)
+
+
+def _logits(output: Tensor, activation: Op) -> Tensor:
+    """Give what went into the activation that made a tensor, or the tensor itself if another op made it."""
+    return output.node.inputs[0] if output.node is not None and output.node.op is activation else output
+
+
+def check_classes(labels: Array, n: int, classes: int) -> None:
+    """Check class labels against an output of shape (n, classes).
+
+    Parameters
+    ----------
+    labels : ndarray
+        Integers (n,) from 0 to classes - 1, or rows (n, classes) that are >= 0 and sum to 1.
+    n, classes : int
+        The shape of the output.
+
+    Raises
+    ------
+    DTypeError, ShapeError, DataError
+        If the labels are not of that form.
+    """
+    if labels.ndim == 2 and labels.shape == (n, classes) and (classes > 1 or labels.dtype.kind == "f"):
+        sums = labels.sum(axis=1, dtype=np.float64)
+        if not (np.min(labels, initial=0) >= 0 and np.allclose(sums, 1, rtol=0, atol=1e-4)):
+            raise DataError(
+                f"cross_entropy: rows of labels must be probabilities, each >= 0 and with sum 1, but the values run "
+                f"from {labels.min():g} to {labels.max():g} and the sums from {sums.min():g} to {sums.max():g}"
+            )
+        return
+    if labels.ndim == 1 and labels.dtype.kind not in "iu":
+        raise DTypeError(
+            f"cross_entropy: labels are class numbers, so integers, but got dtype {labels.dtype} of shape "
+            f"{labels.shape}; convert with labels.astype(int) if they are whole numbers"
+        )
+    if labels.shape != (n,):
+        raise ShapeError(
+            f"cross_entropy: the output has shape {(n, classes)}, so labels must have shape {(n,)} (class numbers) or "
+            f"{(n, classes)} (probabilities), but have {labels.shape}"
+        )
+    if n and not (labels.min() >= 0 and labels.max() < classes):
+        raise DataError(
+            f"cross_entropy: labels must be from 0 to {classes - 1} for {classes} classes, but run from "
+            f"{labels.min()} to {labels.max()}"
+        )
+
+
+def cross_entropy(output: Any, labels: Any) -> Tensor:
+    """Mean cross-entropy of class labels.
+
+    Parameters
+    ----------
+    output : Tensor
+        (N, K). If a softmax over the last axis made it, the loss is computed from the input of that softmax, which is
+        exact at any size; anything else is taken as logits.
+    labels : Tensor or array
+        Integers (N,) from 0 to K - 1; or rows (N, K) that are >= 0 and sum to 1, such as `one_hot` gives.
+
+    Returns
+    -------
+    Tensor
+        Of no axes: the mean over the samples of -log(probability of the label).
+
+    Raises
+    ------
+    ShapeError, DTypeError, DataError
+        If the output is no (N, K) or the labels do not fit it.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> round(tn.ops.cross_entropy(tn.Tensor([[0.0, 0.0]]), [1]).item(), 6)
+    0.693147
+    """
+    output, labels = as_tensor(output), as_tensor(labels)
+    if output.ndim != 2:
+        raise ShapeError(
+            f"cross_entropy: the output must have shape (N, classes), but has {output.shape}; is a Flatten missing?"
+        )
+    n, classes = output.shape
+    if not n:
+        raise ShapeError("cross_entropy: the output has no samples; there is no mean of nothing")
+    if not labels.symbolic:
+        check_classes(labels.data, n, classes)
+    logs = log_softmax(_logits(output, _softmax))
+    if labels.ndim == 1:
+        return -mean(getitem(logs, (np.arange(n), labels)))
+    return -sum(cast(labels, logs.dtype) * logs) / n
+
+
+def check_binary(labels: Array, shape: tuple[int, ...]) -> None:
+    """Check binary labels against an output of shape (n,) or (n, 1).
+
+    Parameters
+    ----------
+    labels : ndarray
+        0 and 1 in any dtype, or bool; (n,) or (n, 1).
+    shape : tuple of int
+        The shape of the output.
+
+    Raises
+    ------
+    ShapeError, DataError
+        If the labels are not of that form.
+    """
+    n = shape[0]
+    if labels.shape not in ((n,), (n, 1)):
+        raise ShapeError(
+            f"binary_cross_entropy: the output has shape {shape}, so labels must have shape {(n,)} or {(n, 1)}, "
+            f"but have {labels.shape}"
+        )
+    if not np.isin(labels, (0, 1)).all():
+        raise DataError(
+            f"binary_cross_entropy: labels must be 0 or 1, but run from {labels.min()} to {labels.max()}; for more "
+            "than two classes use cross_entropy"
+        )
+
+
+def binary_cross_entropy(output: Any, labels: Any) -> Tensor:
+    """Mean cross-entropy of labels 0 and 1.
+
+    Parameters
+    ----------
+    output : Tensor
+        (N,) or (N, 1). If a sigmoid made it, the loss is computed from the input of that sigmoid, which is exact at
+        any size; anything else is taken as logits.
+    labels : Tensor or array
+        0 and 1, or bool; (N,) or (N, 1).
+
+    Returns
+    -------
+    Tensor
+        Of no axes: the mean over the samples of log(1 + e^-z) for label 1, log(1 + e^z) for label 0, z the logit.
+
+    Raises
+    ------
+    ShapeError, DTypeError, DataError
+        If the output is no (N,) or (N, 1), or the labels do not fit it.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> tn.ops.binary_cross_entropy(tn.Tensor([1e4, 1e4]), [1, 0]).item()
+    5000.0
+    """
+    output, labels = as_tensor(output), as_tensor(labels)
+    if output.ndim not in (1, 2) or output.shape[1:] not in ((), (1,)):
+        raise ShapeError(f"binary_cross_entropy: the output must have shape (N,) or (N, 1), but has {output.shape}")
+    if not output.shape[0]:
+        raise ShapeError("binary_cross_entropy: the output has no samples; there is no mean of nothing")
+    if not labels.symbolic:
+        check_binary(labels.data, output.shape)
+    logits = reshape(_logits(output, sigmoid), (output.shape[0],))
+    toward_one = 1 - 2 * reshape(cast(labels, logits.dtype), logits.shape)
+    return mean(logaddexp(0.0, toward_one * logits))

@@ -1,0 +1,112 @@
+"""Max-pooling, its unpooling and the gather: each is the derivative of another, so the set is closed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinynet.autograd import Array, Op, Shape, Spec, Tensor, Value, as_tensor
+from tinynet.errors import DTypeError, ShapeError
+from tinynet.kernels import pool as kernels
+from tinynet.ops.conv import Geometry, geometry, pair
+
+
+def _infer(x: Value, p: Geometry) -> tuple[Spec, Spec]:
+    shape = (x.shape[0], p.oh, p.ow, x.shape[3])
+    return Spec(shape, x.dtype), Spec(shape, np.dtype(np.uint8 if p.kh * p.kw <= 256 else np.int32))
+
+
+def _max_pool_compute(y: Array, index: Array, x: Array, p: Geometry) -> None:
+    kernels.max_pool(y, index, x, p.kh, p.kw, p.sh, p.sw)
+
+
+_max_pool: Op = Op(
+    "max_pool",
+    infer=_infer,
+    compute=_max_pool_compute,
+    vjp=(lambda g, out, x, p: _max_unpool(g[0], out[1], p=p, size=x.shape[1:3]),),
+    constant=frozenset({1}),
+    contiguous=True,
+    threaded=True,
+    formula="y[n, i, j, c] = max_{a, b} x[n, i SH + a, j SW + b, c], and the first place of it in row order",
+)
+
+
+def _unpool_infer(g: Value, index: Value, p: Geometry, size: tuple[int, int]) -> Spec:
+    return Spec((g.shape[0], *size, g.shape[3]), g.dtype)
+
+
+def _unpool_compute(x: Array, g: Array, index: Array, p: Geometry, size: Shape) -> None:
+    kernels.max_unpool(x, g, index, p.kh, p.kw, p.sh, p.sw)
+
+
+_max_unpool: Op = Op(
+    "max_unpool",
+    infer=_unpool_infer,
+    compute=_unpool_compute,
+    vjp=(lambda h, x, g, index, p, size: _pool_gather(h, index, p=p),),
+    contiguous=True,
+    threaded=True,
+    formula="x[n, i SH + a, j SW + b, c] += g[n, i, j, c], (a, b) the place that index names",
+)
+
+
+def _gather_compute(y: Array, x: Array, index: Array, p: Geometry) -> None:
+    kernels.pool_gather(y, x, index, p.kw, p.sh, p.sw)
+
+
+_pool_gather: Op = Op(
+    "pool_gather",
+    infer=lambda x, index, p: Spec(index.shape, x.dtype),
+    compute=_gather_compute,
+    vjp=(lambda g, y, x, index, p: _max_unpool(g, index, p=p, size=x.shape[1:3]),),
+    contiguous=True,
+    threaded=True,
+    formula="y[n, i, j, c] = x[n, i SH + a, j SW + b, c], (a, b) the place that index names",
+)
+
+
+def max_pool(x: Any, pool_size: int | tuple[int, int], stride: int | tuple[int, int] | None = None) -> Tensor:
+    """Take the maximum of each window. Its gradient goes to the first maximum in row order; NaN comes out as NaN.
+
+    Parameters
+    ----------
+    x : Tensor
+        Floating, (N, H, W, C).
+    pool_size : int or (int, int)
+        The height and width of the windows.
+    stride : int or (int, int), optional
+        The step between windows; the window itself by default. Windows may overlap.
+
+    Returns
+    -------
+    Tensor
+        (N, OH, OW, C); windows that would reach beyond the image are left out.
+
+    Raises
+    ------
+    ShapeError
+        If the rank is not 4, or the window is larger than the image.
+    ArgumentError
+        If a size is not 1 or more.
+    DTypeError
+        If ``x`` is not floating.
+
+    Examples
+    --------
+    >>> import numpy as np, tinynet as tn
+    >>> x = tn.Tensor(np.arange(16.0).reshape(1, 4, 4, 1))
+    >>> tn.ops.max_pool(x, 2).reshape(2, 2)
+    Tensor([[ 5.,  7.],
+            [13., 15.]])
+    """
+    x = as_tensor(x)
+    if x.dtype.kind != "f":
+        raise DTypeError(f"max_pool: takes floating tensors, but got {x.dtype}; convert with x.astype('float32')")
+    if x.ndim != 4:
+        raise ShapeError(f"max_pool: x must have the axes (N, H, W, C), but has shape {x.shape}")
+    window = pair("max_pool", "pool_size", pool_size)
+    step = window if stride is None else pair("max_pool", "stride", stride)
+    y: Tensor = _max_pool(x, p=geometry("max_pool", x.shape, window, step, "valid"))[0]
+    return y

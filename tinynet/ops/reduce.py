@@ -1,0 +1,252 @@
+"""Ops that reduce axes, and broadcast_to, the adjoint of a sum."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinynet.autograd import Array, Op, Shape, Spec, Tensor, Value, as_tensor
+from tinynet.errors import ShapeError
+from tinynet.ops.shape import _index_add, normal_axes, reshape, transpose
+
+Axis = int | Sequence[int] | None
+
+
+def _sum_infer(x: Value, axes: tuple[int, ...]) -> Spec:
+    dtype = x.dtype if x.dtype.kind == "f" else np.dtype(np.int64)
+    return Spec(tuple(n for a, n in enumerate(x.shape) if a not in axes), dtype)
+
+
+def _sum_vjp(g: Tensor, out: Tensor, x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    return broadcast_to(reshape(g, tuple(1 if a in axes else n for a, n in enumerate(x.shape))), x.shape)
+
+
+_sum: Op = Op(
+    "sum",
+    infer=_sum_infer,
+    compute=lambda out, x, axes: np.sum(x, axis=axes, out=out),
+    vjp=(_sum_vjp,),
+    formula="the sum of x over the axes",
+)
+
+
+def _keep(x: Tensor, axes: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(1 if a in axes else n for a, n in enumerate(x.shape))
+
+
+def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Sum over some axes.
+
+    Parameters
+    ----------
+    x : Tensor
+        Any shape; integers and bools are summed as int64.
+    axis : int or sequence of int, optional
+        The axes to sum over; all by default.
+    keepdims : bool
+        Keep those axes, with length 1.
+
+    Returns
+    -------
+    Tensor
+        The sums, in the dtype of ``x``.
+
+    Raises
+    ------
+    ShapeError
+        If an axis does not exist.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> tn.ops.sum(tn.Tensor([[1.0, 2.0], [3.0, 4.0]]), axis=0)
+    Tensor([4., 6.])
+    """
+    x = as_tensor(x)
+    axes = normal_axes("sum", axis, x)
+    y = _sum(x, axes=axes)
+    return reshape(y, _keep(x, axes)) if keepdims else y
+
+
+def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Average over some axes.
+
+    Parameters
+    ----------
+    x : Tensor
+        Floating, any shape with at least one value to average.
+    axis : int or sequence of int, optional
+        The axes to average over; all by default.
+    keepdims : bool
+        Keep those axes, with length 1.
+
+    Returns
+    -------
+    Tensor
+        The means, in the dtype of ``x``.
+
+    Raises
+    ------
+    ShapeError
+        If an axis does not exist, or there is nothing to average.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> tn.ops.mean(tn.Tensor([1.0, 2.0, 6.0]))
+    Tensor(3.)
+    """
+    x = as_tensor(x)
+    count = math.prod(x.shape[a] for a in normal_axes("mean", axis, x))
+    if count == 0:
+        raise ShapeError(f"mean: x of shape {x.shape} has no values along axis {axis}; there is no mean of nothing")
+    return sum(x, axis, keepdims) / count
+
+
+def _max_compute(y: Array, index: Array, x: Array) -> None:
+    np.max(x, axis=-1, out=y)
+    np.argmax(x, axis=-1, out=index)
+
+
+def _max_vjp(g: tuple[Tensor, None], out: tuple[Tensor, Tensor], x: Tensor) -> Tensor:
+    return _index_add(g[0], Tensor(np.arange(x.shape[0])), out[1], shape=x.shape)
+
+
+_max: Op = Op(
+    "max",
+    infer=lambda x: (Spec(x.shape[:-1], x.dtype), Spec(x.shape[:-1], np.dtype(np.intp))),
+    compute=_max_compute,
+    vjp=(_max_vjp,),
+    constant=frozenset({1}),
+    formula="the maximum of each row of a matrix, and its first place",
+)
+
+
+def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
+    """Maximum over some axes. The gradient goes to the first maximum in row order; NaN comes out as NaN.
+
+    Parameters
+    ----------
+    x : Tensor
+        Any shape with at least one value along the axes.
+    axis : int or sequence of int, optional
+        The axes to go over; all by default.
+    keepdims : bool
+        Keep those axes, with length 1.
+
+    Returns
+    -------
+    Tensor
+        The maxima, in the dtype of ``x``.
+
+    Raises
+    ------
+    ShapeError
+        If an axis does not exist, or has no values.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> t = tn.Tensor([3.0, 5.0, 5.0], requires_grad=True)
+    >>> tn.grad(t.max(), [t])
+    [Tensor([0., 1., 0.])]
+    """
+    x = as_tensor(x)
+    axes = normal_axes("max", axis, x)
+    kept = tuple(a for a in range(x.ndim) if a not in axes)
+    count = math.prod(x.shape[a] for a in axes)
+    if count == 0:
+        raise ShapeError(f"max: x of shape {x.shape} has no values along axis {axis}; there is no maximum of nothing")
+    rows = reshape(transpose(x, kept + axes), (math.prod(x.shape[a] for a in kept), count))
+    y, _ = _max(rows)
+    return reshape(y, _keep(x, axes) if keepdims else tuple(x.shape[a] for a in kept))
+
+
+# --- broadcast and its adjoint
+
+
+def _broadcast_infer(x: Value, shape: Shape) -> Spec:
+    try:
+        fits = np.broadcast_shapes(x.shape, shape) == shape
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ShapeError(
+            f"broadcast_to: x of shape {x.shape} does not broadcast to {shape}; counted from the last, each of its "
+            "axes must have length 1 or that of the new shape"
+        )
+    return Spec(shape, x.dtype)
+
+
+_broadcast_to: Op = Op(
+    "broadcast_to",
+    infer=_broadcast_infer,
+    view=lambda x, shape: np.broadcast_to(x, shape),
+    vjp=(lambda g, out, x, shape: sum_to(g, x.shape),),
+    formula="x repeated along axes of length 1 and new leading axes",
+)
+
+
+def broadcast_to(x: Any, shape: Sequence[int]) -> Tensor:
+    """Repeat along axes of length 1 and new leading axes, without a copy.
+
+    Parameters
+    ----------
+    x : Tensor
+        Any shape.
+    shape : sequence of int
+        The shape to take.
+
+    Returns
+    -------
+    Tensor
+        A read-only view of ``x``.
+
+    Raises
+    ------
+    ShapeError
+        If ``x`` does not broadcast to the shape.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> tn.ops.broadcast_to(tn.Tensor([1, 2]), (2, 2))
+    Tensor([[1, 2],
+            [1, 2]])
+    """
+    x, new = as_tensor(x), tuple(operator.index(n) for n in shape)
+    return x if x.shape == new else _broadcast_to(x, shape=new)
+
+
+def sum_to(x: Any, shape: Sequence[int]) -> Tensor:
+    """Sum over the axes along which ``shape`` would be repeated to give the shape of ``x``.
+
+    The adjoint of `broadcast_to`, and so the last step of the gradient of every op that broadcasts.
+
+    Parameters
+    ----------
+    x : Tensor
+        Any shape.
+    shape : sequence of int
+        A shape that broadcasts to that of ``x``.
+
+    Returns
+    -------
+    Tensor
+        Of shape ``shape``.
+
+    Examples
+    --------
+    >>> import numpy as np, tinynet as tn
+    >>> tn.ops.sum_to(tn.Tensor(np.ones((3, 2))), (1, 2))
+    Tensor([[3., 3.]])
+    """
+    x, new = as_tensor(x), tuple(shape)
+    _broadcast_infer(Spec(new, x.dtype), x.shape)
+    extra = x.ndim - len(new)
+    axes = [a for a in range(x.ndim) if a < extra or (new[a - extra] == 1 and x.shape[a] != 1)]
+    return reshape(sum(x, axes), new) if axes else reshape(x, new)

@@ -1,0 +1,362 @@
+"""Ops that move values and compute nothing: reshape, transpose, slices, indexing, concatenate, pad."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tinynet.autograd import Array, Op, Shape, Spec, Tensor, Value, as_tensor
+from tinynet.errors import ArgumentError, DTypeError, ShapeError
+from tinynet.ops.cast import promote
+
+# --- reshape
+
+
+def _reshape_infer(x: Value, shape: Shape) -> Spec:
+    if math.prod(x.shape) != math.prod(shape):
+        raise ShapeError(
+            f"reshape: x has shape {x.shape}, which is {math.prod(x.shape)} values; shape {shape} takes "
+            f"{math.prod(shape)}"
+        )
+    return Spec(shape, x.dtype)
+
+
+_reshape: Op = Op(
+    "reshape",
+    infer=_reshape_infer,
+    view=lambda x, shape: x.reshape(shape),
+    vjp=(lambda g, out, x, shape: reshape(g, x.shape),),
+    contiguous=True,
+    formula="the same values in row order, in another shape",
+)
+
+
+def reshape(x: Any, shape: int | Sequence[int]) -> Tensor:
+    """Give the same values, in row order, in another shape.
+
+    Parameters
+    ----------
+    x : Tensor
+        Any shape.
+    shape : int or sequence of int
+        The new lengths; one of them may be -1 and is then worked out.
+
+    Returns
+    -------
+    Tensor
+        Of the shape asked for; it shares memory with ``x`` where that is contiguous.
+
+    Raises
+    ------
+    ShapeError
+        If the number of values differs.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> tn.Tensor([1, 2, 3, 4]).reshape(2, -1)
+    Tensor([[1, 2],
+            [3, 4]])
+    """
+    x = as_tensor(x)
+    lengths = [shape] if isinstance(shape, int | np.integer) else list(shape)
+    new = [operator.index(n) for n in lengths]
+    if new.count(-1) == 1:
+        rest = math.prod(n for n in new if n != -1)
+        if rest <= 0 or x.size % rest:
+            raise ShapeError(f"reshape: x of shape {x.shape} does not divide into shape {tuple(new)}")
+        new[new.index(-1)] = x.size // rest
+    if min(new, default=0) < 0:
+        raise ShapeError(f"reshape: lengths must be 0 or more, with at most one -1, but shape {tuple(new)} came")
+    return x if x.shape == tuple(new) else _reshape(x, shape=tuple(new))
+
+
+# --- transpose
+
+_transpose: Op = Op(
+    "transpose",
+    infer=lambda x, axes: Spec(tuple(x.shape[a] for a in axes), x.dtype),
+    view=lambda x, axes: x.transpose(axes),
+    vjp=(lambda g, out, x, axes: _transpose(g, axes=tuple(int(a) for a in np.argsort(axes))),),
+    formula="axis i of the result is axis axes[i] of x",
+)
+
+
+def transpose(x: Any, axes: Sequence[int] | None = None) -> Tensor:
+    """Permute the axes; without ``axes``, reverse them.
+
+    Parameters
+    ----------
+    x : Tensor
+        Any shape.
+    axes : sequence of int, optional
+        A permutation of the axes of ``x``.
+
+    Returns
+    -------
+    Tensor
+        Shares memory with ``x``.
+
+    Raises
+    ------
+    ShapeError
+        If ``axes`` is no permutation of the axes.
+
+    Examples
+    --------
+    >>> import numpy as np, tinynet as tn
+    >>> tn.ops.transpose(tn.Tensor(np.zeros((2, 3, 4))), (0, 2, 1)).shape
+    (2, 4, 3)
+    """
+    x = as_tensor(x)
+    order = tuple(range(x.ndim))[::-1] if axes is None else tuple(operator.index(a) for a in axes)
+    normal = tuple(a + x.ndim if a < 0 else a for a in order)
+    if sorted(normal) != list(range(x.ndim)):
+        raise ShapeError(f"transpose: axes {order} are no permutation of the {x.ndim} axes of x, of shape {x.shape}")
+    return _transpose(x, axes=normal)
+
+
+# --- slices and their adjoint, which pads with zeros
+
+_slice: Op = Op(
+    "slice",
+    infer=lambda x, key: Spec(np.broadcast_to(np.int8(0), x.shape)[key].shape, x.dtype),
+    view=lambda x, key: x[key],
+    vjp=(lambda g, out, x, key: _unslice(g, key=key, shape=x.shape),),
+    formula="x[key], for slices, integers, None and ...",
+)
+
+
+def _unslice_compute(out: Array, g: Array, key: Any, shape: Shape) -> None:
+    out[...] = 0
+    out[key] = g
+
+
+_unslice: Op = Op(
+    "unslice",
+    infer=lambda g, key, shape: Spec(shape, g.dtype),
+    compute=_unslice_compute,
+    vjp=(lambda h, out, g, key, shape: _slice(h, key=key),),
+    formula="zeros of the given shape with g at [key]: the adjoint of slice",
+)
+
+
+def pad(x: Any, widths: Sequence[tuple[int, int]]) -> Tensor:
+    """Surround with zeros.
+
+    Parameters
+    ----------
+    x : Tensor
+        Any shape.
+    widths : sequence of (int, int)
+        For each axis, how many zeros to put before and after.
+
+    Returns
+    -------
+    Tensor
+        Each axis longer by the two widths.
+
+    Raises
+    ------
+    ShapeError
+        If there is not one pair of widths, of 0 or more, for each axis.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> tn.ops.pad(tn.Tensor([1, 2]), [(1, 2)])
+    Tensor([0, 1, 2, 0, 0])
+    """
+    x = as_tensor(x)
+    pairs = [(operator.index(a), operator.index(b)) for a, b in widths]
+    if len(pairs) != x.ndim or any(a < 0 or b < 0 for a, b in pairs):
+        raise ShapeError(
+            f"pad: x has shape {x.shape}, so widths must be {x.ndim} pairs (before, after) of 0 or more, "
+            f"but {pairs} came"
+        )
+    key = tuple(slice(before, before + n) for (before, _), n in zip(pairs, x.shape, strict=True))
+    shape = tuple(before + n + after for (before, after), n in zip(pairs, x.shape, strict=True))
+    return _unslice(x, key=key, shape=shape)
+
+
+# --- indexing by integer arrays and its adjoint
+
+
+def _index_infer(x: Value, *indices: Value) -> Spec:
+    return Spec(np.broadcast_shapes(*(i.shape for i in indices)) + x.shape[len(indices) :], x.dtype)
+
+
+def _index_compute(out: Array, x: Array, *indices: Array) -> None:
+    if len(indices) == 1:
+        np.take(x, indices[0], axis=0, out=out, mode="wrap")  # "wrap" writes straight into out; _indices has checked
+    else:
+        out[...] = x[indices]
+
+
+_index: Op = Op(
+    "index",
+    infer=_index_infer,
+    compute=_index_compute,
+    vjp=(lambda g, out, x, *indices: _index_add(g, *indices, shape=x.shape),),
+    formula="x[i, j, ...] for integer arrays i, j, ... over the leading axes",
+)
+
+
+def _index_add_compute(out: Array, g: Array, *indices: Array, shape: Shape) -> None:
+    out[...] = 0
+    np.add.at(out, indices, g)
+
+
+_index_add: Op = Op(
+    "index_add",
+    infer=lambda g, *indices, shape: Spec(shape, g.dtype),
+    compute=_index_add_compute,
+    vjp=(lambda h, out, g, *indices, shape: _index(h, *indices),),
+    formula="zeros of the given shape with g added at [i, j, ...]: the adjoint of index",
+)
+
+
+def _indices(x: Tensor, key: tuple[Any, ...]) -> list[Tensor]:
+    """Check indices against the axes they go to."""
+    indices = [as_tensor(i) for i in key]
+    if len(indices) > x.ndim:
+        raise ShapeError(f"indexing: {len(indices)} indices came for a tensor of shape {x.shape}")
+    for axis, i in enumerate(indices):
+        if i.dtype.kind not in "iu":
+            raise DTypeError(
+                f"indexing: the index of axis {axis} has dtype {i.dtype}; an index holds integers (for a mask, use "
+                "np.nonzero(mask) or tn.ops.where)"
+            )
+        if not i.symbolic and i.size and not (-x.shape[axis] <= i.data.min() and i.data.max() < x.shape[axis]):
+            raise ArgumentError(
+                f"indexing: the index of axis {axis} runs from {i.data.min()} to {i.data.max()}, but that axis of a "
+                f"tensor of shape {x.shape} has length {x.shape[axis]}"
+            )
+    try:
+        np.broadcast_shapes(*(i.shape for i in indices))
+    except ValueError:
+        raise ShapeError(
+            f"indexing: the index arrays have shapes {[i.shape for i in indices]}, which do not fit"
+        ) from None
+    return indices
+
+
+def getitem(x: Any, key: Any) -> Tensor:
+    """Take part of a tensor: ``x[key]``.
+
+    Parameters
+    ----------
+    x : Tensor
+        Any shape.
+    key : int, slice, None, ..., integer array, or a tuple of them
+        As in NumPy. Integer arrays index the leading axes and do not mix with slices; take two steps instead.
+
+    Returns
+    -------
+    Tensor
+        For slices it shares memory with ``x``.
+
+    Raises
+    ------
+    ShapeError, ArgumentError, DTypeError
+        If there are too many indices, one is out of range, or one is no integer.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> t = tn.Tensor([10, 20, 30])
+    >>> t[1:], t[[2, 0, 0]]
+    (Tensor([20, 30]), Tensor([30, 10, 10]))
+    """
+    x = as_tensor(x)
+    parts = key if isinstance(key, tuple) else (key,)
+    arrays = [isinstance(p, Tensor | np.ndarray | list) for p in parts]
+    if any(arrays):
+        mixed = [p for p, array in zip(parts, arrays, strict=True) if not array and not isinstance(p, int | np.integer)]
+        if mixed:
+            raise ArgumentError(f"indexing: integer arrays and {mixed[0]!r} do not mix in one index; take two steps")
+        return _index(x, *_indices(x, parts))
+    for p in parts:
+        if not isinstance(p, int | np.integer | slice | type(None) | type(...)) or isinstance(p, bool):
+            raise DTypeError(f"indexing: cannot index with {p!r}; use integers, slices, None, ... or integer arrays")
+    try:
+        np.broadcast_to(np.int8(0), x.shape)[parts]
+    except IndexError as error:
+        raise ShapeError(f"indexing a tensor of shape {x.shape} with {key!r}: {error}") from None
+    return _slice(x, key=parts)
+
+
+# --- concatenate
+
+
+def _concatenate_infer(*xs: Value, axis: int) -> Spec:
+    first = xs[0]
+    for i, x in enumerate(xs):
+        if x.ndim != first.ndim or any(x.shape[a] != first.shape[a] for a in range(first.ndim) if a != axis):
+            raise ShapeError(
+                f"concatenate: argument {i} has shape {x.shape}, argument 0 has {first.shape}; all axes but axis "
+                f"{axis} must agree"
+            )
+    total = sum(x.shape[axis] for x in xs)
+    return Spec((*first.shape[:axis], total, *first.shape[axis + 1 :]), first.dtype)
+
+
+def _concatenate_vjp(i: int, g: Tensor, out: Tensor, *xs: Tensor, axis: int) -> Tensor:
+    start = sum(x.shape[axis] for x in xs[:i])
+    return _slice(g, key=(slice(None),) * axis + (slice(start, start + xs[i].shape[axis]),))
+
+
+_concatenate: Op = Op(
+    "concatenate",
+    infer=_concatenate_infer,
+    compute=lambda out, *xs, axis: np.concatenate(xs, axis=axis, out=out),
+    vjp=_concatenate_vjp,
+    formula="the inputs one after another along an axis",
+)
+
+
+def concatenate(xs: Sequence[Any], axis: int = 0) -> Tensor:
+    """Join tensors along an axis.
+
+    Parameters
+    ----------
+    xs : sequence of Tensor
+        At least one; their shapes agree but for that axis. Brought to one dtype, as NumPy would.
+    axis : int
+        The axis to join along.
+
+    Returns
+    -------
+    Tensor
+        As long along the axis as all together.
+
+    Raises
+    ------
+    ArgumentError, ShapeError
+        If there is nothing to join, or the shapes do not fit.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> tn.ops.concatenate([tn.Tensor([1, 2]), tn.Tensor([3])])
+    Tensor([1, 2, 3])
+    """
+    if not len(xs):
+        raise ArgumentError("concatenate: an empty list came; give at least one tensor")
+    tensors = promote(*(as_tensor(x) for x in xs))
+    return _concatenate(*tensors, axis=normal_axes("concatenate", axis, tensors[0])[0])
+
+
+def normal_axes(name: str, axis: int | Sequence[int] | None, x: Tensor) -> tuple[int, ...]:
+    """Bring an ``axis`` argument into the form of sorted, non-negative, distinct axes; None means all."""
+    if axis is None:
+        return tuple(range(x.ndim))
+    given = [axis] if isinstance(axis, int | np.integer) else list(axis)
+    normal = [operator.index(a) + x.ndim if a < 0 else operator.index(a) for a in given]
+    if len(set(normal)) < len(normal) or any(not 0 <= a < x.ndim for a in normal):
+        raise ShapeError(f"{name}: axis {axis} does not fit x, which has shape {x.shape}; give distinct axes of it")
+    return tuple(sorted(normal))

@@ -1,0 +1,119 @@
+"""Threads: how many the kernels use, and the one gate through which they are entered.
+
+Two thread pools on the same cores are a catastrophe (a step takes thirty times as long), so while kernels run, BLAS is
+held at one thread and the kernels' own threads share out the work. The limit on BLAS is a property of the process, and
+some of Numba's threading layers must not be entered from two threads at once: one lock serves for both.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numba
+
+from tinynet.errors import ArgumentError, ThreadingError
+
+_most: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+
+
+class _Gate:
+    """The state of the gate; one per process."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.depth = 0
+        self.threads = _most
+        self.entered = False  # whether kernels' threads have been started in this process
+        self.forked = False  # whether this process is the fork of one that had started them
+        self.blas: Any = None
+
+
+_gate = _Gate()
+
+
+def _after_fork() -> None:
+    _gate.lock = threading.RLock()  # another thread of the parent may have held it
+    _gate.depth = 0
+    _gate.forked = _gate.entered
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def set_num_threads(n: int) -> None:
+    """Set the number of threads that kernels use. Results do not depend on it, to the bit.
+
+    Parameters
+    ----------
+    n : int
+        From 1 to the number that Numba started with: the cores, or NUMBA_NUM_THREADS.
+
+    Raises
+    ------
+    ArgumentError
+        If ``n`` is not an integer in that range.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> before = tn.get_num_threads()
+    >>> tn.set_num_threads(1)
+    >>> tn.get_num_threads()
+    1
+    >>> tn.set_num_threads(before)
+    """
+    if isinstance(n, bool) or not isinstance(n, int) or not 1 <= n <= _most:
+        raise ArgumentError(
+            f"the number of threads must be an integer from 1 to {_most} here, but got {n!r}; to allow more, set the "
+            "environment variable NUMBA_NUM_THREADS before Python starts"
+        )
+    _gate.threads = n
+
+
+def get_num_threads() -> int:
+    """Give the number of threads that kernels use."""
+    return _gate.threads
+
+
+@contextmanager
+def kernel_gate() -> Iterator[None]:
+    """Enter the kernels: one Python thread at a time, BLAS at one thread. May be nested.
+
+    Raises
+    ------
+    ThreadingError
+        In a forked child of a process that has run kernels: their threads did not survive the fork.
+    """
+    with _gate.lock:
+        if _gate.depth:
+            yield
+            return
+        if _gate.forked:
+            raise ThreadingError(
+                "this process was forked from one in which tinynet's kernels had run, and their threads do not survive "
+                "a fork; start processes with multiprocessing.get_context('spawn') or 'forkserver' instead, or fork "
+                "before tinynet computes anything"
+            )
+        _gate.entered = True
+        numba.set_num_threads(_gate.threads)  # Numba keeps it per Python thread
+        with _blas().limit(limits=1, user_api="blas"):
+            _gate.depth = 1
+            try:
+                yield
+            finally:
+                _gate.depth = 0
+
+
+def _blas() -> Any:
+    """Give the control of every BLAS in the process, built once: NumPy's own, and SciPy's, which Numba calls."""
+    if _gate.blas is None:
+        import scipy.linalg.cython_blas  # noqa: F401 - a limit reaches only the libraries that are loaded
+        from threadpoolctl import ThreadpoolController
+
+        _gate.blas = ThreadpoolController()
+    return _gate.blas
