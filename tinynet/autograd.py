@@ -119,7 +119,7 @@ class Op:
     def run(self, *arrays: Array, **attrs: Any) -> tuple[Array, ...]:
         """Compute on arrays, allocating what is needed: eager execution of one op."""
         if self.contiguous:
-            arrays = tuple(np.ascontiguousarray(a) for a in arrays)
+            arrays = tuple(np.asarray(a, order="C") for a in arrays)
         if self.view:
             return (self.view(*arrays, **attrs),)
         if self.compute is None:
@@ -230,6 +230,16 @@ class Tensor:
                 "an if), or run it with compiled=False"
             )
         return self._value
+
+    def bind(self, array: Array) -> None:
+        """Give a leaf another array to hold its values, such as a slice of the flat vector of a model."""
+        if array.shape != self.shape or array.dtype != self.dtype or self.node is not None:
+            raise ShapeError(
+                f"a leaf of shape {self.shape} and dtype {self.dtype} cannot be bound to an array of shape "
+                f"{array.shape} and dtype {array.dtype}"
+            )
+        self._value = array
+        self.version += 1
 
     def numpy(self) -> Array:
         """Give the values as an array that shares memory with the tensor."""

@@ -16,6 +16,10 @@ class ArgumentError(TinynetError, ValueError):
 class ShapeError(TinynetError, ValueError):
     """The shapes of arrays, or of a layer and its input, do not fit together."""
 
+    def __init__(self, message: str, located: bool = False) -> None:
+        super().__init__(message)
+        self.located = located  # whether the message already names the layer
+
 
 class DTypeError(TinynetError, TypeError, ValueError):
     """An array has a dtype that the operation does not take."""

@@ -1,0 +1,370 @@
+"""Models: layers over one flat vector of parameters, with training, prediction and files."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Self
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynet import layers as layer_types
+from tinynet import modelfile
+from tinynet.autograd import Array, Spec, Tensor, no_grad
+from tinynet.errors import ArgumentError, NotBuiltError
+from tinynet.layers import Building, Input, Layer, batch_shape
+from tinynet.training import evaluate, fit, predict
+
+
+class Model(Layer):
+    """A network whose forward is written by hand; see `Sequential` for a plain stack of layers.
+
+    A subclass assigns its layers as attributes and writes ``forward(x)``. All parameters are views into one flat
+    vector, ``theta``, which is never replaced: an update, a copy, a trial step of a line search is one operation on
+    one array.
+
+    Parameters
+    ----------
+    input_shape : sequence of int, optional
+        The shape of one sample. Not needed where an `Input` is among the layers, which ``forward`` then calls.
+    seed : int, optional
+        Where the initial parameters come from; the same seed gives the same bits.
+    dtype : {"float32", "float64"}
+        Of the parameters and of all that is computed.
+    rng : numpy.random.Generator, optional
+        Instead of a seed.
+    name : str, optional
+        As for every layer.
+
+    Raises
+    ------
+    ArgumentError
+        If an argument is none of the above.
+
+    Examples
+    --------
+    >>> import numpy as np, tinynet as tn
+    >>> class Twice(tn.Model):
+    ...     def __init__(self):
+    ...         super().__init__(input_shape=(3,), seed=0)
+    ...         self.dense = tn.Dense(3, activation="tanh")
+    ...     def forward(self, x):
+    ...         return self.dense(self.dense(x))
+    >>> model = Twice()
+    >>> model.theta.shape, model.predict(np.zeros((2, 3))).shape
+    ((12,), (2, 3))
+    """
+
+    dtype: np.dtype[Any]
+    _implied_input: Input | None
+    _theta: Array | None
+    _gradient: Array | None
+    _parameters: dict[str, Tensor]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Make a model; an input that only its shape implies comes before all other layers."""
+        self = super().__new__(cls, *args, **kwargs)
+        self._implied_input = None
+        self._theta = self._gradient = None
+        self._parameters = {}
+        return self
+
+    def __init__(
+        self,
+        input_shape: Sequence[int] | None = None,
+        seed: int | None = None,
+        dtype: npt.DTypeLike = "float32",
+        rng: np.random.Generator | None = None,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name)
+        self.dtype = np.dtype(dtype)
+        if self.dtype not in (np.float32, np.float64):
+            raise ArgumentError(f'{self}: dtype must be "float32" or "float64", but got {dtype!r}')
+        if rng is not None and seed is not None:
+            raise ArgumentError(f"{self}: give a seed or an rng, not both")
+        self._rng = np.random.default_rng(seed) if rng is None else rng
+        if input_shape is not None:
+            self._implied_input = Input(input_shape)
+
+    # --- building
+
+    @property
+    def input(self) -> Input:
+        """The layer through which data enter."""
+        found = next((layer for _, layer in self.walk() if isinstance(layer, Input)), None)
+        if found is None:
+            raise NotBuiltError(
+                f"model {self} does not know the shape of its input yet; begin it with tn.Input(shape), or pass "
+                "input_shape=..., such as (28, 28, 1) for MNIST images"
+            )
+        return found
+
+    def build_model(self, initialise: bool = True) -> Self:
+        """Trace the forward on shapes to create all parameters, and lay them out in one vector; done on first use."""
+        if self._theta is not None:
+            return self
+        if self.building is not None:
+            raise NotBuiltError(
+                f"model {self} is a layer of another model; its parameters are part of that one's theta"
+            )
+        entry = self.input
+        _name_layers(self)
+        context = Building(self._rng, self.dtype, deferred=True)
+        for _, layer in self.walk():
+            self._take(layer, context)
+        try:
+            with no_grad():
+                self(Tensor(Spec((2, *entry.shape), self.dtype)))
+        finally:
+            self.building = None
+        if entry.output_shape is None:
+            raise ArgumentError(f"model {self} has {entry} among its layers, but its forward(x) never calls it")
+        self._lay_out(initialise)
+        return self
+
+    def _take(self, layer: Layer, context: Building) -> None:
+        """Make a layer part of this model; a model within gives up the vector that it may have had."""
+        owner = layer.owner and layer.owner()
+        if owner is not None and not any(owner is other for _, other in self.walk()):
+            raise ArgumentError(
+                f"layer {layer} is part of model {owner} already; parameters live in the vector of one model: make "
+                "that model itself a layer, or make a new layer"
+            )
+        layer.owner, layer.building = weakref.ref(self), context
+        if isinstance(layer, Model):
+            layer._theta = None
+
+    def _lay_out(self, initialise: bool) -> None:
+        """Give every parameter its slice of the flat vector, in the order of the layers; a shared one has one."""
+        found: dict[int, tuple[str, Tensor, Callable[..., Any]]] = {}
+        for prefix, layer in self.walk():
+            for name, parameter in layer.own_parameters.items():
+                found.setdefault(id(parameter), (prefix + name, parameter, layer.initializers[name]))
+        theta = np.zeros(sum(p.size for _, p, _ in found.values()), self.dtype)
+        gradient = np.zeros_like(theta)
+        start = 0
+        for _, parameter, init in found.values():
+            place = slice(start, start + parameter.size)
+            view = theta[place].reshape(parameter.shape)
+            if not parameter.symbolic:
+                view[...] = parameter.data  # of a layer that was in use before it came into this model
+            elif initialise:
+                view[...] = init(parameter.shape, self._rng)
+            parameter.bind(view)
+            parameter.grad = Tensor(gradient[place].reshape(parameter.shape))
+            start = place.stop
+        self._parameters = {name: p for name, p, _ in found.values()}
+        self._theta, self._gradient = theta, gradient
+
+    def __call__(self, x: Any) -> Tensor:
+        """Compute the outputs for a batch; an array or a Tensor."""
+        if self.building is None:
+            self.build_model()
+        if self._implied_input is not None:
+            x = self._implied_input(x)
+        return super().__call__(x)
+
+    @property
+    def parameters(self) -> dict[str, Tensor]:
+        """Every parameter by name, such as "dense.weight"."""
+        return dict(self.build_model()._parameters)
+
+    @property
+    def theta(self) -> Array:
+        """All parameters in one vector; writing into it changes the model."""
+        theta = self.build_model()._theta
+        assert theta is not None
+        return theta
+
+    @property
+    def gradient(self) -> Array:
+        """The gradients that `Tensor.backward` has added up, in one vector; each parameter's grad is a view into it."""
+        self.build_model()
+        assert self._gradient is not None
+        return self._gradient
+
+    def zero_grad(self) -> None:
+        """Set all gradients to zero."""
+        self.gradient[...] = 0
+
+    # --- what a model does
+
+    fit = fit
+    evaluate = evaluate
+    predict = predict
+
+    def summary(self) -> None:
+        """Print the layers with their output shapes and numbers of parameters.
+
+        Examples
+        --------
+        >>> import tinynet as tn
+        >>> tn.Sequential([tn.Input((4,)), tn.Dense(2)]).summary()
+        Model: 'sequential'
+        Layer (type)        Output shape        Parameters
+        --------------------------------------------------
+        input (InputLayer)  (None, 4)                    0
+        dense (Dense)       (None, 2)                   10
+        --------------------------------------------------
+        Total parameters: 10 (40 B in float32)
+        Trainable: 10, not trainable: 0
+        """
+        self.build_model()
+        rows = [("Layer (type)", "Output shape", "Parameters")]
+        for layer in [*self.sublayers(), *([self] if self.own_parameters else [])]:
+            parts = [self] if layer is self else [part for _, part in layer.walk()]
+            counted = {id(p): p.size for part in parts for p in part.own_parameters.values()}
+            shape, count = batch_shape(layer.output_shape), f"{sum(counted.values()):,}"
+            rows.append((str(layer).replace("'", ""), shape, count))
+        widths = [max(18, *(len(row[i]) for row in rows)) for i in range(2)]
+        lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>10}" for a, b, c in rows]
+        rule = "-" * len(lines[0])
+        total, size = self.theta.size, self.theta.nbytes
+        units = (
+            f"{size} B" if size < 1024 else f"{size / 1024:,.1f} KiB" if size < 2**20 else f"{size / 2**20:,.1f} MiB"
+        )
+        print(f"Model: {self.name!r}", lines[0], rule, *lines[1:], rule, sep="\n")
+        print(f"Total parameters: {total:,} ({units} in {self.dtype})")
+        print(f"Trainable: {total:,}, not trainable: 0")
+
+    def astype(self, dtype: npt.DTypeLike) -> Self:
+        """Copy the model with all parameters converted, such as to "float64" for a gradient check."""
+        copy: Self = modelfile.clone(self)
+        copy.dtype = np.dtype(dtype)
+        copy.build_model(initialise=False).theta[...] = self.theta
+        return copy
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Save the architecture and the parameters in a safetensors file, whole or not at all.
+
+        Parameters
+        ----------
+        path : path-like
+            Where to; an existing file is replaced.
+
+        Raises
+        ------
+        WriteError
+            If the file cannot be written; what was there before is then untouched.
+        ArgumentError
+            If an argument of a layer cannot be put into a file.
+        """
+        modelfile.write(path, self, self.parameters)
+
+
+class Sequential(Model):
+    """A stack of layers, each fed with the output of the one before.
+
+    Parameters
+    ----------
+    layers : sequence of Layer
+        At least one; the first may be an `Input`.
+    input_shape, seed, dtype, rng, name
+        As for `Model`; the input shape is not needed where the first layer is an `Input`.
+
+    Raises
+    ------
+    ArgumentError
+        If a layer is no Layer, an Input stands elsewhere than first, or two layers are given the same name.
+
+    Examples
+    --------
+    >>> import numpy as np, tinynet as tn
+    >>> model = tn.Sequential([tn.Input((28, 28, 1), scale=1 / 255), tn.Flatten(), tn.Dense(10)], seed=0)
+    >>> model.predict(np.zeros((5, 28, 28), dtype=np.uint8)).shape
+    (5, 10)
+    """
+
+    kind = "sequential"
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        input_shape: Sequence[int] | None = None,
+        seed: int | None = None,
+        dtype: npt.DTypeLike = "float32",
+        rng: np.random.Generator | None = None,
+        name: str | None = None,
+    ) -> None:
+        self.layers = list(layers)
+        for i, layer in enumerate(self.layers):
+            if not isinstance(layer, Layer):
+                hint = "; write its parentheses" if isinstance(layer, type) else ""
+                raise ArgumentError(f"Sequential: layer {i} must be a Layer, but is {layer!r}{hint}")
+            if isinstance(layer, Input) and i > 0:
+                raise ArgumentError(f"Sequential: an Input must be the first layer, but is number {i}")
+        if not self.layers:
+            raise ArgumentError("Sequential: there must be at least one layer, but the list is empty")
+        starts = isinstance(self.layers[0], Input)
+        if starts and input_shape is not None:
+            raise ArgumentError("Sequential: the first layer is an Input, so leave out input_shape")
+        super().__init__(input_shape, seed, dtype, rng, name)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the layers in turn."""
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+def _name_layers(parent: Layer) -> None:
+    """Give every layer a name that is unique beside its siblings: dense, dense_1, ..."""
+    siblings = list(parent.sublayers())
+    taken = [layer.given_name for layer in siblings if layer.given_name]
+    for name in taken:
+        if taken.count(name) > 1:
+            raise ArgumentError(f"two layers of {parent} have the name {name!r}; each needs a name of its own")
+    for layer in siblings:
+        if not layer.given_name:
+            base, number = type(layer).base_name(), 0
+            name = base
+            while name in taken:
+                number += 1
+                name = f"{base}_{number}"
+            layer.name = name
+            taken.append(name)
+        _name_layers(layer)
+
+
+def load(path: str | os.PathLike[str], custom_layers: Mapping[str, Any] | None = None) -> Model:
+    """Load a model that `Model.save` wrote. Nothing in the file is executed.
+
+    Parameters
+    ----------
+    path : path-like
+        The file.
+    custom_layers : mapping of str to class, optional
+        The layers, models and functions that the file names and that are not tinynet's own.
+
+    Returns
+    -------
+    Model
+        With its parameters.
+
+    Raises
+    ------
+    CheckpointError
+        If the file is damaged, foreign, of a newer format, or names a layer that is not known.
+    FileNotFoundError
+        If there is no such file.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, tinynet as tn
+    >>> model = tn.Sequential([tn.Input((4,)), tn.Dense(2)], seed=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "model.safetensors"
+    ...     model.save(path)
+    ...     same = tn.load(path)
+    >>> bool((same.theta == model.theta).all())
+    True
+    """
+    known = {name: thing for name, thing in vars(layer_types).items() if isinstance(thing, type)}
+    known = {name: thing for name, thing in known.items() if issubclass(thing, Layer)}
+    model, tensors = modelfile.read(path, {**known, "Sequential": Sequential, **(custom_layers or {})}, Model)
+    for name, parameter in model.parameters.items():
+        parameter.data[...] = tensors[name]
+    return model

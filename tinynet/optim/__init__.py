@@ -1,0 +1,6 @@
+"""Optimizers: they see arrays, never layers."""
+
+from tinynet.optim.optimizer import Optimizer
+from tinynet.optim.sgd import SGD
+
+__all__ = ["SGD", "Optimizer"]

@@ -1,0 +1,96 @@
+"""What every optimizer shares: an update written in ops, and the state that it carries from step to step."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynet.autograd import Tensor, no_grad
+from tinynet.errors import ArgumentError
+
+Array = npt.NDArray[Any]
+State = dict[str, Array]
+
+
+class HasTheta(Protocol):
+    """What an optimizer needs of a model."""
+
+    @property
+    def theta(self) -> Array:
+        """The parameters, in one vector."""
+
+    @property
+    def gradient(self) -> Array:
+        """The gradients, in one vector."""
+
+    @property
+    def parameters(self) -> dict[str, Tensor]:
+        """The parameters by name: views into theta."""
+
+
+class Optimizer:
+    """A rule that moves parameters against their gradient. A subclass names its ``slots`` and writes its ``update``.
+
+    Parameters
+    ----------
+    learning_rate : float
+        The size of a step; may be changed between steps.
+
+    Raises
+    ------
+    ArgumentError
+        If it is not finite and above 0.
+    """
+
+    slots: tuple[str, ...] = ()  # the vectors, zero at first, that the update carries from step to step
+
+    def __init__(self, learning_rate: float) -> None:
+        self.learning_rate = positive(type(self).__name__, "learning_rate", learning_rate)
+        self._states: WeakKeyDictionary[Any, State] = WeakKeyDictionary()
+
+    def update(self, theta: Tensor, gradient: Tensor, learning_rate: Any, **state: Tensor) -> tuple[Tensor, ...]:
+        """Give the new theta and the new slots, in order; made of ops on vectors of one length."""
+        raise NotImplementedError(f"{type(self).__name__} has no update; define it")
+
+    def initial_state(self, theta: Array) -> State:
+        """Give the state before the first step."""
+        return {name: np.zeros_like(theta) for name in self.slots}
+
+    def apply(self, theta: Array, gradient: Array, state: State) -> None:
+        """Make one step on arrays: theta and the state are changed in place."""
+        with no_grad():
+            before = {name: Tensor(value) for name, value in state.items()}
+            new = self.update(Tensor(theta), Tensor(gradient), self.learning_rate, **before)
+        for array, tensor in zip((theta, *state.values()), new, strict=True):
+            array[...] = tensor.data
+
+    def step(self, model: HasTheta) -> None:
+        """Move a model's parameters once, by the gradients that ``backward`` has added up.
+
+        Parameters
+        ----------
+        model : Model
+            The optimizer keeps its state for as long as the model lives.
+        """
+        if model not in self._states:
+            self._states[model] = self.initial_state(model.theta)
+        self.apply(model.theta, model.gradient, self._states[model])
+        for parameter in model.parameters.values():
+            parameter.version += 1
+
+
+def positive(owner: str, argument: str, value: Any, zero: bool = False) -> float:
+    """Check that a number is finite and above 0 (or not below, with ``zero``)."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number) or number < 0 or (number == 0 and not zero):
+        raise ArgumentError(
+            f"{owner}: {argument} must be a finite number {'of 0 or more' if zero else 'above 0'}, but got {value!r}"
+        )
+    return number

@@ -1,0 +1,166 @@
+"""What goes into training: the checks of the arrays that a user gives, and what the losses and metrics are called."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynet import ops
+from tinynet.autograd import Array, Shape, Tensor
+from tinynet.errors import ArgumentError, DataError, DTypeError, ShapeError
+from tinynet.layers import Input
+from tinynet.metrics import accuracy, binary_accuracy
+from tinynet.ops.loss import check_binary, check_classes
+
+LossFunction = Callable[[Tensor, Tensor], Tensor]
+Metric = Callable[[Tensor, Array], float]
+
+
+class Trainable(Protocol):
+    """What training needs of a model."""
+
+    name: str
+    dtype: np.dtype[Any]
+    output_shape: Shape | None
+
+    @property
+    def input(self) -> Input:
+        """The layer through which data enter."""
+
+    @property
+    def parameters(self) -> dict[str, Tensor]:
+        """The parameters by name."""
+
+    @property
+    def theta(self) -> Array:
+        """The parameters in one vector."""
+
+    @property
+    def gradient(self) -> Array:
+        """The gradients in one vector."""
+
+    def __call__(self, x: Any) -> Tensor:
+        """Compute the outputs of a batch."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is minimised and what is measured besides."""
+
+    loss: LossFunction
+    check_labels: Callable[[Array, Shape], None]
+    metrics: dict[str, Metric]
+
+
+def _no_check(labels: Array, shape: Shape) -> None:
+    """Take any labels: a loss of the user's own knows what it needs."""
+
+
+def _check_classes(labels: Array, shape: Shape) -> None:
+    if len(shape) != 2:
+        raise ShapeError(
+            f"cross_entropy: the model's output must have shape (n, classes), but has {('n', *shape[1:])}; is a "
+            "Flatten or a Dense layer missing?".replace("'n'", "n")
+        )
+    check_classes(labels, shape[0], shape[1])
+
+
+def _check_binary(labels: Array, shape: Shape) -> None:
+    if shape[1:] not in ((), (1,)):
+        raise ShapeError(
+            f"binary_cross_entropy: the model's output must have shape (n,) or (n, 1), but has {('n', *shape[1:])}; "
+            "for several classes use cross_entropy".replace("'n'", "n")
+        )
+    check_binary(labels, shape)
+
+
+def _class_accuracy(output: Tensor, labels: Array) -> float:
+    return accuracy(output.data, labels)
+
+
+def _binary_accuracy(output: Tensor, labels: Array) -> float:
+    probabilities = output.node is not None and output.node.op is ops.sigmoid
+    return binary_accuracy(output.data, labels, 0.5 if probabilities else 0.0)
+
+
+_tasks = {
+    "cross_entropy": Task(ops.cross_entropy, _check_classes, {"accuracy": _class_accuracy}),
+    "binary_cross_entropy": Task(ops.binary_cross_entropy, _check_binary, {"accuracy": _binary_accuracy}),
+}
+
+
+def find_task(loss: str | LossFunction, metrics: Sequence[Callable[[Array, Array], float]] | None) -> Task:
+    """Find a loss by its name, with its own metrics, or take the user's functions."""
+    if isinstance(loss, str) and loss in _tasks:
+        task = _tasks[loss]
+    elif callable(loss):
+        task = Task(loss, _no_check, {})
+    else:
+        names = ", ".join(f'"{name}"' for name in _tasks)
+        raise ArgumentError(f"loss must be {names} or a function of (output, labels) made of ops, but got {loss!r}")
+    if metrics is None:
+        return task
+    named: dict[str, Metric] = {}
+    for metric in metrics:
+        if not callable(metric):
+            raise ArgumentError(f"a metric must be a function of (output, labels) as arrays, but got {metric!r}")
+        named[getattr(metric, "__name__", "metric")] = _on_arrays(metric)
+    return Task(task.loss, task.check_labels, named)
+
+
+def _on_arrays(metric: Callable[[Array, Array], float]) -> Metric:
+    return lambda output, labels: float(metric(output.data, labels))
+
+
+def check_samples(model: Trainable, x: npt.ArrayLike, what: str = "x") -> Array:
+    """Check samples against a model: numbers, at least one, of its shape, finite."""
+    array = np.asarray(x)
+    if array.dtype.kind not in "fiub":
+        raise DTypeError(f"{what} must be an array of numbers, but has dtype {array.dtype}")
+    model.input.check(array.shape)
+    if not len(array):
+        raise DataError(f"{what} is empty: it has shape {array.shape}; give at least one sample")
+    if array.dtype.kind == "f":
+        for start in range(0, len(array), 1024):  # in pieces, so that a memory-mapped set is not copied whole
+            finite = np.isfinite(array[start : start + 1024])
+            if not finite.all():
+                sample = start + int(np.argmin(finite.reshape(len(finite), -1).all(axis=1)))
+                raise DataError(
+                    f"{what} has NaN or infinite values, the first in sample {sample}; clean the data first"
+                )
+    return array
+
+
+def check_labelled(
+    model: Trainable, x: npt.ArrayLike, y: npt.ArrayLike, task: Task, what: str = ""
+) -> tuple[Array, Array]:
+    """Check samples and their labels against a model and a loss."""
+    samples, labels = check_samples(model, x, f"{what}x"), np.asarray(y)
+    if labels.dtype.kind not in "fiub":
+        raise DTypeError(f"{what}y must be an array of numbers, but has dtype {labels.dtype}")
+    if not labels.ndim or len(labels) != len(samples):
+        raise ShapeError(
+            f"{what}x has {len(samples)} samples, but {what}y has shape {labels.shape}; each sample needs one label"
+        )
+    if labels.dtype.kind == "f" and not np.isfinite(labels).all():
+        raise DataError(f"{what}y has NaN or infinite values; clean the data first")
+    model.parameters  # noqa: B018 - building the model finds the shape of its output
+    assert model.output_shape is not None
+    task.check_labels(labels, (len(samples), *model.output_shape))
+    return samples, labels
+
+
+def check_count(argument: str, value: Any, least: int = 1) -> int:
+    """Check that a number of things is an integer and not too small."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least or isinstance(value, bool):
+        raise ArgumentError(f"{argument} must be an integer of {least} or more, but got {value!r}")
+    return number

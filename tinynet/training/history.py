@@ -1,0 +1,45 @@
+"""The record of a run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class History:
+    """What `fit` gives back: the figures of every epoch.
+
+    Attributes
+    ----------
+    history : dict of str to list of float
+        For each figure ("loss", "accuracy", "val_loss", "val_accuracy") its value by epoch. Those of training are the
+        running means over the epoch, while the parameters changed; those of validation are from its end.
+    seconds : list of float
+        The time of each epoch, with its validation.
+
+    Examples
+    --------
+    >>> run = History({"loss": [0.5, 0.2], "val_loss": [0.4, 0.45]}, [1.0, 1.0])
+    >>> run.best_epoch
+    1
+    """
+
+    history: dict[str, list[float]] = field(default_factory=dict)
+    seconds: list[float] = field(default_factory=list)
+
+    @property
+    def epochs(self) -> int:
+        """How many epochs are complete."""
+        return len(self.seconds)
+
+    @property
+    def best_epoch(self) -> int:
+        """The epoch, counted from 1, of the least validation loss; without validation, of the least training loss."""
+        losses = self.history.get("val_loss") or self.history.get("loss") or []
+        return losses.index(min(losses)) + 1 if losses else 0
+
+    def append(self, figures: dict[str, float], seconds: float) -> None:
+        """Add an epoch."""
+        for name, value in figures.items():
+            self.history.setdefault(name, []).append(value)
+        self.seconds.append(seconds)

@@ -1,0 +1,285 @@
+"""The loop: epochs, batches, validation. These functions are the methods `fit`, `evaluate` and `predict` of a model."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynet.autograd import Array, Tensor, grad, no_grad
+from tinynet.errors import ArgumentError, NonFiniteError
+from tinynet.optim import SGD, Optimizer
+from tinynet.optim.optimizer import State
+from tinynet.threads import kernel_gate
+from tinynet.training.data import (
+    LossFunction,
+    Task,
+    Trainable,
+    check_count,
+    check_labelled,
+    check_samples,
+    find_task,
+)
+from tinynet.training.history import History
+from tinynet.training.progress import progress
+
+
+class Means:
+    """Running means of figures, weighted by the number of samples, in float64."""
+
+    def __init__(self) -> None:
+        self.total: dict[str, float] = {}
+        self.count = 0
+
+    def add(self, figures: dict[str, float], n: int) -> None:
+        """Add the means over ``n`` samples."""
+        for name, value in figures.items():
+            self.total[name] = self.total.get(name, 0.0) + value * n
+        self.count += n
+
+    def __call__(self) -> dict[str, float]:
+        """Give the means so far."""
+        return {name: total / self.count for name, total in self.total.items()}
+
+
+def batches(n: int, size: int) -> Iterator[slice]:
+    """Cut n samples into batches; the last may be smaller."""
+    return (slice(start, min(start + size, n)) for start in range(0, n, size))
+
+
+def _figures(task: Task, loss: Tensor, output: Tensor, labels: Array) -> dict[str, float]:
+    return {"loss": loss.item(), **{name: metric(output, labels) for name, metric in task.metrics.items()}}
+
+
+def _train_step(
+    model: Trainable, task: Task, x: Tensor, y: Array, optimizer: Optimizer, state: State, gradient: Array
+) -> dict[str, float]:
+    """Make one step on a batch; gives the loss and metrics from before it."""
+    parameters = list(model.parameters.values())
+    output = model(x)
+    loss = task.loss(output, Tensor(y))
+    if loss.size != 1:
+        raise ArgumentError(f"the loss must be one number, but has shape {loss.shape}; take its mean over the batch")
+    figures = _figures(task, loss, output, y)
+    if not math.isfinite(figures["loss"]):
+        return figures
+    start = 0
+    for g in grad(loss, parameters):
+        gradient[start : start + g.size] = g.data.reshape(-1)
+        start += g.size
+    optimizer.apply(model.theta, gradient, state)
+    for parameter in parameters:
+        parameter.version += 1
+    return figures
+
+
+def fit(
+    model: Trainable,
+    x: npt.ArrayLike,
+    y: npt.ArrayLike,
+    epochs: int = 10,
+    batch_size: int | None = 32,
+    optimizer: Optimizer | None = None,
+    loss: str | LossFunction = "cross_entropy",
+    validation_data: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+    shuffle: bool = True,
+    seed: int | None = None,
+    verbose: int = 1,
+    metrics: Sequence[Callable[[Array, Array], float]] | None = None,
+) -> History:
+    """Train the model.
+
+    Parameters
+    ----------
+    x : array_like
+        Samples (n, ...), of the shape that the model's input takes; any real dtype. They are never copied as a whole.
+    y : array_like
+        Labels, as the loss takes them.
+    epochs : int
+        How many times to go over the samples.
+    batch_size : int or None
+        Samples a step; the last batch of an epoch may be smaller. None takes all of them in each step.
+    optimizer : Optimizer, optional
+        `SGD` with its defaults if none is given. Its state starts afresh.
+    loss : str or callable
+        "cross_entropy", "binary_cross_entropy", or a function of (output, labels), made of ops, that gives one number.
+    validation_data : (array_like, array_like), optional
+        Samples and labels to evaluate on after each epoch.
+    shuffle : bool
+        Draw a new order of the samples for each epoch.
+    seed : int, optional
+        Of the generator of that order. The same seed gives the same bits, whatever the number of threads.
+    verbose : {0, 1, 2}
+        Silent; progress by batch (by epoch where the output is no terminal); one line an epoch.
+    metrics : sequence of callable, optional
+        Functions of (output, labels), as arrays, that give one number; accuracy by default for the losses with a name.
+
+    Returns
+    -------
+    History
+        Loss and metrics by epoch.
+
+    Raises
+    ------
+    ArgumentError, ShapeError, DTypeError, DataError
+        If the arguments do not fit the model or each other; before anything is computed.
+    NotBuiltError
+        If the model does not know the shape of its input.
+    NonFiniteError
+        If the loss becomes NaN or infinite; the parameters are then those before that batch.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> (x, y), test = tn.datasets.mnist(source="sample")
+    >>> model = tn.Sequential([tn.Input((28, 28), scale=1 / 255), tn.Flatten(), tn.Dense(10, "softmax")], seed=0)
+    >>> history = model.fit(x, y, epochs=2, optimizer=tn.SGD(0.1), validation_data=test, seed=0, verbose=0)
+    >>> history.history["val_accuracy"][-1] > 0.8
+    True
+    """
+    task = find_task(loss, metrics)
+    epochs = check_count("epochs", epochs)
+    size = None if batch_size is None else check_count("batch_size", batch_size)
+    optimizer = SGD() if optimizer is None else optimizer
+    if not isinstance(optimizer, Optimizer):
+        raise ArgumentError(f"optimizer must be an Optimizer, such as tn.SGD(0.01), but got {optimizer!r}")
+    samples, labels = check_labelled(model, x, y, task)
+    validation = None
+    if validation_data is not None:
+        validation = check_labelled(model, *validation_data, task, "validation_data: ")
+    size = min(size or len(samples), len(samples))
+
+    rng = np.random.default_rng(seed)
+    state = optimizer.initial_state(model.theta)
+    gradient = np.empty_like(model.theta)
+    history = History()
+    with progress(verbose, epochs, -(-len(samples) // size)) as shown:
+        for epoch in range(epochs):
+            started = shown.begin(epoch)
+            order = rng.permutation(len(samples)) if shuffle else np.arange(len(samples))
+            means = Means()
+            for batch, part in enumerate(batches(len(samples), size)):
+                indices = order[part]
+                with kernel_gate():
+                    figures = _train_step(
+                        model, task, Tensor(samples[indices]), labels[indices], optimizer, state, gradient
+                    )
+                if not math.isfinite(figures["loss"]):
+                    raise _non_finite(figures["loss"], epoch, batch, means, optimizer, model)
+                means.add(figures, len(indices))
+                shown.step(batch + 1, means)
+            results, trained = means(), time.perf_counter()
+            if validation is not None:
+                measured = _measure(model, task, *validation, 256)
+                results |= {f"val_{name}": value for name, value in measured.items()}
+            history.append(results, time.perf_counter() - started)
+            shown.end(results, history.seconds[-1], trained - started)
+    return history
+
+
+def _non_finite(
+    value: float, epoch: int, batch: int, means: Means, optimizer: Optimizer, model: Trainable
+) -> NonFiniteError:
+    before = f"; its mean over the epoch so far was {means()['loss']:.4g}" if means.count else ""
+    size = float(np.abs(model.theta).max()) if model.theta.size else 0.0
+    return NonFiniteError(
+        f"the loss became {value} in epoch {epoch + 1}, batch {batch + 1}{before}. The largest parameter is {size:.3g} "
+        f"in size. Try a smaller learning rate (now {optimizer.learning_rate:g}), inputs of a size around 1 "
+        "(tn.Input(shape, scale=1/255) for images), or a loss computed from logits"
+    )
+
+
+def _measure(model: Trainable, task: Task, x: Array, y: Array, batch_size: int) -> dict[str, float]:
+    means = Means()
+    with no_grad():
+        for part in batches(len(x), batch_size):
+            with kernel_gate():
+                output = model(Tensor(x[part]))
+                means.add(_figures(task, task.loss(output, Tensor(y[part])), output, y[part]), len(output))
+    return means()
+
+
+def evaluate(
+    model: Trainable,
+    x: npt.ArrayLike,
+    y: npt.ArrayLike,
+    batch_size: int = 256,
+    loss: str | LossFunction = "cross_entropy",
+    metrics: Sequence[Callable[[Array, Array], float]] | None = None,
+) -> dict[str, float]:
+    """Measure the loss and the metrics of the model on samples.
+
+    Parameters
+    ----------
+    x, y : array_like
+        Samples and labels, as in `fit`.
+    batch_size : int
+        Samples computed at a time; it does not matter to the result but for rounding.
+    loss, metrics
+        As in `fit`.
+
+    Returns
+    -------
+    dict of str to float
+        "loss" and "accuracy" (or the metrics given): means over the samples.
+
+    Raises
+    ------
+    ArgumentError, ShapeError, DTypeError, DataError, NotBuiltError
+        As in `fit`.
+
+    Examples
+    --------
+    >>> import numpy as np, tinynet as tn
+    >>> model = tn.Sequential([tn.Input((3,)), tn.Dense(2, "softmax", kernel_init="zeros")])
+    >>> model.evaluate(np.zeros((4, 3)), [0, 1, 0, 1])
+    {'loss': 0.6931471824645996, 'accuracy': 0.5}
+    """
+    task = find_task(loss, metrics)
+    batch_size = check_count("batch_size", batch_size)
+    samples, labels = check_labelled(model, x, y, task)
+    return _measure(model, task, samples, labels, batch_size)
+
+
+def predict(model: Trainable, x: npt.ArrayLike, batch_size: int = 256) -> Array:
+    """Compute the outputs of the model.
+
+    Parameters
+    ----------
+    x : array_like
+        Samples, as in `fit`.
+    batch_size : int
+        Samples computed at a time.
+
+    Returns
+    -------
+    ndarray
+        (n, ...): a new array of the outputs.
+
+    Raises
+    ------
+    ArgumentError, ShapeError, DTypeError, DataError, NotBuiltError
+        As in `fit`.
+
+    Examples
+    --------
+    >>> import numpy as np, tinynet as tn
+    >>> tn.Sequential([tn.Input((3,)), tn.Dense(2, "softmax", kernel_init="zeros")]).predict(np.zeros((1, 3)))
+    array([[0.5, 0.5]], dtype=float32)
+    """
+    batch_size = check_count("batch_size", batch_size)
+    samples = check_samples(model, x)
+    outputs: Any = None
+    with no_grad():
+        for part in batches(len(samples), batch_size):
+            with kernel_gate():
+                output = model(Tensor(samples[part])).data
+            if outputs is None:
+                outputs = np.empty((len(samples), *output.shape[1:]), output.dtype)
+            outputs[part] = output
+    result: Array = outputs
+    return result

@@ -1,0 +1,131 @@
+"""What a user sees while training: a live line on a terminal, plain lines elsewhere, nothing if asked."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from tinynet.errors import ArgumentError
+from tinynet.kernels.jit import compilations
+
+_REFRESH = 0.1  # seconds between updates of the live line
+
+Figures = Callable[[], dict[str, float]]
+
+
+def write_figures(figures: dict[str, float]) -> str:
+    """Write figures in one line: loss 0.6970, accuracy 0.8035."""
+    return ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
+
+
+class Silent:
+    """Shows nothing; and says what the others are asked."""
+
+    def __init__(self, epochs: int, batches: int) -> None:
+        self.epochs, self.batches, self.epoch = epochs, batches, 0
+
+    def begin(self, epoch: int) -> float:
+        """Begin an epoch, and give the time."""
+        self.epoch = epoch
+        self.started = time.perf_counter()
+        return self.started
+
+    def step(self, batch: int, figures: Figures) -> None:
+        """Show that a batch is done."""
+
+    def end(self, figures: dict[str, float], seconds: float, training: float) -> None:
+        """Show the figures of an epoch."""
+
+    def compiling(self, kernel: str, count: int) -> None:
+        """Show that a kernel is compiled for its first use."""
+
+    def close(self) -> None:
+        """Give back the terminal."""
+
+    def line(self, figures: dict[str, float], seconds: float, training: float) -> str:
+        """Write an epoch in one line: its seconds, those of training by step, and its figures."""
+        milliseconds = 1000 * training / self.batches
+        width = len(str(self.epochs))
+        return (
+            f"Epoch {self.epoch + 1:>{width}}/{self.epochs}  {self.batches} batches  {seconds:.1f} s  "
+            f"{milliseconds:.2f} ms/step  {write_figures(figures)}"
+        )
+
+
+class Lines(Silent):
+    """One plain line an epoch."""
+
+    def end(self, figures: dict[str, float], seconds: float, training: float) -> None:
+        """Print the line."""
+        print(self.line(figures, seconds, training), flush=True)
+
+    def compiling(self, kernel: str, count: int) -> None:
+        """Print a line for the first kernel only."""
+        if count == 1:
+            print("Compiling kernels for their first use; later runs find them on disk ...", flush=True)
+
+
+class Live(Silent):
+    """A line that is redrawn while an epoch runs, and stays when it is over."""
+
+    def __init__(self, epochs: int, batches: int) -> None:
+        super().__init__(epochs, batches)
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+
+        self.progress = Progress(
+            TextColumn("Epoch {task.fields[epoch]}/" + str(epochs)),
+            MofNCompleteColumn(),
+            BarColumn(bar_width=20),
+            TextColumn("{task.description}"),
+            console=Console(file=sys.stdout),
+            auto_refresh=False,
+            transient=True,
+        )
+        self.task = self.progress.add_task("", total=batches, epoch=1)
+        self.shown = 0.0
+        self.progress.start()
+
+    def begin(self, epoch: int) -> float:
+        """Start the bar anew."""
+        started = super().begin(epoch)
+        self.progress.update(self.task, completed=0, epoch=epoch + 1, description="", refresh=True)
+        return started
+
+    def step(self, batch: int, figures: Figures) -> None:
+        """Redraw, if it is time."""
+        now = time.perf_counter()
+        if now - self.shown >= _REFRESH:
+            self.shown = now
+            text = f"{1000 * (now - self.started) / batch:.2f} ms/step  {write_figures(figures())}"
+            self.progress.update(self.task, completed=batch, description=text, refresh=True)
+
+    def end(self, figures: dict[str, float], seconds: float, training: float) -> None:
+        """Leave the epoch's line above the bar."""
+        self.progress.console.print(self.line(figures, seconds, training), highlight=False, soft_wrap=True)
+
+    def compiling(self, kernel: str, count: int) -> None:
+        """Name the kernel beside the bar."""
+        text = f"compiling kernel {count}, {kernel} (first use; later runs find it on disk)"
+        self.progress.update(self.task, description=text, refresh=True)
+
+    def close(self) -> None:
+        """Remove the bar."""
+        self.progress.stop()
+
+
+@contextmanager
+def progress(verbose: int, epochs: int, batches: int) -> Iterator[Silent]:
+    """Choose how to show a run, and clean up after it."""
+    if verbose not in (0, 1, 2):
+        raise ArgumentError(f"verbose must be 0 (silent), 1 (progress) or 2 (a line an epoch), but got {verbose!r}")
+    kinds: tuple[Any, ...] = (Silent, Live if sys.stdout.isatty() else Lines, Lines)
+    shown: Silent = kinds[verbose](epochs, batches)
+    try:
+        with compilations(shown.compiling):
+            yield shown
+    finally:
+        shown.close()
