@@ -1,0 +1,181 @@
+"""Parsers of the IDX and npz formats: bytes in, fresh uint8 arrays out.
+
+The bytes may be damaged or hostile, so nothing that they say of themselves is believed unchecked: every size is
+compared with the data that is there, every decompression has a bound, and nothing is ever unpickled. Each way to be
+wrong is a :class:`~tinynet.errors.FileFormatError` that says what was found, what was expected and what to do.
+"""
+
+import io
+import math
+import struct
+import warnings
+import zipfile
+import zlib
+from collections.abc import Iterable
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynet.errors import FileFormatError
+
+Pixels = npt.NDArray[np.uint8]
+Kind = Literal["images", "labels"]
+
+# All of MNIST is 55 MB, in whichever format: anything larger is no MNIST, and is refused before it takes memory.
+MAX_BYTES = 64 * 2**20
+
+GZIP_MAGIC = b"\x1f\x8b"
+GZIP, ZLIB = 31, 15  # the wbits argument of zlib.decompressobj
+
+_TYPE_NAMES = {0x08: "uint8", 0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
+_NDIM: dict[Kind, int] = {"images": 3, "labels": 1}
+_MAX_NPY_HEADER = 4096  # NumPy writes 128 bytes
+_MAX_ZIP_DIRECTORY = 2**16  # four members take about 250 bytes
+
+
+def damaged(name: str, found: str, expected: str, advice: str = "Replace it by a good copy.") -> FileFormatError:
+    """Make the error for a file that is not what it should be."""
+    return FileFormatError(f"{name}: {found}; expected {expected}. {advice}")
+
+
+def inflate_head(data: bytes | memoryview, wbits: int, size: int, name: str) -> bytes:
+    """Decompress the first `size` bytes, or all if there are fewer."""
+    try:
+        return zlib.decompressobj(wbits).decompress(data[: size + 4096], size)
+    except zlib.error as error:
+        raise damaged(name, f"the compressed data is corrupt ({error})", "valid compressed data") from error
+
+
+def inflate(data: bytes | memoryview, wbits: int, size: int, name: str) -> bytes:
+    """Decompress a stream that must hold exactly `size` bytes and end where `data` ends."""
+    stream = zlib.decompressobj(wbits)
+    expected = f"{size:,} bytes and their checksum"
+    try:
+        out = stream.decompress(data, size + 1)  # one byte to spare: too long a stream shows, and goes no further
+    except zlib.error as error:
+        raise damaged(name, f"the compressed data is corrupt ({error})", expected) from error
+    if len(out) > size:
+        raise damaged(name, f"the compressed data gives more than {size:,} bytes", expected)
+    if len(out) < size or not stream.eof:
+        raise damaged(name, f"the compressed data breaks off after it gave {len(out):,} bytes", expected)
+    if stream.unused_data:
+        raise damaged(name, f"{len(stream.unused_data):,} stray bytes after the compressed data", "none")
+    return out
+
+
+def parse_idx(data: bytes, kind: Kind, name: str) -> Pixels:
+    """Parse an IDX file of images (n, rows, columns) or labels (n,), gzipped or not.
+
+    The format: two zero bytes, a type code, the number of axes; each axis as a big-endian uint32; the values in C
+    order. Whether the file is gzipped is seen from its first bytes: browsers may unpack it and keep the name.
+    """
+    ndim = _NDIM[kind]
+    packed = data[:2] == GZIP_MAGIC
+    head = inflate_head(data, GZIP, 4 + 4 * ndim, name) if packed else data[: 4 + 4 * ndim]
+    _check_idx_magic(head, kind, name)
+    if len(head) < 4 + 4 * ndim:
+        raise damaged(name, f"the IDX header breaks off after {len(head)} bytes", f"{4 + 4 * ndim}")
+    shape = struct.unpack(f">{ndim}I", head[4:])
+    size = 4 + 4 * ndim + math.prod(shape)
+    if size > MAX_BYTES:
+        raise damaged(name, f"its header claims shape {shape}", f"at most {MAX_BYTES:,} bytes")
+    body = inflate(data, GZIP, size, name) if packed else data
+    if len(body) != size:
+        raise damaged(name, f"{len(body):,} bytes", f"{size:,}, as its header claims shape {shape}")
+    if 0 in shape:
+        raise damaged(name, f"an empty array of shape {shape}", f"at least one of the {kind}")
+    return np.frombuffer(body, np.uint8, offset=4 + 4 * ndim).reshape(shape).copy()
+
+
+def _check_idx_magic(head: bytes, kind: Kind, name: str) -> None:
+    expected = f"an IDX file of {kind}, beginning with 00 00 08 {_NDIM[kind]:02x}"
+    if len(head) < 4 or head[:2] != b"\0\0":
+        raise damaged(name, f"it begins with {head[:4].hex(' ')}" if head else "it is empty", expected)
+    if head[2] != 0x08:
+        dtype = _TYPE_NAMES.get(head[2], f"unknown type 0x{head[2]:02x}")
+        raise damaged(name, f"an IDX file of {dtype}", "uint8 (type 0x08)", "Save it again as uint8.")
+    if head[3] != _NDIM[kind]:
+        other: Kind = "labels" if kind == "images" else "images"
+        if head[3] == _NDIM[other]:
+            advice = "The files of images and labels seem to be swapped: rename them."
+            raise damaged(name, f"an IDX file of {other}", f"an IDX file of {kind}", advice)
+        raise damaged(name, f"an IDX array with {head[3]} axes", f"{_NDIM[kind]} for {kind}")
+
+
+def parse_npz(data: bytes, kinds: dict[str, Kind], name: str) -> dict[str, Pixels]:
+    """Parse the named arrays of an npz file, each uint8 with as many axes as its kind has; others are left unread."""
+    _check_zip_directory(data, name)
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            members = _members(archive.infolist(), kinds, name)
+            raw = {key: _read_member(archive, info) for key, info in members.items()}
+    except FileFormatError:
+        raise
+    except Exception as error:  # zipfile raises a dozen classes on damaged archives, from struct.error to RuntimeError
+        raise damaged(name, f"the zip archive cannot be read ({error})", "a valid npz file") from error
+    return {key: _parse_npy(content, kinds[key], f"{name}, array {key}") for key, content in raw.items()}
+
+
+def _check_zip_directory(data: bytes, name: str) -> None:
+    # zipfile makes an object for each entry of the directory before we see any: a hostile one would take minutes.
+    if data[-22:-18] != b"PK\x05\x06" or data[-42:-38] == b"PK\x06\x07":
+        begins = f"begins with {data[:4].hex(' ') or 'nothing'}, and no plain zip directory ends it"
+        raise damaged(name, f"not a complete npz file (it {begins})", "a zip archive as np.savez writes it")
+    size = int.from_bytes(data[-10:-6], "little")
+    if size > _MAX_ZIP_DIRECTORY:
+        raise damaged(name, f"a zip directory of {size:,} bytes", f"at most {_MAX_ZIP_DIRECTORY:,}")
+
+
+def _members(infos: list[zipfile.ZipInfo], keys: Iterable[str], name: str) -> dict[str, zipfile.ZipInfo]:
+    names = [info.filename for info in infos]
+    missing = [key for key in keys if f"{key}.npy" not in names]
+    if missing:
+        held = ", ".join(map(ascii, names[:10]))[:200] or "nothing"
+        found, advice = f"no array {', '.join(missing)} (it holds {held})", "Save the arrays under these names."
+        raise damaged(name, found, ", ".join(keys), advice)
+    members = {key: infos[names.index(f"{key}.npy")] for key in keys}
+    if len(set(names)) < len(names):
+        raise damaged(name, "two members with one name", "each array once")
+    for key, info in members.items():
+        # LZMA and BZIP2 could claim gigabytes for their dictionaries; np.savez writes neither.
+        if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+            raise damaged(name, f"{key} is compressed by zip method {info.compress_type}", "stored or deflated data")
+    claimed = sum(info.file_size for info in members.values())  # which bounds what zipfile decompresses
+    if claimed > MAX_BYTES:
+        raise damaged(name, f"its directory claims {claimed:,} bytes of arrays", f"at most {MAX_BYTES:,}")
+    return members
+
+
+def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    # Not archive.read: that decompresses up to 2 GB before it looks at what the directory claims.
+    with archive.open(info) as member:
+        return member.read(info.file_size + 1)
+
+
+def _parse_npy(data: bytes, kind: Kind, name: str) -> Pixels:
+    stream = io.BytesIO(data[:_MAX_NPY_HEADER])
+    headers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # NumPy warns of headers that Python 2 wrote; they are fine
+            version = np.lib.format.read_magic(stream)
+            if version not in headers:
+                raise ValueError(f"npy version {version}")
+            shape, fortran_order, dtype = headers[version](stream, max_header_size=_MAX_NPY_HEADER)
+    except Exception as error:  # the header is a Python literal: parsing it raises a dozen classes, RecursionError too
+        raise damaged(name, f"its header cannot be read ({str(error)[:80]})", "an npy array") from error
+    if dtype != np.uint8:
+        raise damaged(name, f"dtype {str(dtype)[:80]}", "uint8", "Save it again with .astype(np.uint8).")
+    if len(shape) != _NDIM[kind] or not all(type(length) is int and 0 < length < MAX_BYTES for length in shape):
+        expected = "(n, 28, 28)" if kind == "images" else "(n,)"
+        raise damaged(name, f"{kind} of shape {_text(shape)}", expected, "Save the array with that shape.")
+    if math.prod(shape) != len(data) - stream.tell():
+        raise damaged(name, f"{len(data) - stream.tell():,} bytes of values", f"{math.prod(shape):,} for {shape}")
+    values = np.frombuffer(data, np.uint8, offset=stream.tell())
+    return values.reshape(shape, order="F" if fortran_order else "C").copy(order="C")
+
+
+def _text(shape: tuple[int, ...]) -> str:
+    # An int of thousands of digits can be read from hexadecimal but not be written in decimal.
+    return f"({', '.join(hex(length) if abs(length) > MAX_BYTES else str(length) for length in shape)})"[:80]
