@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
 from typing import Any, ClassVar, NamedTuple
 
@@ -45,6 +46,7 @@ Rule = Callable[..., "Tensor"]
 
 _numbers = itertools.count()
 _recording: ContextVar[bool] = ContextVar("tinynet_recording", default=True)
+_tracing: ContextVar[bool] = ContextVar("tinynet_tracing", default=False)
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,8 +62,11 @@ class Op:
         the inputs, and raises a ShapeError or DTypeError where they do not fit.
     compute : callable, optional
         ``compute(*outputs, *scratch, *inputs, **attrs)`` writes the outputs into arrays that the caller owns.
+    bind : callable, optional
+        Instead of ``compute``, for kernels: gives ``(function, *arguments)`` for the same arrays, a call that can be
+        made again and again and prepares nothing.
     view : callable, optional
-        Instead of ``compute``: ``view(input, **attrs)`` gives the output as a view of its input.
+        Instead of both: ``view(input, **attrs)`` gives the output as a view of its input.
     vjp : tuple of callables, or a callable
         The gradient rule for each input, written in ops: ``rule(g, out, *inputs, **attrs)`` gives the cotangent of the
         input from the cotangent ``g`` of the output ``out``. An op with several outputs gets tuples for both, with None
@@ -71,6 +76,8 @@ class Op:
         ``scratch(*inputs, **attrs)`` gives the Specs of working arrays that ``compute`` needs besides.
     constant : set of int
         The outputs that have no derivative. Outputs of an integer or bool dtype never have one.
+    inplace : bool
+        The output is written over the first input; only plans, which know that nothing reads it later, use such ops.
     contiguous : bool
         ``compute`` takes C-contiguous arrays only; the caller makes copies where needed.
     threaded : bool
@@ -94,9 +101,11 @@ class Op:
     infer: Callable[..., Any]
     compute: Callable[..., Any] | None = None
     vjp: tuple[Rule | None, ...] | Callable[..., Tensor] = ()
+    bind: Callable[..., tuple[Any, ...]] | None = None
     view: Callable[..., Array] | None = None
     scratch: Callable[..., tuple[Spec, ...]] | None = None
     constant: frozenset[int] = frozenset()
+    inplace: bool = False
     contiguous: bool = False
     threaded: bool = False
     formula: str = ""
@@ -122,17 +131,29 @@ class Op:
             arrays = tuple(np.asarray(a, order="C") for a in arrays)
         if self.view:
             return (self.view(*arrays, **attrs),)
-        if self.compute is None:
-            raise ArgumentError(f"op {self.name!r} was declared with neither compute nor view; give it one of them")
-        outputs = tuple(np.empty(*spec) for spec in _specs(self.infer(*arrays, **attrs)))
+        outputs: tuple[Array, ...] = ()
+        if self.inplace:
+            arrays = (arrays[0].copy(), *arrays[1:])
+        else:
+            outputs = tuple(np.empty(*spec) for spec in _specs(self.infer(*arrays, **attrs)))
         scratch = tuple(np.empty(*spec) for spec in self.scratch(*arrays, **attrs)) if self.scratch else ()
+        function, arguments = self.call((*outputs, *scratch, *arrays), attrs)
         with np.errstate(all="ignore"):
             if self.threaded:
                 with kernel_gate():
-                    self.compute(*outputs, *scratch, *arrays, **attrs)
+                    function(*arguments)
             else:
-                self.compute(*outputs, *scratch, *arrays, **attrs)
-        return outputs
+                function(*arguments)
+        return outputs or arrays[:1]
+
+    def call(self, arrays: tuple[Array, ...], attrs: dict[str, Any]) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        """Give the function and the arguments that compute the op on outputs, scratch and inputs."""
+        if self.bind:
+            function, *arguments = self.bind(*arrays, **attrs)
+            return function, tuple(arguments)
+        if self.compute is None:
+            raise ArgumentError(f"op {self.name!r} was declared without compute, bind or view; give it one of them")
+        return partial(self.compute, **attrs), arrays
 
 
 class Node:
@@ -223,11 +244,11 @@ class Tensor:
         TraceError
             While a model is traced there are no values.
         """
-        if isinstance(self._value, Spec):
+        if isinstance(self._value, Spec) or (self.requires_grad and _tracing.get()):
             raise TraceError(
                 f"this code reads the values of a tensor of shape {self.shape} while the model is being traced on "
-                "shapes alone, so there are no values to read; express it in tinynet ops (tn.ops.where instead of "
-                "an if), or run it with compiled=False"
+                "shapes alone, where values are not known or not final; express it in tinynet ops (tn.ops.where in "
+                "place of an if), or run it with compiled=False"
             )
         return self._value
 
@@ -459,17 +480,24 @@ def no_grad() -> Iterator[None]:
     >>> y.requires_grad
     False
     """
-    with _record(False):
+    with _set(_recording, False):
         yield
 
 
 @contextmanager
-def _record(on: bool) -> Iterator[None]:
-    token = _recording.set(on)
+def tracing() -> Iterator[None]:
+    """Compute nothing, and record everything: the ops that follow become a graph of shapes, to be planned."""
+    with _set(_tracing, True):
+        yield
+
+
+@contextmanager
+def _set(variable: ContextVar[bool], value: bool) -> Iterator[None]:
+    token = variable.set(value)
     try:
         yield
     finally:
-        _recording.reset(token)
+        variable.reset(token)
 
 
 def apply(op: Op, inputs: tuple[Tensor, ...], attrs: dict[str, Any]) -> Any:
@@ -479,11 +507,12 @@ def apply(op: Op, inputs: tuple[Tensor, ...], attrs: dict[str, Any]) -> Any:
     look at what made its argument, with and without gradients alike.
     """
     values: tuple[Value, ...]
-    if any(x.symbolic for x in inputs):
+    traced = _tracing.get()
+    if traced or any(x.symbolic for x in inputs):
         values = _specs(op.infer(*(x._value for x in inputs), **attrs))
     else:
         values = op.run(*(x.data for x in inputs), **attrs)
-    if not (_recording.get() and any(x.requires_grad for x in inputs)):
+    if not traced and not (_recording.get() and any(x.requires_grad for x in inputs)):
         inputs = tuple(x.detach() if x.node or x.requires_grad else x for x in inputs)
     outputs = Node(op, inputs, attrs, values).outputs()
     return outputs[0] if len(outputs) == 1 else outputs
@@ -551,7 +580,7 @@ def grad(
         key = _key(x)
         flowing[key] = flowing[key] + g if key in flowing else g
 
-    with _record(create_graph and _recording.get()):
+    with _set(_recording, create_graph and _recording.get()):
         for y, g in zip(outputs, seeds, strict=True):
             accumulate(y, g)
         for node in reversed(nodes):

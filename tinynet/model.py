@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -13,9 +13,26 @@ import numpy.typing as npt
 from tinynet import layers as layer_types
 from tinynet import modelfile
 from tinynet.autograd import Array, Spec, Tensor, no_grad
-from tinynet.errors import ArgumentError, NotBuiltError
+from tinynet.errors import ArgumentError, NotBuiltError, TraceError
 from tinynet.layers import Building, Input, Layer, batch_shape
 from tinynet.training import evaluate, fit, predict
+
+# What layers and models keep for themselves, and what no plan depends on.
+_STATE = {"arguments", "given_name", "name", "own_parameters", "initializers", "building", "owner", "output_shape"}
+_STATE |= {"_built", "_rng", "_implied_input", "_theta", "_gradient", "_parameters", "plans"}
+
+
+class _Identity:
+    """An object by its identity, in a key; holding it keeps the identity from being given to another."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Identity) and self.value is other.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
 
 
 class Model(Layer):
@@ -62,6 +79,7 @@ class Model(Layer):
     _theta: Array | None
     _gradient: Array | None
     _parameters: dict[str, Tensor]
+    plans: dict[Any, Any]  # the latest plans of predict and evaluate
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Make a model; an input that only its shape implies comes before all other layers."""
@@ -69,6 +87,7 @@ class Model(Layer):
         self._implied_input = None
         self._theta = self._gradient = None
         self._parameters = {}
+        self.plans = {}
         return self
 
     def __init__(
@@ -112,18 +131,27 @@ class Model(Layer):
             )
         entry = self.input
         _name_layers(self)
-        context = Building(self._rng, self.dtype, deferred=True)
-        for _, layer in self.walk():
-            self._take(layer, context)
+        sample = Spec((2, *entry.shape), self.dtype)
         try:
-            with no_grad():
-                self(Tensor(Spec((2, *entry.shape), self.dtype)))
-        finally:
-            self.building = None
+            self._trace(Tensor(sample), Building(self._rng, self.dtype, deferred=True))
+        except TraceError:  # a forward that reads values gets some
+            for _, layer in self.walk():
+                layer._built = False
+            self._trace(Tensor(np.zeros(*sample)), Building(self._rng, self.dtype, deferred=False))
         if entry.output_shape is None:
             raise ArgumentError(f"model {self} has {entry} among its layers, but its forward(x) never calls it")
         self._lay_out(initialise)
         return self
+
+    def _trace(self, x: Tensor, context: Building) -> None:
+        """Run the forward once, so that every layer builds itself for the shape that it gets."""
+        for _, layer in self.walk():
+            self._take(layer, context)
+        try:
+            with no_grad():
+                self(x)
+        finally:
+            self.building = None
 
     def _take(self, layer: Layer, context: Building) -> None:
         """Make a layer part of this model; a model within gives up the vector that it may have had."""
@@ -189,6 +217,15 @@ class Model(Layer):
     def zero_grad(self) -> None:
         """Set all gradients to zero."""
         self.gradient[...] = 0
+
+    def configuration(self) -> Hashable:
+        """Give what a plan depends on besides the parameters: the attributes of every layer, objects by identity."""
+        return tuple(
+            value if isinstance(value, bool | int | float | str | None) else _Identity(value)
+            for _, layer in self.walk()
+            for name, value in vars(layer).items()
+            if name not in _STATE
+        )
 
     # --- what a model does
 

@@ -71,11 +71,10 @@ def _encode(value: Any, where: str, seen: dict[int, int]) -> Any:
             return {"same": seen[id(value)]}
         seen[id(value)] = len(seen)
         args, kwargs = value.arguments
-        bound = inspect.signature(type(value)).bind(*args, **kwargs).arguments
-        parameters = inspect.signature(type(value)).parameters
-        if any(
-            parameters[name].kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD) for name in bound
-        ):
+        made = inspect.signature(value.__init__)  # type: ignore[misc]  # of the class, it may be that of Layer.__new__
+        bound = made.bind(*args, **kwargs).arguments
+        variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        if any(made.parameters[name].kind in variable for name in bound):
             raise ArgumentError(f"{value}: a layer made with *args or **kwargs cannot be saved; name its arguments")
         kept = {k: _encode(v, f"{value}, argument {k}", seen) for k, v in bound.items() if k not in _NOT_KEPT}
         return {"layer": type(value).__name__, "arguments": kept}

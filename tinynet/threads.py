@@ -27,8 +27,7 @@ class _Gate:
         self.lock = threading.RLock()
         self.depth = 0
         self.threads = _most
-        self.entered = False  # whether kernels' threads have been started in this process
-        self.forked = False  # whether this process is the fork of one that had started them
+        self.forked = False  # whether this process is the fork of one that had started Numba's threads
         self.blas: Any = None
 
 
@@ -38,7 +37,16 @@ _gate = _Gate()
 def _after_fork() -> None:
     _gate.lock = threading.RLock()  # another thread of the parent may have held it
     _gate.depth = 0
-    _gate.forked = _gate.entered
+    _gate.forked = _numba_has_threads()
+
+
+def _numba_has_threads() -> bool:
+    """Whether Numba has started its threads: in the gate, or for parallel code that is not tinynet's."""
+    try:
+        numba.threading_layer()  # type: ignore[attr-defined]
+    except ValueError:
+        return False
+    return True
 
 
 if hasattr(os, "register_at_fork"):
@@ -95,11 +103,10 @@ def kernel_gate() -> Iterator[None]:
             return
         if _gate.forked:
             raise ThreadingError(
-                "this process was forked from one in which tinynet's kernels had run, and their threads do not survive "
-                "a fork; start processes with multiprocessing.get_context('spawn') or 'forkserver' instead, or fork "
+                "this process was forked from one in which Numba's threads had been started, and they do not survive a "
+                "fork; start processes with multiprocessing.get_context('spawn') or 'forkserver' instead, or fork "
                 "before tinynet computes anything"
             )
-        _gate.entered = True
         numba.set_num_threads(_gate.threads)  # Numba keeps it per Python thread
         with _blas().limit(limits=1, user_api="blas"):
             _gate.depth = 1

@@ -126,6 +126,8 @@ def conv2d_input_grad(dx, cols, g, w, p):
 @kernel()
 def weight_grad_chunk(partial, product, cols, x, g, lo, hi, p):
     """Sum up the weight gradient of images lo to hi."""
+    if lo == hi:
+        partial[:] = 0
     pixels = p[6] * p[7]
     group = cols.shape[0] // pixels
     for first in range(lo, hi, group):

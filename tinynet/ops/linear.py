@@ -32,32 +32,26 @@ def _infer(a: Value, b: Value, trans_a: bool, trans_b: bool) -> Spec:
     return Spec((*stack, m, n), a.dtype)
 
 
-def _flops_chunks(a: Value, b: Value, trans_a: bool, trans_b: bool) -> int:
+def _chunks(a: Value, b: Value, trans_a: bool, trans_b: bool) -> int:
     m, n = _infer(a, b, trans_a, trans_b).shape
     return kernels.chunks(m, 2 * m * n * a.shape[0 if trans_a else 1])
 
 
 def _scratch(a: Value, b: Value, trans_a: bool, trans_b: bool) -> tuple[Spec, ...]:
-    if trans_a and a.ndim == b.ndim == 2:
+    if trans_a and not trans_b and a.ndim == b.ndim == 2:
         return (Spec(a.shape[::-1], a.dtype),)
     return ()
 
 
-def _compute(c: Array, *arrays: Array, trans_a: bool, trans_b: bool) -> None:
+def _bind(c: Array, *arrays: Array, trans_a: bool, trans_b: bool) -> tuple[Any, ...]:
     *scratch, a, b = arrays
-    if c.ndim > 2:
-        np.matmul(a.swapaxes(-1, -2) if trans_a else a, b.swapaxes(-1, -2) if trans_b else b, out=c)
-        return
-    chunks = _flops_chunks(a, b, trans_a, trans_b)
-    if trans_a and trans_b:
-        np.copyto(scratch[0], a.T)
-        kernels.matmul_nt(c, scratch[0], b, chunks)
-    elif trans_a:
-        kernels.matmul_tn(c, scratch[0], a, b, chunks)
-    elif trans_b:
-        kernels.matmul_nt(c, a, b, chunks)
-    else:
-        kernels.matmul_nn(c, a, b, chunks)
+    if c.ndim > 2 or (trans_a and trans_b):
+        left, right = (m.swapaxes(-1, -2) if turned else m for m, turned in ((a, trans_a), (b, trans_b)))
+        return np.matmul, left, right, c
+    chunks = _chunks(a, b, trans_a, trans_b)
+    if trans_a:
+        return kernels.matmul_tn, c, *scratch, a, b, chunks
+    return kernels.matmul_nt if trans_b else kernels.matmul_nn, c, a, b, chunks
 
 
 def _a_vjp(g: Tensor, out: Tensor, a: Tensor, b: Tensor, trans_a: bool, trans_b: bool) -> Tensor:
@@ -75,7 +69,7 @@ def _b_vjp(g: Tensor, out: Tensor, a: Tensor, b: Tensor, trans_a: bool, trans_b:
 _matmul: Op = Op(
     "matmul",
     infer=_infer,
-    compute=_compute,
+    bind=_bind,
     vjp=(_a_vjp, _b_vjp),
     scratch=_scratch,
     contiguous=True,

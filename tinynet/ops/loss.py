@@ -27,17 +27,14 @@ def _infer(name: str) -> Callable[[Value], Value]:
     return infer
 
 
-def _rows(kernel: Callable[[Array, Array], None]) -> Callable[[Array, Array], None]:
-    def compute(y: Array, x: Array) -> None:
-        kernel(y.reshape(-1, x.shape[-1]), x.reshape(-1, x.shape[-1]))
-
-    return compute
+def _rows(kernel: Callable[[Array, Array], None]) -> Callable[[Array, Array], tuple[Any, ...]]:
+    return lambda y, x: (kernel, y.reshape(-1, x.shape[-1]), x.reshape(-1, x.shape[-1]))
 
 
 _softmax: Op = Op(
     "softmax",
     infer=_infer("softmax"),
-    compute=_rows(kernels.softmax),
+    bind=_rows(kernels.softmax),
     vjp=(lambda g, y, x: y * (g - sum(g * y, -1, keepdims=True)),),
     contiguous=True,
     formula="y[k] = e^x[k] / sum_j e^x[j], over the last axis",
@@ -46,7 +43,7 @@ _softmax: Op = Op(
 _log_softmax: Op = Op(
     "log_softmax",
     infer=_infer("log_softmax"),
-    compute=_rows(kernels.log_softmax),
+    bind=_rows(kernels.log_softmax),
     vjp=(lambda g, y, x: g - exp(y) * sum(g, -1, keepdims=True),),
     contiguous=True,
     formula="y[k] = x[k] - log sum_j e^x[j], over the last axis",

@@ -229,12 +229,12 @@ sigmoid: Elementwise = _unary("sigmoid", _sigmoid, lambda g, out, x: g * out * (
 
 
 # The rectifier and its gradient pass over the largest arrays of a network, so they have kernels.
-def _relu_compute(y: Array, x: Array) -> None:
-    kernels.relu(y.reshape(-1), x.reshape(-1), kernels.chunks(x.size))
+def _relu_bind(y: Array, x: Array) -> tuple[Any, ...]:
+    return kernels.relu, y.reshape(-1), x.reshape(-1), kernels.chunks(x.size)
 
 
-def _relu_gradient_compute(out: Array, g: Array, y: Array) -> None:
-    kernels.relu_gradient(out.reshape(-1), g.reshape(-1), y.reshape(-1), kernels.chunks(y.size))
+def _relu_gradient_bind(out: Array, g: Array, y: Array) -> tuple[Any, ...]:
+    return kernels.relu_gradient, out.reshape(-1), g.reshape(-1), y.reshape(-1), kernels.chunks(y.size)
 
 
 def _same_shape(g: Value, y: Value) -> Value:
@@ -250,7 +250,7 @@ def _relu_infer(x: Value) -> Spec:
 relu: Op = Op(
     "relu",
     infer=_relu_infer,
-    compute=_relu_compute,
+    bind=_relu_bind,
     vjp=(lambda g, y, x: relu_gradient(g, y),),
     contiguous=True,
     threaded=True,
@@ -259,7 +259,7 @@ relu: Op = Op(
 relu_gradient: Op = Op(
     "relu_gradient",
     infer=_same_shape,
-    compute=_relu_gradient_compute,
+    bind=_relu_gradient_bind,
     vjp=(lambda h, out, g, y: relu_gradient(h, y), lambda h, out, g, y: zeros_like(y)),
     contiguous=True,
     threaded=True,

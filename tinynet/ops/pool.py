@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.autograd import Array, Op, Shape, Spec, Tensor, Value, as_tensor
+from tinynet.autograd import Op, Spec, Tensor, Value, as_tensor
 from tinynet.errors import DTypeError, ShapeError
 from tinynet.kernels import pool as kernels
 from tinynet.ops.conv import Geometry, geometry, pair
@@ -17,14 +17,10 @@ def _infer(x: Value, p: Geometry) -> tuple[Spec, Spec]:
     return Spec(shape, x.dtype), Spec(shape, np.dtype(np.uint8 if p.kh * p.kw <= 256 else np.int32))
 
 
-def _max_pool_compute(y: Array, index: Array, x: Array, p: Geometry) -> None:
-    kernels.max_pool(y, index, x, p.kh, p.kw, p.sh, p.sw)
-
-
 _max_pool: Op = Op(
     "max_pool",
     infer=_infer,
-    compute=_max_pool_compute,
+    bind=lambda y, index, x, p: (kernels.max_pool, y, index, x, p.kh, p.kw, p.sh, p.sw),
     vjp=(lambda g, out, x, p: _max_unpool(g[0], out[1], p=p, size=x.shape[1:3]),),
     constant=frozenset({1}),
     contiguous=True,
@@ -37,14 +33,10 @@ def _unpool_infer(g: Value, index: Value, p: Geometry, size: tuple[int, int]) ->
     return Spec((g.shape[0], *size, g.shape[3]), g.dtype)
 
 
-def _unpool_compute(x: Array, g: Array, index: Array, p: Geometry, size: Shape) -> None:
-    kernels.max_unpool(x, g, index, p.kh, p.kw, p.sh, p.sw)
-
-
 _max_unpool: Op = Op(
     "max_unpool",
     infer=_unpool_infer,
-    compute=_unpool_compute,
+    bind=lambda x, g, index, p, size: (kernels.max_unpool, x, g, index, p.kh, p.kw, p.sh, p.sw),
     vjp=(lambda h, x, g, index, p, size: _pool_gather(h, index, p=p),),
     contiguous=True,
     threaded=True,
@@ -52,14 +44,10 @@ _max_unpool: Op = Op(
 )
 
 
-def _gather_compute(y: Array, x: Array, index: Array, p: Geometry) -> None:
-    kernels.pool_gather(y, x, index, p.kw, p.sh, p.sw)
-
-
 _pool_gather: Op = Op(
     "pool_gather",
     infer=lambda x, index, p: Spec(index.shape, x.dtype),
-    compute=_gather_compute,
+    bind=lambda y, x, index, p: (kernels.pool_gather, y, x, index, p.kw, p.sh, p.sw),
     vjp=(lambda g, y, x, index, p: _max_unpool(g, index, p=p, size=x.shape[1:3]),),
     contiguous=True,
     threaded=True,

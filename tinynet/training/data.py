@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,7 +19,7 @@ from tinynet.metrics import accuracy, binary_accuracy
 from tinynet.ops.loss import check_binary, check_classes
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
-Metric = Callable[[Tensor, Array], float]
+Metric = Callable[[Array, Array], float]
 
 
 class Trainable(Protocol):
@@ -27,6 +28,7 @@ class Trainable(Protocol):
     name: str
     dtype: np.dtype[Any]
     output_shape: Shape | None
+    plans: dict[Any, Any]  # the latest plans, by what they are for
 
     @property
     def input(self) -> Input:
@@ -44,6 +46,9 @@ class Trainable(Protocol):
     def gradient(self) -> Array:
         """The gradients in one vector."""
 
+    def configuration(self) -> Hashable:
+        """Give what a plan depends on besides the parameters."""
+
     def __call__(self, x: Any) -> Tensor:
         """Compute the outputs of a batch."""
 
@@ -54,7 +59,7 @@ class Task:
 
     loss: LossFunction
     check_labels: Callable[[Array, Shape], None]
-    metrics: dict[str, Metric]
+    metrics: Callable[[Tensor], dict[str, Metric]]  # by what made the output
 
 
 def _no_check(labels: Array, shape: Shape) -> None:
@@ -79,27 +84,27 @@ def _check_binary(labels: Array, shape: Shape) -> None:
     check_binary(labels, shape)
 
 
-def _class_accuracy(output: Tensor, labels: Array) -> float:
-    return accuracy(output.data, labels)
+def _class_metrics(output: Tensor) -> dict[str, Metric]:
+    return {"accuracy": accuracy}
 
 
-def _binary_accuracy(output: Tensor, labels: Array) -> float:
+def _binary_metrics(output: Tensor) -> dict[str, Metric]:
     probabilities = output.node is not None and output.node.op is ops.sigmoid
-    return binary_accuracy(output.data, labels, 0.5 if probabilities else 0.0)
+    return {"accuracy": partial(binary_accuracy, threshold=0.5 if probabilities else 0.0)}
 
 
 _tasks = {
-    "cross_entropy": Task(ops.cross_entropy, _check_classes, {"accuracy": _class_accuracy}),
-    "binary_cross_entropy": Task(ops.binary_cross_entropy, _check_binary, {"accuracy": _binary_accuracy}),
+    "cross_entropy": Task(ops.cross_entropy, _check_classes, _class_metrics),
+    "binary_cross_entropy": Task(ops.binary_cross_entropy, _check_binary, _binary_metrics),
 }
 
 
-def find_task(loss: str | LossFunction, metrics: Sequence[Callable[[Array, Array], float]] | None) -> Task:
+def find_task(loss: str | LossFunction, metrics: Sequence[Metric] | None) -> Task:
     """Find a loss by its name, with its own metrics, or take the user's functions."""
     if isinstance(loss, str) and loss in _tasks:
         task = _tasks[loss]
     elif callable(loss):
-        task = Task(loss, _no_check, {})
+        task = Task(loss, _no_check, lambda output: {})
     else:
         names = ", ".join(f'"{name}"' for name in _tasks)
         raise ArgumentError(f"loss must be {names} or a function of (output, labels) made of ops, but got {loss!r}")
@@ -109,12 +114,8 @@ def find_task(loss: str | LossFunction, metrics: Sequence[Callable[[Array, Array
     for metric in metrics:
         if not callable(metric):
             raise ArgumentError(f"a metric must be a function of (output, labels) as arrays, but got {metric!r}")
-        named[getattr(metric, "__name__", "metric")] = _on_arrays(metric)
-    return Task(task.loss, task.check_labels, named)
-
-
-def _on_arrays(metric: Callable[[Array, Array], float]) -> Metric:
-    return lambda output, labels: float(metric(output.data, labels))
+        named[getattr(metric, "__name__", "metric")] = metric
+    return Task(task.loss, task.check_labels, lambda output: named)
 
 
 def check_samples(model: Trainable, x: npt.ArrayLike, what: str = "x") -> Array:

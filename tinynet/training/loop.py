@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from tinynet.autograd import Array, Tensor, grad, no_grad
+from tinynet.autograd import Array
 from tinynet.errors import ArgumentError, NonFiniteError
 from tinynet.optim import SGD, Optimizer
-from tinynet.optim.optimizer import State
 from tinynet.threads import kernel_gate
 from tinynet.training.data import (
     LossFunction,
+    Metric,
     Task,
     Trainable,
     check_count,
@@ -26,6 +25,9 @@ from tinynet.training.data import (
 )
 from tinynet.training.history import History
 from tinynet.training.progress import progress
+from tinynet.training.steps import CompiledStep, EagerStep, batches, figures, outputs
+
+_GATE_SECONDS = 0.05  # that training holds the kernels before other Python threads may have them
 
 
 class Means:
@@ -46,37 +48,6 @@ class Means:
         return {name: total / self.count for name, total in self.total.items()}
 
 
-def batches(n: int, size: int) -> Iterator[slice]:
-    """Cut n samples into batches; the last may be smaller."""
-    return (slice(start, min(start + size, n)) for start in range(0, n, size))
-
-
-def _figures(task: Task, loss: Tensor, output: Tensor, labels: Array) -> dict[str, float]:
-    return {"loss": loss.item(), **{name: metric(output, labels) for name, metric in task.metrics.items()}}
-
-
-def _train_step(
-    model: Trainable, task: Task, x: Tensor, y: Array, optimizer: Optimizer, state: State, gradient: Array
-) -> dict[str, float]:
-    """Make one step on a batch; gives the loss and metrics from before it."""
-    parameters = list(model.parameters.values())
-    output = model(x)
-    loss = task.loss(output, Tensor(y))
-    if loss.size != 1:
-        raise ArgumentError(f"the loss must be one number, but has shape {loss.shape}; take its mean over the batch")
-    figures = _figures(task, loss, output, y)
-    if not math.isfinite(figures["loss"]):
-        return figures
-    start = 0
-    for g in grad(loss, parameters):
-        gradient[start : start + g.size] = g.data.reshape(-1)
-        start += g.size
-    optimizer.apply(model.theta, gradient, state)
-    for parameter in parameters:
-        parameter.version += 1
-    return figures
-
-
 def fit(
     model: Trainable,
     x: npt.ArrayLike,
@@ -89,7 +60,8 @@ def fit(
     shuffle: bool = True,
     seed: int | None = None,
     verbose: int = 1,
-    metrics: Sequence[Callable[[Array, Array], float]] | None = None,
+    metrics: Sequence[Metric] | None = None,
+    compiled: bool = True,
 ) -> History:
     """Train the model.
 
@@ -117,6 +89,9 @@ def fit(
         Silent; progress by batch (by epoch where the output is no terminal); one line an epoch.
     metrics : sequence of callable, optional
         Functions of (output, labels), as arrays, that give one number; accuracy by default for the losses with a name.
+    compiled : bool
+        Trace the whole step once and replay it. Without, each op is computed as it is called: slower, and the way for
+        a model whose forward reads values.
 
     Returns
     -------
@@ -129,6 +104,8 @@ def fit(
         If the arguments do not fit the model or each other; before anything is computed.
     NotBuiltError
         If the model does not know the shape of its input.
+    TraceError
+        If the model's forward or the loss reads values of tensors; run it with ``compiled=False``.
     NonFiniteError
         If the loss becomes NaN or infinite; the parameters are then those before that batch.
 
@@ -155,30 +132,36 @@ def fit(
 
     rng = np.random.default_rng(seed)
     state = optimizer.initial_state(model.theta)
-    gradient = np.empty_like(model.theta)
+    train = (CompiledStep if compiled else EagerStep)(model, task, optimizer, state, samples, labels)
     history = History()
     with progress(verbose, epochs, -(-len(samples) // size)) as shown:
         for epoch in range(epochs):
             started = shown.begin(epoch)
             order = rng.permutation(len(samples)) if shuffle else np.arange(len(samples))
             means = Means()
-            for batch, part in enumerate(batches(len(samples), size)):
-                indices = order[part]
-                with kernel_gate():
-                    figures = _train_step(
-                        model, task, Tensor(samples[indices]), labels[indices], optimizer, state, gradient
-                    )
-                if not math.isfinite(figures["loss"]):
-                    raise _non_finite(figures["loss"], epoch, batch, means, optimizer, model)
-                means.add(figures, len(indices))
+            for batch, part in enumerate(_in_gate(batches(len(samples), size))):
+                now = train(order[part])
+                if not math.isfinite(now["loss"]):
+                    raise _non_finite(now["loss"], epoch, batch, means, optimizer, model)
+                means.add(now, part.stop - part.start)
                 shown.step(batch + 1, means)
             results, trained = means(), time.perf_counter()
             if validation is not None:
-                measured = _measure(model, task, *validation, 256)
+                measured = _measure(model, task, *validation, 256, compiled)
                 results |= {f"val_{name}": value for name, value in measured.items()}
             history.append(results, time.perf_counter() - started)
             shown.end(results, history.seconds[-1], trained - started)
     return history
+
+
+def _in_gate(parts: Iterator[slice]) -> Iterator[slice]:
+    """Pass batches through while holding the gate to the kernels, and let other threads in every so often."""
+    for first in parts:
+        with kernel_gate():
+            until = time.perf_counter() + _GATE_SECONDS
+            yield first
+            while time.perf_counter() < until and (part := next(parts, None)) is not None:
+                yield part
 
 
 def _non_finite(
@@ -193,13 +176,10 @@ def _non_finite(
     )
 
 
-def _measure(model: Trainable, task: Task, x: Array, y: Array, batch_size: int) -> dict[str, float]:
+def _measure(model: Trainable, task: Task, x: Array, y: Array, batch_size: int, compiled: bool) -> dict[str, float]:
     means = Means()
-    with no_grad():
-        for part in batches(len(x), batch_size):
-            with kernel_gate():
-                output = model(Tensor(x[part]))
-                means.add(_figures(task, task.loss(output, Tensor(y[part])), output, y[part]), len(output))
+    for n, measured in figures(model, task, x, y, _in_gate(batches(len(x), batch_size)), compiled):
+        means.add(measured, n)
     return means()
 
 
@@ -209,7 +189,8 @@ def evaluate(
     y: npt.ArrayLike,
     batch_size: int = 256,
     loss: str | LossFunction = "cross_entropy",
-    metrics: Sequence[Callable[[Array, Array], float]] | None = None,
+    metrics: Sequence[Metric] | None = None,
+    compiled: bool = True,
 ) -> dict[str, float]:
     """Measure the loss and the metrics of the model on samples.
 
@@ -219,7 +200,7 @@ def evaluate(
         Samples and labels, as in `fit`.
     batch_size : int
         Samples computed at a time; it does not matter to the result but for rounding.
-    loss, metrics
+    loss, metrics, compiled
         As in `fit`.
 
     Returns
@@ -242,10 +223,10 @@ def evaluate(
     task = find_task(loss, metrics)
     batch_size = check_count("batch_size", batch_size)
     samples, labels = check_labelled(model, x, y, task)
-    return _measure(model, task, samples, labels, batch_size)
+    return _measure(model, task, samples, labels, batch_size, compiled)
 
 
-def predict(model: Trainable, x: npt.ArrayLike, batch_size: int = 256) -> Array:
+def predict(model: Trainable, x: npt.ArrayLike, batch_size: int = 256, compiled: bool = True) -> Array:
     """Compute the outputs of the model.
 
     Parameters
@@ -254,6 +235,8 @@ def predict(model: Trainable, x: npt.ArrayLike, batch_size: int = 256) -> Array:
         Samples, as in `fit`.
     batch_size : int
         Samples computed at a time.
+    compiled : bool
+        As in `fit`.
 
     Returns
     -------
@@ -273,13 +256,9 @@ def predict(model: Trainable, x: npt.ArrayLike, batch_size: int = 256) -> Array:
     """
     batch_size = check_count("batch_size", batch_size)
     samples = check_samples(model, x)
-    outputs: Any = None
-    with no_grad():
-        for part in batches(len(samples), batch_size):
-            with kernel_gate():
-                output = model(Tensor(samples[part])).data
-            if outputs is None:
-                outputs = np.empty((len(samples), *output.shape[1:]), output.dtype)
-            outputs[part] = output
-    result: Array = outputs
+    model.parameters  # noqa: B018 - building the model finds the shape of its output
+    assert model.output_shape is not None
+    result = np.empty((len(samples), *model.output_shape), model.dtype)
+    for part, output in outputs(model, samples, _in_gate(batches(len(samples), batch_size)), compiled):
+        result[part] = output
     return result

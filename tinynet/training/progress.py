@@ -18,7 +18,7 @@ Figures = Callable[[], dict[str, float]]
 
 def write_figures(figures: dict[str, float]) -> str:
     """Write figures in one line: loss 0.6970, accuracy 0.8035."""
-    return ", ".join(f"{name} {value:.4f}" for name, value in figures.items())
+    return ", ".join(f"{name} {value:{'.4f' if abs(value) < 1e6 else '.4g'}}" for name, value in figures.items())
 
 
 class Silent:

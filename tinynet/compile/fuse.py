@@ -1,0 +1,212 @@
+"""Fusion: a table of rewrites that put one op in place of several neighbours.
+
+The graph is copied from its outputs up. Where the last node of a pattern is met, and nothing else uses a value inside
+of the pattern, the fused op is applied instead of the nodes it stands for. What matches no pattern is copied as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinynet.autograd import Node, Tensor, apply
+from tinynet.compile.plan import ancestors
+from tinynet.ops import fused
+from tinynet.ops.conv import Geometry
+from tinynet.ops.shape import pad
+
+_LEAST_PLACES = 4  # in a window; with fewer, dense gradients are the faster ones
+_MOST_PLACES = 254  # that an index of one byte can tell apart
+_MOST_IMAGE = 256 * 1024  # bytes of an image; larger ones do not stay in a cache while each filter goes over them
+
+
+class Rewrite(NamedTuple):
+    """What comes in place of the nodes of a pattern: a function, and the values of the old graph that it takes."""
+
+    make: Callable[..., Any]
+    inputs: tuple[Tensor, ...]
+
+
+class Uses:
+    """How often each value of a graph is used."""
+
+    def __init__(self, outputs: Sequence[Tensor], nodes: Sequence[Node]) -> None:
+        self.count: dict[Any, int] = {}
+        for x in [*outputs, *(x for node in nodes for x in node.inputs)]:
+            if x.node is not None:
+                key = id(x.node), x.index
+                self.count[key] = self.count.get(key, 0) + 1
+
+    def behind(self, x: Tensor, name: str) -> Node | None:
+        """Give the node that made ``x`` if it is an op of that name, and this is the only use of ``x``."""
+        node = x.node
+        alone = node is not None and node.op.name == name and self.count[id(node), x.index] == 1
+        return node if alone else None
+
+
+def fuse(outputs: Sequence[Tensor]) -> list[Tensor]:
+    """Rewrite the graph of some outputs; to be called while tracing.
+
+    Parameters
+    ----------
+    outputs : sequence of Tensor
+        What is wanted of the graph; never hidden inside of a fused op.
+
+    Returns
+    -------
+    list of Tensor
+        The same values, made by fused ops where a rewrite fits.
+    """
+    uses = Uses(outputs, ancestors(outputs))
+    chosen: dict[int, Rewrite] = {}
+    done: dict[int, tuple[Tensor, ...]] = {}
+
+    def new(x: Tensor) -> Tensor:
+        return x if x.node is None else done[id(x.node)][x.index]
+
+    stack = [y.node for y in reversed(outputs) if y.node is not None]
+    while stack:
+        node = stack[-1]
+        if id(node) not in chosen:
+            chosen[id(node)] = _rewrite(node, uses)
+        make, inputs = chosen[id(node)]
+        missing = [x.node for x in inputs if x.node is not None and id(x.node) not in done]
+        if missing and id(node) not in done:
+            stack.extend(missing)
+            continue
+        stack.pop()
+        if id(node) not in done:
+            made = make(*(new(x) for x in inputs))
+            done[id(node)] = made if isinstance(made, tuple) else (made,)
+    return [new(y) for y in outputs]
+
+
+def _rewrite(node: Node, uses: Uses) -> Rewrite:
+    """Find what comes in place of a node: a fused op, or a copy."""
+    for pattern in (_conv_pool, _gather, _dense, _softmax_cross_entropy, _descend):
+        found = pattern(node, uses)
+        if found is not None:
+            return found
+    return Rewrite(lambda *inputs: apply(node.op, inputs, node.attrs), node.inputs)
+
+
+def _is_constant(x: Tensor) -> bool:
+    return x.node is None and not x.symbolic and not x.requires_grad
+
+
+def _conv_pool(node: Node, uses: Uses) -> Rewrite | None:
+    """max_pool(relu(conv2d(x, w) + bias)), with or without the bias, or with relu after the pooling."""
+    if node.op.name == "max_pool":
+        pool, relu = node, uses.behind(node.inputs[0], "relu")
+        inner = relu
+    else:
+        relu = node if node.op.name == "relu" else None
+        found = uses.behind(relu.inputs[0], "max_pool") if relu else None
+        if found is None:
+            return None
+        pool = inner = found
+    if relu is None or inner is None or uses.count.get((id(pool), 1)):
+        return None
+    add = uses.behind(inner.inputs[0], "add")
+    conv = uses.behind(add.inputs[0] if add else inner.inputs[0], "conv2d")
+    if conv is None or (add and add.inputs[1].ndim != 1):
+        return None
+    (x, w), p, q = conv.inputs, conv.attrs["p"], pool.attrs["p"]
+    bias = add.inputs[1] if add else Tensor(np.zeros(w.shape[3], w.dtype))
+    padded = _padding(x.shape, p)
+    places = q.kh * q.kw
+    image = int(np.prod(x.shape[1:])) * x.dtype.itemsize
+    if not _LEAST_PLACES <= places <= _MOST_PLACES or q.sh < q.kh or q.sw < q.kw or image > _MOST_IMAGE:
+        return None
+
+    def make(x: Tensor, w: Tensor, bias: Tensor) -> Any:
+        inside = pad(x, padded) if any(map(any, padded)) else x
+        y = fused.conv_pool(inside, w, bias, p=p._replace(top=0, left=0), q=q)
+        return y if pool is node else y[0]
+
+    return Rewrite(make, (x, w, bias))
+
+
+def _padding(shape: tuple[int, ...], p: Geometry) -> list[tuple[int, int]]:
+    """Give the zeros around an image that make a convolution one without padding."""
+    below = max(0, (p.oh - 1) * p.sh + p.kh - shape[1] - p.top)
+    right = max(0, (p.ow - 1) * p.sw + p.kw - shape[2] - p.left)
+    return [(0, 0), (p.top, below), (p.left, right), (0, 0)]
+
+
+def _gather(node: Node, uses: Uses) -> Rewrite | None:
+    """(cast(x[indices]) - shift) * scale, where any but one of the last three may be missing."""
+    zero, one = (Tensor(np.asarray(v, node.values[0].dtype)) for v in (0, 1))
+    found: dict[str, Tensor] = {"multiply": one, "subtract": zero}
+    step: Node | None = node
+    x = node.outputs()[0]
+    for name in ("multiply", "subtract"):
+        if step is not None and step.op.name == name and _is_constant(step.inputs[1]):
+            found[name], x = step.inputs[1], step.inputs[0]
+            step = uses.behind(x, "subtract") or uses.behind(x, "cast")
+    if step is not None and step.op.name == "cast" and step.values[0].dtype.kind == "f":
+        x = step.inputs[0]
+    if x.node is node or any(v.ndim > len(node.values[0].shape) - 1 for v in found.values()):
+        return None
+    sample = node.values[0].shape[1:]
+    reshape = uses.behind(x, "reshape")
+    if reshape is not None and reshape.inputs[0].shape[0] == x.shape[0]:
+        x = reshape.inputs[0]
+    index = uses.behind(x, "index")
+    if index is not None and len(index.inputs) == 2 and index.inputs[1].ndim == 1:
+        x, indices = index.inputs
+    elif x.node is None and x.symbolic:
+        indices = Tensor(np.arange(x.shape[0]))
+    else:
+        return None
+    shift, scale = found["subtract"], found["multiply"]
+    return Rewrite(lambda *inputs: fused.gather(*inputs, sample=sample), (x, indices, shift, scale))
+
+
+def _dense(node: Node, uses: Uses) -> Rewrite | None:
+    """relu(x w + bias), or x w + bias."""
+    add = uses.behind(node.inputs[0], "add") if node.op.name == "relu" else node if node.op.name == "add" else None
+    product = uses.behind(add.inputs[0], "matmul") if add else None
+    if add is None or product is None or product.attrs["trans_a"] or product.attrs["trans_b"]:
+        return None
+    bias = add.inputs[1]
+    if bias.ndim != 1 or len(product.values[0].shape) != 2 or bias.shape[0] != product.values[0].shape[1]:
+        return None
+    return Rewrite(lambda *inputs: fused.dense(*inputs, relu=add is not node), (*product.inputs, bias))
+
+
+def _softmax_cross_entropy(node: Node, uses: Uses) -> Rewrite | None:
+    """-mean(log_softmax(logits)[arange(n), labels])."""
+    divide = uses.behind(node.inputs[0], "divide") if node.op.name == "negative" else None
+    total = uses.behind(divide.inputs[0], "sum") if divide else None
+    picked = uses.behind(total.inputs[0], "index") if total else None
+    logs = uses.behind(picked.inputs[0], "log_softmax") if picked else None
+    if divide is None or picked is None or logs is None or len(picked.inputs) != 3 or logs.inputs[0].ndim != 2:
+        return None
+    _, rows, labels = picked.inputs
+    count, n = divide.inputs[1], logs.inputs[0].shape[0]
+    if not (_is_constant(rows) and np.array_equal(rows.data, np.arange(n)) and labels.shape == (n,)):
+        return None
+    if not (_is_constant(count) and count.size == 1 and count.item() == n):
+        return None
+
+    def make(logits: Tensor, labels: Tensor) -> Tensor:
+        loss: Tensor = fused.softmax_cross_entropy(logits, labels)[0]
+        return loss
+
+    return Rewrite(make, (logs.inputs[0], labels))
+
+
+def _descend(node: Node, uses: Uses) -> Rewrite | None:
+    """Match theta - rate * gradient, for a symbolic vector theta and rate: it is done in place."""
+    if node.op.name != "subtract":
+        return None
+    theta, product = node.inputs[0], uses.behind(node.inputs[1], "multiply")
+    if product is None or theta.node is not None or not theta.symbolic or theta.ndim != 1:
+        return None
+    rate, gradient = product.inputs
+    if rate.node is not None or not rate.symbolic or rate.ndim or gradient.shape != theta.shape:
+        return None
+    return Rewrite(fused.descend, (theta, gradient, rate))

@@ -1,0 +1,330 @@
+"""Plans: a traced graph with every buffer laid out once, replayed as a flat list of bound kernel calls.
+
+The nodes of the graph run in the order in which they were traced. Equal nodes are computed once. A buffer is taken from
+a pool of blocks when its value is made and goes back after its last use; a view shares the block of what it views. What
+is concatenated is computed straight into its slice of the whole, where nothing else needs it elsewhere.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinynet.autograd import Array, Node, Spec, Tensor
+from tinynet.errors import TraceError
+from tinynet.threads import kernel_gate
+
+_ALIGNMENT = 64  # bytes: a cache line, and the widest vector
+
+Key = Any
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call of a plan."""
+
+    node: Node | None  # None for a copy
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    name: str
+
+
+class Plan:
+    """A graph of shapes, ready to run on arrays.
+
+    Parameters
+    ----------
+    inputs : mapping of str to Tensor
+        Symbolic leaves whose values are given to each `run`, which copies them in.
+    outputs : mapping of str to Tensor
+        What a run gives back, as copies.
+    bound : sequence of (Tensor, ndarray)
+        Symbolic leaves that stand for arrays outside of the plan, read where they are.
+    updates : sequence of (Tensor, Tensor)
+        Pairs of a bound leaf and its new value, which is written into the leaf's array after all else.
+
+    Raises
+    ------
+    TraceError
+        If the graph has a symbolic leaf that is neither an input nor bound.
+    """
+
+    def __init__(
+        self,
+        inputs: Mapping[str, Tensor],
+        outputs: Mapping[str, Tensor],
+        bound: tuple[tuple[Tensor, Array], ...] = (),
+        updates: tuple[tuple[Tensor, Tensor], ...] = (),
+    ) -> None:
+        self._inputs = {name: np.zeros(x.shape, x.dtype) for name, x in inputs.items()}
+        leaves = {id(x): self._inputs[name] for name, x in inputs.items()}
+        leaves |= {id(x): array for x, array in bound}
+        wanted = [*outputs.values(), *(new for _, new in updates)]
+        layout = _Layout(wanted, leaves)
+        self.steps = layout.steps
+        for leaf, new in updates:
+            if layout.array(new) is not leaves[id(leaf)]:
+                self.steps.append(Step(None, np.copyto, (leaves[id(leaf)], layout.array(new)), "copy"))
+        self._outputs = {name: layout.array(y) for name, y in outputs.items()}
+        self.bytes = layout.pool.bytes
+        self._keep = (inputs, outputs, bound, updates)  # leaves are known by their identity
+        calls = [(step.function, step.arguments) for step in self.steps]
+        self._calls, self._updates = calls[: layout.pure], calls[layout.pure :]
+
+    def run(self, **values: Any) -> dict[str, Array]:
+        """Replay the plan: copy the inputs in, make every call, and give copies of the outputs.
+
+        Parameters
+        ----------
+        **values
+            An array or number for each input, of its shape.
+
+        Returns
+        -------
+        dict of str to ndarray
+            The outputs, new arrays.
+        """
+        with kernel_gate():
+            self.replay(**values)
+            self.commit()
+            return {name: array.copy() for name, array in self._outputs.items()}
+
+    def replay(self, **values: Any) -> Mapping[str, Array]:
+        """Make all calls but the updates, and give the plan's own outputs, which the next replay overwrites.
+
+        For callers that hold the gate; `commit` then makes the updates.
+        """
+        for name, value in values.items():
+            self._inputs[name][...] = value
+        with np.errstate(all="ignore"):
+            for function, arguments in self._calls:
+                function(*arguments)
+        return self._outputs
+
+    def commit(self) -> None:
+        """Make the updates that the last replay has computed."""
+        with np.errstate(all="ignore"):
+            for function, arguments in self._updates:
+                function(*arguments)
+
+
+class _Pool:
+    """Blocks of memory for buffers that do not live at the same time."""
+
+    def __init__(self) -> None:
+        self.free: list[Array] = []
+        self.bytes = 0
+
+    def take(self, spec: Spec) -> tuple[Array, Array]:
+        """Give an array of a spec, and the block that it lies in: the smallest free one that holds it, or a new one."""
+        size = math.prod(spec.shape) * spec.dtype.itemsize
+        needed = max(1, size)
+        fitting = [i for i, block in enumerate(self.free) if needed <= block.size <= 4 * needed]
+        if fitting:
+            block = self.free.pop(min(fitting, key=lambda i: self.free[i].size))
+        else:
+            raw = np.empty(needed + _ALIGNMENT, np.uint8)
+            start = -raw.ctypes.data % _ALIGNMENT
+            block = raw[start : start + needed]
+            self.bytes += needed
+        return block[:size].view(spec.dtype).reshape(spec.shape), block
+
+    def give(self, block: Array) -> None:
+        """Take a block back."""
+        self.free.append(block)
+
+
+class _Layout:
+    """The one pass over the graph in which every value gets its array and every node its call."""
+
+    def __init__(self, wanted: list[Tensor], leaves: dict[int, Array]) -> None:
+        self.leaves, self.pool = leaves, _Pool()
+        self.arrays: dict[Key, Array] = {}
+        self.steps: list[Step] = []
+        self.same: dict[Key, Key] = {}
+        self.nodes = _inplace_last(self._distinct(ancestors(wanted)))
+        self.roots: dict[Key, Key] = {}
+        self.last: dict[Key, int] = {}
+        self._lifetimes(wanted)
+        self.placed = self._placements()
+        self.blocks: dict[Key, Array] = {}
+        self.constants: set[Key] = set()
+        self.pure: int | None = None  # the number of steps before the first that writes over what it was given
+        for number, node in enumerate(self.nodes):
+            if node.op.inplace and self.pure is None:
+                self.pure = len(self.steps)
+            self._add(number, node)
+        self.pure = len(self.steps) if self.pure is None else self.pure
+
+    def key(self, x: Tensor) -> Key:
+        """Identify a value; equal nodes count as one."""
+        if x.node is None:
+            return id(x)
+        return self.same.get(id(x.node), id(x.node)), x.index
+
+    def array(self, x: Tensor) -> Array:
+        """Give the array in which a value lies."""
+        if x.node is not None:
+            return self.arrays[self.key(x)]
+        if id(x) in self.leaves:
+            return self.leaves[id(x)]
+        if x.symbolic:
+            raise TraceError(
+                f"a tensor of shape {x.shape} in the graph is neither an input of the plan nor made by it; was it kept "
+                "from another trace?"
+            )
+        return x._value  # type: ignore[return-value]  # a constant, or a parameter where it lies in the flat vector
+
+    def _distinct(self, nodes: list[Node]) -> list[Node]:
+        """Leave out nodes that repeat an earlier one: the same op on the same inputs."""
+        first: dict[Key, int] = {}
+        kept = []
+        for node in nodes:
+            identity = (node.op, _frozen(sorted(node.attrs.items())), tuple(self.key(x) for x in node.inputs))
+            if identity in first:
+                self.same[id(node)] = first[identity]
+            else:
+                first[identity] = id(node)
+                kept.append(node)
+        return kept
+
+    def _lifetimes(self, wanted: list[Tensor]) -> None:
+        """Find the block that each value lies in, by the value that it was first made for, and that one's last use."""
+        for number, node in enumerate(self.nodes):
+            for x in node.inputs:
+                self.last[self._root(x)] = number
+            for i in range(len(node.values)):
+                own = (id(node), i)
+                self.roots[own] = self._root(node.inputs[0]) if node.op.view or node.op.inplace else own
+                self.last.setdefault(self.roots[own], number)
+        for y in wanted:
+            self.last[self._root(y)] = len(self.nodes)
+
+    def _root(self, x: Tensor) -> Key:
+        key = self.key(x)
+        return self.roots.get(key, key)
+
+    def _placements(self) -> dict[Key, tuple[Key, int]]:
+        """Find values that can be computed straight into their slice of a concatenation: its key, and the start."""
+        placed: dict[Key, tuple[Key, int]] = {}
+        made = {
+            (id(node), i): value
+            for node in self.nodes
+            if not node.op.view and not node.op.inplace
+            for i, value in enumerate(node.values)
+        }
+        for node in self.nodes:
+            if node.op.name != "concatenate" or any(x.ndim != 1 for x in node.inputs):
+                continue
+            start = 0
+            for x in node.inputs:
+                root = self._root(x)
+                whole = root in made and math.prod(made[root].shape) == x.size
+                if whole and root not in placed and _only_reshaped(x):
+                    placed[root] = ((id(node), 0), start)
+                start += x.size
+        return placed
+
+    def _take(self, key: Key, spec: Spec) -> Array:
+        if key in self.placed:
+            whole, start = self.placed[key]
+            if whole not in self.arrays:
+                node = next(n for n in self.nodes if id(n) == whole[0])
+                self.arrays[whole], _ = self.pool.take(Spec(node.values[0].shape, node.values[0].dtype))
+            return self.arrays[whole][start : start + math.prod(spec.shape)].reshape(spec.shape)
+        array, block = self.pool.take(spec)
+        self.blocks[key] = block
+        return array
+
+    def _add(self, number: int, node: Node) -> None:
+        op, own = node.op, (id(node), 0)
+        inputs = tuple(self.array(x) for x in node.inputs)
+        if inputs and all(self._one_number(x) for x in node.inputs):  # a seed of the gradient, or made from one
+            made = op.run(*inputs, **node.attrs)
+            self.arrays |= {(id(node), i): array for i, array in enumerate(made)}
+            self.constants.update((id(node), i) for i in range(len(made)))
+            return
+        if op.contiguous:
+            inputs = tuple(self._contiguous(a) for a in inputs)
+        if op.view:
+            self.arrays[own] = op.view(*inputs, **node.attrs)
+        elif own in self.arrays:  # a concatenation, of which all or some parts are in place
+            start = 0
+            for x, array in zip(node.inputs, inputs, strict=True):
+                if self.placed.get(self._root(x)) != (own, start):
+                    part = self.arrays[own][start : start + x.size]
+                    self.steps.append(Step(None, np.copyto, (part, array), "copy"))
+                start += x.size
+        else:
+            specs = [Spec(v.shape, v.dtype) for v in node.values]
+            outputs = tuple(self._take((id(node), i), spec) for i, spec in enumerate(() if op.inplace else specs))
+            needed = op.scratch(*inputs, **node.attrs) if op.scratch else ()
+            scratch = [self.pool.take(spec) for spec in needed]
+            function, arguments = op.call((*outputs, *(a for a, _ in scratch), *inputs), node.attrs)
+            self.steps.append(Step(node, function, arguments, op.name))
+            self.arrays |= {(id(node), i): array for i, array in enumerate(inputs[:1] if op.inplace else outputs)}
+            for _, block in scratch:
+                self.pool.give(block)
+        for root in itertools.chain(
+            (self._root(x) for x in node.inputs), ((id(node), i) for i in range(len(node.values)))
+        ):
+            if self.last.get(root, -1) <= number and root in self.blocks:
+                self.pool.give(self.blocks.pop(root))
+
+    def _one_number(self, x: Tensor) -> bool:
+        """Whether a value is a constant that is one number in memory."""
+        if x.node is not None:
+            return self.key(x) in self.constants
+        return id(x) not in self.leaves and not x.symbolic and not x.requires_grad and not any(x._value.strides)  # type: ignore[union-attr]
+
+    def _contiguous(self, array: Array) -> Array:
+        if array.flags.c_contiguous:
+            return array
+        copy = np.empty(array.shape, array.dtype)
+        self.pool.bytes += copy.nbytes
+        self.steps.append(Step(None, np.copyto, (copy, array), "copy"))
+        return copy
+
+
+def _inplace_last(nodes: list[Node]) -> list[Node]:
+    """Put nodes that write over their input, and what follows from them, after all that may read it."""
+    late: set[int] = set()
+    for node in nodes:
+        if node.op.inplace or any(id(x.node) in late for x in node.inputs):
+            late.add(id(node))
+    return sorted(nodes, key=lambda node: id(node) in late)
+
+
+def _frozen(value: Any) -> Any:
+    """Turn attributes into something that can be compared and hashed."""
+    if isinstance(value, list | tuple):
+        return tuple(_frozen(v) for v in value)
+    if isinstance(value, slice):
+        return "slice", value.start, value.stop, value.step
+    return value if isinstance(value, Hashable) else id(value)
+
+
+def _only_reshaped(x: Tensor) -> bool:
+    """Whether a value is as it was computed, in row order, with nothing left out."""
+    while x.node is not None and x.node.op.view:
+        if x.node.op.name != "reshape":
+            return False
+        x = x.node.inputs[0]
+    return True
+
+
+def ancestors(wanted: Sequence[Tensor]) -> list[Node]:
+    """Give all nodes that lead to the values wanted, in the order in which they were traced."""
+    found: dict[int, Node] = {}
+    stack = [y.node for y in wanted if y.node is not None]
+    while stack:
+        node = stack.pop()
+        if id(node) not in found:
+            found[id(node)] = node
+            stack.extend(x.node for x in node.inputs if x.node is not None)
+    return sorted(found.values(), key=lambda node: node.number)

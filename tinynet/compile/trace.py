@@ -1,0 +1,129 @@
+"""Tracing: a model run on shapes alone becomes a graph of ops, and the graph a plan."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from tinynet import ops
+from tinynet.autograd import Array, Spec, Tensor, grad, tracing
+from tinynet.compile.fuse import fuse
+from tinynet.compile.plan import Plan
+from tinynet.errors import ArgumentError
+
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+class Traceable(Protocol):
+    """What tracing needs of a model."""
+
+    @property
+    def parameters(self) -> dict[str, Tensor]:
+        """The parameters by name: views into theta."""
+
+    @property
+    def theta(self) -> Array:
+        """The parameters in one vector."""
+
+    def __call__(self, x: Any) -> Tensor:
+        """Compute the outputs of a batch."""
+
+
+class Updating(Protocol):
+    """What tracing needs of an optimizer."""
+
+    def update(self, theta: Tensor, gradient: Tensor, learning_rate: Any, **state: Tensor) -> tuple[Tensor, ...]:
+        """Give the new theta and the new state, made of ops."""
+
+
+def _symbol(shape: tuple[int, ...], dtype: Any) -> Tensor:
+    return Tensor(Spec(shape, np.dtype(dtype)))
+
+
+def training_plan(
+    model: Traceable,
+    loss: Loss,
+    optimizer: Updating,
+    state: Mapping[str, Array],
+    samples: Array,
+    labels: Array,
+    batch: int,
+    fused: bool = True,
+) -> tuple[Plan, Tensor]:
+    """Plan a whole training step: gather, forward, backward, update.
+
+    Parameters
+    ----------
+    model, loss, optimizer
+        What is trained, what is minimised, and how.
+    state : mapping of str to ndarray
+        The optimizer's vectors, which the plan changes in place as it does the model's theta.
+    samples, labels : ndarray
+        The whole set; each step gathers its batch from it.
+    batch : int
+        The number of samples of a step.
+    fused : bool
+        Rewrite neighbours into fused ops. Without, a replay gives the bits of eager execution.
+
+    Returns
+    -------
+    Plan
+        Takes "indices" (batch,) and "learning_rate"; gives "loss", "output" and "labels" of the batch.
+    Tensor
+        The traced output, whose node tells what made it.
+    """
+    theta = model.theta
+    with tracing():
+        indices, rate = _symbol((batch,), np.intp), _symbol((), theta.dtype)
+        x, y = (_symbol(a.shape, a.dtype) for a in (samples, labels))
+        whole = _symbol(theta.shape, theta.dtype)
+        slots = {name: _symbol(v.shape, v.dtype) for name, v in state.items()}
+        picked = ops.getitem(y, indices)
+        output = model(ops.getitem(x, indices))
+        value = scalar_loss(loss, output, picked)
+        if fused:
+            value, output, picked = fuse([value, output, picked])
+        gradients = grad(value, list(model.parameters.values()))
+        gradient = ops.concatenate([ops.reshape(g, -1) for g in gradients])
+        new = list(optimizer.update(whole, gradient, rate, **slots))
+        if fused:
+            value, output, picked, *new = fuse([value, output, picked, *new])
+    plan = Plan(
+        inputs={"indices": indices, "learning_rate": rate},
+        outputs={"loss": value, "output": output, "labels": picked},
+        bound=((x, samples), (y, labels), (whole, theta), *((slots[name], v) for name, v in state.items())),
+        updates=tuple(zip((whole, *slots.values()), new, strict=True)),
+    )
+    return plan, output
+
+
+def scalar_loss(loss: Loss, output: Tensor, labels: Tensor) -> Tensor:
+    """Apply a loss, and check that it gives one number."""
+    value = loss(output, labels)
+    if not isinstance(value, Tensor) or value.size != 1:
+        came = f"shape {value.shape}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+        raise ArgumentError(f"the loss must be a Tensor of one number, but is {came}; take its mean over the batch")
+    return value
+
+
+def inference_plan(model: Traceable, spec: Spec, fused: bool = True) -> Plan:
+    """Plan a forward pass: takes "x" of that spec, gives "output"."""
+    with tracing():
+        x = Tensor(spec)
+        output = model(x)
+        (output,) = fuse([output]) if fused else [output]
+    return Plan({"x": x}, {"output": output})
+
+
+def evaluation_plan(
+    model: Traceable, loss: Loss, x_spec: Spec, y_spec: Spec, fused: bool = True
+) -> tuple[Plan, Tensor]:
+    """Plan a forward pass with its loss: takes "x" and "y", gives "output" and "loss"; and the traced output."""
+    with tracing():
+        x, y = Tensor(x_spec), Tensor(y_spec)
+        output = model(x)
+        value = scalar_loss(loss, output, y)
+        value, output = fuse([value, output]) if fused else [value, output]
+    return Plan({"x": x, "y": y}, {"output": output, "loss": value}), output

@@ -1,0 +1,220 @@
+"""Convolution + bias + relu + max-pooling in one pass, and its gradients, specialised to their shapes.
+
+Forward, only the convolution outputs that a window reads are computed. Backward, only one place in each window has a
+gradient, and none where relu cut it: the index of the winner (DEAD where cut) tells which, and one row of im2col times
+a scalar is all that each adds. The shapes are numbers that the kernels close over, so that LLVM unrolls the loops over
+taps and turns those over channels into vector code: about eight times as fast as the same loops with run-time bounds.
+
+Axes: N images, each a row of H W C values; KH x KW taps, F filters; windows of PH x PW convolution outputs at strides
+QH, QW, of which there are OH x OW. Weights are (KH KW C, F).
+"""
+
+import functools
+from typing import Any, NamedTuple
+
+import numba
+import numpy as np
+
+from tinynet.kernels.jit import kernel
+
+DEAD = 255  # in place of a winner, where relu cut it
+_MOST_CHUNKS = 8
+_COLUMN_BYTES = 512 * 1024
+_MOST_IMAGES = 4
+_DIRECT_TAPS = 32  # up to so many values under a filter, the products are made in registers
+
+
+class Dims(NamedTuple):
+    """The shapes that a kernel is specialised to."""
+
+    h: int
+    w: int
+    c: int
+    f: int
+    kh: int
+    kw: int
+    sh: int
+    sw: int
+    ph: int
+    pw: int
+    qh: int
+    qw: int
+    oh: int
+    ow: int
+
+    @property
+    def taps(self) -> int:
+        """The number of input values under a filter."""
+        return self.kh * self.kw * self.c
+
+    @property
+    def direct(self) -> bool:
+        """Whether the forward pass makes its products in registers, without im2col."""
+        return self.taps <= _DIRECT_TAPS
+
+
+def chunks(n: int) -> int:
+    """Give the number of chunks of a batch."""
+    return max(1, min(_MOST_CHUNKS, n))
+
+
+def group(n: int, d: Dims, itemsize: int) -> int:
+    """Give the number of images whose im2col is made at a time."""
+    rows = d.oh * d.ow * d.ph * d.pw
+    return max(1, min(_MOST_IMAGES, _COLUMN_BYTES // (rows * d.taps * itemsize), -(-n // chunks(n))))
+
+
+@functools.cache
+def forward_direct(d: Dims) -> Any:
+    """Make the forward kernel for few taps: each output is a sum in registers, vectorised over the filters."""
+    _, w, c, filters, kh, kw, sh, sw, ph, pw, qh, qw, oh, ow = d
+    run, row, places = kw * c, w * c, ph * pw
+    most = _MOST_CHUNKS
+
+    @kernel(parallel=True)
+    def conv_pool_direct(y, index, x, weights, bias):
+        n = x.shape[0]
+        chunks = max(1, min(most, n))
+        for chunk in numba.prange(chunks):
+            for m in range(chunk * n // chunks, (chunk + 1) * n // chunks):
+                for i in range(oh):
+                    for j in range(ow):
+                        corner = (i * qh * sh * w + j * qw * sw) * c
+                        for f in range(filters):
+                            best = bias[f]
+                            winner = 0
+                            for t in range(places):
+                                start = corner + ((t // pw) * sh * w + (t % pw) * sw) * c
+                                v = x[m, start] * 0
+                                for u in range(kh):
+                                    for k in range(run):
+                                        v += x[m, start + u * row + k] * weights[u * run + k, f]
+                                v += bias[f]
+                                wins = t == 0 or v > best or v != v
+                                best = v if wins else best
+                                winner = t if wins else winner
+                            dead = best <= 0
+                            y[m, i, j, f] = 0 if dead else best
+                            index[m, i, j, f] = DEAD if dead else winner
+
+    return conv_pool_direct
+
+
+@functools.cache
+def forward_product(d: Dims) -> Any:
+    """Make the forward kernel for many taps: im2col of the pooled outputs, window by window, and a matrix product."""
+    _, w, c, filters, kh, kw, sh, sw, ph, pw, qh, qw, oh, ow = d
+    run, row, places, windows = kw * c, w * c, ph * pw, oh * ow
+    pixels = places * windows
+
+    @kernel(parallel=True)
+    def conv_pool_product(y, index, columns, products, x, weights, bias):
+        n, chunks = x.shape[0], columns.shape[0]
+        group = columns.shape[1] // pixels
+        for chunk in numba.prange(chunks):
+            lo, hi = chunk * n // chunks, (chunk + 1) * n // chunks
+            for first in range(lo, hi, group):
+                count = min(group, hi - first)
+                for m in range(count):
+                    for i in range(oh):
+                        for j in range(ow):
+                            for t in range(places):
+                                start = ((i * qh + t // pw) * sh * w + (j * qw + t % pw) * sw) * c
+                                r = ((m * oh + i) * ow + j) * places + t
+                                for u in range(kh):
+                                    for k in range(run):
+                                        columns[chunk, r, u * run + k] = x[first + m, start + u * row + k]
+                np.dot(columns[chunk, : count * pixels], weights, products[chunk, : count * pixels])
+                for m in range(count):
+                    for i in range(oh):
+                        for j in range(ow):
+                            r = ((m * oh + i) * ow + j) * places
+                            for f in range(filters):
+                                best = products[chunk, r, f] + bias[f]
+                                winner = 0
+                                for t in range(1, places):
+                                    v = products[chunk, r + t, f] + bias[f]
+                                    wins = v > best or v != v
+                                    best = v if wins else best
+                                    winner = t if wins else winner
+                                dead = best <= 0
+                                y[first + m, i, j, f] = 0 if dead else best
+                                index[first + m, i, j, f] = DEAD if dead else winner
+
+    return conv_pool_product
+
+
+@functools.cache
+def weight_grad(d: Dims) -> Any:
+    """Make the kernel of the gradients of weights and bias: a row of im2col times a scalar for each winner."""
+    _, w, c, filters, kh, kw, sh, sw, _, pw, qh, qw, oh, ow = d
+    run, row, taps = kw * c, w * c, d.taps
+
+    @kernel(parallel=True)
+    def conv_pool_weight_grad(dw, db, partial, partial_bias, x, g, index):
+        n, chunks = x.shape[0], partial.shape[0]
+        for chunk in numba.prange(chunks):
+            for f in range(filters):
+                for k in range(taps):
+                    partial[chunk, f, k] = 0
+                partial_bias[chunk, f] = 0
+            for m in range(chunk * n // chunks, (chunk + 1) * n // chunks):
+                for f in range(filters):
+                    total = partial_bias[chunk, f]
+                    for i in range(oh):
+                        for j in range(ow):
+                            t = index[m, i, j, f]
+                            if t != DEAD:
+                                v = g[m, i, j, f]
+                                total += v
+                                start = ((i * qh + t // pw) * sh * w + (j * qw + t % pw) * sw) * c
+                                for u in range(kh):
+                                    for k in range(run):
+                                        partial[chunk, f, u * run + k] += v * x[m, start + u * row + k]
+                    partial_bias[chunk, f] = total
+        for chunk in numba.prange(chunks):
+            for k in range(chunk * taps // chunks, (chunk + 1) * taps // chunks):
+                for f in range(filters):
+                    total = partial[0, f, k]
+                    for other in range(1, chunks):
+                        total += partial[other, f, k]
+                    dw[k, f] = total
+        for f in range(filters):
+            total = partial_bias[0, f]
+            for other in range(1, chunks):
+                total += partial_bias[other, f]
+            db[f] = total
+
+    return conv_pool_weight_grad
+
+
+@functools.cache
+def input_grad(d: Dims) -> Any:
+    """Make the kernel of the gradient of the input: the filter times a scalar, added at the place of each winner."""
+    h, w, c, filters, kh, kw, sh, sw, _, pw, qh, qw, oh, ow = d
+    run, row, taps, size = kw * c, w * c, d.taps, h * w * c
+    most = _MOST_CHUNKS
+
+    @kernel(parallel=True)
+    def conv_pool_input_grad(dx, turned, g, weights, index):
+        n = g.shape[0]
+        for f in range(filters):
+            for k in range(taps):
+                turned[f, k] = weights[k, f]
+        chunks = max(1, min(most, n))
+        for chunk in numba.prange(chunks):
+            for m in range(chunk * n // chunks, (chunk + 1) * n // chunks):
+                for k in range(size):
+                    dx[m, k] = 0
+                for f in range(filters):
+                    for i in range(oh):
+                        for j in range(ow):
+                            t = index[m, i, j, f]
+                            if t != DEAD:
+                                v = g[m, i, j, f]
+                                start = ((i * qh + t // pw) * sh * w + (j * qw + t % pw) * sw) * c
+                                for u in range(kh):
+                                    for k in range(run):
+                                        dx[m, start + u * row + k] += v * turned[f, u * run + k]
+
+    return conv_pool_input_grad

@@ -1,0 +1,96 @@
+"""Small fusions: gather + scale, dense + bias + relu, softmax + cross-entropy, the step of gradient descent."""
+
+import math
+
+import numba
+import numpy as np
+
+from tinynet.kernels.jit import kernel
+
+_ROW_CHUNK = 8_192  # values of a row-wise pass that are worth a thread
+_MOST_CHUNKS = 8
+
+
+def chunks(rows: int, size: int) -> int:
+    """Give the number of chunks of a pass over rows; it depends on shapes alone."""
+    return max(1, min(_MOST_CHUNKS, rows, size // _ROW_CHUNK))
+
+
+@kernel()
+def gather(out, x, indices, shift, scale):
+    """Write (x[indices] - shift) * scale, with one shift and scale for all values."""
+    for r in range(out.shape[0]):
+        source = indices[r]
+        for k in range(out.shape[1]):
+            out[r, k] = (out.dtype.type(x[source, k]) - shift) * scale
+
+
+@kernel()
+def gather_each(out, x, indices, shift, scale):
+    """Write (x[indices] - shift) * scale, with a shift and scale for each value of a sample."""
+    for r in range(out.shape[0]):
+        source = indices[r]
+        for k in range(out.shape[1]):
+            out[r, k] = (out.dtype.type(x[source, k]) - shift[k]) * scale[k]
+
+
+@kernel()
+def finish_rows(y, bias, relu, lo, hi):
+    """Add the bias to rows lo to hi, and cut what is below 0 if asked."""
+    for r in range(lo, hi):
+        for k in range(y.shape[1]):
+            v = y[r, k] + bias[k]
+            y[r, k] = 0 if relu and v <= 0 else v
+
+
+@kernel(parallel=True)
+def dense(y, x, w, bias, relu, chunks):
+    """Compute y = x w + bias, then relu if asked."""
+    rows = x.shape[0]
+    for chunk in numba.prange(chunks):
+        lo, hi = chunk * rows // chunks, (chunk + 1) * rows // chunks
+        np.dot(x[lo:hi], w, y[lo:hi])
+        finish_rows(y, bias, relu, lo, hi)
+
+
+@kernel()
+def dense_cotangent(cut, db, g, y):
+    """Cut g where y (the output of relu) is 0, and sum it over the rows."""
+    for k in range(g.shape[1]):
+        db[k] = 0
+    for r in range(g.shape[0]):
+        for k in range(g.shape[1]):
+            v = 0 if y[r, k] <= 0 else g[r, k]
+            cut[r, k] = v
+            db[k] += v
+
+
+@kernel()
+def cross_entropy(loss, slope, logits, labels):
+    """Write the mean cross-entropy of rows of logits, and its gradient: (softmax - one-hot) / n."""
+    n, classes = logits.shape
+    total = 0.0
+    for r in range(n):
+        top = logits[r, 0]
+        for k in range(1, classes):
+            top = max(top, logits[r, k])
+        mass = logits[r, 0] * 0
+        for k in range(classes):
+            slope[r, k] = math.exp(logits[r, k] - top)
+            mass += slope[r, k]
+        label = labels[r]
+        total -= (logits[r, label] - top) - math.log(mass)
+        factor = 1 / (mass * n)
+        for k in range(classes):
+            slope[r, k] *= factor
+        slope[r, label] -= logits.dtype.type(1) / n
+    loss[0] = total / n
+
+
+@kernel(parallel=True)
+def descend(theta, gradient, rate, chunks):
+    """Subtract rate * gradient from theta, in place."""
+    n = theta.size
+    for chunk in numba.prange(chunks):
+        for k in range(chunk * n // chunks, (chunk + 1) * n // chunks):
+            theta[k] -= rate[0] * gradient[k]

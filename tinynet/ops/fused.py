@@ -1,0 +1,234 @@
+"""Fused ops: one kernel for what several ops do. `tinynet.compile.fuse` puts them in place of the ops they stand for.
+
+Each names its parts: a function of ops that computes the same, to which the tests compare it. They have first
+derivatives only.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinynet.autograd import Array, Op, Spec, Tensor, Value
+from tinynet.kernels import conv_pool as pooled
+from tinynet.kernels import fused as kernels
+from tinynet.kernels import linear
+from tinynet.ops.cast import cast
+from tinynet.ops.conv import Geometry, _conv2d
+from tinynet.ops.linear import matmul
+from tinynet.ops.loss import cross_entropy
+from tinynet.ops.pointwise import relu as relu_op
+from tinynet.ops.pool import _max_pool
+from tinynet.ops.shape import getitem, reshape
+
+# --- convolution + bias + relu + max-pooling
+
+
+def _dims(x_shape: tuple[int, ...], filters: int, p: Geometry, q: Geometry) -> pooled.Dims:
+    h, w, c = x_shape[1:]
+    return pooled.Dims(h, w, c, filters, p.kh, p.kw, p.sh, p.sw, q.kh, q.kw, q.sh, q.sw, q.oh, q.ow)
+
+
+def _conv_pool_infer(x: Value, w: Value, bias: Value, p: Geometry, q: Geometry) -> tuple[Spec, Spec]:
+    shape = (x.shape[0], q.oh, q.ow, w.shape[3])
+    return Spec(shape, x.dtype), Spec(shape, np.dtype(np.uint8))
+
+
+def _conv_pool_scratch(x: Value, w: Value, bias: Value, p: Geometry, q: Geometry) -> tuple[Spec, ...]:
+    d = _dims(x.shape, w.shape[3], p, q)
+    if d.direct:
+        return ()
+    chunks = pooled.chunks(x.shape[0])
+    rows = pooled.group(x.shape[0], d, x.dtype.itemsize) * d.oh * d.ow * d.ph * d.pw
+    return Spec((chunks, rows, d.taps), x.dtype), Spec((chunks, rows, d.f), x.dtype)
+
+
+def _conv_pool_bind(y: Array, index: Array, *rest: Array, p: Geometry, q: Geometry) -> tuple[Any, ...]:
+    *scratch, x, w, bias = rest
+    d = _dims(x.shape, w.shape[3], p, q)
+    make = pooled.forward_direct if d.direct else pooled.forward_product
+    return make(d), y, index, *scratch, x.reshape(x.shape[0], -1), w.reshape(-1, d.f), bias
+
+
+conv_pool: Op = Op(
+    "conv_pool",
+    infer=_conv_pool_infer,
+    scratch=_conv_pool_scratch,
+    bind=_conv_pool_bind,
+    vjp=(
+        lambda g, out, x, w, bias, p, q: conv_pool_input_grad(g[0], w, out[1], p=p, q=q, shape=x.shape),
+        lambda g, out, x, w, bias, p, q: conv_pool_weight_grad(x, g[0], out[1], p=p, q=q)[0],
+        lambda g, out, x, w, bias, p, q: conv_pool_weight_grad(x, g[0], out[1], p=p, q=q)[1],
+    ),
+    constant=frozenset({1}),
+    contiguous=True,
+    threaded=True,
+    formula="max_pool(relu(conv2d(x, w) + bias)), and the winner of each window, or 255 where relu cut it",
+)
+
+
+def conv_pool_parts(x: Tensor, w: Tensor, bias: Tensor, p: Geometry, q: Geometry) -> Tensor:
+    """Compute what `conv_pool` does, by the ops that it stands for."""
+    y: Tensor = _max_pool(relu_op(_conv2d(x, w, p=p) + bias), p=q)[0]
+    return y
+
+
+def _weight_grad_infer(x: Value, g: Value, index: Value, p: Geometry, q: Geometry) -> tuple[Spec, Spec]:
+    filters = g.shape[3]
+    return Spec((p.kh, p.kw, x.shape[3], filters), x.dtype), Spec((filters,), x.dtype)
+
+
+def _weight_grad_scratch(x: Value, g: Value, index: Value, p: Geometry, q: Geometry) -> tuple[Spec, ...]:
+    d, chunks = _dims(x.shape, g.shape[3], p, q), pooled.chunks(x.shape[0])
+    return Spec((chunks, d.f, d.taps), x.dtype), Spec((chunks, d.f), x.dtype)
+
+
+def _weight_grad_bind(dw: Array, db: Array, *rest: Array, p: Geometry, q: Geometry) -> tuple[Any, ...]:
+    *scratch, x, g, index = rest
+    d = _dims(x.shape, g.shape[3], p, q)
+    return pooled.weight_grad(d), dw.reshape(d.taps, d.f), db, *scratch, x.reshape(x.shape[0], -1), g, index
+
+
+conv_pool_weight_grad: Op = Op(
+    "conv_pool_weight_grad",
+    infer=_weight_grad_infer,
+    scratch=_weight_grad_scratch,
+    bind=_weight_grad_bind,
+    contiguous=True,
+    threaded=True,
+    formula="the gradients of the weights and the bias of conv_pool: from the winner of each window alone",
+)
+
+
+def _input_grad_bind(dx: Array, *rest: Array, p: Geometry, q: Geometry, shape: tuple[int, ...]) -> tuple[Any, ...]:
+    turned, g, w, index = rest
+    d = _dims(shape, w.shape[3], p, q)
+    return pooled.input_grad(d), dx.reshape(dx.shape[0], -1), turned, g, w.reshape(-1, d.f), index
+
+
+conv_pool_input_grad: Op = Op(
+    "conv_pool_input_grad",
+    infer=lambda g, w, index, p, q, shape: Spec(shape, g.dtype),
+    scratch=lambda g, w, index, p, q, shape: (Spec((w.shape[3], w.shape[0] * w.shape[1] * w.shape[2]), g.dtype),),
+    bind=_input_grad_bind,
+    contiguous=True,
+    threaded=True,
+    formula="the gradient of the input of conv_pool: from the winner of each window alone",
+)
+
+
+# --- gather + shift + scale
+
+
+def _gather_bind(
+    out: Array, x: Array, indices: Array, shift: Array, scale: Array, sample: tuple[int, ...]
+) -> tuple[Any, ...]:
+    n = out.shape[0]
+    flat = out.reshape(n, -1), x.reshape(len(x), -1), indices
+    if not shift.ndim and not scale.ndim:
+        return kernels.gather, *flat, out.dtype.type(shift), out.dtype.type(scale)
+    each = (np.ascontiguousarray(np.broadcast_to(a, sample)).reshape(-1) for a in (shift, scale))
+    return kernels.gather_each, *flat, *each
+
+
+gather: Op = Op(
+    "gather",
+    infer=lambda x, indices, shift, scale, sample: Spec((indices.shape[0], *sample), shift.dtype),
+    bind=_gather_bind,
+    contiguous=True,
+    formula="(x[indices] - shift) scale, as floats",
+)
+
+
+def gather_parts(x: Tensor, indices: Tensor, shift: Tensor, scale: Tensor, sample: tuple[int, ...]) -> Tensor:
+    """Compute what `gather` does, by the ops that it stands for."""
+    picked = reshape(getitem(x, indices), (indices.shape[0], *sample))
+    return (cast(picked, shift.dtype) - shift) * scale
+
+
+# --- dense + bias + relu
+
+
+def _dense_infer(x: Value, w: Value, bias: Value, relu: bool) -> Spec:
+    return Spec((x.shape[0], w.shape[1]), x.dtype)
+
+
+def _dense_bind(y: Array, x: Array, w: Array, bias: Array, relu: bool) -> tuple[Any, ...]:
+    return kernels.dense, y, x, w, bias, relu, linear.chunks(x.shape[0], 2 * y.size * x.shape[1])
+
+
+def _dense_grads(g: Tensor, y: Tensor, relu: bool) -> tuple[Tensor, Tensor]:
+    """Give the cotangent before the bias, and that of the bias."""
+    if relu:
+        cut, db = dense_cotangent(g, y)
+        return cut, db
+    return g, g.sum(0)
+
+
+dense: Op = Op(
+    "dense",
+    infer=_dense_infer,
+    bind=_dense_bind,
+    vjp=(
+        lambda g, y, x, w, bias, relu: matmul(_dense_grads(g, y, relu)[0], w, trans_b=True),
+        lambda g, y, x, w, bias, relu: matmul(x, _dense_grads(g, y, relu)[0], trans_a=True),
+        lambda g, y, x, w, bias, relu: _dense_grads(g, y, relu)[1],
+    ),
+    contiguous=True,
+    threaded=True,
+    formula="x w + bias, then relu if asked",
+)
+
+
+def dense_parts(x: Tensor, w: Tensor, bias: Tensor, relu: bool) -> Tensor:
+    """Compute what `dense` does, by the ops that it stands for."""
+    y = matmul(x, w) + bias
+    return relu_op(y) if relu else y
+
+
+dense_cotangent: Op = Op(
+    "dense_cotangent",
+    infer=lambda g, y: (g, Spec(g.shape[1:], g.dtype)),
+    bind=lambda cut, db, g, y: (kernels.dense_cotangent, cut, db, g, y),
+    contiguous=True,
+    formula="g cut where y = relu(...) is 0, and its sum over the samples",
+)
+
+
+# --- the step of gradient descent
+
+descend: Op = Op(
+    "descend",
+    infer=lambda theta, gradient, rate: theta,
+    bind=lambda theta, gradient, rate: (
+        kernels.descend, theta, gradient, rate.reshape(1), kernels.chunks(theta.size, theta.size)
+    ),
+    inplace=True,
+    contiguous=True,
+    threaded=True,
+    formula="theta - rate gradient, in place",
+)  # fmt: skip
+
+
+def descend_parts(theta: Tensor, gradient: Tensor, rate: Tensor) -> Tensor:
+    """Compute what `descend` does, by the ops that it stands for."""
+    return theta - rate * gradient
+
+
+# --- softmax + cross-entropy
+
+softmax_cross_entropy: Op = Op(
+    "softmax_cross_entropy",
+    infer=lambda logits, labels: (Spec((), logits.dtype), Spec(logits.shape, logits.dtype)),
+    bind=lambda loss, slope, logits, labels: (kernels.cross_entropy, loss.reshape(1), slope, logits, labels),
+    vjp=(lambda g, out, logits, labels: g[0] * out[1],),
+    constant=frozenset({1}),
+    contiguous=True,
+    formula="the mean cross-entropy of logits (n, K) and class labels (n,), and its slope: (softmax - one-hot) / n",
+)
+
+
+def softmax_cross_entropy_parts(logits: Tensor, labels: Tensor) -> Tensor:
+    """Compute what `softmax_cross_entropy` does, by the ops that it stands for."""
+    return cross_entropy(logits, labels)

@@ -1,0 +1,135 @@
+"""One batch at a time, eager or compiled: a training step, an evaluation, a prediction."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from tinynet.autograd import Array, Spec, Tensor, grad, no_grad
+from tinynet.compile import Plan, evaluation_plan, inference_plan, training_plan
+from tinynet.compile.trace import scalar_loss
+from tinynet.optim import Optimizer
+from tinynet.optim.optimizer import State
+from tinynet.training.data import Task, Trainable
+
+Figures = dict[str, float]
+_MOST_PLANS = 8  # that a model keeps
+
+
+class TrainingStep:
+    """The step of a run of `fit`: gives the figures of a batch from before its update.
+
+    Where the loss is not finite there is no update: the parameters are those before the batch.
+    """
+
+    def __init__(
+        self, model: Trainable, task: Task, optimizer: Optimizer, state: State, samples: Array, labels: Array
+    ) -> None:
+        self.model, self.task, self.optimizer, self.state = model, task, optimizer, state
+        self.samples, self.labels = samples, labels
+        self.parameters = list(model.parameters.values())
+
+    def __call__(self, indices: Array) -> Figures:
+        """Train on the samples at some indices."""
+        raise NotImplementedError
+
+    def _updated(self) -> None:
+        for parameter in self.parameters:
+            parameter.version += 1
+
+
+class EagerStep(TrainingStep):
+    """Each op computed as it is called: the reference."""
+
+    def __call__(self, indices: Array) -> Figures:
+        """Train on the samples at some indices."""
+        labels = self.labels[indices]
+        output = self.model(Tensor(self.samples[indices]))
+        loss = scalar_loss(self.task.loss, output, Tensor(labels))
+        figures = measure(self.task, output, loss.item(), output.data, labels)
+        if math.isfinite(figures["loss"]):
+            gradients = grad(loss, self.parameters)
+            gradient = np.concatenate([g.data.reshape(-1) for g in gradients])
+            self.optimizer.apply(self.model.theta, gradient, self.state)
+            self._updated()
+        return figures
+
+
+class CompiledStep(TrainingStep):
+    """A plan replayed; one for each size of batch, the full one and that of a last, smaller one."""
+
+    def __init__(self, *arguments: Any, fused: bool = True) -> None:
+        super().__init__(*arguments)
+        self.fused = fused
+        self.plans: dict[int, tuple[Plan, Tensor]] = {}
+
+    def __call__(self, indices: Array) -> Figures:
+        """Train on the samples at some indices."""
+        size = len(indices)
+        if size not in self.plans:
+            arguments = (self.model, self.task.loss, self.optimizer, self.state, self.samples, self.labels, size)
+            self.plans[size] = training_plan(*arguments, fused=self.fused)
+        plan, traced = self.plans[size]
+        values = plan.replay(indices=indices, learning_rate=self.optimizer.learning_rate)
+        figures = measure(self.task, traced, float(values["loss"]), values["output"], values["labels"])
+        if math.isfinite(figures["loss"]):
+            plan.commit()
+            self._updated()
+        return figures
+
+
+def measure(task: Task, made: Tensor, loss: float, output: Array, labels: Array) -> Figures:
+    """Give the loss and the metrics of a batch; ``made`` tells what op made the output."""
+    return {"loss": loss, **{name: metric(output, labels) for name, metric in task.metrics(made).items()}}
+
+
+def batches(n: int, size: int) -> Iterator[slice]:
+    """Cut n samples into batches; the last may be smaller."""
+    return (slice(start, min(start + size, n)) for start in range(0, n, size))
+
+
+def outputs(model: Trainable, x: Array, parts: Iterable[slice], compiled: bool) -> Iterator[tuple[slice, Array]]:
+    """Compute the outputs of a model batch by batch."""
+    for part in parts:
+        batch = x[part]
+        if compiled:
+            spec = Spec(batch.shape, batch.dtype)
+            plan = _kept(model, ("predict", spec), partial(inference_plan, model, spec))
+            yield part, plan.run(x=batch)["output"]
+        else:
+            with no_grad():
+                yield part, model(Tensor(batch)).data
+
+
+def figures(
+    model: Trainable, task: Task, x: Array, y: Array, parts: Iterable[slice], compiled: bool
+) -> Iterator[tuple[int, Figures]]:
+    """Measure a model batch by batch; gives the number of samples and their figures."""
+    for part in parts:
+        batch, labels = x[part], y[part]
+        if compiled:
+            specs = Spec(batch.shape, batch.dtype), Spec(labels.shape, labels.dtype)
+            key = ("evaluate", task.loss, *specs)
+            plan, made = _kept(model, key, partial(evaluation_plan, model, task.loss, *specs))
+            values: Mapping[str, Array] = plan.run(x=batch, y=labels)
+            yield len(batch), measure(task, made, float(values["loss"]), values["output"], labels)
+        else:
+            with no_grad():
+                output = model(Tensor(batch))
+                loss = scalar_loss(task.loss, output, Tensor(labels))
+            yield len(batch), measure(task, output, loss.item(), output.data, labels)
+
+
+def _kept(model: Trainable, key: tuple[Hashable, ...], make: Callable[[], Any]) -> Any:
+    """Give the plan that a model keeps under a key, or make it; the oldest goes when there are too many."""
+    whole = (*key, model.configuration())
+    plans = model.plans
+    plan = plans.pop(whole, None) or make()
+    plans[whole] = plan
+    while len(plans) > _MOST_PLANS:
+        plans.pop(next(iter(plans)), None)
+    return plan
