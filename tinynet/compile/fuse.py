@@ -85,7 +85,7 @@ def fuse(outputs: Sequence[Tensor]) -> list[Tensor]:
 
 def _rewrite(node: Node, uses: Uses) -> Rewrite:
     """Find what comes in place of a node: a fused op, or a copy."""
-    for pattern in (_conv_pool, _gather, _dense, _softmax_cross_entropy, _descend):
+    for pattern in (_conv_pool, _gather, _dense, _softmax_cross_entropy, _times_one, _descend):
         found = pattern(node, uses)
         if found is not None:
             return found
@@ -197,6 +197,16 @@ def _softmax_cross_entropy(node: Node, uses: Uses) -> Rewrite | None:
         return loss
 
     return Rewrite(make, (logs.inputs[0], labels))
+
+
+def _times_one(node: Node, uses: Uses) -> Rewrite | None:
+    """Match 1 * x and x * 1: the seed of a gradient times what it meets first."""
+    if node.op.name != "multiply":
+        return None
+    for one, x in (node.inputs, node.inputs[::-1]):
+        if _is_constant(one) and one.size == 1 and one.item() == 1 and x.shape == node.values[0].shape:
+            return Rewrite(lambda x: x, (x,))
+    return None
 
 
 def _descend(node: Node, uses: Uses) -> Rewrite | None:

@@ -37,10 +37,11 @@ def gather_each(out, x, indices, shift, scale):
 @kernel()
 def finish_rows(y, bias, relu, lo, hi):
     """Add the bias to rows lo to hi, and cut what is below 0 if asked."""
+    zero = y.dtype.type(0)
     for r in range(lo, hi):
         for k in range(y.shape[1]):
             v = y[r, k] + bias[k]
-            y[r, k] = 0 if relu and v <= 0 else v
+            y[r, k] = zero if relu and v <= 0 else v
 
 
 @kernel(parallel=True)
@@ -56,11 +57,12 @@ def dense(y, x, w, bias, relu, chunks):
 @kernel()
 def dense_cotangent(cut, db, g, y):
     """Cut g where y (the output of relu) is 0, and sum it over the rows."""
+    zero = g.dtype.type(0)
     for k in range(g.shape[1]):
-        db[k] = 0
+        db[k] = zero
     for r in range(g.shape[0]):
         for k in range(g.shape[1]):
-            v = 0 if y[r, k] <= 0 else g[r, k]
+            v = zero if y[r, k] <= 0 else g[r, k]
             cut[r, k] = v
             db[k] += v
 
@@ -87,10 +89,17 @@ def cross_entropy(loss, slope, logits, labels):
     loss[0] = total / n
 
 
+@kernel()
+def descend_chunk(theta, gradient, step):
+    """Subtract step * gradient from theta, in place."""
+    for k in range(theta.size):
+        theta[k] -= step * gradient[k]
+
+
 @kernel(parallel=True)
 def descend(theta, gradient, rate, chunks):
     """Subtract rate * gradient from theta, in place."""
     n = theta.size
     for chunk in numba.prange(chunks):
-        for k in range(chunk * n // chunks, (chunk + 1) * n // chunks):
-            theta[k] -= rate[0] * gradient[k]
+        lo, hi = chunk * n // chunks, (chunk + 1) * n // chunks
+        descend_chunk(theta[lo:hi], gradient[lo:hi], rate[0])

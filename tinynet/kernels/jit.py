@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -40,6 +41,9 @@ def kernel(parallel: bool = False, reorder: bool = True) -> Callable[[Callable[.
     options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": fastmath, "parallel": threads}
 
     def compiled(function: Callable[..., Any]) -> Any:
+        if function.__closure__:  # each specialisation has files of its own, since two processes may save at once
+            numbers = repr([cell.cell_contents for cell in function.__closure__])
+            function.__qualname__ += f"_{zlib.crc32(numbers.encode()):08x}"
         dispatcher: Any = numba.njit(**options)(function)
         if dispatcher is not function:  # as it is with NUMBA_DISABLE_JIT=1
             try:

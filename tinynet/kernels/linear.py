@@ -24,12 +24,20 @@ def matmul_nn(c, a, b, chunks):
 
 
 @kernel(parallel=True)
-def matmul_nt(c, a, b, chunks):
-    """C = A B^T."""
-    rows = a.shape[0]
-    for chunk in numba.prange(chunks):
-        lo, hi = chunk * rows // chunks, (chunk + 1) * rows // chunks
-        np.dot(a[lo:hi], b.T, c[lo:hi])
+def matmul_nt(c, turned, a, b, chunks):
+    """C = A B^T, by rows of A; or, where B has more of them, C^T = B A^T by rows of B, with ``turned`` for C^T."""
+    rows, others = a.shape[0], b.shape[0]
+    if rows >= others or chunks == 1:
+        for chunk in numba.prange(chunks):
+            lo, hi = chunk * rows // chunks, (chunk + 1) * rows // chunks
+            np.dot(a[lo:hi], b.T, c[lo:hi])
+    else:
+        for chunk in numba.prange(chunks):
+            lo, hi = chunk * others // chunks, (chunk + 1) * others // chunks
+            np.dot(b[lo:hi], a.T, turned[lo:hi])
+            for k in range(lo, hi):
+                for r in range(rows):
+                    c[r, k] = turned[k, r]
 
 
 @kernel(parallel=True)

@@ -15,8 +15,9 @@ def chunks(size: int) -> int:
 @kernel()
 def relu_chunk(y, x):
     """Write max(x, 0) into y; NaN where x is NaN."""
+    zero = x.dtype.type(0)
     for i in range(x.size):
-        y[i] = 0 if x[i] <= 0 else x[i]
+        y[i] = zero if x[i] <= 0 else x[i]
 
 
 @kernel(parallel=True)
@@ -30,8 +31,9 @@ def relu(y, x, chunks):
 @kernel()
 def relu_gradient_chunk(out, g, y):
     """Keep g where y > 0 (or NaN), else 0."""
+    zero = g.dtype.type(0)
     for i in range(y.size):
-        out[i] = 0 if y[i] <= 0 else g[i]
+        out[i] = zero if y[i] <= 0 else g[i]
 
 
 @kernel(parallel=True)

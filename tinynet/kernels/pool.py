@@ -38,6 +38,7 @@ def max_pool(y, index, x, kh, kw, sh, sw):
 def unpool_image(x, g, index, kh, kw, sh, sw):
     """Unpool one image: x (H, W, C), g, index (OH, OW, C)."""
     oh, ow, c_in = g.shape
+    zero = g.dtype.type(0)
     for h in range(x.shape[0]):
         for w in range(x.shape[1]):
             for c in range(c_in):
@@ -48,7 +49,7 @@ def unpool_image(x, g, index, kh, kw, sh, sw):
                 for b in range(kw):
                     place = a * kw + b
                     for c in range(c_in):
-                        x[i * sh + a, j * sw + b, c] += g[i, j, c] if index[i, j, c] == place else 0
+                        x[i * sh + a, j * sw + b, c] += g[i, j, c] if index[i, j, c] == place else zero
 
 
 @kernel(parallel=True)

@@ -5,11 +5,12 @@ Axes: images are N, H, W, C; weights KH, KW, C, F; as in every framework, the we
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from tinynet.autograd import Op, Shape, Spec, Tensor, Value
+from tinynet.autograd import Cost, Op, Shape, Spec, Tensor, Value
 from tinynet.errors import ArgumentError, DTypeError, ShapeError
 from tinynet.kernels import conv as kernels
 from tinynet.ops.cast import promote
@@ -68,6 +69,11 @@ def _columns(n: int, taps: int, p: Geometry, like: Value) -> Spec:
     return Spec((chunks, group * pixels, taps), like.dtype)
 
 
+def _cost(n: int, weights: Shape, p: Geometry) -> Cost:
+    """Give the cost of any of the three: each multiplies every output pixel with every weight."""
+    return Cost(2 * n * p.oh * p.ow * math.prod(weights), how="im2col, BLAS")
+
+
 def _conv2d_infer(x: Value, w: Value, p: Geometry) -> Spec:
     return Spec((x.shape[0], p.oh, p.ow, w.shape[3]), x.dtype)
 
@@ -83,6 +89,7 @@ _conv2d: Op = Op(
     ),
     contiguous=True,
     threaded=True,
+    cost=lambda x, w, p: _cost(x.shape[0], w.shape, p),
     formula="y[n, i, j, f] = sum_{a, b, c} x[n, i SH + a - TOP, j SW + b - LEFT, c] w[a, b, c, f]",
 )
 
@@ -102,6 +109,7 @@ _conv2d_input_grad: Op = Op(
     ),
     contiguous=True,
     threaded=True,
+    cost=lambda g, w, p, size: _cost(g.shape[0], w.shape, p),
     formula="dx[n, i SH + a - TOP, j SW + b - LEFT, c] += sum_f g[n, i, j, f] w[a, b, c, f]",
 )
 
@@ -128,6 +136,7 @@ _conv2d_weight_grad: Op = Op(
     ),
     contiguous=True,
     threaded=True,
+    cost=lambda x, g, p: _cost(x.shape[0], _weight_grad_infer(x, g, p).shape, p),
     formula="dw[a, b, c, f] = sum_{n, i, j} x[n, i SH + a - TOP, j SW + b - LEFT, c] g[n, i, j, f]",
 )
 

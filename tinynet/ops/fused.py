@@ -81,13 +81,14 @@ def _weight_grad_infer(x: Value, g: Value, index: Value, p: Geometry, q: Geometr
 
 def _weight_grad_scratch(x: Value, g: Value, index: Value, p: Geometry, q: Geometry) -> tuple[Spec, ...]:
     d, chunks = _dims(x.shape, g.shape[3], p, q), pooled.chunks(x.shape[0])
-    return Spec((chunks, d.f, d.taps), x.dtype), Spec((chunks, d.f), x.dtype)
+    return Spec((chunks, d.taps, d.f) if d.direct else (chunks, d.f, d.taps), x.dtype), Spec((chunks, d.f), x.dtype)
 
 
 def _weight_grad_bind(dw: Array, db: Array, *rest: Array, p: Geometry, q: Geometry) -> tuple[Any, ...]:
     *scratch, x, g, index = rest
     d = _dims(x.shape, g.shape[3], p, q)
-    return pooled.weight_grad(d), dw.reshape(d.taps, d.f), db, *scratch, x.reshape(x.shape[0], -1), g, index
+    make = pooled.weight_grad_direct if d.direct else pooled.weight_grad
+    return make(d), dw.reshape(d.taps, d.f), db, *scratch, x.reshape(x.shape[0], -1), g, index
 
 
 conv_pool_weight_grad: Op = Op(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from tinynet.autograd import Array, Op, Spec, Tensor, Value
+from tinynet.autograd import Array, Cost, Op, Spec, Tensor, Value
 from tinynet.errors import DTypeError, ShapeError
 from tinynet.kernels import linear as kernels
 from tinynet.ops.cast import promote
@@ -34,13 +35,13 @@ def _infer(a: Value, b: Value, trans_a: bool, trans_b: bool) -> Spec:
 
 def _chunks(a: Value, b: Value, trans_a: bool, trans_b: bool) -> int:
     m, n = _infer(a, b, trans_a, trans_b).shape
-    return kernels.chunks(m, 2 * m * n * a.shape[0 if trans_a else 1])
+    return kernels.chunks(max(m, n) if trans_b else m, 2 * m * n * a.shape[0 if trans_a else 1])
 
 
 def _scratch(a: Value, b: Value, trans_a: bool, trans_b: bool) -> tuple[Spec, ...]:
-    if trans_a and not trans_b and a.ndim == b.ndim == 2:
-        return (Spec(a.shape[::-1], a.dtype),)
-    return ()
+    if a.ndim > 2 or b.ndim > 2 or trans_a == trans_b:
+        return ()
+    return (Spec(a.shape[::-1] if trans_a else (b.shape[0], a.shape[0]), a.dtype),)
 
 
 def _bind(c: Array, *arrays: Array, trans_a: bool, trans_b: bool) -> tuple[Any, ...]:
@@ -49,9 +50,14 @@ def _bind(c: Array, *arrays: Array, trans_a: bool, trans_b: bool) -> tuple[Any, 
         left, right = (m.swapaxes(-1, -2) if turned else m for m, turned in ((a, trans_a), (b, trans_b)))
         return np.matmul, left, right, c
     chunks = _chunks(a, b, trans_a, trans_b)
-    if trans_a:
-        return kernels.matmul_tn, c, *scratch, a, b, chunks
-    return kernels.matmul_nt if trans_b else kernels.matmul_nn, c, a, b, chunks
+    kernel = kernels.matmul_tn if trans_a else kernels.matmul_nt if trans_b else kernels.matmul_nn
+    return kernel, c, *scratch, a, b, chunks
+
+
+def _cost(a: Value, b: Value, trans_a: bool, trans_b: bool) -> Cost:
+    shape = _infer(a, b, trans_a, trans_b).shape
+    blas = len(shape) == 2 and not (trans_a and trans_b)
+    return Cost(2 * math.prod(shape) * a.shape[-2 if trans_a else -1], how="BLAS" if blas else "")
 
 
 def _a_vjp(g: Tensor, out: Tensor, a: Tensor, b: Tensor, trans_a: bool, trans_b: bool) -> Tensor:
@@ -74,6 +80,7 @@ _matmul: Op = Op(
     scratch=_scratch,
     contiguous=True,
     threaded=True,
+    cost=_cost,
     formula="c[i, j] = sum_k a[i, k] b[k, j], with a or b transposed where asked",
 )
 

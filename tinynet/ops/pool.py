@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from tinynet.autograd import Op, Spec, Tensor, Value, as_tensor
+from tinynet.autograd import Cost, Op, Spec, Tensor, Value, as_tensor
 from tinynet.errors import DTypeError, ShapeError
 from tinynet.kernels import pool as kernels
+from tinynet.ops.cast import moves
 from tinynet.ops.conv import Geometry, geometry, pair
 
 
@@ -25,6 +27,7 @@ _max_pool: Op = Op(
     constant=frozenset({1}),
     contiguous=True,
     threaded=True,
+    cost=lambda x, p: Cost(math.prod(_infer(x, p)[0].shape) * p.kh * p.kw),
     formula="y[n, i, j, c] = max_{a, b} x[n, i SH + a, j SW + b, c], and the first place of it in row order",
 )
 
@@ -51,6 +54,7 @@ _pool_gather: Op = Op(
     vjp=(lambda g, y, x, index, p: _max_unpool(g, index, p=p, size=x.shape[1:3]),),
     contiguous=True,
     threaded=True,
+    cost=moves,
     formula="y[n, i, j, c] = x[n, i SH + a, j SW + b, c], (a, b) the place that index names",
 )
 

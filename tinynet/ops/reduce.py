@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.autograd import Array, Op, Shape, Spec, Tensor, Value, as_tensor
+from tinynet.autograd import Array, Cost, Op, Shape, Spec, Tensor, Value, as_tensor
 from tinynet.errors import ShapeError
+from tinynet.kernels import reduce as kernels
 from tinynet.ops.shape import _index_add, normal_axes, reshape, transpose
 
 Axis = int | Sequence[int] | None
@@ -25,11 +26,34 @@ def _sum_vjp(g: Tensor, out: Tensor, x: Tensor, axes: tuple[int, ...]) -> Tensor
     return broadcast_to(reshape(g, tuple(1 if a in axes else n for a, n in enumerate(x.shape))), x.shape)
 
 
+def _rows(x: Value, axes: tuple[int, ...]) -> int:
+    """Give the number of rows if the sum is one of the rows of a float matrix in row order, else 0."""
+    leading = 0 < len(axes) < x.ndim and axes == tuple(range(len(axes)))
+    ordered = isinstance(x, np.ndarray) and x.flags.c_contiguous and x.dtype.kind == "f"
+    return math.prod(x.shape[: len(axes)]) if leading and ordered else 0
+
+
+def _sum_scratch(x: Value, axes: tuple[int, ...]) -> tuple[Spec, ...]:
+    rows = _rows(x, axes)
+    columns = math.prod(x.shape[len(axes) :])
+    return (Spec((kernels.chunks(rows, rows * columns), columns), x.dtype),) if rows else ()
+
+
+def _sum_bind(out: Array, *rest: Array, axes: tuple[int, ...]) -> tuple[Any, ...]:
+    *partial, x = rest
+    if not partial:
+        return np.sum, x, axes, None, out
+    return kernels.sum_rows, out.reshape(-1), *partial, x.reshape(-1, out.size)
+
+
 _sum: Op = Op(
     "sum",
     infer=_sum_infer,
-    compute=lambda out, x, axes: np.sum(x, axis=axes, out=out),
+    bind=_sum_bind,
+    scratch=_sum_scratch,
     vjp=(_sum_vjp,),
+    threaded=True,
+    cost=lambda x, axes: Cost(math.prod(x.shape)),
     formula="the sum of x over the axes",
 )
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.autograd import Array, Op, Shape, Spec, Tensor, Value, as_tensor
+from tinynet.autograd import Array, Cost, Op, Shape, Spec, Tensor, Value, as_tensor
 from tinynet.errors import ArgumentError, DTypeError, ShapeError
-from tinynet.ops.cast import promote
+from tinynet.ops.cast import moves, promote
 
 # --- reshape
 
@@ -125,7 +125,7 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Tensor:
 _slice: Op = Op(
     "slice",
     infer=lambda x, key: Spec(np.broadcast_to(np.int8(0), x.shape)[key].shape, x.dtype),
-    view=lambda x, key: x[key],
+    view=lambda x, key: x[key if ... in key else (*key, ...)],  # an array, even of no axes, where NumPy gives a scalar
     vjp=(lambda g, out, x, key: _unslice(g, key=key, shape=x.shape),),
     formula="x[key], for slices, integers, None and ...",
 )
@@ -141,6 +141,7 @@ _unslice: Op = Op(
     infer=lambda g, key, shape: Spec(shape, g.dtype),
     compute=_unslice_compute,
     vjp=(lambda h, out, g, key, shape: _slice(h, key=key),),
+    cost=moves,
     formula="zeros of the given shape with g at [key]: the adjoint of slice",
 )
 
@@ -190,6 +191,11 @@ def _index_infer(x: Value, *indices: Value) -> Spec:
     return Spec(np.broadcast_shapes(*(i.shape for i in indices)) + x.shape[len(indices) :], x.dtype)
 
 
+def _index_cost(x: Value, *indices: Value) -> Cost:
+    taken = math.prod(_index_infer(x, *indices).shape) * x.dtype.itemsize
+    return Cost(0, reads=taken + sum(math.prod(i.shape) * i.dtype.itemsize for i in indices))
+
+
 def _index_compute(out: Array, x: Array, *indices: Array) -> None:
     if len(indices) == 1:
         np.take(x, indices[0], axis=0, out=out, mode="wrap")  # "wrap" writes straight into out; _indices has checked
@@ -202,6 +208,7 @@ _index: Op = Op(
     infer=_index_infer,
     compute=_index_compute,
     vjp=(lambda g, out, x, *indices: _index_add(g, *indices, shape=x.shape),),
+    cost=_index_cost,
     formula="x[i, j, ...] for integer arrays i, j, ... over the leading axes",
 )
 
@@ -216,6 +223,7 @@ _index_add: Op = Op(
     infer=lambda g, *indices, shape: Spec(shape, g.dtype),
     compute=_index_add_compute,
     vjp=(lambda h, out, g, *indices, shape: _index(h, *indices),),
+    cost=lambda g, *indices, shape: Cost(math.prod(g.shape)),
     formula="zeros of the given shape with g added at [i, j, ...]: the adjoint of index",
 )
 
@@ -315,6 +323,7 @@ _concatenate: Op = Op(
     infer=_concatenate_infer,
     compute=lambda out, *xs, axis: np.concatenate(xs, axis=axis, out=out),
     vjp=_concatenate_vjp,
+    cost=moves,
     formula="the inputs one after another along an axis",
 )
 
