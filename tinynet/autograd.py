@@ -44,6 +44,17 @@ class Spec(NamedTuple):
 Value = Array | Spec
 Rule = Callable[..., "Tensor"]
 
+
+class Cost(NamedTuple):
+    """What one use of an op costs; for the table of a plan."""
+
+    flops: int  # of products, a multiply-add being two; without products, one for each value of the output
+    dead: int = 0  # more that would be spent on outputs that nothing reads
+    sparse: int = 0  # and on gradients that are 0
+    how: str = ""  # the way it is computed, if not by a plain kernel or by NumPy
+    reads: int | None = None  # bytes of the inputs, where that is not all of them
+
+
 _numbers = itertools.count()
 _recording: ContextVar[bool] = ContextVar("tinynet_recording", default=True)
 _tracing: ContextVar[bool] = ContextVar("tinynet_tracing", default=False)
@@ -82,6 +93,11 @@ class Op:
         ``compute`` takes C-contiguous arrays only; the caller makes copies where needed.
     threaded : bool
         ``compute`` runs threads of its own or calls BLAS.
+    cost : callable, optional
+        ``cost(*inputs, **attrs)`` gives the `Cost` of one use: from arrays, or from shapes and dtypes, which give the
+        most where it depends on values. Without: one flop for each value of the outputs.
+    fuses : str
+        The ops that a fused op stands for, joined by " + "; one called as an attribute is left out where that is False.
     formula, source : str
         What is computed, and where it is from; for the reference.
 
@@ -108,6 +124,8 @@ class Op:
     inplace: bool = False
     contiguous: bool = False
     threaded: bool = False
+    cost: Callable[..., Cost] | None = None
+    fuses: str = ""
     formula: str = ""
     source: str = ""
 
@@ -130,6 +148,7 @@ class Op:
         if self.contiguous:
             arrays = tuple(np.asarray(a, order="C") for a in arrays)
         if self.view:
+            self.infer(*arrays, **attrs)
             return (self.view(*arrays, **attrs),)
         outputs: tuple[Array, ...] = ()
         if self.inplace:
@@ -159,16 +178,17 @@ class Op:
 class Node:
     """One use of an op: what it was given, and the values it made."""
 
-    __slots__ = ("attrs", "inputs", "number", "op", "values", "versions")
+    __slots__ = ("attrs", "inputs", "number", "op", "recorded", "values", "versions")
 
     def __init__(self, op: Op, inputs: tuple[Tensor, ...], attrs: dict[str, Any], values: tuple[Value, ...]) -> None:
         self.op, self.inputs, self.attrs, self.values = op, inputs, attrs, values
         self.versions = tuple(x.version for x in inputs)
         self.number = next(_numbers)
+        self.recorded = _recording.get()  # without, a traced node is in the graph, but no gradient flows through it
 
     def outputs(self) -> tuple[Tensor, ...]:
         """Give the output tensors, as new handles."""
-        recorded = any(x.requires_grad for x in self.inputs)
+        recorded = self.recorded and any(x.requires_grad for x in self.inputs)
         return tuple(
             _handle(value, recorded and i not in self.op.constant and value.dtype.kind == "f", self, i)
             for i, value in enumerate(self.values)
@@ -329,6 +349,9 @@ class Tensor:
 
     def detach(self) -> Tensor:
         """Give a tensor of the same values (shared memory) without their history."""
+        if _tracing.get():  # where the values are yet to come
+            with no_grad():
+                return self[...]
         return _handle(self._value, False, None, 0)
 
     def backward(self, cotangent: Tensor | None = None) -> None:
@@ -487,7 +510,7 @@ def no_grad() -> Iterator[None]:
 @contextmanager
 def tracing() -> Iterator[None]:
     """Compute nothing, and record everything: the ops that follow become a graph of shapes, to be planned."""
-    with _set(_tracing, True):
+    with _set(_tracing, True), _set(_recording, True):
         yield
 
 

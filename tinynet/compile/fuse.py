@@ -7,11 +7,12 @@ of the pattern, the fused op is applied instead of the nodes it stands for. What
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinynet.autograd import Node, Tensor, apply
+from tinynet.autograd import Node, Tensor, apply, no_grad
 from tinynet.compile.plan import ancestors
 from tinynet.ops import fused
 from tinynet.ops.conv import Geometry
@@ -33,6 +34,7 @@ class Uses:
     """How often each value of a graph is used."""
 
     def __init__(self, outputs: Sequence[Tensor], nodes: Sequence[Node]) -> None:
+        self.nodes = nodes
         self.count: dict[Any, int] = {}
         for x in [*outputs, *(x for node in nodes for x in node.inputs)]:
             if x.node is not None:
@@ -40,9 +42,12 @@ class Uses:
                 self.count[key] = self.count.get(key, 0) + 1
 
     def behind(self, x: Tensor, name: str) -> Node | None:
-        """Give the node that made ``x`` if it is an op of that name, and this is the only use of ``x``."""
+        """Give the node that made ``x`` if it is an op of that name, and this is the only use of ``x``.
+
+        Not one that is not recorded: there a gradient stops.
+        """
         node = x.node
-        alone = node is not None and node.op.name == name and self.count[id(node), x.index] == 1
+        alone = node is not None and node.op.name == name and node.recorded and self.count[id(node), x.index] == 1
         return node if alone else None
 
 
@@ -78,7 +83,8 @@ def fuse(outputs: Sequence[Tensor]) -> list[Tensor]:
             continue
         stack.pop()
         if id(node) not in done:
-            made = make(*(new(x) for x in inputs))
+            with nullcontext() if node.recorded else no_grad():
+                made = make(*(new(x) for x in inputs))
             done[id(node)] = made if isinstance(made, tuple) else (made,)
     return [new(y) for y in outputs]
 
@@ -96,6 +102,16 @@ def _is_constant(x: Tensor) -> bool:
     return x.node is None and not x.symbolic and not x.requires_grad
 
 
+def _is_given(x: Tensor) -> bool:
+    """Whether a value comes from outside, so that its values have been checked."""
+    return x.node is None and x.symbolic
+
+
+def _for_kernels(x: Tensor) -> bool:
+    """Whether Numba knows the dtype of data as they come: not of other byte orders, half or extended precision."""
+    return x.dtype.isnative and x.dtype.char not in "eg"
+
+
 def _conv_pool(node: Node, uses: Uses) -> Rewrite | None:
     """max_pool(relu(conv2d(x, w) + bias)), with or without the bias, or with relu after the pooling."""
     if node.op.name == "max_pool":
@@ -111,7 +127,7 @@ def _conv_pool(node: Node, uses: Uses) -> Rewrite | None:
         return None
     add = uses.behind(inner.inputs[0], "add")
     conv = uses.behind(add.inputs[0] if add else inner.inputs[0], "conv2d")
-    if conv is None or (add and add.inputs[1].ndim != 1):
+    if conv is None or (add and add.inputs[1].shape != conv.inputs[1].shape[3:]):
         return None
     (x, w), p, q = conv.inputs, conv.attrs["p"], pool.attrs["p"]
     bias = add.inputs[1] if add else Tensor(np.zeros(w.shape[3], w.dtype))
@@ -148,21 +164,21 @@ def _gather(node: Node, uses: Uses) -> Rewrite | None:
             step = uses.behind(x, "subtract") or uses.behind(x, "cast")
     if step is not None and step.op.name == "cast" and step.values[0].dtype.kind == "f":
         x = step.inputs[0]
-    if x.node is node or any(v.ndim > len(node.values[0].shape) - 1 for v in found.values()):
+    if x.node is node or x.shape != node.values[0].shape or any(v.ndim >= x.ndim for v in found.values()):
         return None
     sample = node.values[0].shape[1:]
     reshape = uses.behind(x, "reshape")
     if reshape is not None and reshape.inputs[0].shape[0] == x.shape[0]:
         x = reshape.inputs[0]
     index = uses.behind(x, "index")
-    if index is not None and len(index.inputs) == 2 and index.inputs[1].ndim == 1:
-        x, indices = index.inputs
-    elif x.node is None and x.symbolic:
-        indices = Tensor(np.arange(x.shape[0]))
-    else:
+    given = index.inputs if index else (x,)
+    if not all(_is_given(v) for v in given) or any(v.ndim != 1 for v in given[1:]) or not _for_kernels(given[0]):
+        return None
+    x, *indices = given if index else (x, Tensor(np.arange(x.shape[0])))
+    if len(indices) != 1:
         return None
     shift, scale = found["subtract"], found["multiply"]
-    return Rewrite(lambda *inputs: fused.gather(*inputs, sample=sample), (x, indices, shift, scale))
+    return Rewrite(lambda *inputs: fused.gather(*inputs, sample=sample), (x, *indices, shift, scale))
 
 
 def _dense(node: Node, uses: Uses) -> Rewrite | None:
@@ -188,6 +204,8 @@ def _softmax_cross_entropy(node: Node, uses: Uses) -> Rewrite | None:
     _, rows, labels = picked.inputs
     count, n = divide.inputs[1], logs.inputs[0].shape[0]
     if not (_is_constant(rows) and np.array_equal(rows.data, np.arange(n)) and labels.shape == (n,)):
+        return None
+    if not _for_kernels(labels):
         return None
     if not (_is_constant(count) and count.size == 1 and count.item() == n):
         return None
@@ -218,5 +236,8 @@ def _descend(node: Node, uses: Uses) -> Rewrite | None:
         return None
     rate, gradient = product.inputs
     if rate.node is not None or not rate.symbolic or rate.ndim or gradient.shape != theta.shape:
+        return None
+    others = (other for other in uses.nodes if other.number > node.number or other.op.view)
+    if any(theta is x for other in others for x in other.inputs):  # its old value is used later
         return None
     return Rewrite(fused.descend, (theta, gradient, rate))

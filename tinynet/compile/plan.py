@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.autograd import Array, Node, Spec, Tensor
+from tinynet.compile.table import Measured, profile, rows, table
 from tinynet.errors import TraceError
 from tinynet.threads import kernel_gate
 
@@ -32,6 +33,9 @@ class Step:
     function: Callable[..., Any]
     arguments: tuple[Any, ...]
     name: str
+    outputs: tuple[Array, ...]
+    inputs: tuple[Array, ...]
+    scratch: int = 0  # bytes
 
 
 class Plan:
@@ -68,10 +72,17 @@ class Plan:
         layout = _Layout(wanted, leaves)
         self.steps = layout.steps
         for leaf, new in updates:
-            if layout.array(new) is not leaves[id(leaf)]:
-                self.steps.append(Step(None, np.copyto, (leaves[id(leaf)], layout.array(new)), "copy"))
+            to, source = leaves[id(leaf)], layout.array(new)
+            if source is to:
+                continue
+            if layout.is_old(new):  # an update may overwrite it before it is copied
+                old, source = source, np.empty_like(source)
+                self.steps.insert(layout.pure, _copy(source, old))
+            self.steps.append(_copy(to, source))
         self._outputs = {name: layout.array(y) for name, y in outputs.items()}
         self.bytes = layout.pool.bytes
+        self.changed = [leaves[id(leaf)] for leaf, _ in updates]
+        self.measured: Measured | None = None  # by the last profile
         self._keep = (inputs, outputs, bound, updates)  # leaves are known by their identity
         calls = [(step.function, step.arguments) for step in self.steps]
         self._calls, self._updates = calls[: layout.pure], calls[layout.pure :]
@@ -99,18 +110,46 @@ class Plan:
 
         For callers that hold the gate; `commit` then makes the updates.
         """
-        for name, value in values.items():
-            self._inputs[name][...] = value
+        self.put(values)
         with np.errstate(all="ignore"):
             for function, arguments in self._calls:
                 function(*arguments)
         return self._outputs
+
+    def put(self, values: Mapping[str, Any]) -> None:
+        """Copy values into the inputs of the plan."""
+        for name, value in values.items():
+            self._inputs[name][...] = value
 
     def commit(self) -> None:
         """Make the updates that the last replay has computed."""
         with np.errstate(all="ignore"):
             for function, arguments in self._updates:
                 function(*arguments)
+
+    # --- what can be read of a plan
+
+    rows = rows
+    table = table
+    profile = profile
+
+    def __str__(self) -> str:
+        return f"Plan of {len(self.steps)} calls with {self.bytes / 1e3:,.0f} kB of buffers"
+
+    def kinds(self) -> dict[int, str]:
+        """Tell what each node, by its identity, is part of: "forward", "backward" or "update".
+
+        The update is what follows from leaves that the outputs do not depend on: theta as a whole, a learning rate.
+        """
+        inputs, outputs, bound, updates = self._keep
+        forward = ancestors([*outputs.values()])
+        found = {id(node): "forward" for node in forward}
+        late = {id(x) for x in itertools.chain(inputs.values(), (x for x, _ in bound))}
+        late -= {id(x) for node in forward for x in node.inputs}
+        for node in ancestors([new for _, new in updates]):
+            update = any(id(x) in late or found.get(id(x.node)) == "update" for x in node.inputs)
+            found.setdefault(id(node), "update" if update else "backward")
+        return found
 
 
 class _Pool:
@@ -147,19 +186,20 @@ class _Layout:
         self.arrays: dict[Key, Array] = {}
         self.steps: list[Step] = []
         self.same: dict[Key, Key] = {}
-        self.nodes = _inplace_last(self._distinct(ancestors(wanted)))
+        nodes = self._distinct(ancestors(wanted))
+        self.late = _late(nodes)
+        self.nodes = sorted(nodes, key=lambda node: id(node) in self.late)
         self.roots: dict[Key, Key] = {}
         self.last: dict[Key, int] = {}
         self._lifetimes(wanted)
         self.placed = self._placements()
         self.blocks: dict[Key, Array] = {}
         self.constants: set[Key] = set()
-        self.pure: int | None = None  # the number of steps before the first that writes over what it was given
+        self.pure = 0  # the number of steps before the first that writes over what it was given
         for number, node in enumerate(self.nodes):
-            if node.op.inplace and self.pure is None:
-                self.pure = len(self.steps)
             self._add(number, node)
-        self.pure = len(self.steps) if self.pure is None else self.pure
+            if id(node) not in self.late:
+                self.pure = len(self.steps)
 
     def key(self, x: Tensor) -> Key:
         """Identify a value; equal nodes count as one."""
@@ -179,6 +219,10 @@ class _Layout:
                 "from another trace?"
             )
         return x._value  # type: ignore[return-value]  # a constant, or a parameter where it lies in the flat vector
+
+    def is_old(self, x: Tensor) -> bool:
+        """Whether a value is one that the plan was given, from before what it does in place."""
+        return self._root(x) in self.leaves and (x.node is None or self.key(x)[0] not in self.late)
 
     def _distinct(self, nodes: list[Node]) -> list[Node]:
         """Leave out nodes that repeat an earlier one: the same op on the same inputs."""
@@ -233,9 +277,10 @@ class _Layout:
     def _take(self, key: Key, spec: Spec) -> Array:
         if key in self.placed:
             whole, start = self.placed[key]
-            if whole not in self.arrays:
+            if whole not in self.arrays:  # which may itself have its place in another
                 node = next(n for n in self.nodes if id(n) == whole[0])
-                self.arrays[whole], _ = self.pool.take(Spec(node.values[0].shape, node.values[0].dtype))
+                self.arrays[whole] = self._take(whole, Spec(node.values[0].shape, node.values[0].dtype))
+                self.blocks.pop(whole, None)
             return self.arrays[whole][start : start + math.prod(spec.shape)].reshape(spec.shape)
         array, block = self.pool.take(spec)
         self.blocks[key] = block
@@ -248,6 +293,8 @@ class _Layout:
             made = op.run(*inputs, **node.attrs)
             self.arrays |= {(id(node), i): array for i, array in enumerate(made)}
             self.constants.update((id(node), i) for i in range(len(made)))
+            for i in range(len(made)):
+                self.placed.pop((id(node), i), None)
             return
         if op.contiguous:
             inputs = tuple(self._contiguous(a) for a in inputs)
@@ -258,7 +305,7 @@ class _Layout:
             for x, array in zip(node.inputs, inputs, strict=True):
                 if self.placed.get(self._root(x)) != (own, start):
                     part = self.arrays[own][start : start + x.size]
-                    self.steps.append(Step(None, np.copyto, (part, array), "copy"))
+                    self.steps.append(_copy(part, array))
                 start += x.size
         else:
             specs = [Spec(v.shape, v.dtype) for v in node.values]
@@ -266,8 +313,10 @@ class _Layout:
             needed = op.scratch(*inputs, **node.attrs) if op.scratch else ()
             scratch = [self.pool.take(spec) for spec in needed]
             function, arguments = op.call((*outputs, *(a for a, _ in scratch), *inputs), node.attrs)
-            self.steps.append(Step(node, function, arguments, op.name))
-            self.arrays |= {(id(node), i): array for i, array in enumerate(inputs[:1] if op.inplace else outputs)}
+            made = inputs[:1] if op.inplace else outputs
+            working = sum(a.nbytes for a, _ in scratch)
+            self.steps.append(Step(node, function, arguments, op.name, made, inputs, working))
+            self.arrays |= {(id(node), i): array for i, array in enumerate(made)}
             for _, block in scratch:
                 self.pool.give(block)
         for root in itertools.chain(
@@ -287,17 +336,21 @@ class _Layout:
             return array
         copy = np.empty(array.shape, array.dtype)
         self.pool.bytes += copy.nbytes
-        self.steps.append(Step(None, np.copyto, (copy, array), "copy"))
+        self.steps.append(_copy(copy, array))
         return copy
 
 
-def _inplace_last(nodes: list[Node]) -> list[Node]:
-    """Put nodes that write over their input, and what follows from them, after all that may read it."""
+def _copy(to: Array, source: Array) -> Step:
+    return Step(None, np.copyto, (to, source), "copy", (to,), (source,))
+
+
+def _late(nodes: list[Node]) -> set[int]:
+    """Find nodes that write over their input, and what follows from them: they come after all that may read it."""
     late: set[int] = set()
     for node in nodes:
         if node.op.inplace or any(id(x.node) in late for x in node.inputs):
             late.add(id(node))
-    return sorted(nodes, key=lambda node: id(node) in late)
+    return late
 
 
 def _frozen(value: Any) -> Any:

@@ -22,34 +22,36 @@ def chunks(n: int, rows: int, taps: int, itemsize: int) -> tuple[int, int]:
     return most, max(1, min(group, -(-n // most)))
 
 
+# Numba tests each signed index for being negative, as in Python, and the loop is not vectorised; hence uint64.
+_u = np.uint64
+
+
 @kernel()
 def im2col(cols, x, first, count, p):
     """Lay out, for each output pixel, the KH KW C input values that it sees as a row; zeros outside of the image."""
     h_in, w_in, c_in = x.shape[1], x.shape[2], x.shape[3]
     kh, kw, sh, sw, top, left, oh, ow = p
-    rows = x.reshape(x.shape[0], h_in, w_in * c_in)
     run = kw * c_in
-    row = 0
+    values, out = x.reshape(x.size), cols.reshape(cols.size)
+    place = _u(0)
     for n in range(first, first + count):
         for i in range(oh):
             for j in range(ow):
                 w0 = j * sw - left
+                lo, hi = max(0, -w0), min(kw, w_in - w0)
                 for a in range(kh):
                     h = i * sh + a - top
-                    base = a * run
-                    if h < 0 or h >= h_in:
+                    if 0 <= h < h_in and lo == 0 and hi == kw:
+                        start = _u(((n * h_in + h) * w_in + w0) * c_in)
                         for k in range(run):
-                            cols[row, base + k] = 0
-                    elif w0 >= 0 and w0 + kw <= w_in:
-                        start = w0 * c_in
-                        for k in range(run):
-                            cols[row, base + k] = rows[n, h, start + k]
+                            out[place + _u(k)] = values[start + _u(k)]
                     else:
-                        for b in range(kw):
-                            inside = 0 <= w0 + b < w_in
-                            for c in range(c_in):
-                                cols[row, base + b * c_in + c] = x[n, h, w0 + b, c] if inside else 0
-                row += 1
+                        for k in range(run):
+                            out[place + _u(k)] = 0
+                        if 0 <= h < h_in:
+                            for k in range(lo * c_in, hi * c_in):
+                                out[place + _u(k)] = values[_u(((n * h_in + h) * w_in + w0) * c_in + k)]
+                    place += _u(run)
 
 
 @kernel()
@@ -57,22 +59,24 @@ def col2im(x, cols, first, count, p):
     """Add rows laid out as by im2col back into the images: its adjoint."""
     h_in, w_in, c_in = x.shape[1], x.shape[2], x.shape[3]
     kh, kw, sh, sw, top, left, oh, ow = p
-    rows = x.reshape(x.shape[0], h_in, w_in * c_in)
     run = kw * c_in
-    row = 0
+    values, columns = x.reshape(x.size), cols.reshape(cols.size)
+    place = _u(0)
     for n in range(first, first + count):
-        rows[n] = 0
+        for k in range(h_in * w_in * c_in):
+            values[_u(n * h_in * w_in * c_in) + _u(k)] = 0
         for i in range(oh):
             for j in range(ow):
                 w0 = j * sw - left
-                lo, hi = max(0, -w0) * c_in, min(kw, w_in - w0) * c_in
+                lo, hi = max(0, -w0), min(kw, w_in - w0)
                 for a in range(kh):
                     h = i * sh + a - top
-                    if 0 <= h < h_in:
-                        base, start = a * run, w0 * c_in
-                        for k in range(lo, hi):
-                            rows[n, h, start + k] += cols[row, base + k]
-                row += 1
+                    if 0 <= h < h_in and hi > lo:
+                        start = _u(((n * h_in + h) * w_in + w0 + lo) * c_in)
+                        skip = place + _u(lo * c_in)
+                        for k in range((hi - lo) * c_in):
+                            values[start + _u(k)] += columns[skip + _u(k)]
+                    place += _u(run)
 
 
 @kernel()

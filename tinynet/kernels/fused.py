@@ -69,23 +69,26 @@ def dense_cotangent(cut, db, g, y):
 
 @kernel()
 def cross_entropy(loss, slope, logits, labels):
-    """Write the mean cross-entropy of rows of logits, and its gradient: (softmax - one-hot) / n."""
+    """Write the mean cross-entropy of rows and its gradient: (softmax - one-hot) / n; NaN where a label is no class."""
     n, classes = logits.shape
     total = 0.0
     for r in range(n):
         top = logits[r, 0]
         for k in range(1, classes):
             top = max(top, logits[r, k])
-        mass = logits[r, 0] * 0
+        mass = logits.dtype.type(0)
         for k in range(classes):
             slope[r, k] = math.exp(logits[r, k] - top)
             mass += slope[r, k]
-        label = labels[r]
-        total -= (logits[r, label] - top) - math.log(mass)
         factor = 1 / (mass * n)
         for k in range(classes):
             slope[r, k] *= factor
-        slope[r, label] -= logits.dtype.type(1) / n
+        label = labels[r]
+        if 0 <= label < classes:
+            total -= (logits[r, label] - top) - math.log(mass)
+            slope[r, label] -= logits.dtype.type(1) / n
+        else:
+            total = math.nan
     loss[0] = total / n
 
 

@@ -36,15 +36,20 @@ def kernel(parallel: bool = False, reorder: bool = True) -> Callable[[Callable[.
     """
     # With NUMBA_BOUNDSCHECK=1, loops run in order: Numba loses the errors of those that it runs on threads.
     checked = bool(numba.config.BOUNDSCHECK)  # type: ignore[attr-defined]
-    threads = parallel and not checked
     fastmath = _FASTMATH if reorder else _FASTMATH - {"reassoc"}
-    options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": fastmath, "parallel": threads}
 
     def compiled(function: Callable[..., Any]) -> Any:
         if function.__closure__:  # each specialisation has files of its own, since two processes may save at once
             numbers = repr([cell.cell_contents for cell in function.__closure__])
             function.__qualname__ += f"_{zlib.crc32(numbers.encode()):08x}"
-        dispatcher: Any = numba.njit(**options)(function)
+        dispatcher = one(function, parallel and not checked)
+        if parallel:
+            dispatcher.serial = one(function, False)
+        return dispatcher
+
+    def one(function: Callable[..., Any], threads: bool) -> Any:
+        options: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": fastmath, "parallel": threads}
+        dispatcher = numba.njit(**options)(function)
         if dispatcher is not function:  # as it is with NUMBA_DISABLE_JIT=1
             try:
                 dispatcher._cache = _Cache(function)
@@ -54,6 +59,24 @@ def kernel(parallel: bool = False, reorder: bool = True) -> Callable[[Callable[.
         return dispatcher
 
     return compiled
+
+
+def for_chunks(kernel: Any, chunks: int) -> Any:
+    """Choose between a parallel kernel and the same on one thread, which does not wait for the others to start.
+
+    Parameters
+    ----------
+    kernel : callable
+        Made by ``kernel(parallel=True)``.
+    chunks : int
+        Into how many pieces the work is cut; by shapes alone, so that the choice is too.
+
+    Returns
+    -------
+    callable
+        The kernel to call.
+    """
+    return kernel if chunks > 1 else kernel.serial
 
 
 class _Cache(FunctionCache):

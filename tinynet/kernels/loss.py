@@ -12,7 +12,7 @@ def softmax(y, x):
         top = x[i, 0]
         for k in range(1, x.shape[1]):
             top = max(top, x[i, k])
-        total = x[i, 0] * 0
+        total = x.dtype.type(0)
         for k in range(x.shape[1]):
             y[i, k] = math.exp(x[i, k] - top)
             total += y[i, k]
@@ -27,7 +27,7 @@ def log_softmax(y, x):
         top = x[i, 0]
         for k in range(1, x.shape[1]):
             top = max(top, x[i, k])
-        total = x[i, 0] * 0
+        total = x.dtype.type(0)
         for k in range(x.shape[1]):
             total += math.exp(x[i, k] - top)
         shift = math.log(total)

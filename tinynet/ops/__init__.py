@@ -40,49 +40,15 @@ from tinynet.ops.pool import max_pool
 from tinynet.ops.reduce import broadcast_to, max, mean, sum, sum_to
 from tinynet.ops.shape import concatenate, getitem, pad, reshape, transpose
 
+# fmt: off
 __all__ = [
-    "abs",
-    "add",
-    "binary_cross_entropy",
-    "broadcast_to",
-    "cast",
-    "concatenate",
-    "conv2d",
-    "cross_entropy",
-    "declared",
-    "divide",
-    "equal",
-    "exp",
-    "getitem",
-    "greater",
-    "greater_equal",
-    "less",
-    "less_equal",
-    "log",
-    "log_softmax",
-    "logaddexp",
-    "matmul",
-    "max",
-    "max_pool",
-    "maximum",
-    "mean",
-    "multiply",
-    "negative",
-    "not_equal",
-    "pad",
-    "power",
-    "relu",
-    "reshape",
-    "sigmoid",
-    "sign",
-    "softmax",
-    "subtract",
-    "sum",
-    "sum_to",
-    "tanh",
-    "transpose",
-    "where",
+    "abs", "add", "binary_cross_entropy", "broadcast_to", "cast", "concatenate", "conv2d", "cross_entropy",
+    "declared", "divide", "equal", "exp", "getitem", "greater", "greater_equal", "less", "less_equal", "log",
+    "log_softmax", "logaddexp", "matmul", "max", "max_pool", "maximum", "mean", "multiply", "negative", "not_equal",
+    "pad", "power", "relu", "reshape", "sigmoid", "sign", "softmax", "subtract", "sum", "sum_to", "tanh",
+    "transpose", "where",
 ]
+# fmt: on
 
 
 def declared() -> dict[str, Op]:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from tinynet.autograd import Cost, Op, Shape, Spec, Tensor, Value
 from tinynet.errors import ArgumentError, DTypeError, ShapeError
 from tinynet.kernels import conv as kernels
+from tinynet.kernels.jit import for_chunks
 from tinynet.ops.cast import promote
 
 
@@ -81,7 +82,7 @@ def _conv2d_infer(x: Value, w: Value, p: Geometry) -> Spec:
 _conv2d: Op = Op(
     "conv2d",
     infer=_conv2d_infer,
-    bind=lambda y, cols, x, w, p: (kernels.conv2d, y, cols, x, w, p),
+    bind=lambda y, cols, x, w, p: (for_chunks(kernels.conv2d, len(cols)), y, cols, x, w, p),
     scratch=lambda x, w, p: (_columns(x.shape[0], w.shape[0] * w.shape[1] * w.shape[2], p, x),),
     vjp=(
         lambda g, y, x, w, p: _conv2d_input_grad(g, w, p=p, size=x.shape[1:3]),
@@ -101,7 +102,7 @@ def _input_grad_infer(g: Value, w: Value, p: Geometry, size: tuple[int, int]) ->
 _conv2d_input_grad: Op = Op(
     "conv2d_input_grad",
     infer=_input_grad_infer,
-    bind=lambda dx, cols, g, w, p, size: (kernels.conv2d_input_grad, dx, cols, g, w, p),
+    bind=lambda dx, cols, g, w, p, size: (for_chunks(kernels.conv2d_input_grad, len(cols)), dx, cols, g, w, p),
     scratch=lambda g, w, p, size: (_columns(g.shape[0], w.shape[0] * w.shape[1] * w.shape[2], p, g),),
     vjp=(
         lambda h, dx, g, w, p, size: _conv2d(h, w, p=p),
@@ -128,7 +129,7 @@ def _weight_grad_scratch(x: Value, g: Value, p: Geometry) -> tuple[Spec, ...]:
 _conv2d_weight_grad: Op = Op(
     "conv2d_weight_grad",
     infer=_weight_grad_infer,
-    bind=lambda *arrays, p: (kernels.conv2d_weight_grad, *arrays, p),
+    bind=lambda *arrays, p: (for_chunks(kernels.conv2d_weight_grad, len(arrays[1])), *arrays, p),
     scratch=_weight_grad_scratch,
     vjp=(
         lambda h, dw, x, g, p: _conv2d_input_grad(g, h, p=p, size=x.shape[1:3]),

@@ -6,14 +6,17 @@ derivatives only.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
-from tinynet.autograd import Array, Op, Spec, Tensor, Value
+from tinynet.autograd import Array, Cost, Op, Spec, Tensor, Value
+from tinynet.errors import GradientError
 from tinynet.kernels import conv_pool as pooled
 from tinynet.kernels import fused as kernels
 from tinynet.kernels import linear
+from tinynet.kernels.jit import for_chunks
 from tinynet.ops.cast import cast
 from tinynet.ops.conv import Geometry, _conv2d
 from tinynet.ops.linear import matmul
@@ -28,6 +31,20 @@ from tinynet.ops.shape import getitem, reshape
 def _dims(x_shape: tuple[int, ...], filters: int, p: Geometry, q: Geometry) -> pooled.Dims:
     h, w, c = x_shape[1:]
     return pooled.Dims(h, w, c, filters, p.kh, p.kw, p.sh, p.sw, q.kh, q.kw, q.sh, q.sw, q.oh, q.ow)
+
+
+def _conv_pool_cost(n: int, d: pooled.Dims, p: Geometry, how: str, index: Value | None = None) -> Cost:
+    """Give the cost of products with what the windows read of the convolution, or with its winners alone."""
+    one = 2 * n * d.taps * d.f  # an output pixel of all images
+    read = d.oh * d.ow * d.ph * d.pw
+    flops, dead = one * read, one * (p.oh * p.ow - read)
+    if index is None:
+        return Cost(flops, dead, how=f"{how}, specialised")
+    size = math.prod(index.shape)
+    alive = np.count_nonzero(index != pooled.DEAD) if isinstance(index, np.ndarray) else size
+    share = f" {alive / size:.0%}" if isinstance(index, np.ndarray) and size else ""
+    needed = 2 * d.taps * int(alive)
+    return Cost(needed, dead, flops - needed, how=f"{how}{share}, specialised")
 
 
 def _conv_pool_infer(x: Value, w: Value, bias: Value, p: Geometry, q: Geometry) -> tuple[Spec, Spec]:
@@ -48,7 +65,12 @@ def _conv_pool_bind(y: Array, index: Array, *rest: Array, p: Geometry, q: Geomet
     *scratch, x, w, bias = rest
     d = _dims(x.shape, w.shape[3], p, q)
     make = pooled.forward_direct if d.direct else pooled.forward_product
-    return make(d), y, index, *scratch, x.reshape(x.shape[0], -1), w.reshape(-1, d.f), bias
+    return for_chunks(make(d), len(x)), y, index, *scratch, x.reshape(x.shape[0], -1), w.reshape(-1, d.f), bias
+
+
+def _forward_cost(x: Value, w: Value, bias: Value, p: Geometry, q: Geometry) -> Cost:
+    d = _dims(x.shape, w.shape[3], p, q)
+    return _conv_pool_cost(x.shape[0], d, p, "direct" if d.direct else "product")
 
 
 conv_pool: Op = Op(
@@ -64,6 +86,8 @@ conv_pool: Op = Op(
     constant=frozenset({1}),
     contiguous=True,
     threaded=True,
+    cost=_forward_cost,
+    fuses="conv2d + bias + relu + max_pool",
     formula="max_pool(relu(conv2d(x, w) + bias)), and the winner of each window, or 255 where relu cut it",
 )
 
@@ -88,7 +112,12 @@ def _weight_grad_bind(dw: Array, db: Array, *rest: Array, p: Geometry, q: Geomet
     *scratch, x, g, index = rest
     d = _dims(x.shape, g.shape[3], p, q)
     make = pooled.weight_grad_direct if d.direct else pooled.weight_grad
-    return make(d), dw.reshape(d.taps, d.f), db, *scratch, x.reshape(x.shape[0], -1), g, index
+    return for_chunks(make(d), len(x)), dw.reshape(d.taps, d.f), db, *scratch, x.reshape(x.shape[0], -1), g, index
+
+
+def _weight_grad_cost(x: Value, g: Value, index: Value, p: Geometry, q: Geometry) -> Cost:
+    d = _dims(x.shape, g.shape[3], p, q)
+    return _conv_pool_cost(x.shape[0], d, p, *(("direct",) if d.direct else ("sparse", index)))
 
 
 conv_pool_weight_grad: Op = Op(
@@ -98,6 +127,8 @@ conv_pool_weight_grad: Op = Op(
     bind=_weight_grad_bind,
     contiguous=True,
     threaded=True,
+    cost=_weight_grad_cost,
+    fuses="max_unpool + relu_gradient + conv2d_weight_grad + sum",
     formula="the gradients of the weights and the bias of conv_pool: from the winner of each window alone",
 )
 
@@ -105,7 +136,7 @@ conv_pool_weight_grad: Op = Op(
 def _input_grad_bind(dx: Array, *rest: Array, p: Geometry, q: Geometry, shape: tuple[int, ...]) -> tuple[Any, ...]:
     turned, g, w, index = rest
     d = _dims(shape, w.shape[3], p, q)
-    return pooled.input_grad(d), dx.reshape(dx.shape[0], -1), turned, g, w.reshape(-1, d.f), index
+    return for_chunks(pooled.input_grad(d), len(dx)), dx.reshape(dx.shape[0], -1), turned, g, w.reshape(-1, d.f), index
 
 
 conv_pool_input_grad: Op = Op(
@@ -115,6 +146,8 @@ conv_pool_input_grad: Op = Op(
     bind=_input_grad_bind,
     contiguous=True,
     threaded=True,
+    cost=lambda g, w, index, p, q, shape: _conv_pool_cost(shape[0], _dims(shape, w.shape[3], p, q), p, "sparse", index),
+    fuses="max_unpool + relu_gradient + conv2d_input_grad",
     formula="the gradient of the input of conv_pool: from the winner of each window alone",
 )
 
@@ -133,11 +166,18 @@ def _gather_bind(
     return kernels.gather_each, *flat, *each
 
 
+def _gather_cost(x: Value, indices: Value, shift: Value, scale: Value, sample: tuple[int, ...]) -> Cost:
+    n, size = indices.shape[0], math.prod(sample)
+    return Cost(2 * n * size, reads=n * (size * x.dtype.itemsize + indices.dtype.itemsize))
+
+
 gather: Op = Op(
     "gather",
     infer=lambda x, indices, shift, scale, sample: Spec((indices.shape[0], *sample), shift.dtype),
     bind=_gather_bind,
     contiguous=True,
+    cost=_gather_cost,
+    fuses="index + cast + subtract + multiply",
     formula="(x[indices] - shift) scale, as floats",
 )
 
@@ -156,7 +196,8 @@ def _dense_infer(x: Value, w: Value, bias: Value, relu: bool) -> Spec:
 
 
 def _dense_bind(y: Array, x: Array, w: Array, bias: Array, relu: bool) -> tuple[Any, ...]:
-    return kernels.dense, y, x, w, bias, relu, linear.chunks(x.shape[0], 2 * y.size * x.shape[1])
+    chunks = linear.chunks(x.shape[0], 2 * y.size * x.shape[1])
+    return for_chunks(kernels.dense, chunks), y, x, w, bias, relu, chunks
 
 
 def _dense_grads(g: Tensor, y: Tensor, relu: bool) -> tuple[Tensor, Tensor]:
@@ -178,6 +219,8 @@ dense: Op = Op(
     ),
     contiguous=True,
     threaded=True,
+    cost=lambda x, w, bias, relu: Cost(2 * x.shape[0] * math.prod(w.shape), how="BLAS"),
+    fuses="matmul + bias + relu",
     formula="x w + bias, then relu if asked",
 )
 
@@ -193,23 +236,31 @@ dense_cotangent: Op = Op(
     infer=lambda g, y: (g, Spec(g.shape[1:], g.dtype)),
     bind=lambda cut, db, g, y: (kernels.dense_cotangent, cut, db, g, y),
     contiguous=True,
+    cost=lambda g, y: Cost(2 * math.prod(g.shape)),
+    fuses="relu_gradient + sum",
     formula="g cut where y = relu(...) is 0, and its sum over the samples",
 )
 
 
 # --- the step of gradient descent
 
+
+def _descend_bind(theta: Array, gradient: Array, rate: Array) -> tuple[Any, ...]:
+    chunks = kernels.chunks(theta.size, theta.size)
+    return for_chunks(kernels.descend, chunks), theta, gradient, rate.reshape(1), chunks
+
+
 descend: Op = Op(
     "descend",
     infer=lambda theta, gradient, rate: theta,
-    bind=lambda theta, gradient, rate: (
-        kernels.descend, theta, gradient, rate.reshape(1), kernels.chunks(theta.size, theta.size)
-    ),
+    bind=_descend_bind,
     inplace=True,
     contiguous=True,
     threaded=True,
+    cost=lambda theta, gradient, rate: Cost(2 * math.prod(theta.shape)),
+    fuses="multiply + subtract",
     formula="theta - rate gradient, in place",
-)  # fmt: skip
+)
 
 
 def descend_parts(theta: Tensor, gradient: Tensor, rate: Tensor) -> Tensor:
@@ -219,13 +270,20 @@ def descend_parts(theta: Tensor, gradient: Tensor, rate: Tensor) -> Tensor:
 
 # --- softmax + cross-entropy
 
+
+def _cross_entropy_vjp(g: tuple[Any, Any], out: tuple[Tensor, Tensor], logits: Tensor, labels: Tensor) -> Tensor:
+    if g[1] is not None:
+        raise GradientError("op 'softmax_cross_entropy' has first derivatives only: its slope has no derivative")
+    return g[0] * out[1]
+
+
 softmax_cross_entropy: Op = Op(
     "softmax_cross_entropy",
     infer=lambda logits, labels: (Spec((), logits.dtype), Spec(logits.shape, logits.dtype)),
     bind=lambda loss, slope, logits, labels: (kernels.cross_entropy, loss.reshape(1), slope, logits, labels),
-    vjp=(lambda g, out, logits, labels: g[0] * out[1],),
-    constant=frozenset({1}),
+    vjp=(_cross_entropy_vjp,),
     contiguous=True,
+    fuses="log_softmax + index + sum + divide + negative",
     formula="the mean cross-entropy of logits (n, K) and class labels (n,), and its slope: (softmax - one-hot) / n",
 )
 

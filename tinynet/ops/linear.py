@@ -10,6 +10,7 @@ import numpy as np
 from tinynet.autograd import Array, Cost, Op, Spec, Tensor, Value
 from tinynet.errors import DTypeError, ShapeError
 from tinynet.kernels import linear as kernels
+from tinynet.kernels.jit import for_chunks
 from tinynet.ops.cast import promote
 from tinynet.ops.reduce import sum_to
 from tinynet.ops.shape import reshape
@@ -51,7 +52,7 @@ def _bind(c: Array, *arrays: Array, trans_a: bool, trans_b: bool) -> tuple[Any, 
         return np.matmul, left, right, c
     chunks = _chunks(a, b, trans_a, trans_b)
     kernel = kernels.matmul_tn if trans_a else kernels.matmul_nt if trans_b else kernels.matmul_nn
-    return kernel, c, *scratch, a, b, chunks
+    return for_chunks(kernel, chunks), c, *scratch, a, b, chunks
 
 
 def _cost(a: Value, b: Value, trans_a: bool, trans_b: bool) -> Cost:

@@ -199,6 +199,7 @@ def cross_entropy(output: Any, labels: Any) -> Tensor:
     n, classes = output.shape
     if not n:
         raise ShapeError("cross_entropy: the output has no samples; there is no mean of nothing")
+    _infer("cross_entropy")(output.spec)
     if not labels.symbolic:
         check_classes(labels.data, n, classes)
     logs = log_softmax(_logits(output, _softmax))
@@ -267,6 +268,7 @@ def binary_cross_entropy(output: Any, labels: Any) -> Tensor:
         raise ShapeError(f"binary_cross_entropy: the output must have shape (N,) or (N, 1), but has {output.shape}")
     if not output.shape[0]:
         raise ShapeError("binary_cross_entropy: the output has no samples; there is no mean of nothing")
+    _infer("binary_cross_entropy")(output.spec)
     if not labels.symbolic:
         check_binary(labels.data, output.shape)
     logits = reshape(_logits(output, sigmoid), (output.shape[0],))

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from tinynet.autograd import Array, Op, Rule, Shape, Spec, Tensor, Value, as_tensor
 from tinynet.errors import DTypeError, ShapeError
 from tinynet.kernels import pointwise as kernels
+from tinynet.kernels.jit import for_chunks
 from tinynet.ops.cast import promote
 from tinynet.ops.reduce import sum_to
 
@@ -98,6 +99,17 @@ def _comparison(name: str, compute: Callable[..., Any], sign: str) -> Elementwis
     return _elementwise(name, compute, None, None, formula=f"x {sign} y", dtype=lambda _: np.bool_)
 
 
+def _number(name: str) -> Callable[[np.dtype[Any]], np.dtype[Any]]:
+    """Give the dtype rule of functions that take numbers, but not bools."""
+
+    def dtype(given: np.dtype[Any]) -> np.dtype[Any]:
+        if given.kind == "b":
+            raise DTypeError(f"{name}: takes numbers, but got {given}; convert with x.astype('float32')")
+        return given
+
+    return dtype
+
+
 def _true_divide_dtype(given: np.dtype[Any]) -> np.dtype[Any]:
     return given if given.kind == "f" else np.dtype(np.float64)
 
@@ -105,7 +117,12 @@ def _true_divide_dtype(given: np.dtype[Any]) -> np.dtype[Any]:
 # Arithmetic.
 add: Elementwise = _elementwise("add", np.add, lambda g, out, x, y: g, lambda g, out, x, y: g, formula="x + y")
 subtract: Elementwise = _elementwise(
-    "subtract", np.subtract, lambda g, out, x, y: g, lambda g, out, x, y: -g, formula="x - y"
+    "subtract",
+    np.subtract,
+    lambda g, out, x, y: g,
+    lambda g, out, x, y: -g,
+    formula="x - y",
+    dtype=_number("subtract"),
 )
 multiply: Elementwise = _elementwise(
     "multiply", np.multiply, lambda g, out, x, y: g * y, lambda g, out, x, y: g * x, formula="x y"
@@ -118,12 +135,14 @@ divide: Elementwise = _elementwise(
     formula="x / y",
     dtype=_true_divide_dtype,
 )
-negative: Elementwise = _elementwise("negative", np.negative, lambda g, out, x: -g, formula="-x", arguments=("x",))
+negative: Elementwise = _elementwise(
+    "negative", np.negative, lambda g, out, x: -g, formula="-x", arguments=("x",), dtype=_number("negative")
+)
 # At x = 0 the factors x**(y - 1) and log(x) are replaced where they meet a factor of zero, which is to win.
 power: Elementwise = _elementwise(
     "power",
     np.power,
-    lambda g, out, x, y: g * y * x ** where(y == 0, 1.0, y - 1),
+    lambda g, out, x, y: g * y * x ** where(x == 0, where(y == 0, 1.0, y - 1), y - 1),
     lambda g, out, x, y: g * out * log(where(x == 0, 1.0, x)),
     formula="x^y",
     dtype=_floating("power"),
@@ -131,7 +150,7 @@ power: Elementwise = _elementwise(
 abs: Elementwise = _elementwise("abs", np.abs, lambda g, out, x: g * sign(x), formula="|x|", arguments=("x",))
 sign: Elementwise = _elementwise(
     "sign", np.sign, lambda g, out, x: zeros_like(x), formula="-1, 0 or 1, the sign of x; its derivative is taken as 0",
-    arguments=("x",),
+    arguments=("x",), dtype=_number("sign"),
 )  # fmt: skip
 # A tie goes to the first operand, so a gradient is never counted twice.
 maximum: Elementwise = _elementwise(
@@ -230,11 +249,13 @@ sigmoid: Elementwise = _unary("sigmoid", _sigmoid, lambda g, out, x: g * out * (
 
 # The rectifier and its gradient pass over the largest arrays of a network, so they have kernels.
 def _relu_bind(y: Array, x: Array) -> tuple[Any, ...]:
-    return kernels.relu, y.reshape(-1), x.reshape(-1), kernels.chunks(x.size)
+    chunks = kernels.chunks(x.size)
+    return for_chunks(kernels.relu, chunks), y.reshape(-1), x.reshape(-1), chunks
 
 
 def _relu_gradient_bind(out: Array, g: Array, y: Array) -> tuple[Any, ...]:
-    return kernels.relu_gradient, out.reshape(-1), g.reshape(-1), y.reshape(-1), kernels.chunks(y.size)
+    chunks = kernels.chunks(y.size)
+    return for_chunks(kernels.relu_gradient, chunks), out.reshape(-1), g.reshape(-1), y.reshape(-1), chunks
 
 
 def _same_shape(g: Value, y: Value) -> Value:

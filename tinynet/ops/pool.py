@@ -10,6 +10,7 @@ import numpy as np
 from tinynet.autograd import Cost, Op, Spec, Tensor, Value, as_tensor
 from tinynet.errors import DTypeError, ShapeError
 from tinynet.kernels import pool as kernels
+from tinynet.kernels.jit import for_chunks
 from tinynet.ops.cast import moves
 from tinynet.ops.conv import Geometry, geometry, pair
 
@@ -22,7 +23,7 @@ def _infer(x: Value, p: Geometry) -> tuple[Spec, Spec]:
 _max_pool: Op = Op(
     "max_pool",
     infer=_infer,
-    bind=lambda y, index, x, p: (kernels.max_pool, y, index, x, p.kh, p.kw, p.sh, p.sw),
+    bind=lambda y, index, x, p: (for_chunks(kernels.max_pool, len(x)), y, index, x, p.kh, p.kw, p.sh, p.sw),
     vjp=(lambda g, out, x, p: _max_unpool(g[0], out[1], p=p, size=x.shape[1:3]),),
     constant=frozenset({1}),
     contiguous=True,
@@ -39,7 +40,7 @@ def _unpool_infer(g: Value, index: Value, p: Geometry, size: tuple[int, int]) ->
 _max_unpool: Op = Op(
     "max_unpool",
     infer=_unpool_infer,
-    bind=lambda x, g, index, p, size: (kernels.max_unpool, x, g, index, p.kh, p.kw, p.sh, p.sw),
+    bind=lambda x, g, index, p, size: (for_chunks(kernels.max_unpool, len(x)), x, g, index, p.kh, p.kw, p.sh, p.sw),
     vjp=(lambda h, x, g, index, p, size: _pool_gather(h, index, p=p),),
     contiguous=True,
     threaded=True,
@@ -50,7 +51,7 @@ _max_unpool: Op = Op(
 _pool_gather: Op = Op(
     "pool_gather",
     infer=lambda x, index, p: Spec(index.shape, x.dtype),
-    bind=lambda y, x, index, p: (kernels.pool_gather, y, x, index, p.kw, p.sh, p.sw),
+    bind=lambda y, x, index, p: (for_chunks(kernels.pool_gather, len(x)), y, x, index, p.kw, p.sh, p.sw),
     vjp=(lambda g, y, x, index, p: _max_unpool(g, index, p=p, size=x.shape[1:3]),),
     contiguous=True,
     threaded=True,

@@ -12,6 +12,7 @@ import numpy as np
 from tinynet.autograd import Array, Cost, Op, Shape, Spec, Tensor, Value, as_tensor
 from tinynet.errors import ShapeError
 from tinynet.kernels import reduce as kernels
+from tinynet.kernels.jit import for_chunks
 from tinynet.ops.shape import _index_add, normal_axes, reshape, transpose
 
 Axis = int | Sequence[int] | None
@@ -43,7 +44,7 @@ def _sum_bind(out: Array, *rest: Array, axes: tuple[int, ...]) -> tuple[Any, ...
     *partial, x = rest
     if not partial:
         return np.sum, x, axes, None, out
-    return kernels.sum_rows, out.reshape(-1), *partial, x.reshape(-1, out.size)
+    return for_chunks(kernels.sum_rows, len(partial[0])), out.reshape(-1), *partial, x.reshape(-1, out.size)
 
 
 _sum: Op = Op(
@@ -193,12 +194,13 @@ def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
 # --- broadcast and its adjoint
 
 
+def _broadcasts(old: Shape, new: Shape) -> bool:
+    """Whether an array of one shape can be repeated to give another one."""
+    return len(old) <= len(new) and all(n in (1, m) for n, m in zip(old[::-1], new[::-1], strict=False))
+
+
 def _broadcast_infer(x: Value, shape: Shape) -> Spec:
-    try:
-        fits = np.broadcast_shapes(x.shape, shape) == shape
-    except ValueError:
-        fits = False
-    if not fits:
+    if not _broadcasts(x.shape, shape) or min(shape, default=0) < 0:
         raise ShapeError(
             f"broadcast_to: x of shape {x.shape} does not broadcast to {shape}; counted from the last, each of its "
             "axes must have length 1 or that of the new shape"
@@ -269,8 +271,12 @@ def sum_to(x: Any, shape: Sequence[int]) -> Tensor:
     >>> tn.ops.sum_to(tn.Tensor(np.ones((3, 2))), (1, 2))
     Tensor([[3., 3.]])
     """
-    x, new = as_tensor(x), tuple(shape)
-    _broadcast_infer(Spec(new, x.dtype), x.shape)
+    x, new = as_tensor(x), tuple(operator.index(n) for n in shape)
+    if not _broadcasts(new, x.shape):
+        raise ShapeError(
+            f"sum_to: x of shape {x.shape} does not sum to {new}; counted from the last, each axis of the new shape "
+            "must have length 1 or that of x"
+        )
     extra = x.ndim - len(new)
     axes = [a for a in range(x.ndim) if a < extra or (new[a - extra] == 1 and x.shape[a] != 1)]
     return reshape(sum(x, axes), new) if axes else reshape(x, new)
