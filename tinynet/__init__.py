@@ -4,10 +4,41 @@ from tinynet import data as datasets
 from tinynet import ops
 from tinynet.autograd import Op, Tensor, grad, no_grad
 from tinynet.data.labels import one_hot
+from tinynet.gradcheck import check_gradients
 from tinynet.layers import Conv2D, Dense, Flatten, Input, Layer, MaxPool, ReLU, Sigmoid, Softmax
 from tinynet.model import Model, Sequential, load
 from tinynet.optim import SGD, Optimizer
 from tinynet.threads import get_num_threads, set_num_threads
 from tinynet.training import History
+
+# fmt: off
+__all__ = [
+    "SGD",
+    "Conv2D",
+    "Dense",
+    "Flatten",
+    "History",
+    "Input",
+    "Layer",
+    "MaxPool",
+    "Model",
+    "Op",
+    "Optimizer",
+    "ReLU",
+    "Sequential",
+    "Sigmoid",
+    "Softmax",
+    "Tensor",
+    "check_gradients",
+    "datasets",
+    "get_num_threads",
+    "grad",
+    "load",
+    "no_grad",
+    "one_hot",
+    "ops",
+    "set_num_threads",
+]
+# fmt: on
 
 __version__ = "0.1.0"

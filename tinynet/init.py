@@ -65,6 +65,32 @@ def zeros(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     return np.zeros(shape)
 
 
+def generator(owner: str, seed: Any) -> np.random.Generator:
+    """Make a random generator from a seed.
+
+    Parameters
+    ----------
+    owner : str
+        Who asks; for the error.
+    seed : int or None
+        The same integer gives the same numbers; None gives others each time.
+
+    Returns
+    -------
+    numpy.random.Generator
+        New.
+
+    Raises
+    ------
+    ArgumentError
+        If the seed is neither.
+    """
+    try:
+        return np.random.default_rng(seed)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{owner}: seed must be None or an integer of 0 or more, but got {seed!r}") from None
+
+
 _named: dict[str, Initializer] = {"glorot_uniform": glorot_uniform, "zeros": zeros}
 
 

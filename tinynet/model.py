@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynet import layers as layer_types
-from tinynet import modelfile
+from tinynet import modelfile, ops
 from tinynet.autograd import Array, Spec, Tensor, no_grad
 from tinynet.errors import ArgumentError, NotBuiltError, TraceError
+from tinynet.init import generator
 from tinynet.layers import Building, Input, Layer, batch_shape
 from tinynet.training import evaluate, fit, predict
 
@@ -99,12 +100,10 @@ class Model(Layer):
         name: str | None = None,
     ) -> None:
         super().__init__(name)
-        self.dtype = np.dtype(dtype)
-        if self.dtype not in (np.float32, np.float64):
-            raise ArgumentError(f'{self}: dtype must be "float32" or "float64", but got {dtype!r}')
+        self.dtype = _float_dtype(self, dtype)
         if rng is not None and seed is not None:
             raise ArgumentError(f"{self}: give a seed or an rng, not both")
-        self._rng = np.random.default_rng(seed) if rng is None else rng
+        self._rng = generator(str(self), seed) if rng is None else rng
         if input_shape is not None:
             self._implied_input = Input(input_shape)
 
@@ -270,7 +269,7 @@ class Model(Layer):
     def astype(self, dtype: npt.DTypeLike) -> Self:
         """Copy the model with all parameters converted, such as to "float64" for a gradient check."""
         copy: Self = modelfile.clone(self)
-        copy.dtype = np.dtype(dtype)
+        copy.dtype = _float_dtype(self, dtype)
         copy.build_model(initialise=False).theta[...] = self.theta
         return copy
 
@@ -326,6 +325,8 @@ class Sequential(Model):
         rng: np.random.Generator | None = None,
         name: str | None = None,
     ) -> None:
+        if not isinstance(layers, list | tuple):
+            raise ArgumentError(f"Sequential: the layers must be given in one list, but got {layers!r}")
         self.layers = list(layers)
         for i, layer in enumerate(self.layers):
             if not isinstance(layer, Layer):
@@ -345,6 +346,16 @@ class Sequential(Model):
         for layer in self.layers:
             x = layer(x)
         return x
+
+
+def _float_dtype(model: Layer, dtype: npt.DTypeLike) -> np.dtype[Any]:
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = np.dtype(object)
+    if found not in (np.float32, np.float64):
+        raise ArgumentError(f'{model}: dtype must be "float32" or "float64", but got {dtype!r}')
+    return found
 
 
 def _name_layers(parent: Layer) -> None:
@@ -399,9 +410,10 @@ def load(path: str | os.PathLike[str], custom_layers: Mapping[str, Any] | None =
     >>> bool((same.theta == model.theta).all())
     True
     """
-    known = {name: thing for name, thing in vars(layer_types).items() if isinstance(thing, type)}
-    known = {name: thing for name, thing in known.items() if issubclass(thing, Layer)}
-    model, tensors = modelfile.read(path, {**known, "Sequential": Sequential, **(custom_layers or {})}, Model)
+    classes = [thing for thing in vars(layer_types).values() if isinstance(thing, type) and issubclass(thing, Layer)]
+    own: dict[str, Any] = {f"tinynet.{thing.__name__}": thing for thing in (*classes, Sequential)}
+    own |= {f"tinynet.ops.{name}": getattr(ops, name) for name in ops.__all__}
+    model, tensors = modelfile.read(path, {**(custom_layers or {}), **own}, Model)
     for name, parameter in model.parameters.items():
         parameter.data[...] = tensors[name]
     return model

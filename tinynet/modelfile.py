@@ -1,7 +1,8 @@
 """Model files: the architecture as validated metadata of a safetensors file, beside the parameters.
 
 The architecture is how each layer was made: its class and its arguments, nested as the layers are. Reading looks the
-classes up in a given table and calls them with the arguments; nothing in a file is executed.
+classes up in a given table and calls them with the arguments; nothing in a file is executed. Names of tinynet's own
+classes and ops begin with "tinynet.", so that a class of the user's is never taken for one of them, or the reverse.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from tinynet.autograd import Array, Tensor
+from tinynet import ops
+from tinynet.autograd import Array, Op, Tensor
 from tinynet.errors import ArgumentError, CheckpointError, TinynetError
 from tinynet.files import write_atomically
 from tinynet.layers import Layer
@@ -77,7 +79,8 @@ def _encode(value: Any, where: str, seen: dict[int, int]) -> Any:
         if any(made.parameters[name].kind in variable for name in bound):
             raise ArgumentError(f"{value}: a layer made with *args or **kwargs cannot be saved; name its arguments")
         kept = {k: _encode(v, f"{value}, argument {k}", seen) for k, v in bound.items() if k not in _NOT_KEPT}
-        return {"layer": type(value).__name__, "arguments": kept}
+        own = type(value).__module__.split(".")[0] == "tinynet"
+        return {"layer": f"{'tinynet.' if own else ''}{type(value).__name__}", "arguments": kept}
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "fiub":
@@ -88,11 +91,12 @@ def _encode(value: Any, where: str, seen: dict[int, int]) -> Any:
         return {"items": {k: _encode(v, where, seen) for k, v in value.items()}}
     if isinstance(value, np.dtype) or (isinstance(value, type) and issubclass(value, np.generic)):
         return str(np.dtype(value))
-    if callable(value) and hasattr(value, "__name__"):
-        return {"custom": value.__name__}
+    name = value.name if isinstance(value, Op) else getattr(value, "__name__", "")
+    if callable(value) and name.isidentifier():
+        return {"named": f"tinynet.ops.{name}" if getattr(ops, name, None) is value else name}
     raise ArgumentError(
-        f"{where}: a {type(value).__name__} cannot be put into a model file; a file holds numbers, texts, arrays, "
-        "lists, layers, and functions by their name"
+        f"{where}: a {name or type(value).__name__} cannot be put into a model file; a file holds numbers, texts, "
+        "arrays, lists, layers, and functions by the name that they were defined with"
     )
 
 
@@ -139,7 +143,7 @@ def _decode_model(path: Path, metadata: Mapping[str, str], known: Mapping[str, A
         raise
     except TinynetError as error:
         raise CheckpointError(f"{path}: the model that it describes cannot be built: {error}") from error
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError, MemoryError) as error:
+    except Exception as error:  # a description that makes no sense can fail in any way
         raise CheckpointError(f"{path} is damaged: its description of the model makes no sense ({error!r})") from error
     return model
 
@@ -155,8 +159,8 @@ def _decode(value: Any, known: Mapping[str, Any], seen: list[Any]) -> Any:
         return np.asarray(value["array"], dtype=value["dtype"])
     if "items" in value:
         return {k: _decode(v, known, seen) for k, v in value["items"].items()}
-    if "custom" in value:
-        return _look_up(value["custom"], known)
+    if "named" in value:
+        return _look_up(value["named"], known)
     place = len(seen)
     seen.append(None)
     made: Callable[..., Any] = _look_up(value["layer"], known)
@@ -165,11 +169,13 @@ def _decode(value: Any, known: Mapping[str, Any], seen: list[Any]) -> Any:
 
 
 def _look_up(name: Any, known: Mapping[str, Any]) -> Any:
-    if name not in known:
-        raise CheckpointError(
-            f"the file names {name!r}, which is none of tinynet's own; pass it as custom_layers={{{name!r}: ...}}"
-        )
-    return known[name]
+    if name in known:
+        return known[name]
+    if str(name).startswith("tinynet."):
+        raise CheckpointError(f"the file names {name!r}, which this version of tinynet does not have; update tinynet")
+    raise CheckpointError(
+        f"the file names {name!r}, which is none of tinynet's own; pass it as custom_layers={{{name!r}: ...}}"
+    )
 
 
 def _read_tensors(path: Path, file: Any, model: Any) -> dict[str, Array]:

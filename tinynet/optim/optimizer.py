@@ -65,8 +65,9 @@ class Optimizer:
         with no_grad():
             before = {name: Tensor(value) for name, value in state.items()}
             new = self.update(Tensor(theta), Tensor(gradient), self.learning_rate, **before)
-        for array, tensor in zip((theta, *state.values()), new, strict=True):
-            array[...] = tensor.data
+        values = [tensor.data.copy() for tensor in new]  # one of them may be the old theta
+        for array, value in zip((theta, *state.values()), values, strict=True):
+            array[...] = value
 
     def step(self, model: HasTheta) -> None:
         """Move a model's parameters once, by the gradients that ``backward`` has added up.

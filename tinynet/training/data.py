@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from tinynet import ops
 from tinynet.autograd import Array, Shape, Tensor
-from tinynet.errors import ArgumentError, DataError, DTypeError, ShapeError
+from tinynet.errors import ArgumentError, DataError, DTypeError, ShapeError, TinynetError
 from tinynet.layers import Input
 from tinynet.metrics import accuracy, binary_accuracy
 from tinynet.ops.loss import check_binary, check_classes
@@ -118,42 +118,54 @@ def find_task(loss: str | LossFunction, metrics: Sequence[Metric] | None) -> Tas
     return Task(task.loss, task.check_labels, lambda output: named)
 
 
-def check_samples(model: Trainable, x: npt.ArrayLike, what: str = "x") -> Array:
-    """Check samples against a model: numbers, at least one, of its shape, finite."""
-    array = np.asarray(x)
+def _numbers(what: str, given: npt.ArrayLike) -> Array:
+    try:
+        array = np.asarray(given)
+    except ValueError as error:  # rows of different lengths
+        raise DTypeError(f"{what} must be an array of numbers, but cannot be made into an array: {error}") from error
     if array.dtype.kind not in "fiub":
         raise DTypeError(f"{what} must be an array of numbers, but has dtype {array.dtype}")
+    return array
+
+
+def check_samples(model: Trainable, x: npt.ArrayLike) -> Array:
+    """Check samples against a model: numbers, at least one, of its shape, finite."""
+    array = _numbers("x", x)
     model.input.check(array.shape)
+    model.parameters  # noqa: B018 - the model is built now, outside of any trace, and knows the shape of its output
     if not len(array):
-        raise DataError(f"{what} is empty: it has shape {array.shape}; give at least one sample")
+        raise DataError(f"x is empty: it has shape {array.shape}; give at least one sample")
     if array.dtype.kind == "f":
         for start in range(0, len(array), 1024):  # in pieces, so that a memory-mapped set is not copied whole
             finite = np.isfinite(array[start : start + 1024])
             if not finite.all():
                 sample = start + int(np.argmin(finite.reshape(len(finite), -1).all(axis=1)))
-                raise DataError(
-                    f"{what} has NaN or infinite values, the first in sample {sample}; clean the data first"
-                )
+                raise DataError(f"x has NaN or infinite values, the first in sample {sample}; clean the data first")
     return array
 
 
-def check_labelled(
-    model: Trainable, x: npt.ArrayLike, y: npt.ArrayLike, task: Task, what: str = ""
-) -> tuple[Array, Array]:
+def check_labelled(model: Trainable, x: npt.ArrayLike, y: npt.ArrayLike, task: Task) -> tuple[Array, Array]:
     """Check samples and their labels against a model and a loss."""
-    samples, labels = check_samples(model, x, f"{what}x"), np.asarray(y)
-    if labels.dtype.kind not in "fiub":
-        raise DTypeError(f"{what}y must be an array of numbers, but has dtype {labels.dtype}")
+    samples, labels = check_samples(model, x), _numbers("y", y)
     if not labels.ndim or len(labels) != len(samples):
-        raise ShapeError(
-            f"{what}x has {len(samples)} samples, but {what}y has shape {labels.shape}; each sample needs one label"
-        )
+        raise ShapeError(f"x has {len(samples)} samples, but y has shape {labels.shape}; each sample needs one label")
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-        raise DataError(f"{what}y has NaN or infinite values; clean the data first")
-    model.parameters  # noqa: B018 - building the model finds the shape of its output
+        raise DataError("y has NaN or infinite values; clean the data first")
     assert model.output_shape is not None
     task.check_labels(labels, (len(samples), *model.output_shape))
     return samples, labels
+
+
+def check_validation(model: Trainable, data: Any, task: Task) -> tuple[Array, Array]:
+    """Check a pair of samples and labels to validate on; errors say that they are about these."""
+    if not isinstance(data, tuple | list) or len(data) != 2:
+        came = f"{len(data)} of them" if isinstance(data, tuple | list) else f"a {type(data).__name__}"
+        raise ArgumentError(f"validation_data must be a pair of samples and labels, (x, y), but got {came}")
+    x, y = data
+    try:
+        return check_labelled(model, x, y, task)
+    except TinynetError as error:
+        raise type(error)(f"validation_data: {error}") from error
 
 
 def check_count(argument: str, value: Any, least: int = 1) -> int:

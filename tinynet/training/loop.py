@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 
 import numpy as np
 import numpy.typing as npt
 
 from tinynet.autograd import Array
 from tinynet.errors import ArgumentError, NonFiniteError
+from tinynet.init import generator
 from tinynet.optim import SGD, Optimizer
 from tinynet.threads import kernel_gate
 from tinynet.training.data import (
@@ -21,6 +23,7 @@ from tinynet.training.data import (
     check_count,
     check_labelled,
     check_samples,
+    check_validation,
     find_task,
 )
 from tinynet.training.history import History
@@ -68,7 +71,8 @@ def fit(
     Parameters
     ----------
     x : array_like
-        Samples (n, ...), of the shape that the model's input takes; any real dtype. They are never copied as a whole.
+        Samples (n, ...), of the shape that the model's input takes; any real dtype. They are copied as a
+        whole only where they are not in row order.
     y : array_like
         Labels, as the loss takes them.
     epochs : int
@@ -125,12 +129,12 @@ def fit(
     if not isinstance(optimizer, Optimizer):
         raise ArgumentError(f"optimizer must be an Optimizer, such as tn.SGD(0.01), but got {optimizer!r}")
     samples, labels = check_labelled(model, x, y, task)
-    validation = None
-    if validation_data is not None:
-        validation = check_labelled(model, *validation_data, task, "validation_data: ")
+    validation = None if validation_data is None else check_validation(model, validation_data, task)
+    if not model.parameters:
+        raise ArgumentError(f"model {model} has no parameters, so there is nothing to train")
     size = min(size or len(samples), len(samples))
+    rng = generator("fit", seed)
 
-    rng = np.random.default_rng(seed)
     state = optimizer.initial_state(model.theta)
     train = (CompiledStep if compiled else EagerStep)(model, task, optimizer, state, samples, labels)
     history = History()
@@ -154,7 +158,7 @@ def fit(
     return history
 
 
-def _in_gate(parts: Iterator[slice]) -> Iterator[slice]:
+def _in_gate(parts: Iterator[slice]) -> Generator[slice, None, None]:
     """Pass batches through while holding the gate to the kernels, and let other threads in every so often."""
     for first in parts:
         with kernel_gate():
@@ -178,8 +182,9 @@ def _non_finite(
 
 def _measure(model: Trainable, task: Task, x: Array, y: Array, batch_size: int, compiled: bool) -> dict[str, float]:
     means = Means()
-    for n, measured in figures(model, task, x, y, _in_gate(batches(len(x), batch_size)), compiled):
-        means.add(measured, n)
+    with closing(_in_gate(batches(len(x), batch_size))) as parts:
+        for n, measured in figures(model, task, x, y, parts, compiled):
+            means.add(measured, n)
     return means()
 
 
@@ -256,9 +261,11 @@ def predict(model: Trainable, x: npt.ArrayLike, batch_size: int = 256, compiled:
     """
     batch_size = check_count("batch_size", batch_size)
     samples = check_samples(model, x)
-    model.parameters  # noqa: B018 - building the model finds the shape of its output
-    assert model.output_shape is not None
-    result = np.empty((len(samples), *model.output_shape), model.dtype)
-    for part, output in outputs(model, samples, _in_gate(batches(len(samples), batch_size)), compiled):
-        result[part] = output
+    result = None
+    with closing(_in_gate(batches(len(samples), batch_size))) as parts:
+        for part, output in outputs(model, samples, parts, compiled):
+            if result is None:
+                result = np.empty((len(samples), *output.shape[1:]), model.dtype)
+            result[part] = output
+    assert result is not None
     return result

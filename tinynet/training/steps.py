@@ -12,9 +12,10 @@ import numpy as np
 from tinynet.autograd import Array, Spec, Tensor, grad, no_grad
 from tinynet.compile import Plan, evaluation_plan, inference_plan, training_plan
 from tinynet.compile.trace import scalar_loss
+from tinynet.errors import ArgumentError
 from tinynet.optim import Optimizer
 from tinynet.optim.optimizer import State
-from tinynet.training.data import Task, Trainable
+from tinynet.training.data import LossFunction, Task, Trainable
 
 Figures = dict[str, float]
 _MOST_PLANS = 8  # that a model keeps
@@ -64,6 +65,8 @@ class CompiledStep(TrainingStep):
 
     def __init__(self, *arguments: Any, fused: bool = True) -> None:
         super().__init__(*arguments)
+        # Otherwise each step would make a copy of the whole.
+        self.samples, self.labels = (np.ascontiguousarray(a) for a in (self.samples, self.labels))
         self.fused = fused
         self.plans: dict[int, tuple[Plan, Tensor]] = {}
 
@@ -75,7 +78,7 @@ class CompiledStep(TrainingStep):
             self.plans[size] = training_plan(*arguments, fused=self.fused)
         plan, traced = self.plans[size]
         values = plan.replay(indices=indices, learning_rate=self.optimizer.learning_rate)
-        figures = measure(self.task, traced, float(values["loss"]), values["output"], values["labels"])
+        figures = measure(self.task, traced, values["loss"].item(), values["output"], values["labels"])
         if math.isfinite(figures["loss"]):
             plan.commit()
             self._updated()
@@ -84,7 +87,16 @@ class CompiledStep(TrainingStep):
 
 def measure(task: Task, made: Tensor, loss: float, output: Array, labels: Array) -> Figures:
     """Give the loss and the metrics of a batch; ``made`` tells what op made the output."""
-    return {"loss": loss, **{name: metric(output, labels) for name, metric in task.metrics(made).items()}}
+    measured = {name: _number(name, metric(output, labels)) for name, metric in task.metrics(made).items()}
+    return {"loss": loss, **measured}
+
+
+def _number(metric: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        came = f"an array of shape {value.shape}" if isinstance(value, np.ndarray) else repr(value)
+        raise ArgumentError(f"metric {metric} must give one number, but gave {came}") from None
 
 
 def batches(n: int, size: int) -> Iterator[slice]:
@@ -113,15 +125,20 @@ def figures(
         batch, labels = x[part], y[part]
         if compiled:
             specs = Spec(batch.shape, batch.dtype), Spec(labels.shape, labels.dtype)
-            key = ("evaluate", task.loss, *specs)
-            plan, made = _kept(model, key, partial(evaluation_plan, model, task.loss, *specs))
+            key = ("evaluate", id(task.loss), *specs)
+            plan, made, _ = _kept(model, key, partial(_evaluation, model, task.loss, *specs))
             values: Mapping[str, Array] = plan.run(x=batch, y=labels)
-            yield len(batch), measure(task, made, float(values["loss"]), values["output"], labels)
+            yield len(batch), measure(task, made, values["loss"].item(), values["output"], labels)
         else:
             with no_grad():
                 output = model(Tensor(batch))
                 loss = scalar_loss(task.loss, output, Tensor(labels))
             yield len(batch), measure(task, output, loss.item(), output.data, labels)
+
+
+def _evaluation(model: Trainable, loss: LossFunction, x: Spec, y: Spec) -> tuple[Plan, Tensor, LossFunction]:
+    """Make a plan, to be kept with the loss, whose identity is in the key."""
+    return *evaluation_plan(model, loss, x, y), loss
 
 
 def _kept(model: Trainable, key: tuple[Hashable, ...], make: Callable[[], Any]) -> Any:

@@ -1,0 +1,126 @@
+"""The reference models as data: the layers of each, and how it is trained on MNIST."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tinynet.layers import Conv2D, Dense, Flatten, Input, Layer, MaxPool
+from tinynet.model import Sequential
+
+SMALL = 10_000  # training images; on fewer, a run makes as many epochs as on the embedded sample
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A model and how it is trained: by SGD without momentum, on batches that are reshuffled each epoch.
+
+    Parameters
+    ----------
+    name : str
+        What it is called on the command line.
+    title : str
+        What it is, in words.
+    layers : callable
+        Makes its layers, new at each call.
+    sample_epochs : int
+        Epochs on the embedded sample of 4,000 images, where an epoch has a fifteenth of the steps.
+    epochs : int
+        Epochs on the 60,000 training images of MNIST.
+    loss : str
+        As `tinynet.Model.fit` takes it.
+    learning_rate : float
+        Of SGD.
+    batch_size : int
+        Samples a step.
+
+    Examples
+    --------
+    >>> RECIPES["cnn"].model(seed=0).theta.size
+    93962
+    """
+
+    name: str
+    title: str
+    layers: Callable[[], list[Layer]]
+    sample_epochs: int
+    epochs: int = 10
+    loss: str = "cross_entropy"
+    learning_rate: float = 0.01
+    batch_size: int = 32
+
+    def model(self, seed: int | None = None) -> Sequential:
+        """Make the model, with initial parameters that the seed decides.
+
+        Parameters
+        ----------
+        seed : int, optional
+            As for `tinynet.Sequential`.
+
+        Returns
+        -------
+        Sequential
+            New at each call, in float32.
+        """
+        return Sequential(self.layers(), seed=seed, name=self.name)
+
+    def epochs_for(self, samples: int) -> int:
+        """Give the number of epochs for a training set of a size.
+
+        Parameters
+        ----------
+        samples : int
+            The number of training images.
+
+        Returns
+        -------
+        int
+            ``epochs``, or on a small set ``sample_epochs``.
+
+        Examples
+        --------
+        >>> RECIPES["cnn"].epochs_for(60_000), RECIPES["cnn"].epochs_for(4_000)
+        (10, 20)
+        """
+        return self.sample_epochs if samples < SMALL else self.epochs
+
+
+def _images() -> Input:
+    return Input((28, 28, 1), scale=1 / 255, name="Input")
+
+
+def _softmax_regression() -> list[Layer]:
+    return [_images(), Flatten(name="Flatten"), Dense(10, activation="softmax", name="Output")]
+
+
+def _dense_network() -> list[Layer]:
+    return [
+        _images(),
+        Flatten(name="Flatten"),
+        Dense(128, activation="relu", name="Dense1"),
+        Dense(64, activation="relu", name="Dense2"),
+        Dense(10, activation="softmax", name="Output"),
+    ]
+
+
+def _cnn() -> list[Layer]:
+    return [
+        _images(),
+        Conv2D(32, 3, activation="relu", name="Conv1"),
+        MaxPool(2, name="Pool1"),
+        Conv2D(64, 3, activation="relu", name="Conv2"),
+        MaxPool(3, name="Pool2"),
+        Flatten(name="Flatten"),
+        Dense(128, activation="relu", name="Dense1"),
+        Dense(10, activation="softmax", name="Output"),
+    ]
+
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        Recipe("softmax", "softmax regression", _softmax_regression, sample_epochs=30),
+        Recipe("dense", "dense network", _dense_network, sample_epochs=40),
+        Recipe("cnn", "convolutional network", _cnn, sample_epochs=20),
+    )
+}
