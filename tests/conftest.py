@@ -1,0 +1,28 @@
+"""Hypothesis profiles, chosen by the environment variable HYPOTHESIS_PROFILE, and one thread for the kernels.
+
+There is no deadline: a kernel compiles when it is first used. Results do not depend on the number of threads, but where
+several test runs share the cores, threads that wait for each other take many times as long; the tests that are about
+threads set their number themselves.
+"""
+
+import os
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+import tinynet as tn
+
+settings.register_profile(
+    "ci", deadline=None, max_examples=25, print_blob=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("dev", parent=settings.get_profile("ci"), max_examples=5)
+settings.register_profile("thorough", parent=settings.get_profile("ci"), max_examples=500)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread():
+    before = tn.get_num_threads()
+    tn.set_num_threads(1)
+    yield
+    tn.set_num_threads(before)

@@ -1,0 +1,214 @@
+"""Softmax and the losses: known values, logits of any size, and which labels are taken."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from op_table import generators, positive, spread
+
+import tinynet as tn
+from tinynet.autograd import Spec, Tensor
+
+o = tn.ops
+INF = np.inf
+either_precision = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+
+
+def leaf(values, dtype=np.float64):
+    return Tensor(np.array(values, dtype), requires_grad=True)
+
+
+def one_hot(labels, classes):
+    return np.eye(classes)[labels]
+
+
+# --- known values of binary logistic regression: q = 1 / (1 + exp(-w.x)), without an intercept
+
+
+def logistic(weights, x, y):
+    """The loss, and its gradient with respect to the weights."""
+    w = leaf(weights)
+    loss = o.binary_cross_entropy(o.sigmoid(Tensor(np.array(x, float)) @ w), np.array(y))
+    return loss.item(), tn.grad(loss, [w])[0].data
+
+
+@pytest.mark.parametrize(("y", "loss", "slope"), [(0, 1e6, 1000), (1, 0, 0)])
+def test_a_logit_of_a_million(y, loss, slope):
+    found, gradient = logistic([1000], [[1000]], [y])
+    assert found == pytest.approx(loss, abs=1e-9)
+    assert gradient == pytest.approx([slope], abs=1e-9)
+
+
+def test_the_loss_of_a_known_sample():
+    random = np.random.RandomState(1000)
+    w, x, y = random.randn(10), random.randn(20, 10), random.randint(0, 2, 20)
+    assert logistic(w, x, y)[0] == pytest.approx(1.08007365415, abs=1e-9)
+
+
+def test_the_gradient_of_a_known_sample():
+    random = np.random.RandomState(1000)
+    w, x, y = random.randn(3), random.randn(200, 3), random.randint(0, 2, 200)
+    expected = [-0.12669153, -0.00341384, 0.02274541]
+    assert np.linalg.norm(logistic(w, x, y)[1] - expected) < 1e-6
+
+
+# --- logits of any size
+
+
+@either_precision
+def test_softmax_of_large_logits(dtype):
+    x = leaf([[1e4, -1e4, 0], [-1e4, -1e4, -1e4]], dtype)
+    y = o.softmax(x)
+    np.testing.assert_allclose(y.data, [[1, 0, 0], [1 / 3, 1 / 3, 1 / 3]], rtol=1e-6)
+    (g,) = tn.grad(y, [x], [Tensor(np.array([[1, 2, 3], [1, 2, 3]], dtype))])
+    np.testing.assert_allclose(g.data, [[0, 0, 0], [-1 / 3, 0, 1 / 3]], atol=1e-6)
+
+
+@either_precision
+def test_log_softmax_of_large_logits(dtype):
+    x = leaf([[1e4, -1e4, 0]], dtype)
+    y = o.log_softmax(x)
+    np.testing.assert_array_equal(y.data, [[0, -2e4, -1e4]])
+    (g,) = tn.grad(y, [x], [Tensor(np.array([[1, 2, 3]], dtype))])
+    np.testing.assert_array_equal(g.data, [[-5, 2, 3]])
+
+
+@either_precision
+@pytest.mark.parametrize("through_softmax", [False, True])
+def test_cross_entropy_of_large_logits(dtype, through_softmax):
+    x = leaf([[1e4, -1e4], [1e4, -1e4]], dtype)
+    loss = o.cross_entropy(o.softmax(x) if through_softmax else x, [0, 1])
+    assert (loss.item(), loss.dtype) == (1e4, dtype)
+    np.testing.assert_array_equal(tn.grad(loss, [x])[0].data, [[0, 0], [0.5, -0.5]])
+
+
+@either_precision
+@pytest.mark.parametrize("through_sigmoid", [False, True])
+def test_binary_cross_entropy_of_large_logits(dtype, through_sigmoid):
+    x = leaf([1e4, 1e4, -1e4, -1e4], dtype)
+    loss = o.binary_cross_entropy(o.sigmoid(x) if through_sigmoid else x, [0, 1, 0, 1])
+    assert (loss.item(), loss.dtype) == (5e3, dtype)
+    np.testing.assert_array_equal(tn.grad(loss, [x])[0].data, [0.25, 0, 0, -0.25])
+
+
+@either_precision
+def test_sigmoid_of_large_arguments(dtype):
+    x = leaf([1e4, -1e4], dtype)
+    y = o.sigmoid(x)
+    np.testing.assert_array_equal(y.data, [1, 0])
+    np.testing.assert_array_equal(tn.grad(y.sum(), [x])[0].data, [0, 0])
+
+
+@either_precision
+def test_a_logit_of_minus_infinity_has_probability_zero(dtype):
+    x = leaf([[-INF, 0, 0], [0, -INF, -INF]], dtype)
+    np.testing.assert_array_equal(o.softmax(x).data, np.array([[0, 0.5, 0.5], [1, 0, 0]], dtype))
+    loss = o.cross_entropy(x, [1, 0])
+    np.testing.assert_allclose(loss.item(), np.log(2) / 2, rtol=1e-6)
+    np.testing.assert_array_equal(tn.grad(loss, [x])[0].data, [[0, -0.25, 0.25], [0, 0, 0]])
+
+
+@given(generators, st.integers(1, 4), st.integers(1, 5), st.floats(-1e4, 1e4))
+def test_softmax_sums_to_one_and_does_not_mind_a_shift(rng, n, k, shift):
+    x = spread(rng, (n, k))
+    y = o.softmax(x).data
+    np.testing.assert_allclose(y.sum(1), 1, rtol=1e-14)
+    np.testing.assert_allclose(o.softmax(x + shift).data, y, rtol=1e-11)
+
+
+# --- what the losses look through
+
+
+def test_cross_entropy_goes_to_the_input_of_the_softmax():
+    x = Tensor([[800.0, 0.0, -800.0]])
+    assert o.softmax(x).data[0, 2] == 0
+    assert o.cross_entropy(o.softmax(x), [2]).item() == 1600
+
+
+def test_cross_entropy_goes_to_the_input_of_the_softmax_without_recording_too():
+    with tn.no_grad():
+        assert o.cross_entropy(o.softmax(leaf([[800.0, 0.0]])), [1]).item() == 800
+
+
+@given(generators, st.integers(1, 4), st.integers(2, 5))
+def test_cross_entropy_of_a_softmax_is_that_of_its_logits(rng, n, k):
+    x, labels = spread(rng, (n, k)), rng.integers(0, k, n)
+    assert o.cross_entropy(o.softmax(x), labels).item() == o.cross_entropy(x, labels).item()
+
+
+def test_a_softmax_over_another_axis_is_no_softmax_of_classes():
+    y = o.softmax(Tensor([[0.0, 1.0], [2.0, 3.0]]), axis=0)
+    assert o.cross_entropy(y, [0, 1]).item() == o.cross_entropy(y.detach(), [0, 1]).item()
+
+
+def test_binary_cross_entropy_goes_to_the_input_of_the_sigmoid():
+    x = leaf([-800.0])
+    assert o.binary_cross_entropy(o.sigmoid(x), [1]).item() == 800
+    with tn.no_grad():
+        assert o.binary_cross_entropy(o.sigmoid(x), [1]).item() == 800
+
+
+# --- gradients in closed form
+
+
+@given(generators, st.integers(1, 4), st.integers(2, 5))
+def test_the_gradient_of_cross_entropy_is_probability_minus_label(rng, n, k):
+    x, labels = leaf(spread(rng, (n, k))), rng.integers(0, k, n)
+    expected = (o.softmax(x.data).data - one_hot(labels, k)) / n
+    np.testing.assert_allclose(tn.grad(o.cross_entropy(x, labels), [x])[0].data, expected, rtol=1e-12, atol=1e-15)
+
+
+@given(generators, st.integers(1, 6))
+def test_the_gradient_of_binary_cross_entropy_is_probability_minus_label(rng, n):
+    x, labels = leaf(spread(rng, (n,))), rng.integers(0, 2, n)
+    expected = (1 / (1 + np.exp(-x.data)) - labels) / n
+    np.testing.assert_allclose(tn.grad(o.binary_cross_entropy(x, labels), [x])[0].data, expected, rtol=1e-12)
+
+
+# --- labels
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.int32, np.int64, np.uint64])
+def test_class_numbers_of_any_integer_dtype(dtype):
+    x = Tensor([[1.0, 2.0, 4.0], [1.0, 0.0, 0.0]])
+    labels = [2, 0]
+    expected = o.cross_entropy(x, np.array(labels)).item()
+    assert o.cross_entropy(x, np.array(labels, dtype)).item() == expected
+    assert o.cross_entropy(x, labels).item() == expected
+    assert o.cross_entropy(x, Tensor(labels)).item() == expected
+
+
+@given(generators, st.integers(1, 4), st.integers(2, 5), st.sampled_from([bool, np.uint8, np.float32, np.float64]))
+def test_one_hot_rows_are_class_numbers(rng, n, k, dtype):
+    x, labels = spread(rng, (n, k)), rng.integers(0, k, n)
+    rows = one_hot(labels, k).astype(dtype)
+    assert o.cross_entropy(x, rows).item() == pytest.approx(o.cross_entropy(x, labels).item(), rel=1e-14)
+
+
+@given(generators, st.integers(1, 4), st.integers(2, 5))
+def test_rows_of_probabilities_weigh_the_classes(rng, n, k):
+    x, rows = spread(rng, (n, k)), positive(rng, (n, k))
+    rows /= rows.sum(1, keepdims=True)
+    expected = sum(rows[:, c] @ -o.log_softmax(x).data[:, c] for c in range(k)) / n
+    assert o.cross_entropy(x, rows).item() == pytest.approx(expected, rel=1e-13)
+
+
+def test_rows_need_to_sum_to_one_only_as_closely_as_float32_does():
+    rows = np.full((1, 7), 1 / 7, np.float32)
+    assert o.cross_entropy(np.zeros((1, 7)), rows).item() == pytest.approx(np.log(7))
+
+
+@pytest.mark.parametrize("output", [(3,), (3, 1)])
+@pytest.mark.parametrize("labels", [(3,), (3, 1)])
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.float32])
+def test_binary_labels_match_sample_by_sample_whatever_their_axes(output, labels, dtype):
+    x, y = np.array([1.0, -2.0, 3.0]), np.array([1, 0, 0])
+    expected = np.mean(np.log1p(np.exp(np.where(y, -x, x))))
+    found = o.binary_cross_entropy(x.reshape(output), y.reshape(labels).astype(dtype))
+    assert found.item() == pytest.approx(expected, rel=1e-14)
+
+
+def test_labels_that_have_no_values_yet_are_not_looked_at():
+    output, labels = Tensor(Spec((4, 3), np.dtype(np.float32))), Tensor(Spec((4,), np.dtype(np.int64)))
+    assert o.cross_entropy(output, labels).spec == Spec((), np.dtype(np.float32))
+    assert o.binary_cross_entropy(output[:, 0], labels).spec == Spec((), np.dtype(np.float32))

@@ -1,0 +1,228 @@
+"""Special values: NaN, infinities, ties, zeros, empty arrays, and the dtypes of mixed operands."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from op_table import CONV, OPS, POOL, ROWS, conv_pool_arrays, few
+
+import tinynet as tn
+from tinynet.autograd import Tensor
+
+o = tn.ops
+NAN, INF = np.nan, np.inf
+either_precision = pytest.mark.parametrize("dtype", [np.float32, np.float64])
+
+
+def leaf(values, dtype=np.float64):
+    return Tensor(np.array(values, dtype), requires_grad=True)
+
+
+def gradient(y, x, cotangent=None):
+    """The gradient of one tensor, with a cotangent of ones unless told."""
+    ones = np.ones(y.shape, y.dtype) if cotangent is None else np.array(cotangent, y.dtype)
+    return tn.grad(y, [x], [Tensor(ones)])[0].data
+
+
+# --- NaN and infinity
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS.values() if row.nan], ids=repr)
+@few
+@given(data=st.data(), dtype=st.sampled_from([np.float32, np.float64]))
+def test_nan_in_comes_out_as_nan(row, data, dtype):
+    case = data.draw(row.cases)
+    inputs = [x.astype(dtype) if x.dtype.kind == "f" else x for x in case.inputs]
+    inputs[0].flat[data.draw(st.integers(0, inputs[0].size - 1))] = NAN
+    assert np.isnan(row.call(*inputs, **case.attrs).data).any()
+
+
+@either_precision
+@pytest.mark.parametrize("op", [o.relu, o.exp, o.log, o.tanh, o.sigmoid, o.abs, o.negative, o.sign])
+def test_nan_stays_where_it_is_in_an_elementwise_op(op, dtype):
+    y = op(np.array([1.0, NAN, 2.0], dtype))
+    np.testing.assert_array_equal(np.isnan(y.data), [False, True, False])
+
+
+@pytest.mark.parametrize("op", [o.maximum, o.add, o.multiply, o.logaddexp])
+def test_nan_in_either_operand_comes_out(op):
+    y = op(np.array([NAN, 1.0, 2.0]), np.array([1.0, NAN, 3.0]))
+    np.testing.assert_array_equal(np.isnan(y.data), [True, True, False])
+
+
+@either_precision
+def test_nan_wins_in_every_window_that_sees_it(dtype):
+    x = np.arange(16, dtype=dtype).reshape(1, 4, 4, 1)
+    x[0, 1, 1, 0] = NAN
+    y = o.max_pool(x, 2, stride=1).data[0, :, :, 0]
+    np.testing.assert_array_equal(np.isnan(y), [[True, True, False], [True, True, False], [False, False, False]])
+
+
+def test_nan_in_a_convolution_spoils_the_windows_that_see_it_and_no_others():
+    x = np.ones((2, 4, 4, 1))
+    x[0, 0, 0, 0] = NAN
+    y = o.conv2d(x, np.ones((2, 2, 1, 1))).data
+    assert np.argwhere(np.isnan(y)).tolist() == [[0, 0, 0, 0]]
+
+
+def test_nan_comes_out_of_a_fused_convolution_relu_and_pooling():
+    x, w, b, *_ = conv_pool_arrays(np.random.default_rng(0))
+    x[0, 0, 0, 0] = NAN
+    y = OPS["conv_pool"](x, w, b, p=CONV, q=POOL)[0]
+    assert np.isnan(y.data[0, 0, 0]).all()
+    assert not np.isnan(y.data[1]).any()
+
+
+def test_the_gradient_of_relu_lets_nan_through():
+    x = leaf([NAN, 1.0, -1.0])
+    np.testing.assert_array_equal(gradient(o.relu(x), x, [3.0, 3.0, NAN]), [3.0, 3.0, 0.0])
+
+
+def test_the_gradient_of_max_goes_to_the_first_nan():
+    x = leaf([1.0, NAN, 2.0, NAN])
+    np.testing.assert_array_equal(gradient(x.max(), x), [0, 1, 0, 0])
+
+
+def test_relu_of_infinities():
+    np.testing.assert_array_equal(o.relu(np.array([-INF, INF, -0.0])).data, [0, INF, 0])
+
+
+def test_max_pool_of_minus_infinities_alone():
+    assert o.max_pool(np.full((1, 2, 2, 1), -INF), 2).item() == -INF
+
+
+def test_what_where_does_not_take_does_no_harm():
+    x = leaf([2.0, 3.0])
+    y = o.where(np.array([True, False]), x, np.array([NAN, 5.0]))
+    np.testing.assert_array_equal(y.data, [2.0, 5.0])
+    np.testing.assert_array_equal(gradient(y, x, [7.0, NAN]), [7.0, 0.0])
+
+
+# --- ties and kinks: the convention
+
+
+def test_max_gives_the_gradient_of_a_tie_to_the_first():
+    x = leaf([[3.0, 5.0, 5.0], [4.0, 4.0, 4.0]])
+    np.testing.assert_array_equal(gradient(x.max(1), x), [[0, 1, 0], [1, 0, 0]])
+
+
+def test_max_over_several_axes_counts_the_first_in_row_order():
+    x = leaf(np.ones((2, 3, 2)))
+    expected = np.zeros((2, 3, 2))
+    expected[0, :, 0] = 1
+    np.testing.assert_array_equal(gradient(x.max((0, 2)), x), expected)
+
+
+def test_max_pool_gives_the_gradient_of_a_tie_to_the_first_in_row_order():
+    x = leaf(np.array([[1.0, 5, 2, 2], [5, 5, 2, 2]])[None, :, :, None])
+    expected = np.array([[0, 1, 1, 0], [0, 0, 0, 0]])
+    np.testing.assert_array_equal(gradient(o.max_pool(x, 2), x)[0, :, :, 0], expected)
+
+
+def test_max_pool_adds_up_the_gradients_of_windows_that_overlap():
+    x = leaf(np.array([[0.0, 9, 0]] * 3)[None, :, :, None])
+    y = o.max_pool(x, (3, 2), stride=1)
+    np.testing.assert_array_equal(gradient(y, x, [[[[2.0], [3.0]]]])[0, :, :, 0], [[0, 5, 0], [0, 0, 0], [0, 0, 0]])
+
+
+def test_maximum_gives_the_gradient_of_a_tie_to_its_first_operand():
+    x, y = leaf([1.0, 2.0, 3.0]), leaf([1.0, 5.0, 0.0])
+    z = o.maximum(x, y)
+    np.testing.assert_array_equal(gradient(z, x), [1, 0, 1])
+    np.testing.assert_array_equal(gradient(z, y), [0, 1, 0])
+
+
+@either_precision
+def test_the_derivative_of_relu_at_zero_is_zero(dtype):
+    x = leaf([0.0, -0.0, 1e-30], dtype)
+    np.testing.assert_array_equal(gradient(o.relu(x), x), [0, 0, 1])
+
+
+def test_the_derivative_of_abs_at_zero_is_zero():
+    x = leaf([0.0, -2.0])
+    np.testing.assert_array_equal(gradient(o.abs(x), x), [0, -1])
+
+
+# --- powers
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "slope"), [(0.0, 0, 0.0), (0.0, 1, 1.0), (0.0, 2, 0.0), (-2.0, 3, 12.0), (2.0, 0, 0)]
+)
+def test_the_derivative_of_a_whole_power(x, y, slope):
+    t = leaf(x)
+    assert gradient(t**y, t) == slope
+
+
+def test_the_derivative_in_the_exponent_is_finite_at_zero():
+    y = leaf(2.0)
+    assert gradient(0.0**y, y) == 0
+
+
+def test_the_mixed_second_derivative_of_a_power_at_exponent_zero():
+    x, y = leaf(2.0), leaf(0.0)
+    (by_x,) = tn.grad(x**y, [x], create_graph=True)
+    assert gradient(by_x, y) == 0.5  # d/dy y x^(y - 1) = x^(y - 1) (1 + y log x)
+
+
+# --- empty arrays
+
+
+def test_the_sum_of_nothing_is_zero():
+    x = leaf(np.ones((0, 3)))
+    np.testing.assert_array_equal(x.sum(0).data, [0, 0, 0])
+    assert gradient(x.sum(), x).shape == (0, 3)
+
+
+@pytest.mark.parametrize(("m", "k", "n"), [(0, 2, 3), (2, 0, 3), (2, 3, 0)])
+@pytest.mark.parametrize("trans_a", [False, True])
+@pytest.mark.parametrize("trans_b", [False, True])
+def test_products_of_empty_matrices(m, k, n, trans_a, trans_b):
+    a, b = np.ones((k, m) if trans_a else (m, k)), np.ones((n, k) if trans_b else (k, n))
+    np.testing.assert_array_equal(o.matmul(a, b, trans_a, trans_b).data, np.zeros((m, n)))
+
+
+def test_a_batch_of_no_images():
+    x, w = leaf(np.ones((0, 4, 4, 2))), leaf(np.ones((3, 3, 2, 5)))
+    y = o.max_pool(o.relu(o.conv2d(x, w)), 2)
+    assert y.shape == (0, 1, 1, 5)
+    by_x, by_w = tn.grad(y.sum(), [x, w])
+    assert by_x.shape == x.shape
+    np.testing.assert_array_equal(by_w.data, np.zeros(w.shape))
+
+
+@pytest.mark.parametrize("op", [o.relu, o.exp, o.softmax, o.log_softmax, lambda x: x + x, lambda x: x[np.zeros(0, int)]])
+def test_elementwise_ops_of_nothing(op):
+    assert op(Tensor(np.ones((2, 3)))[:0]).shape == (0, 3)
+
+
+# --- dtypes of mixed operands
+
+
+@pytest.mark.parametrize("scalar", [2, 2.0, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_python_scalars_take_the_dtype_of_the_tensor(scalar, dtype):
+    x = Tensor(np.ones(2, dtype))
+    assert {t.dtype for t in (x + scalar, scalar - x, x * scalar, scalar / x, o.maximum(x, scalar))} == {
+        np.dtype(dtype)
+    }
+
+
+def test_a_float_scalar_makes_integers_floats():
+    assert (Tensor([1, 2]) * 0.5).dtype == np.float64
+
+
+def test_integers_divide_into_floats():
+    np.testing.assert_array_equal((Tensor([1, 2]) / Tensor([2, 2])).data, [0.5, 1.0])
+
+
+def test_two_precisions_meet_in_the_wider_one_and_each_gets_a_gradient_of_its_own():
+    x, y = leaf([1.0], np.float32), leaf([2.0], np.float64)
+    z = x * y
+    assert z.dtype == np.float64
+    assert (gradient(z, x).dtype, gradient(z, y).dtype) == (np.float32, np.float64)
+
+
+def test_sums_of_small_integers_do_not_overflow():
+    assert o.sum(np.full(300, 255, np.uint8)).item() == 300 * 255
+    assert o.sum(np.ones(300, bool)).item() == 300

@@ -1,0 +1,159 @@
+"""What each op computes: the values, in which dtype, from arrays in any layout, without touching them."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from op_table import OPS, ROWS, few
+
+import tinynet as tn
+from tinynet.autograd import Spec, Tensor
+from tinynet.errors import TraceError
+
+every_row = pytest.mark.parametrize("row", ROWS.values(), ids=list(ROWS))
+
+
+def values(row, inputs, attrs):
+    return row.call(*(Tensor(x) for x in inputs), **attrs).data
+
+
+def close(found, expected, tolerance):
+    scale = max(1.0, float(np.max(np.abs(expected), initial=0)))
+    np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance * scale)
+
+
+def narrowed(x):
+    return x.astype(np.float32) if x.dtype == np.float64 else x
+
+
+def ops_of(result):
+    """The names of the ops that made a tensor."""
+    found, stack = set(), [result.node]
+    while stack:
+        node = stack.pop()
+        if node is not None:
+            found.add(node.op.name)
+            stack.extend(x.node for x in node.inputs)
+    return found
+
+
+def test_every_public_function_and_every_op_has_a_row():
+    assert set(ROWS) == set(tn.ops.__all__) - {"declared"} | set(OPS)
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_the_row_of_an_op_uses_that_op(name):
+    used = set()
+
+    @given(ROWS[name].cases)
+    def collect(case):
+        result = ROWS[name].call(*(Tensor(x, x.dtype.kind == "f") for x in case.inputs), **case.attrs)
+        used.update(ops_of(result if isinstance(result, Tensor) else result[0]))
+
+    collect()
+    assert name in used
+
+
+@every_row
+@given(data=st.data())
+def test_values_are_those_of_the_reference(row, data):
+    case = data.draw(row.cases)
+    expected = row.reference(*case.inputs, **case.attrs)
+    found = values(row, case.inputs, case.attrs)
+    assert (found.shape, found.dtype) == (np.shape(expected), row.dtype(case, np.dtype(np.float64)))
+    close(found, expected, 1e-12)
+
+
+@every_row
+@few
+@given(data=st.data())
+def test_float32_gives_the_same_values_to_its_precision_and_keeps_its_dtype(row, data):
+    case = data.draw(row.cases)
+    inputs = tuple(narrowed(x) for x in case.inputs)
+    found = values(row, inputs, case.attrs)
+    assert found.dtype == row.dtype(case, np.dtype(np.float32))
+    close(found, row.reference(*(x.astype(float) if x.dtype.kind == "f" else x for x in inputs), **case.attrs), 1e-5)
+
+
+def fortran(x):
+    return np.asarray(x, order="F")
+
+
+def strided(x):
+    wide = np.full([2 * n for n in x.shape], x.dtype.type(77))
+    part = wide[(*(slice(None, None, 2) for _ in x.shape), ...)]
+    part[...] = x
+    return part
+
+
+def reversed_(x):
+    turned = (*(slice(None, None, -1) for _ in x.shape), ...)
+    return np.array(x[turned], order="C")[turned]
+
+
+def unaligned(x):
+    raw = np.zeros(x.nbytes + 1, np.uint8)[1:].view(x.dtype).reshape(x.shape)
+    raw[...] = x
+    return raw
+
+
+@every_row
+@given(data=st.data(), layout=st.sampled_from([fortran, strided, reversed_, unaligned]))
+def test_arrays_in_any_layout_give_the_same_values(row, data, layout):
+    case = data.draw(row.cases)
+    found = values(row, [layout(x) for x in case.inputs], case.attrs)
+    close(found, values(row, case.inputs, case.attrs), 1e-13)
+
+
+@every_row
+@few
+@given(data=st.data())
+def test_read_only_inputs_are_accepted_and_left_as_they_were(row, data):
+    case = data.draw(row.cases)
+    before = [x.tobytes() for x in case.inputs]
+    for x in case.inputs:
+        x.flags.writeable = False
+    row.call(*(Tensor(x) for x in case.inputs), **case.attrs)
+    assert [x.tobytes() for x in case.inputs] == before
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS.values() if row.differentiable], ids=repr)
+@few
+@given(data=st.data())
+def test_gradients_leave_inputs_values_and_cotangent_as_they_were(row, data):
+    case = data.draw(row.cases)
+    tensors = [Tensor(x, x.dtype.kind == "f") for x in case.inputs]
+    y = row.call(*tensors, **case.attrs)
+    arrays = [*case.inputs, y.data, np.linspace(-1, 1, y.size).reshape(y.shape)]
+    before = [x.tobytes() for x in arrays]
+    tn.grad(y, [t for t in tensors if t.requires_grad], [Tensor(arrays[-1])])
+    assert [x.tobytes() for x in arrays] == before
+
+
+@every_row
+@given(data=st.data(), dtype=st.sampled_from([np.float32, np.float64]))
+def test_shapes_alone_give_the_shape_and_dtype_that_computing_gives(row, data, dtype):
+    case = data.draw(row.cases)
+    inputs = [x.astype(dtype) if x.dtype.kind == "f" else x for x in case.inputs]
+    inferred = row.call(*(Tensor(Spec(x.shape, x.dtype)) for x in inputs), **case.attrs)
+    computed = row.call(*(Tensor(x) for x in inputs), **case.attrs)
+    assert inferred.symbolic
+    assert inferred.spec == computed.spec
+
+
+@every_row
+@few
+@given(data=st.data())
+def test_the_values_of_a_result_of_shapes_alone_cannot_be_read(row, data):
+    case = data.draw(row.cases)
+    result = row.call(*(Tensor(Spec(x.shape, x.dtype)) for x in case.inputs), **case.attrs)
+    with pytest.raises(TraceError, match="compiled=False"):
+        _ = result.data
+
+
+@every_row
+@few
+@given(data=st.data())
+def test_values_are_an_array(row, data):
+    case = data.draw(row.cases)
+    assert isinstance(values(row, case.inputs, case.attrs), np.ndarray)

@@ -1,0 +1,405 @@
+"""The command line: what it prints, what it leaves behind, what it refuses, and how it ends."""
+
+import errno
+import json
+import os
+import platform
+import re
+import shlex
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import tinynet as tn
+from tinynet import cli, files, threads
+from tinynet.cli import main
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch):
+    """An empty directory to work in; and the number of threads is put back."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(threads._gate, "threads", threads._gate.threads)
+    return tmp_path
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    """A part of the sample, small enough to be trained on in no time."""
+    (x_train, y_train), (x_test, y_test) = tn.datasets.mnist("sample")
+    path = tmp_path_factory.mktemp("data") / "mnist.npz"
+    np.savez(path, x_train=x_train[:200], y_train=y_train[:200], x_test=x_test[:50], y_test=y_test[:50])
+    return str(path)
+
+
+def train(*arguments, model="softmax"):
+    return main(["train", model, "--epochs", "1", *arguments])
+
+
+def metrics(directory):
+    def refuse(constant):
+        raise AssertionError(f"{constant} is no JSON")
+
+    return json.loads((directory / "metrics.json").read_text("utf-8"), parse_constant=refuse)
+
+
+def failure(capsys):
+    """What was said on stderr, without the prefix that every error has."""
+    err = capsys.readouterr().err
+    assert err.startswith("tinynet: error: ")
+    assert err.count("\n") == 1
+    return err.removeprefix("tinynet: error: ").rstrip("\n")
+
+
+# --- a run
+
+
+def test_a_run_leaves_its_metrics_and_its_model(place, data, capsys):
+    arguments = [
+        "train",
+        "softmax",
+        "--data",
+        data,
+        "--epochs",
+        "3",
+        "--batch-size",
+        "16",
+        "--lr",
+        "0.1",
+        "--seed",
+        "4",
+    ]
+    assert main(arguments) == 0
+    directory = place / "runs" / "softmax"
+    assert sorted(path.name for path in directory.iterdir()) == ["metrics.json", "model.safetensors"]
+    record = metrics(directory)
+    assert record["model"] == "softmax"
+    assert record["parameters"] == {"count": 7850, "dtype": "float32"}
+    assert record["hyper_parameters"] == {
+        "loss": "cross_entropy",
+        "optimizer": "SGD",
+        "learning_rate": 0.1,
+        "batch_size": 16,
+        "epochs": 3,
+        "shuffle": True,
+    }
+    assert record["seed"] == 4
+    assert record["data"]["source"] == tn.datasets.load_mnist(data).source
+    assert (record["data"]["training_samples"], record["data"]["test_samples"]) == (200, 50)
+    assert list(record["history"]) == ["loss", "accuracy", "val_loss", "val_accuracy"]
+    assert [len(values) for values in record["history"].values()] == [3] * 4
+    assert len(record["seconds"]["by_epoch"]) == 3
+    assert record["seconds"]["total"] >= sum(record["seconds"]["by_epoch"])
+    assert set(record["versions"]) == {"tinynet", "python", "numpy", "numba", "scipy"}
+    assert record["versions"]["python"] == platform.python_version()
+    assert record["versions"]["tinynet"] == tn.__version__
+    assert record["machine"]["cpus"] == os.cpu_count()
+    assert record["machine"]["threads"] == tn.get_num_threads()
+    assert record["command"] == shlex.join(["tinynet", *arguments])
+
+    model = tn.load(directory / "model.safetensors")
+    _, test = tn.datasets.mnist(data)
+    assert record["test"] == model.evaluate(*test)
+    assert record["test"]["loss"] == record["history"]["val_loss"][-1]
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert f"Test loss {record['test']['loss']:.4f}, test accuracy {record['test']['accuracy']:.4f}" in out
+
+
+def test_a_run_says_what_it_does(data, capsys):
+    assert train("--data", data, model="dense") == 0
+    out = capsys.readouterr().out
+    source = tn.datasets.load_mnist(data).source
+    assert out.startswith(
+        "Training the dense network (dense) on MNIST\n"
+        f"Data: {source}\n"
+        "  x_train  (200, 28, 28)    uint8, from 0 to 255\n"
+        "  y_train  (200,)           uint8, from 0 to 9\n"
+        "  x_test   (50, 28, 28)     uint8, from 0 to 255\n"
+        "  y_test   (50,)            uint8, from 0 to 9\n"
+        "200 training samples, 50 test samples; one-hot labels would have shape (200, 10)\n"
+        "\n"
+        "Model: 'dense'\n"
+    )
+    assert "Total parameters: 109,386 (427.3 KiB in float32)" in out
+    assert "SGD, learning rate 0.01, batch size 32, epochs 1, validated on the test set" in out
+    assert re.search(r"^Epoch 1/1  7 batches .* val_accuracy \d\.\d{4}$", out, re.MULTILINE)
+    assert out.endswith("Run directory: runs/dense (metrics.json, model.safetensors)\n")
+
+
+def test_the_sample_takes_more_epochs_and_says_so(capsys):
+    assert main(["train", "softmax", "--data", "sample"]) == 0
+    out = capsys.readouterr().out
+    assert "The embedded sample holds 4,000 images, so the run makes 30 epochs instead of 10.\n" in out
+    assert "\nEpoch 30/30 " in out
+    accuracy = float(re.search(r"test accuracy (\d\.\d+), after", out)[1])
+    assert accuracy > 0.87
+
+
+def test_a_small_set_of_the_users_takes_more_epochs_too(data, capsys):
+    assert main(["train", "softmax", "--data", data]) == 0
+    assert "The training set holds 200 images, so the run makes 30 epochs instead of 10.\n" in capsys.readouterr().out
+    assert train("--data", data) == 0
+    assert "instead of" not in capsys.readouterr().out
+
+
+def test_the_seed_decides_every_bit(place, data):
+    for out, seed in (("a", "1"), ("b", "1"), ("c", "2")):
+        assert train("--data", data, "--out", out, "--seed", seed) == 0
+    a, b, c = (tn.load(place / out / "model.safetensors").theta for out in "abc")
+    np.testing.assert_array_equal(a, b)
+    assert (a != c).any()
+
+
+def test_threads_are_set(data):
+    assert train("--data", data, "--threads", "1") == 0
+    assert tn.get_num_threads() == 1
+
+
+# --- the run directory
+
+
+def test_runs_without_a_name_are_numbered(place, data, capsys):
+    for name in ("softmax", "softmax-2", "softmax-3"):
+        assert train("--data", data) == 0
+        assert f"Run directory: runs/{name} (" in capsys.readouterr().out
+        assert metrics(place / "runs" / name)["model"] == "softmax"
+
+
+def test_numbering_steps_around_whatever_is_there(place, data):
+    (place / "runs" / "softmax").mkdir(parents=True)  # such as of a run that goes on at this moment
+    (place / "runs" / "softmax-2").write_text("notes")
+    assert train("--data", data) == 0
+    assert not list((place / "runs" / "softmax").iterdir())
+    assert (place / "runs" / "softmax-3" / "metrics.json").exists()
+
+
+def test_a_run_is_never_replaced_without_force(place, data, capsys, monkeypatch):
+    assert train("--data", data, "--out", "mine") == 0
+    before = {path: path.read_bytes() for path in (place / "mine").iterdir()}
+    capsys.readouterr()
+    with monkeypatch.context() as patched:
+        patched.setattr(tn.data, "load_mnist", lambda source: pytest.fail("refused only after the data was read"))
+        assert train("--data", data, "--out", "mine", "--seed", "1") == 1
+    assert failure(capsys) == (
+        "mine holds a run already (metrics.json and model.safetensors); choose another directory with --out, or pass "
+        "--force to replace it"
+    )
+    assert {path: path.read_bytes() for path in (place / "mine").iterdir()} == before
+    assert train("--data", data, "--out", "mine", "--seed", "1", "--force") == 0
+    assert metrics(place / "mine")["seed"] == 1
+    assert len(list((place / "mine").iterdir())) == 2
+
+
+@pytest.mark.parametrize("name", ["metrics.json", "model.safetensors"])
+def test_half_a_run_is_a_run(name, place, data, capsys):
+    (place / "mine").mkdir()
+    (place / "mine" / name).touch()
+    assert train("--data", data, "--out", "mine") == 1
+    assert failure(capsys).startswith(f"mine holds a run already ({name});")
+
+
+def test_other_files_in_a_named_directory_are_left_alone(place, data):
+    (place / "a" / "b").mkdir(parents=True)
+    (place / "a" / "b" / "notes").write_text("keep")
+    assert train("--data", data, "--out", "a/b") == 0
+    assert sorted(path.name for path in (place / "a" / "b").iterdir()) == ["metrics.json", "model.safetensors", "notes"]
+    assert (place / "a" / "b" / "notes").read_text() == "keep"
+
+
+@pytest.mark.parametrize("out", ["file", "file/deeper", None])
+def test_a_file_in_the_way_is_told_before_anything_is_computed(out, place, data, capsys, monkeypatch):
+    (place / "file").touch()
+    (place / "runs").touch()
+    monkeypatch.setattr(tn.data, "load_mnist", lambda source: pytest.fail("refused only after the data was read"))
+    assert train("--data", data, *(["--out", out] if out else [])) == 1
+    message = failure(capsys)
+    assert re.fullmatch(
+        rf"the run directory {out or 'runs/softmax'} cannot be made or written to \((File exists|Not a directory)\); "
+        "choose another one with --out",
+        message,
+    ), message
+
+
+def test_a_place_where_nothing_can_be_written_is_told_before_anything_is_computed(place, data, capsys, monkeypatch):
+    def read_only(**_):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(cli.tempfile, "TemporaryFile", read_only)
+    monkeypatch.setattr(tn.data, "load_mnist", lambda source: pytest.fail("refused only after the data was read"))
+    assert train("--data", data, "--out", "mine") == 1
+    assert failure(capsys) == (
+        "the run directory mine cannot be made or written to (Read-only file system); choose another one with --out"
+    )
+
+
+@pytest.mark.parametrize("function", ["fsync", "fdopen"])
+def test_a_full_disk_is_told_and_leaves_no_part_of_a_file(function, place, data, capsys, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, function, full)
+    assert train("--data", data) == 1
+    monkeypatch.undo()
+    assert re.match(
+        r"could not write runs/softmax/model\.safetensors: No space left on device; nothing was changed\. Check that",
+        failure(capsys),
+    )
+    assert not list((place / "runs").iterdir())
+
+
+def test_a_full_disk_leaves_the_run_that_was_there(place, data, capsys, monkeypatch):
+    assert train("--data", data, "--out", str(place / "mine")) == 0
+    before = {path: path.read_bytes() for path in (place / "mine").iterdir()}
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(files.os, "fsync", full)
+    assert train("--data", data, "--out", str(place / "mine"), "--force", "--seed", "1") == 1
+    monkeypatch.undo()
+    assert {path: path.read_bytes() for path in (place / "mine").iterdir()} == before
+
+
+# --- errors and interruptions
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "the following arguments are required: command"),
+        (["fly"], r"argument command: invalid choice: 'fly' \(choose from '?train'?.*\)"),
+        (["train"], "the following arguments are required: model"),
+        (["train", "rnn"], r"argument model: invalid choice: 'rnn' \(choose from '?softmax'?, '?dense'?, '?cnn'?\)"),
+        (["train", "cnn", "--epochs", "0"], "argument --epochs: must be a whole number of 1 or more, but got '0'"),
+        (["train", "cnn", "--epochs", "-3"], "argument --epochs: must be a whole number of 1 or more, but got '-3'"),
+        (["train", "cnn", "--epochs", "ten"], "argument --epochs: must be a whole number of 1 or more, but got 'ten'"),
+        (["train", "cnn", "--batch-size", "2.5"], "--batch-size: must be a whole number of 1 or more, but got '2.5'"),
+        (["train", "cnn", "--lr", "0"], "argument --lr: must be a finite number above 0, but got '0'"),
+        (["train", "cnn", "--lr", "inf"], "argument --lr: must be a finite number above 0, but got 'inf'"),
+        (["train", "cnn", "--lr", "nan"], "argument --lr: must be a finite number above 0, but got 'nan'"),
+        (["train", "cnn", "--lr", "fast"], "argument --lr: must be a finite number above 0, but got 'fast'"),
+        (["train", "cnn", "--seed", "-1"], "argument --seed: must be a whole number of 0 or more, but got '-1'"),
+        (["train", "cnn", "--threads", "0"], "argument --threads: must be a whole number of 1 or more, but got '0'"),
+        (["train", "cnn", "--epoch", "3"], "unrecognized arguments: --epoch 3"),
+        (["train", "cnn", "--out"], "argument --out: expected one argument"),
+    ],
+)
+def test_wrong_arguments_end_with_2(arguments, message, place, capsys):
+    assert main(arguments) == 2
+    err = capsys.readouterr().err
+    assert err.startswith("usage: tinynet")
+    assert re.search(message, err.splitlines()[-1])
+    assert not list(place.iterdir())
+
+
+def test_a_source_that_does_not_exist_ends_with_1(place, capsys):
+    assert train("--data", "nowhere") == 1
+    assert failure(capsys).startswith("source='nowhere' is neither 'auto', 'full' or 'sample' nor a path that exists.")
+    assert not list((place / "runs").iterdir())
+
+
+def test_an_error_is_one_paragraph(place, capsys, monkeypatch):
+    monkeypatch.setenv("TINYNET_DATA", "nowhere")
+    assert train("--data", "full") == 1
+    assert "TINYNET_DATA=nowhere cannot be used. It does not exist." in failure(capsys)
+
+
+def test_more_threads_than_there_are_end_with_1(data, capsys):
+    assert train("--data", data, "--threads", "100000") == 1
+    assert failure(capsys).startswith("the number of threads must be an integer from 1 to ")
+
+
+def test_a_learning_rate_that_blows_up_ends_with_1(place, data, capsys):
+    assert main(["train", "dense", "--data", data, "--lr", "1e30", "--epochs", "2"]) == 1
+    assert re.match(
+        r"the loss became (nan|inf) in epoch 1, batch \d.*smaller learning rate \(now 1e\+", failure(capsys)
+    )
+    assert not list((place / "runs").iterdir())
+
+
+def test_stopping_ends_with_130_and_leaves_nothing(place, data, capsys, monkeypatch):
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tn.Sequential, "fit", stopped)
+    assert train("--data", data) == 130
+    assert capsys.readouterr().err == "\ntinynet: stopped; nothing was saved\n"
+    assert not list((place / "runs").iterdir())
+
+
+def test_numbers_that_json_has_no_words_for_become_null():
+    record = {"a": [1.5, float("nan"), {"b": float("-inf")}], "c": "nan", "d": 3, "e": None, "f": True}
+    assert json.loads(cli.as_json(record)) == {"a": [1.5, None, {"b": None}], "c": "nan", "d": 3, "e": None, "f": True}
+
+
+# --- help
+
+
+def test_help_shows_the_options_their_defaults_and_examples(capsys):
+    assert main(["--help"]) == 0
+    out = capsys.readouterr().out
+    assert "train a reference model on MNIST" in out
+    assert "\n  tinynet train cnn " in out
+    assert main(["train", "--help"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    for option, default in {
+        "--data": "auto",
+        "--epochs": "10 on the full set, more on a small one",
+        "--batch-size": "32",
+        "--lr": "0.01",
+        "--seed": "0",
+        "--threads": "all cores",
+        "--out": "runs/<model>, or",
+        "--force": "refuse",
+    }.items():
+        assert re.search(rf" {option} .*?\(default: {default}", out), option
+
+
+def test_version(capsys):
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"tinynet {tn.__version__}\n"
+
+
+# --- in a process of its own
+
+
+def start(*arguments, **options):
+    return subprocess.Popen(
+        [sys.executable, "-m", "tinynet", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )
+
+
+def test_python_m_tinynet_is_the_command():
+    process = start("--version")
+    assert process.communicate() == (f"tinynet {tn.__version__}\n", "")
+    assert process.returncode == 0
+    process = start("train", "rnn")
+    assert "usage: tinynet train" in process.communicate()[1]
+    assert process.returncode == 2
+
+
+def test_ctrl_c_ends_in_one_line(data, place):
+    process = start("train", "softmax", "--data", data, "--epochs", "1000000")
+    while not process.stdout.readline().startswith("Epoch"):
+        assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert err == "\ntinynet: stopped; nothing was saved\n"
+    assert process.returncode == 130
+    assert not list((place / "runs").iterdir())
+
+
+def test_a_reader_that_goes_away_is_no_traceback(data):
+    process = start("train", "softmax", "--data", data, "--epochs", "200")
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    assert process.wait(timeout=60) == 1
+    process.stderr.close()

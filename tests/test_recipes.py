@@ -1,0 +1,111 @@
+"""The reference models: their layers, shapes and numbers of parameters are those of the documents."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from tinynet.cli import MODELS
+from tinynet.recipes import RECIPES
+
+SHAPES = {
+    "softmax": [("Input", (28, 28, 1)), ("Flatten", (784,)), ("Output", (10,))],
+    "dense": [("Input", (28, 28, 1)), ("Flatten", (784,)), ("Dense1", (128,)), ("Dense2", (64,)), ("Output", (10,))],
+    "cnn": [
+        ("Input", (28, 28, 1)),
+        ("Conv1", (26, 26, 32)),
+        ("Pool1", (13, 13, 32)),
+        ("Conv2", (11, 11, 64)),
+        ("Pool2", (3, 3, 64)),
+        ("Flatten", (576,)),
+        ("Dense1", (128,)),
+        ("Output", (10,)),
+    ],
+}
+PARAMETERS = {
+    "softmax": {"Output": 7_850},
+    "dense": {"Dense1": 100_480, "Dense2": 8_256, "Output": 650},
+    "cnn": {"Conv1": 320, "Conv2": 18_496, "Dense1": 73_856, "Output": 1_290},
+}
+TOTALS = {"softmax": 7_850, "dense": 109_386, "cnn": 93_962}
+
+each_model = pytest.mark.parametrize("name", SHAPES)
+
+
+@each_model
+def test_layers_have_the_documented_shapes(name):
+    model = RECIPES[name].model(seed=0).build_model()
+    assert [(layer.name, layer.output_shape) for layer in model.layers] == SHAPES[name]
+
+
+@each_model
+def test_layers_have_the_documented_numbers_of_parameters(name):
+    model = RECIPES[name].model(seed=0)
+    counts = {}
+    for parameter, tensor in model.parameters.items():
+        layer = parameter.split(".")[0]
+        counts[layer] = counts.get(layer, 0) + tensor.size
+    assert counts == PARAMETERS[name]
+    assert model.theta.size == TOTALS[name]
+    assert model.dtype == np.float32
+
+
+@each_model
+def test_weights_start_glorot_uniform_and_biases_at_zero(name):
+    for parameter, tensor in RECIPES[name].model(seed=0).parameters.items():
+        if parameter.endswith(".bias"):
+            assert not tensor.data.any()
+        else:
+            taps = np.prod(tensor.shape[:-2], dtype=int)
+            limit = np.sqrt(6 / (taps * sum(tensor.shape[-2:])))
+            assert 0.9 * limit < np.abs(tensor.data).max() <= limit
+
+
+@each_model
+def test_the_model_sees_pixels_from_0_to_1(name):
+    entry = RECIPES[name].model().input
+    assert (entry.shift, entry.scale) == (0, 1 / 255)
+
+
+@each_model
+def test_the_output_is_a_probability_for_each_digit(name):
+    images = np.random.default_rng(0).integers(0, 256, (3, 28, 28), dtype=np.uint8)
+    output = RECIPES[name].model(seed=0).predict(images)
+    assert output.shape == (3, 10)
+    assert output.min() >= 0
+    np.testing.assert_allclose(output.sum(axis=1), 1, rtol=1e-6)
+
+
+@each_model
+def test_training_is_as_documented(name):
+    recipe = RECIPES[name]
+    assert (recipe.learning_rate, recipe.batch_size, recipe.epochs) == (0.01, 32, 10)
+    assert recipe.loss == "cross_entropy"
+
+
+@each_model
+def test_each_model_is_new_and_its_seed_decides_its_parameters(name):
+    recipe = RECIPES[name]
+    a, b, other = recipe.model(1), recipe.model(1), recipe.model(2)
+    np.testing.assert_array_equal(a.theta, b.theta)
+    assert not np.shares_memory(a.theta, b.theta)
+    assert (a.theta != other.theta).any()
+
+
+@each_model
+def test_a_small_set_takes_more_epochs(name):
+    recipe = RECIPES[name]
+    assert recipe.epochs_for(60_000) == 10
+    assert recipe.epochs_for(4_000) == recipe.sample_epochs > 10
+
+
+@each_model
+def test_the_command_line_knows_each_model_and_its_size(name):
+    assert list(MODELS) == list(RECIPES)
+    assert RECIPES[name].name == name
+    assert MODELS[name] == f"{RECIPES[name].title}, {TOTALS[name]:,} parameters"
+
+
+def test_recipes_cannot_be_changed_by_accident():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        RECIPES["cnn"].epochs = 1
