@@ -430,11 +430,11 @@ def test_a_full_disk_changes_nothing(function, saved, monkeypatch):
 
 
 def test_a_read_only_place_is_told(saved, monkeypatch):
-    def read_only(**_):
+    def read_only(*_):
         raise OSError(errno.EROFS, "Read-only file system")
 
     before = saved.read_bytes()
-    monkeypatch.setattr(files.tempfile, "mkstemp", read_only)
+    monkeypatch.setattr(files.os, "open", read_only)
     with pytest.raises(WriteError, match=f"could not write {saved}: Read-only file system; nothing was changed"):
         stack(seed=1).save(saved)
     assert saved.read_bytes() == before

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import tempfile
+import secrets
 from pathlib import Path
 
 from tinynet.errors import WriteError
@@ -35,27 +35,26 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     b'hello'
     """
     path = Path(path)
-    temporary = None
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    state = "nothing was changed"
     try:
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
+        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
         with os.fdopen(handle, "wb") as file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-            os.fchmod(file.fileno(), 0o666 & ~_umask())
-        Path(temporary).replace(path)
-        temporary = None
+        temporary.replace(path)
+        state = "it is there, but might not be after a power failure now"
         _sync_directory(path.parent)
     except OSError as error:
         raise WriteError(
             error.errno,
-            f"could not write {path}: {error.strerror or error}; nothing was changed. Check that the directory exists, "
-            f"is writable and has {len(content):,} bytes free, or choose another place",
+            f"could not write {path}: {error.strerror or error}; {state}. Check that the directory exists, is writable "
+            f"and has {len(content):,} bytes free, or choose another place",
         ) from error
     finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                Path(temporary).unlink()
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def _sync_directory(directory: Path) -> None:
@@ -65,9 +64,3 @@ def _sync_directory(directory: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

@@ -387,11 +387,16 @@ class _Window(NamedTuple):
         right = abs(claim - self.slope) + self.error <= rtol * size < math.inf
         return right and abs(self.jump) + self.blur <= rtol * max(size, usual)
 
+    def against(self, claim: float, rtol: float) -> float:
+        """Give how far the claim is off, if by more than the tolerance, or the jump if that is larger."""
+        off = abs(claim - self.slope)
+        if not math.isfinite(off):
+            return math.inf
+        return max(abs(self.jump), off if off > rtol * max(abs(claim), abs(self.slope)) else 0.0)
+
     def tells(self, claim: float, rtol: float) -> bool:
-        """Whether the errors are small beside what the claim is off by, if by more than the tolerance, or the jump."""
-        off = abs(claim - self.slope) if math.isfinite(claim) else math.inf
-        against = max(abs(self.jump), off if not off <= rtol * max(abs(claim), abs(self.slope)) else 0.0)
-        return self.error + self.blur < against / 2
+        """Whether the errors are small beside what speaks against the claim."""
+        return self.error + self.blur < self.against(claim, rtol) / 2
 
 
 def _window(three: Array, h: float) -> _Window:
@@ -421,9 +426,11 @@ def _judge(claim: float, windows: list[_Window], rtol: float) -> tuple[str, floa
             if passed:  # the kink is near, not at the point: ask the steps that do not reach it
                 telling = [w for w in telling if w.step <= passed[0]]
                 continue
-        # How the slopes of smaller steps scatter shows rounding that was not seen before.
+        # Rounding that was not seen before shows in slopes that scatter at smaller steps, and agree with the claim at
+        # larger ones.
         scatter = max((abs(w.slope - best.slope) * w.step for w in smaller), default=0.0)
-        if not best.with_noise(scatter).tells(claim, rtol):
+        doubtful = any(w.error + w.blur + w.against(claim, rtol) < best.against(claim, rtol) / 4 for w in windows)
+        if doubtful or not best.with_noise(scatter).tells(claim, rtol):
             break
         return "wrong" if smooth else "kink", claim, best.slope
     return "round-off", claim, min(windows, key=lambda w: w.error).slope

@@ -136,11 +136,11 @@ def _decode_model(path: Path, metadata: Mapping[str, str], known: Mapping[str, A
         architecture, dtype = described["architecture"], described["dtype"]
         model = _decode(architecture, known, [])
         if not isinstance(model, model_type) or dtype not in ("float32", "float64"):
-            raise CheckpointError(f"{path} is damaged: it describes no model of dtype float32 or float64")
+            raise CheckpointError("the file is damaged: it describes no model of dtype float32 or float64")
         model.dtype = np.dtype(dtype)  # type: ignore[attr-defined]
         model.build_model(initialise=False)  # type: ignore[attr-defined]
-    except CheckpointError:
-        raise
+    except CheckpointError as error:
+        raise CheckpointError(f"{path}: {error}") from error
     except TinynetError as error:
         raise CheckpointError(f"{path}: the model that it describes cannot be built: {error}") from error
     except Exception as error:  # a description that makes no sense can fail in any way

@@ -39,13 +39,19 @@ def own_names(kernel):
     return stored | {a.arg for a in ast.walk(kernel) if isinstance(a, ast.arg)}
 
 
+def short_names(tree):
+    """Names that a file gives to things of the libraries, as in ``_u = np.uint64``."""
+    given = [n for n in tree.body if isinstance(n, ast.Assign) and root(n.value) in LIBRARIES]
+    return {target.id for node in given for target in node.targets if isinstance(target, ast.Name)}
+
+
 def foreign_calls(source):
     """Calls that a kernel makes of anything but libraries, builtins, methods of its variables and its file's kernels.
 
     What a factory closes over counts as foreign: a closure over a compiled function cannot be kept on disk.
     """
     tree = ast.parse(source)
-    at_hand = {node.name for node in tree.body if is_kernel(node)} | set(dir(builtins))
+    at_hand = {node.name for node in tree.body if is_kernel(node)} | short_names(tree) | set(dir(builtins))
     found = []
     for kernel in kernels(tree):
         methods_of = LIBRARIES | own_names(kernel)
@@ -107,6 +113,8 @@ def test_nothing_in_a_kernel_file_asks_for_threads(path):
     ("source", "foreign"),
     [
         ("@kernel()\ndef f(x):\n    x.fill(0); np.dot(x, x); math.exp(1.0); max(1, 2); numba.prange(3)", False),
+        ("g = np.uint64\n@kernel()\ndef f(x):\n    g(x)", False),
+        ("g = other.g\n@kernel()\ndef f(x):\n    g(x)", True),
         ("@kernel()\ndef g(x): pass\n@kernel()\ndef f(x):\n    g(x)", False),
         ("def g(x): pass\n@kernel()\ndef f(x):\n    g(x)", True),
         ("from tinynet.kernels.other import g\n@kernel()\ndef f(x):\n    g(x)", True),

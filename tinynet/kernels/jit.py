@@ -99,7 +99,7 @@ class _Cache(FunctionCache):
     def save_overload(self, *args: Any) -> None:
         try:
             super().save_overload(*args)
-        except (OSError, EOFError) as error:  # a full disk, or a damaged index
+        except Exception as error:  # a full disk, or a damaged index
             _warn(error)
 
 

@@ -54,9 +54,10 @@ def geometry(name: str, shape: Shape, window: tuple[int, int], stride: tuple[int
             before.append(max(0, (size - 1) * s + k - n) // 2)
         else:
             if k > n:
+                hint = ', or padding="same"' if name == "conv2d" else ""
                 raise ShapeError(
                     f"{name}: the window {window} is larger than the image along axis {axis}: x has shape {shape}; use "
-                    'a smaller window, or padding="same" for a convolution'
+                    f"a smaller window{hint}"
                 )
             size = (n - k) // s + 1
             before.append(0)

@@ -94,8 +94,9 @@ def fit(
     metrics : sequence of callable, optional
         Functions of (output, labels), as arrays, that give one number; accuracy by default for the losses with a name.
     compiled : bool
-        Trace the whole step once and replay it. Without, each op is computed as it is called: slower, and the way for
-        a model whose forward reads values.
+        Trace the whole step once and replay it; numbers and arrays that the forward or the loss uses are then constants
+        of the run. Without, each op is computed as it is called: slower, and the way for a model whose forward reads
+        values.
 
     Returns
     -------
