@@ -331,3 +331,14 @@ def test_kernels_run_on_the_threads_that_were_set():
 def test_a_threading_error_is_a_runtime_error():
     assert issubclass(ThreadingError, RuntimeError)
     assert issubclass(ThreadingError, TinynetError)
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [({}, "20000"), ({"GOMP_SPINCOUNT": "5"}, "5"), ({"OMP_WAIT_POLICY": "passive"}, "None")],
+)
+def test_threads_look_out_for_work_for_a_short_time_unless_the_user_says_otherwise(given, expected):
+    environment = {k: v for k, v in os.environ.items() if k not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")} | given
+    code = "import os, tinynet; print(os.environ.get('GOMP_SPINCOUNT'))"
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == expected

@@ -17,6 +17,11 @@ import numba
 
 from tinynet.errors import ArgumentError, ThreadingError
 
+# How long GNU OpenMP's threads look out for work before they sleep: about 100 us. By default they hold a core for
+# milliseconds, and where another program needs it, each small loop takes as long. OpenMP reads this when it is loaded.
+if "OMP_WAIT_POLICY" not in os.environ:
+    os.environ.setdefault("GOMP_SPINCOUNT", "20000")
+
 _most: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
 
 

@@ -90,8 +90,8 @@ IMAGES = (2, 8, 8, 3), (3, 3, 3, 4), (4,)
         (partial(conv_pool, pool=(2, 127)), [(1, 2, 127, 1), (1, 1, 1, 2), (2,)], []),
         (conv_pool, [(1, 256, 256, 1), (3, 3, 1, 4), (4,)], []),
     ],
-    ids=["usual", "no bias", "relu last", "relu last, no bias", "stride", "gaps", "padded", "padded, stride", "same 1 x 1",
-         "4 places", "254 places", "largest image"],
+    ids=["usual", "no bias", "relu last", "relu last, no bias", "stride", "gaps", "padded", "padded, stride",
+         "same 1 x 1", "4 places", "254 places", "largest image"],
 )  # fmt: skip
 def test_convolution_relu_and_pooling_are_one_call(function, shapes, before):
     assert fused(function, *shapes) == [*before, "conv_pool"]
@@ -158,7 +158,7 @@ def test_a_value_that_has_another_use_is_not_hidden(which):
         values = chain(*inputs)
         return values[3].sum() + values[which].mean()
 
-    assert fused(branching, *IMAGES)[:4] == ["conv2d", "add", "relu", "max_pool"]
+    assert {"conv2d", "add", "relu", "max_pool"} <= set(fused(branching, *IMAGES))
 
 
 def test_the_result_may_have_many_uses():
@@ -280,7 +280,7 @@ def test_data_of_dtypes_that_kernels_do_not_know_are_converted_by_numpy(dtype):
     assert names == ["cast", "multiply"]
 
 
-@pytest.mark.parametrize("centres", [(5,), (2, 1), (3, 2, 1)])
+@pytest.mark.parametrize("centres", [(5,), (1, 5), (4, 1), (2, 4, 1)])
 def test_a_constant_that_makes_a_sample_larger_is_not_part_of_the_gathering(centres):
     """Such as the centres of radial basis functions."""
     names = fused(lambda x: x - np.ones(centres, np.float32), (4, 1), grad=False)
@@ -384,7 +384,7 @@ def view_of_it(theta, g, rate, step):
         (lambda theta, g, rate: (theta - rate * g,), (), True),
         (lambda theta, g, rate: (theta - rate * (g + 0.1 * theta),), (), True),
         (lambda theta, g, rate, v: (theta - rate * v, 0.9 * v + g), ("v",), True),
-        (lambda theta, g, rate, v: (theta - rate * g, theta - rate * g), ("v",), False),
+        (lambda theta, g, rate, v: (theta - rate * g, theta - rate * g), ("v",), True),
         (lambda theta, g, rate, old: (theta - rate * g, theta), ("old",), True),
         (lambda theta, g, rate: (theta - g * rate,), (), False),
         (lambda theta, g, rate: (theta - 0.1 * g,), (), False),
@@ -411,6 +411,11 @@ def test_a_gradient_is_not_multiplied_with_its_seed():
     assert fused(lambda x: 1 * x + x * np.ones((), np.float32), (3,)) == ["add"]
     assert fused(lambda x: x * np.ones((2, 1), np.float32), (3,)) == ["multiply"]
     assert fused(lambda x: x * np.ones(1, np.float32), ()) == ["multiply"]
+
+
+def test_vectors_such_as_theta_are_not_gathered():
+    assert fused(lambda x: (x - 1) * 0.5, (3,), grad=False) == ["subtract", "multiply"]
+    assert fused(lambda x: o.cast(x, "float32"), given_((3,), "uint8")) == ["cast"]
 
 
 # --- it does not matter to the result

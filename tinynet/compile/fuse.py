@@ -103,8 +103,8 @@ def _is_constant(x: Tensor) -> bool:
 
 
 def _is_given(x: Tensor) -> bool:
-    """Whether a value comes from outside, so that its values have been checked."""
-    return x.node is None and x.symbolic
+    """Whether a value comes from outside, as data that have been checked."""
+    return x.node is None and x.symbolic and not x.requires_grad
 
 
 def _for_kernels(x: Tensor) -> bool:
@@ -164,7 +164,7 @@ def _gather(node: Node, uses: Uses) -> Rewrite | None:
             step = uses.behind(x, "subtract") or uses.behind(x, "cast")
     if step is not None and step.op.name == "cast" and step.values[0].dtype.kind == "f":
         x = step.inputs[0]
-    if x.node is node or x.shape != node.values[0].shape or any(v.ndim >= x.ndim for v in found.values()):
+    if x.node is node or x.ndim < 2 or x.shape != node.values[0].shape or any(v.ndim >= x.ndim for v in found.values()):
         return None
     sample = node.values[0].shape[1:]
     reshape = uses.behind(x, "reshape")
