@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1] / "tinynet"
 READ = ("autograd", "ops", "kernels", "layers", "model", "compile", "training", "optim")
 MOST = 3500
 
+
 def is_docstring(statement):
     """Whether a statement is a text alone."""
     value = statement.value if isinstance(statement, ast.Expr) else None

@@ -358,7 +358,7 @@ class _Point:
                     found.append(("ok", claim, window.slope))
                     break
             else:
-                noise = self.noise(name, d)
+                noise = max(self.noise(name, d), self.eps)  # numbers of usual size inside of f may cancel
                 found.append(_judge(claim, [w.with_noise(noise) for w in windows], rtol))
         rank = {"wrong": 0, "kink": 1, "ok": 2, "round-off": 3}
         worst = min(found, key=lambda f: (rank[f[0]], -_relative(f[1], f[2])), default=("ok", 0.0, 0.0))

@@ -65,8 +65,8 @@ def zeros(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     return np.zeros(shape)
 
 
-def generator(owner: str, seed: Any) -> np.random.Generator:
-    """Make a random generator from a seed.
+def generator(owner: str, seed: Any, stream: int) -> np.random.Generator:
+    """Make a random generator from a seed, for one of the purposes that share it.
 
     Parameters
     ----------
@@ -74,6 +74,8 @@ def generator(owner: str, seed: Any) -> np.random.Generator:
         Who asks; for the error.
     seed : int or None
         The same integer gives the same numbers; None gives others each time.
+    stream : int
+        Which of the independent streams of the seed: 0 for initial parameters, 1 for the order of samples.
 
     Returns
     -------
@@ -86,7 +88,7 @@ def generator(owner: str, seed: Any) -> np.random.Generator:
         If the seed is neither.
     """
     try:
-        return np.random.default_rng(seed)
+        return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(stream,)))
     except (TypeError, ValueError):
         raise ArgumentError(f"{owner}: seed must be None or an integer of 0 or more, but got {seed!r}") from None
 

@@ -256,7 +256,8 @@ class Input(Layer):
         self.shift, self.scale = (self._constant(n, value) for n, value in (("shift", shift), ("scale", scale)))
 
     def _constant(self, argument: str, value: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        array = np.asarray(value, dtype=np.float64)
+        array = np.array(value, dtype=np.float64)
+        array.flags.writeable = False  # a plan has made it part of a kernel call
         if not np.isfinite(array).all():
             raise ArgumentError(f"Input: {argument} must be finite, but has NaN or infinite values")
         try:

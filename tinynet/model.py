@@ -103,7 +103,7 @@ class Model(Layer):
         self.dtype = _float_dtype(self, dtype)
         if rng is not None and seed is not None:
             raise ArgumentError(f"{self}: give a seed or an rng, not both")
-        self._rng = generator(str(self), seed) if rng is None else rng
+        self._rng = generator(str(self), seed, stream=0) if rng is None else rng
         if input_shape is not None:
             self._implied_input = Input(input_shape)
 

@@ -104,6 +104,10 @@ SHAPES = {
 }
 
 
+def is_direct(shape):
+    return shape.kernel[0] * shape.kernel[1] * shape.c <= 32
+
+
 def clear(values, shape, eps):
     """Whether the winner of each window is beyond doubt: larger than the next, and not near 0."""
     q = shape.attrs["q"]
@@ -324,7 +328,7 @@ def test_the_gradients_of_conv_pool_equal_their_parts(which, shape, data):
 
 
 def test_the_shapes_try_both_variants_and_every_kind_of_window():
-    assert {shape.kernel[0] * shape.kernel[1] * shape.c <= 32 for shape in SHAPES.values()} == {True, False}
+    assert {is_direct(shape) for shape in SHAPES.values()} == {True, False}
     dims = [fused._dims((1, s.h, s.w, s.c), s.filters, **s.attrs) for s in SHAPES.values()]
     for direct in (True, False):
         some = [d for d in dims if d.direct == direct]
@@ -370,6 +374,18 @@ def test_where_an_image_is_empty_the_first_place_wins_or_none(shape, rng):
     y, index = fused.conv_pool(x, w, bias, **shape.attrs)
     np.testing.assert_array_equal(y.data, np.broadcast_to(np.maximum(bias, 0), y.shape))
     np.testing.assert_array_equal(index.data, np.broadcast_to(np.where(bias > 0, 0, pooled.DEAD), y.shape))
+
+
+@pytest.mark.parametrize(
+    "shape", [s for s in SHAPES.values() if is_direct(s)], ids=[n for n in SHAPES if is_direct(SHAPES[n])]
+)
+@given(rng=generators)
+def test_among_equal_patches_the_first_wins(shape, rng):
+    """Images of one colour, and weights that are no round numbers: all sums are made in the same order."""
+    _, w, bias = conv_pool_arrays(rng, shape, 1, normal)
+    x = np.full((shape.n[-1], shape.h, shape.w, shape.c), rng.uniform(), shape.dtype)
+    index = fused.conv_pool(x, w, bias, **shape.attrs)[1].data
+    assert set(np.unique(index)) <= {0, pooled.DEAD}
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=list(SHAPES))

@@ -191,7 +191,9 @@ def test_a_batch_of_no_images():
     np.testing.assert_array_equal(by_w.data, np.zeros(w.shape))
 
 
-@pytest.mark.parametrize("op", [o.relu, o.exp, o.softmax, o.log_softmax, lambda x: x + x, lambda x: x[np.zeros(0, int)]])
+@pytest.mark.parametrize(
+    "op", [o.relu, o.exp, o.softmax, o.log_softmax, lambda x: x + x, lambda x: x[np.zeros(0, int)]]
+)
 def test_elementwise_ops_of_nothing(op):
     assert op(Tensor(np.ones((2, 3)))[:0]).shape == (0, 3)
 

@@ -57,6 +57,13 @@ def cast(x: Any, dtype: npt.DTypeLike) -> Tensor:
     return x if x.dtype == dtype else _cast(x, dtype=dtype)
 
 
+def check_floating(name: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Raise a DTypeError unless a dtype is float32 or float64 of this machine, which the kernels take."""
+    if dtype not in (np.float32, np.float64):
+        raise DTypeError(f"{name}: takes float32 or float64 tensors, but got {dtype}; convert with x.astype('float32')")
+    return dtype
+
+
 def promote(*operands: Any) -> list[Tensor]:
     """Bring operands to one dtype, as NumPy would; Python scalars are weak: they take that of the tensors."""
     values = [x if isinstance(x, bool | int | float) else as_tensor(x) for x in operands]

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from tinynet.autograd import Cost, Op, Shape, Spec, Tensor, Value
-from tinynet.errors import ArgumentError, DTypeError, ShapeError
+from tinynet.errors import ArgumentError, ShapeError
 from tinynet.kernels import conv as kernels
 from tinynet.kernels.jit import for_chunks
-from tinynet.ops.cast import promote
+from tinynet.ops.cast import check_floating, promote
 
 
 class Geometry(NamedTuple):
@@ -181,8 +181,7 @@ def conv2d(x: Any, w: Any, stride: int | tuple[int, int] = 1, padding: str = "va
             [4., 4.]])
     """
     x, w = promote(x, w)
-    if x.dtype.kind != "f":
-        raise DTypeError(f"conv2d: takes floating tensors, but got {x.dtype}; convert with x.astype('float32')")
+    check_floating("conv2d", x.dtype)
     if x.ndim != 4 or w.ndim != 4:
         raise ShapeError(
             f"conv2d: x must have the axes (N, H, W, C) and w (KH, KW, C, F), but x has shape {x.shape} and w {w.shape}"
@@ -192,6 +191,8 @@ def conv2d(x: Any, w: Any, stride: int | tuple[int, int] = 1, padding: str = "va
             f"conv2d: x has {x.shape[3]} channels (axis 3 of shape {x.shape}), but w takes {w.shape[2]} (axis 2 of "
             f"shape {w.shape}); the two must be equal"
         )
+    if 0 in (*x.shape[1:], *w.shape):
+        raise ShapeError(f"conv2d: no axis but N may be empty, but x has shape {x.shape} and w {w.shape}")
     window = (w.shape[0], w.shape[1])
     p = geometry("conv2d", x.shape, window, pair("conv2d", "stride", stride), padding)
     return _conv2d(x, w, p=p)

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from tinynet.autograd import Array, Cost, Op, Spec, Tensor, Value
-from tinynet.errors import DTypeError, ShapeError
+from tinynet.errors import ShapeError
 from tinynet.kernels import linear as kernels
 from tinynet.kernels.jit import for_chunks
-from tinynet.ops.cast import promote
+from tinynet.ops.cast import check_floating, promote
 from tinynet.ops.reduce import sum_to
 from tinynet.ops.shape import reshape
 
@@ -118,8 +118,7 @@ def matmul(a: Any, b: Any, trans_a: bool = False, trans_b: bool = False) -> Tens
     Tensor([[11.]])
     """
     a, b = promote(a, b)
-    if a.dtype.kind != "f":
-        raise DTypeError(f"matmul: takes floating tensors, but got {a.dtype}; convert with x.astype('float32')")
+    check_floating("matmul", a.dtype)
     if not a.ndim or not b.ndim:
         raise ShapeError(f"matmul: takes matrices or vectors, but a has shape {a.shape} and b has shape {b.shape}")
     row, column = a.ndim == 1, b.ndim == 1

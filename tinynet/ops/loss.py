@@ -10,7 +10,7 @@ import numpy as np
 from tinynet.autograd import Array, Op, Tensor, Value, as_tensor
 from tinynet.errors import DataError, DTypeError, ShapeError
 from tinynet.kernels import loss as kernels
-from tinynet.ops.cast import cast
+from tinynet.ops.cast import cast, check_floating
 from tinynet.ops.pointwise import exp, logaddexp, sigmoid
 from tinynet.ops.reduce import mean, sum
 from tinynet.ops.shape import getitem, reshape, transpose
@@ -18,8 +18,7 @@ from tinynet.ops.shape import getitem, reshape, transpose
 
 def _infer(name: str) -> Callable[[Value], Value]:
     def infer(x: Value) -> Value:
-        if x.dtype.kind != "f":
-            raise DTypeError(f"{name}: takes floating tensors, but got {x.dtype}; convert with x.astype('float32')")
+        check_floating(name, x.dtype)
         if not x.ndim or not x.shape[-1]:
             raise ShapeError(f"{name}: x must have an axis of at least one class, but has shape {x.shape}")
         return x

@@ -7,6 +7,7 @@ gradients summed back over the axes that were broadcast.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from tinynet.autograd import Array, Op, Rule, Shape, Spec, Tensor, Value, as_ten
 from tinynet.errors import DTypeError, ShapeError
 from tinynet.kernels import pointwise as kernels
 from tinynet.kernels.jit import for_chunks
-from tinynet.ops.cast import promote
+from tinynet.ops.cast import check_floating, promote
 from tinynet.ops.reduce import sum_to
 
 
@@ -80,19 +81,8 @@ def _elementwise(
     )
 
 
-def _floating(name: str) -> Callable[[np.dtype[Any]], np.dtype[Any]]:
-    """Give the dtype rule of functions that take floats only: an integer tensor is to be converted in plain sight."""
-
-    def dtype(given: np.dtype[Any]) -> np.dtype[Any]:
-        if given.kind != "f":
-            raise DTypeError(f"{name}: takes floating tensors, but got {given}; convert with x.astype('float32')")
-        return given
-
-    return dtype
-
-
 def _unary(name: str, compute: Callable[..., Any], rule: Rule, formula: str) -> Elementwise:
-    return _elementwise(name, compute, rule, formula=formula, arguments=("x",), dtype=_floating(name))
+    return _elementwise(name, compute, rule, formula=formula, arguments=("x",), dtype=partial(check_floating, name))
 
 
 def _comparison(name: str, compute: Callable[..., Any], sign: str) -> Elementwise:
@@ -145,7 +135,7 @@ power: Elementwise = _elementwise(
     lambda g, out, x, y: g * y * x ** where(x == 0, where(y == 0, 1.0, y - 1), y - 1),
     lambda g, out, x, y: g * out * log(where(x == 0, 1.0, x)),
     formula="x^y",
-    dtype=_floating("power"),
+    dtype=partial(check_floating, "power"),
 )
 abs: Elementwise = _elementwise("abs", np.abs, lambda g, out, x: g * sign(x), formula="|x|", arguments=("x",))
 sign: Elementwise = _elementwise(
@@ -230,7 +220,7 @@ logaddexp: Elementwise = _elementwise(
     lambda g, out, x, y: g * sigmoid(x - y),
     lambda g, out, x, y: g * sigmoid(y - x),
     formula="log(e^x + e^y), without overflow",
-    dtype=_floating("logaddexp"),
+    dtype=partial(check_floating, "logaddexp"),
 )
 tanh: Elementwise = _unary(
     "tanh", np.tanh, lambda g, out, x: g * (1 - out * out), formula="(e^x - e^-x) / (e^x + e^-x)"
@@ -265,7 +255,7 @@ def _same_shape(g: Value, y: Value) -> Value:
 
 
 def _relu_infer(x: Value) -> Spec:
-    return Spec(x.shape, _floating("relu")(x.dtype))
+    return Spec(x.shape, check_floating("relu", x.dtype))
 
 
 relu: Op = Op(

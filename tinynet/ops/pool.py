@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from tinynet.autograd import Cost, Op, Spec, Tensor, Value, as_tensor
-from tinynet.errors import DTypeError, ShapeError
+from tinynet.errors import ShapeError
 from tinynet.kernels import pool as kernels
 from tinynet.kernels.jit import for_chunks
-from tinynet.ops.cast import moves
+from tinynet.ops.cast import check_floating, moves
 from tinynet.ops.conv import Geometry, geometry, pair
 
 
@@ -95,8 +95,7 @@ def max_pool(x: Any, pool_size: int | tuple[int, int], stride: int | tuple[int, 
             [13., 15.]])
     """
     x = as_tensor(x)
-    if x.dtype.kind != "f":
-        raise DTypeError(f"max_pool: takes floating tensors, but got {x.dtype}; convert with x.astype('float32')")
+    check_floating("max_pool", x.dtype)
     if x.ndim != 4:
         raise ShapeError(f"max_pool: x must have the axes (N, H, W, C), but has shape {x.shape}")
     window = pair("max_pool", "pool_size", pool_size)

@@ -134,7 +134,7 @@ def fit(
     if not model.parameters:
         raise ArgumentError(f"model {model} has no parameters, so there is nothing to train")
     size = min(size or len(samples), len(samples))
-    rng = generator("fit", seed)
+    rng = generator("fit", seed, stream=1)
 
     state = optimizer.initial_state(model.theta)
     train = (CompiledStep if compiled else EagerStep)(model, task, optimizer, state, samples, labels)

@@ -1,0 +1,132 @@
+"""tinynet: the step that `fit` makes, `fit` itself, `predict`, and convolutions as a plan or eager."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+import tinynet as tn
+from benchmarks.contenders.base import Contender, Convolver, Predictor, Runner, Trainer
+from benchmarks.workload import LEARNING_RATE, Conv, Inputs
+from tinynet.autograd import Spec, tracing
+from tinynet.compile import Plan
+from tinynet.compile.fuse import fuse
+from tinynet.recipes import RECIPES
+from tinynet.threads import kernel_gate
+from tinynet.training.data import find_task
+from tinynet.training.steps import CompiledStep
+
+
+def build(model: str, weights: list[np.ndarray]) -> tn.Sequential:
+    """Make a reference model with given weights."""
+    made = RECIPES[model].model(seed=0)
+    made.theta[...] = np.concatenate([w.reshape(-1) for w in weights])
+    return made
+
+
+class Step(Trainer):
+    """The training step of `fit`, which also measures the accuracy; images stay uint8 in memory."""
+
+    def __init__(self, inputs: Inputs, model: str, data: str, batch: int) -> None:
+        super().__init__(inputs, model, data, batch)
+        self.images, self.network = inputs.images(data), build(model, self.weights)
+        self.first, optimizer = self.network.theta.copy(), tn.SGD(LEARNING_RATE)
+        state = optimizer.initial_state(self.network.theta)
+        task = find_task("cross_entropy", None)
+        self.step = CompiledStep(self.network, task, optimizer, state, self.images, self.labels)
+
+    def reset(self) -> None:
+        """Go back to the first weights."""
+        self.network.theta[...] = self.first
+
+    def run(self, indices: np.ndarray) -> list[float]:
+        """Train on some batches."""
+        with kernel_gate():  # as fit holds it, for many steps at a time
+            return [self.step(batch)["loss"] for batch in indices]
+
+    def outputs(self, count: int) -> np.ndarray:
+        """Give the probabilities of the first images."""
+        return self.network.predict(self.images[:count])
+
+
+class Fit(Step):
+    """The whole of `fit`: shuffling, means, and its checks. The first epoch, which makes the plan, does not count."""
+
+    own_clock = True
+
+    def run(self, indices: np.ndarray) -> tuple[int, float]:
+        """Fit for as many epochs as it takes; gives their steps and seconds."""
+        per_epoch = -(-len(self.labels) // self.batch)
+        counted = -(-len(indices) // per_epoch)
+        history = self.network.fit(
+            self.images,
+            self.labels,
+            epochs=1 + counted,
+            batch_size=self.batch,
+            optimizer=tn.SGD(LEARNING_RATE),
+            seed=0,
+            verbose=0,
+        )
+        return counted * per_epoch, sum(history.seconds[1:])
+
+    def check(self) -> dict[str, np.ndarray]:
+        """Give nothing: it draws its own batches, and its step is the one that is checked."""
+        return {}
+
+
+def planned(case: Conv) -> Convolver:
+    """Compile a convolution and its gradients, as they would stand in the plan of a model."""
+    arrays = case.arrays()
+    with tracing():
+        x, w = (tn.Tensor(Spec(a.shape, a.dtype), requires_grad=True) for a in arrays[:2])
+        g = tn.Tensor(Spec(arrays[2].shape, arrays[2].dtype))
+        y = tn.ops.conv2d(x, w, case.stride, case.padding)
+        results = fuse([y, *tn.grad(y, [x, w], [g])])
+    names = "y", "dx", "dw"
+    plan = Plan({}, dict(zip(names, results, strict=True)), bound=tuple(zip((x, w, g), arrays, strict=True)))
+
+    def once() -> Any:
+        with kernel_gate():
+            return plan.replay()
+
+    return Convolver(once, lambda found: tuple(found[name].copy() for name in names))
+
+
+def eager(case: Conv) -> Convolver:
+    """Compute a convolution and its gradients op by op."""
+    x, w, g = (tn.Tensor(a, requires_grad=True) for a in case.arrays())
+
+    def once() -> Any:
+        y = tn.ops.conv2d(x, w, case.stride, case.padding)
+        return y, *tn.grad(y, [x, w], [g])
+
+    return Convolver(once, lambda found: tuple(t.data for t in found))
+
+
+class Tinynet(Contender):
+    """The project itself."""
+
+    packages = ("tinynet", "numpy", "numba", "scipy")
+
+    def __init__(self, inputs: Inputs, threads: int) -> None:
+        super().__init__(inputs, threads)
+        tn.set_num_threads(threads)
+
+    def train(self, model: str, data: str, batch: int) -> dict[str, Callable[[], Runner]]:
+        """Give the ways to train."""
+        what = self.inputs, model, data, batch
+        return {"step": partial(Step, *what), "fit": partial(Fit, *what)}
+
+    def predict(self, model: str, batch: int) -> dict[str, Callable[[], Runner]]:
+        """Give the ways to predict."""
+        network = build(model, self.inputs.weights(model))
+        predict = partial(network.predict, batch_size=batch)
+        return {"predict": lambda: Predictor(predict, self.inputs.images("digits"), batch)}
+
+    def convolve(self, case: Conv) -> dict[str, Callable[[], Runner]]:
+        """Give the ways to compute a convolution and its gradients."""
+        return {"plan": lambda: planned(case), "eager": lambda: eager(case)}
+
+
+CONTENDER = Tinynet

@@ -1,0 +1,186 @@
+"""Train the reference models on full MNIST and compare every epoch with the documents' figures.
+
+Run ``python -m benchmarks.results`` in the root of the repository. It writes docs/results.md, and exits with 1 if a
+figure is out of its bound. The CNN takes some minutes.
+"""
+
+import argparse
+import platform
+import shlex
+import sys
+import time
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+import tinynet as tn
+from tinynet.errors import TinynetError
+from tinynet.files import write_atomically
+from tinynet.recipes import RECIPES
+
+
+@dataclass(frozen=True)
+class Documented:
+    """What the documents give for a model by epoch, and how far the last epoch may be from it."""
+
+    loss: tuple[float, ...]
+    accuracy: tuple[float, ...]
+    test_accuracy: float
+    loss_bound: float  # relative
+    accuracy_bound: float  # absolute
+    least_test_accuracy: float
+
+
+DOCUMENTS = {
+    "softmax": Documented(
+        loss=(0.7814, 0.4574, 0.4041, 0.3773, 0.3605, 0.3486, 0.3394, 0.3323, 0.3263, 0.3214),
+        accuracy=(0.8120, 0.8807, 0.8911, 0.8965, 0.9003, 0.9031, 0.9053, 0.9075, 0.9087, 0.9104),
+        test_accuracy=0.92,
+        loss_bound=0.005,
+        accuracy_bound=0.001,
+        least_test_accuracy=0.9125,
+    ),
+    "dense": Documented(
+        loss=(0.6221, 0.2941, 0.2402, 0.2054, 0.1807, 0.1608, 0.1458, 0.1334, 0.1224, 0.1130),
+        accuracy=(0.8314, 0.9155, 0.9312, 0.9414, 0.9480, 0.9539, 0.9589, 0.9624, 0.9654, 0.9678),
+        test_accuracy=0.96,
+        loss_bound=0.05,
+        accuracy_bound=0.003,
+        least_test_accuracy=0.958,
+    ),
+    "cnn": Documented(
+        loss=(0.6970, 0.1488, 0.1120, 0.0946, 0.0830, 0.0756, 0.0679, 0.0629, 0.0585, 0.0544),
+        accuracy=(0.8035, 0.9539, 0.9662, 0.9709, 0.9749, 0.9766, 0.9789, 0.9807, 0.9816, 0.9831),
+        test_accuracy=0.98,
+        loss_bound=0.08,
+        accuracy_bound=0.002,
+        least_test_accuracy=0.982,
+    ),
+}
+EPOCHS = 10  # for which the bounds hold
+
+
+@dataclass(frozen=True)
+class Check:
+    """One figure beside the documents' and its bound."""
+
+    figure: str
+    value: float
+    documented: float
+    difference: str
+    bound: str
+    holds: bool
+
+
+def checks(figures: dict[str, list[float]], documented: Documented) -> list[Check]:
+    """Compare the last epoch with the documents'."""
+    loss, accuracy, test = (figures[name][-1] for name in ("loss", "accuracy", "val_accuracy"))
+    relative = loss / documented.loss[-1] - 1
+    off = accuracy - documented.accuracy[-1]
+    return [
+        Check("training loss", loss, documented.loss[-1], f"{relative:+.2%}", f"within {documented.loss_bound:.1%}",
+              abs(relative) <= documented.loss_bound),
+        Check("training accuracy", accuracy, documented.accuracy[-1], f"{off:+.4f}",
+              f"within {documented.accuracy_bound}", abs(off) <= documented.accuracy_bound),
+        Check("test accuracy", test, documented.test_accuracy, f"{test - documented.test_accuracy:+.4f}",
+              f"at least {documented.least_test_accuracy}", test >= documented.least_test_accuracy),
+    ]  # fmt: skip
+
+
+def section(name: str, history: tn.History, seconds: float, complete: bool) -> tuple[list[str], bool]:
+    """Write the part of a model; gives its lines and whether all bounds hold."""
+    recipe, documented, figures = RECIPES[name], DOCUMENTS[name], history.history
+    lines = [
+        f"## {recipe.title.capitalize()}",
+        "",
+        f"{recipe.model().theta.size:,} parameters, SGD with learning rate {recipe.learning_rate:g}, batch size "
+        f"{recipe.batch_size}. All in all {seconds:.0f} s, with the test after each epoch.",
+        "",
+        "| epoch | training loss | documents | training accuracy | documents | test loss | test accuracy |",
+        "|---:|---:|---:|---:|---:|---:|---:|",
+    ]
+    for i in range(history.epochs):
+        known = i < len(documented.loss)
+        loss, accuracy = (f"{d[i]:.4f}" if known else "" for d in (documented.loss, documented.accuracy))
+        lines.append(
+            f"| {i + 1} | {figures['loss'][i]:.4f} | {loss} | {figures['accuracy'][i]:.4f} | {accuracy} "
+            f"| {figures['val_loss'][i]:.4f} | {figures['val_accuracy'][i]:.4f} |"
+        )
+    if not complete:
+        return [*lines, "", f"The bounds hold for {EPOCHS} epochs on the full set, so there is no verdict.", ""], True
+    found = checks(figures, documented)
+    lines += ["", f"| after epoch {EPOCHS} | tinynet | documents | difference | allowed | verdict |"]
+    lines += ["|---|---:|---:|---:|---|---|"]
+    lines += [
+        f"| {c.figure} | {c.value:.4f} | {c.documented} | {c.difference} | {c.bound} "
+        f"| {'holds' if c.holds else '**missed**'} |"
+        for c in found
+    ]
+    return [*lines, ""], all(c.holds for c in found)
+
+
+def run(arguments: argparse.Namespace, command: str) -> bool:
+    """Train, compare and write; gives whether all bounds hold."""
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
+    data = tn.datasets.load_mnist(arguments.data)
+    test = data.x_test, data.y_test
+    complete = arguments.epochs == EPOCHS and (len(data.x_train), len(data.x_test)) == (60_000, 10_000)
+    versions = ", ".join(f"{name} {version(name)}" for name in ("tinynet", "numpy", "numba", "scipy"))
+    # Where the files lie says nothing to others; what they hold was checked when they were read.
+    lines = [
+        "# Results",
+        "",
+        f"The reference models on MNIST ({len(data.x_train):,} training and {len(data.x_test):,} test images, seed "
+        f"{arguments.seed}), beside the figures of the documents that tinynet reproduces. Training figures are means "
+        "over the epoch, while the parameters change; test figures are from its end.",
+        "",
+        f"Made by `{command}` with Python {platform.python_version()}, {versions}; {tn.get_num_threads()} threads on "
+        f"{platform.machine()}.",
+        "",
+    ]
+    all_hold = True
+    for name in arguments.models:
+        recipe = RECIPES[name]
+        print(recipe.title.capitalize(), flush=True)
+        started = time.perf_counter()
+        history = recipe.model(arguments.seed).fit(
+            data.x_train,
+            data.y_train,
+            epochs=arguments.epochs,
+            batch_size=recipe.batch_size,
+            optimizer=tn.SGD(recipe.learning_rate),
+            loss=recipe.loss,
+            validation_data=test,
+            seed=arguments.seed,
+            verbose=2,
+        )
+        part, holds = section(name, history, time.perf_counter() - started, complete)
+        lines += part
+        all_hold &= holds
+    write_atomically(arguments.out, "\n".join(lines).encode())
+    print(f"wrote {arguments.out}: {'all bounds hold' if all_hold else 'A BOUND IS MISSED'}" if complete else
+          f"wrote {arguments.out}, without a verdict")  # fmt: skip
+    return all_hold
+
+
+def main(argv: list[str] | None = None) -> int:
+    given = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.results", description=__doc__)
+    parser.add_argument("--data", default="full", help="full, or the path of the MNIST files (default: %(default)s)")
+    parser.add_argument("--epochs", type=int, default=EPOCHS, help="default: %(default)s")
+    parser.add_argument("--models", nargs="+", choices=RECIPES, default=list(RECIPES), help="default: all")
+    parser.add_argument("--seed", type=int, default=0, help="default: %(default)s")
+    parser.add_argument("--out", type=Path, default=Path("docs/results.md"), help="default: %(default)s")
+    arguments = parser.parse_args(given)
+    # The command, but for the place of the files on this machine.
+    shown = [a for i, a in enumerate(given) if a != "--data" and (i == 0 or given[i - 1] != "--data")]
+    try:
+        holds = run(arguments, shlex.join(["python", "-m", "benchmarks.results", *shown]))
+    except TinynetError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0 if holds else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

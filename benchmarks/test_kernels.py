@@ -1,0 +1,34 @@
+"""Time every op that tinynet declares; run ``pytest benchmarks/test_kernels.py --benchmark-only``.
+
+What is timed is the call that a plan makes: buffers are there already, and nothing is checked. Choose ops with -k, such
+as ``-k conv``; compare with an earlier run with --benchmark-autosave and --benchmark-compare.
+"""
+
+import numpy as np
+import pytest
+
+import tinynet as tn
+from benchmarks.kernel_cases import Case, cases
+from tinynet.threads import kernel_gate
+
+CASES = cases()
+
+
+def test_every_op_has_a_case():
+    assert {case.op.name for case in CASES.values()} == set(tn.ops.declared())
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=str)
+def test_op(benchmark, case: Case):
+    op, attrs = case.op, case.attrs
+    benchmark.group = op.name
+    if op.view:
+        benchmark(op.view, *case.inputs, **attrs)
+        return
+    inputs = tuple(np.array(a, order="C") for a in case.inputs)  # copies: some ops write over what they are given
+    outputs = () if op.inplace else case.op.run(*inputs, **attrs)
+    scratch = tuple(np.empty(*spec) for spec in op.scratch(*inputs, **attrs)) if op.scratch else ()
+    function, arguments = op.call((*outputs, *scratch, *inputs), attrs)
+    with kernel_gate(), np.errstate(all="ignore"):
+        function(*arguments)  # compiles, the first time
+        benchmark(function, *arguments)

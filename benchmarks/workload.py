@@ -1,0 +1,125 @@
+"""What is measured, in terms of no framework: the models, their data and weights, the convolutions.
+
+A worker reads the arrays from a file that the parent has written, so that all contenders get the same bits. Only NumPy
+is imported here, so that nothing but its own framework is loaded in a worker.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+LEARNING_RATE = 0.01
+BATCH = 32
+CHECKED_STEPS = 10  # of training, after which the losses of all contenders must still agree
+
+# Each model as the layers that a contender builds of its own: ("conv", filters, size), ("pool", size), ("flatten",),
+# ("dense", units). relu follows every convolution and every dense layer but the last, whose outputs are logits.
+MODELS: dict[str, tuple[tuple, ...]] = {
+    "softmax": (("flatten",), ("dense", 10)),
+    "dense": (("flatten",), ("dense", 128), ("dense", 64), ("dense", 10)),
+    "cnn": (("conv", 32, 3), ("pool", 2), ("conv", 64, 3), ("pool", 3), ("flatten",), ("dense", 128), ("dense", 10)),
+}
+DATA = ("digits", "random")  # real digits, four fifths of whose pixels are black; and images without a black pixel
+
+
+@dataclass(frozen=True)
+class Conv:
+    """A convolution, with nothing around it: images (n, size, size, channels), square filters."""
+
+    size: int
+    channels: int
+    filters: int
+    window: int
+    stride: int = 1
+    padding: str = "same"
+    batch: int = BATCH
+
+    @property
+    def out(self) -> int:
+        """The height and width of the output."""
+        return self.size if self.padding == "same" else (self.size - self.window) // self.stride + 1
+
+    @property
+    def flops(self) -> int:
+        """Of the forward pass and both gradients."""
+        return 6 * self.batch * self.out**2 * self.filters * self.window**2 * self.channels
+
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Draw images, filters (KH, KW, C, F), and a gradient of the output."""
+        rng = np.random.default_rng(0)
+        shapes = (
+            (self.batch, self.size, self.size, self.channels),
+            (self.window, self.window, self.channels, self.filters),
+            (self.batch, self.out, self.out, self.filters),
+        )
+        x, w, g = (rng.standard_normal(shape, np.float32) for shape in shapes)
+        return x, w / np.float32(np.sqrt(w.size / self.filters)), g
+
+
+# "same" only where the stride is 1: with another, PyTorch pads elsewhere than TensorFlow and tinynet do.
+CONVS: dict[str, Conv] = {
+    "3x3, 32x32x32 to 64": Conv(32, 32, 64, 3),
+    "3x3, 16x16x128 to 128": Conv(16, 128, 128, 3),
+    "3x3 stride 2, 32x32x32 to 64": Conv(32, 32, 64, 3, stride=2, padding="valid"),
+    "5x5, 28x28x16 to 32": Conv(28, 16, 32, 5),
+    "1x1, 16x16x128 to 128": Conv(16, 128, 128, 1),
+    "3x3, 64x64x3 to 32": Conv(64, 3, 32, 3),
+}
+
+
+class Inputs:
+    """The arrays that all contenders share.
+
+    Parameters
+    ----------
+    path : path-like
+        A file that `write_inputs` has written.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self._file = np.load(path)
+
+    def images(self, data: str) -> np.ndarray:
+        """Give images as they are on disk: (n, 28, 28, 1), uint8."""
+        return self._file[f"{data}.images"][..., None]
+
+    def floats(self, data: str) -> np.ndarray:
+        """Give the same from 0 to 1, in float32: what peers hold in memory, so as to scale nothing in their steps."""
+        return self.images(data).astype(np.float32) / np.float32(255)
+
+    def labels(self, data: str) -> np.ndarray:
+        """Give the labels (n,) of the images, int64."""
+        return self._file[f"{data}.labels"]
+
+    def weights(self, model: str) -> list[np.ndarray]:
+        """Give a model's first weights and biases, layer by layer: (KH, KW, C, F) or (in, out), and (out,)."""
+        names = [name for name in self._file.files if name.startswith(f"{model}.")]
+        return [self._file[name] for name in sorted(names, key=lambda name: int(name.split(".")[1]))]
+
+
+def write_inputs(path: str | Path) -> None:
+    """Write what `Inputs` reads: the embedded sample of MNIST, random images, and the weights that tinynet draws."""
+    import tinynet as tn
+    from tinynet.recipes import RECIPES
+
+    (images, labels), _ = tn.datasets.mnist(source="sample")
+    rng = np.random.default_rng(0)
+    arrays = {
+        "digits.images": images,
+        "digits.labels": labels.astype(np.int64),
+        "random.images": rng.integers(1, 256, images.shape, np.uint8),
+        "random.labels": rng.permutation(labels).astype(np.int64),
+    }
+    for name in MODELS:
+        parameters = RECIPES[name].model(seed=0).parameters.values()
+        arrays |= {f"{name}.{i}": p.data for i, p in enumerate(parameters)}
+    np.savez(path, **arrays)
+
+
+def draw_batches(n: int, steps: int, batch: int, seed: int) -> np.ndarray:
+    """Draw the samples of some steps of training, (steps, batch), each time through the set in a new order."""
+    rng = np.random.default_rng(seed)
+    per_epoch = n // batch
+    orders = [rng.permutation(n)[: per_epoch * batch].reshape(per_epoch, batch) for _ in range(-(-steps // per_epoch))]
+    return np.concatenate(orders)[:steps]
