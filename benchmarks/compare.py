@@ -85,12 +85,16 @@ def run(arguments: argparse.Namespace, given: list[str], console: Console) -> bo
             seconds=0.05 if arguments.quick else 0.25,
             quick=arguments.quick,
         )
+        failures: list[str] = []
         try:
             versions = meet(session, console)
             for name, measure in measurements(arguments.quick):
                 if wanted(name, arguments.only):
                     console.print(name, markup=False, highlight=False)
-                    session.results[name] = measure(session)
+                    try:
+                        session.results[name] = measure(session)
+                    except WorkerError as error:
+                        failures.append(f"{name}: {error}")
         finally:
             session.close()
     facts = {
@@ -109,17 +113,17 @@ def run(arguments: argparse.Namespace, given: list[str], console: Console) -> bo
     for name, share in session.watch.shares().items():
         if share > _MOST_IDLE:
             console.print(f"{ENTRIES[name].title} used {share:.0%} of a core while others were measured")
-    failed = report.problems(session.results)
+    failed = failures + report.problems(session.results)
     for line in failed:
         console.print(line, style="red", markup=False)
     console.print(f"wrote {arguments.out}", markup=False)
-    return not any("differs" in line for line in failed)
+    return not failures and not any("differs" in line for line in failed)
 
 
 def main(argv: list[str] | None = None) -> int:
     given = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(prog="python -m benchmarks.compare", description=__doc__)
-    listed = {"type": lambda text: text.split(","), "metavar": "NAME,..."}
+    listed = {"type": lambda text: [part for part in text.split(",") if part], "metavar": "NAME,..."}
     peers = [name for name in ENTRIES if name != BASELINE]
     parser.add_argument("--quick", action="store_true", help="few rounds of short blocks, to see that all works")
     parser.add_argument(

@@ -3,6 +3,7 @@
 Ratios are taken within a round, where the two figures were measured moments apart, and only then summed up.
 """
 
+import contextlib
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -63,8 +64,12 @@ def compare(processes: Mapping[str, Process], task: dict[str, Any], rounds: int,
             with watch.block(at_rest):
                 opened[name].round(number)
     for process in processes.values():
-        process.ask("close")
-    return {name: contender.result() for name, contender in opened.items()}
+        with contextlib.suppress(WorkerError):  # one that died has said so already
+            process.ask("close")
+    results = {name: contender.result() for name, contender in opened.items()}
+    if results[BASELINE]["best"] is None:
+        raise WorkerError(f"nothing to compare with: {results[BASELINE]['errors']}")
+    return results
 
 
 class _Opened:

@@ -38,6 +38,11 @@ def draw(results: dict[str, Result], out: Path) -> list[str]:
     return [path.name for path in drawn if path is not None]
 
 
+def _two_and_five(value: float, _: int) -> str:
+    """Label the ticks of a logarithmic axis between powers of ten, but not all of them."""
+    return f"{value:g}" if f"{value:e}"[0] in "25" else ""
+
+
 def _bars(found: dict[str, Result], title: str, path: Path) -> Path | None:
     """Draw the ratio of each peer to tinynet, with its quartiles."""
     from matplotlib import pyplot as plt
@@ -60,16 +65,16 @@ def _bars(found: dict[str, Result], title: str, path: Path) -> Path | None:
             x, middle, width, yerr=errors, label=ENTRIES[name].title, color=COLOURS[name], hatch=HATCHES[name],
             edgecolor="white", linewidth=0.5, error_kw={"elinewidth": 1, "capsize": 2, "ecolor": "0.3"},
         )  # fmt: skip
-        axes.bar_label(drawn, [f"{value:.1f}" for value in middle], fontsize=7, padding=2)
+        axes.bar_label(drawn, [f"{value:.2g}" for value in middle], fontsize=7, padding=2)
     axes.axhline(1, color=COLOURS[BASELINE], linewidth=1.5, label="tinynet = 1")
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.yaxis.set_minor_formatter("")
+    axes.yaxis.set_minor_formatter(_two_and_five)
     axes.margins(y=0.12)
     axes.set_xticks(range(len(found)), list(found), fontsize=8)
     axes.set_ylabel("time as a multiple of tinynet's")
     axes.set_title(f"{title}\nmedian of paired ratios, with quartiles; above 1 tinynet is faster", fontsize=10)
-    axes.legend(fontsize=8, ncols=3)
+    figure.legend(fontsize=8, ncols=3, loc="outside lower center")  # the bars may be anywhere
     figure.savefig(path, dpi=150)
     plt.close(figure)
     return path
@@ -96,7 +101,7 @@ def _growth(found: dict[tuple[str, ...], Result], path: Path) -> Path | None:
     axes.set_yscale("log")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.yaxis.set_minor_formatter(lambda value, _: f"{value:g}" if str(value)[0] in "25" else "")
+    axes.yaxis.set_minor_formatter(_two_and_five)
     axes.set_xlabel("batch size (samples)")
     axes.set_ylabel("time a sample (microseconds)")
     axes.set_title("A training step of the CNN: cost of a sample", fontsize=10)

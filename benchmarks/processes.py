@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +16,7 @@ import numpy as np
 from benchmarks.contenders import environment
 
 ROOT = Path(__file__).parents[1]
+_PATIENCE = 900  # seconds for an answer; the first one of some contenders compiles much
 
 
 class WorkerError(RuntimeError):
@@ -70,12 +72,16 @@ class Process:
         """Send a request, and wait for the answer."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
+        deadline = threading.Timer(_PATIENCE, self._process.kill)
+        deadline.start()
         try:
             self._process.stdin.write(json.dumps({"do": do, **what}) + "\n")
             self._process.stdin.flush()
             line = self._process.stdout.readline()
         except BrokenPipeError:
             line = ""
+        finally:
+            deadline.cancel()
         if not line:
             raise WorkerError(f"the process of {self.name} died with status {self._process.wait()}; see {self.log}")
         answer = json.loads(line)
@@ -107,6 +113,10 @@ class Process:
         except OSError:
             return None
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def alive(self) -> bool:
+        """Whether the process is still there."""
+        return self._process.poll() is None
 
     def stop(self) -> None:
         """End the process."""

@@ -48,7 +48,8 @@ class Session:
 
     def process(self, name: str, threads: int) -> Process:
         """Give the process of a contender that is kept for all comparisons with that many threads."""
-        if (name, threads) not in self.processes:
+        known = self.processes.get((name, threads))
+        if known is None or not known.alive():
             self.processes[name, threads] = self.start(name, threads)
         return self.processes[name, threads]
 
@@ -152,15 +153,18 @@ def first_steps(session: Session) -> Result:
     """Time from the start of a process to the end of the first step of training the CNN."""
     found: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as empty:
-        caches = {"NUMBA_CACHE_DIR": f"{empty}/numba", "TORCHINDUCTOR_CACHE_DIR": f"{empty}/inductor"}
+        caches = (
+            None
+            if session.quick
+            else {"NUMBA_CACHE_DIR": f"{empty}/numba", "TORCHINDUCTOR_CACHE_DIR": f"{empty}/inductor"}
+        )
         starts = [(name, None, name) for name in session.names if name not in ("sklearn", "onnxruntime")]
         if "torch" in session.names:
             starts.insert(1, ("torch", "compiled", "torch, compiled"))
         for number in range(min(session.rounds, 5)):
             for name, mode, title in starts:
-                if number == 0 and session.quick and name == BASELINE:
-                    continue
-                key = title if number or title not in (BASELINE, "torch, compiled") else f"{title}, empty cache"
+                cold = caches is not None and number == 0 and title in (BASELINE, "torch, compiled")
+                key = f"{title}, empty cache" if cold else title
                 started = time.perf_counter()
                 with session.start(name, extra=caches) as process:
                     try:
