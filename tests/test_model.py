@@ -468,3 +468,23 @@ def test_a_forward_that_never_calls_its_input_is_refused():
 
     with pytest.raises(ArgumentError, match=r"has 'input' \(InputLayer\) among its layers, but its forward\(x\) never"):
         Deaf().build_model()
+
+
+def test_a_layer_of_a_model_that_cannot_be_built_is_free_for_another():
+    dense = tn.Dense(3)
+    wrong = tn.Sequential([tn.Input((4, 4, 1)), tn.Flatten(), dense, tn.MaxPool(2)])
+    with pytest.raises(ShapeError):
+        wrong.summary()
+    right = tn.Sequential([tn.Input((5,)), dense])
+    assert right.predict(np.zeros((2, 5))).shape == (2, 3)
+    with pytest.raises(ArgumentError, match="is part of model"):
+        wrong.summary()
+
+
+def test_a_model_within_one_that_cannot_be_built_keeps_its_vector():
+    inner = tn.Sequential([tn.Input((4,)), tn.Dense(3)], seed=0)
+    theta = inner.theta.copy()
+    with pytest.raises(ShapeError):
+        tn.Sequential([inner, tn.MaxPool(2)], input_shape=(4,)).summary()
+    np.testing.assert_array_equal(inner.theta, theta)
+    assert inner.predict(np.zeros((1, 4))).shape == (1, 3)

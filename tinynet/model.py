@@ -134,8 +134,6 @@ class Model(Layer):
         try:
             self._trace(Tensor(sample), Building(self._rng, self.dtype, deferred=True))
         except TraceError:  # a forward that reads values gets some
-            for _, layer in self.walk():
-                layer._built = False
             self._trace(Tensor(np.zeros(*sample)), Building(self._rng, self.dtype, deferred=False))
         if entry.output_shape is None:
             raise ArgumentError(f"model {self} has {entry} among its layers, but its forward(x) never calls it")
@@ -143,12 +141,19 @@ class Model(Layer):
         return self
 
     def _trace(self, x: Tensor, context: Building) -> None:
-        """Run the forward once, so that every layer builds itself for the shape that it gets."""
-        for _, layer in self.walk():
-            self._take(layer, context)
+        """Run the forward once, so that every layer builds itself for the shape it gets; or leave all as it was."""
+        before = [(layer, dict(vars(layer))) for _, layer in self.walk()]
         try:
+            for layer, _ in before:
+                self._take(layer, context)
             with no_grad():
                 self(x)
+        except BaseException:
+            for layer, state in before:  # so that a layer is free for another model
+                vars(layer).update({name: state[name] for name in ("owner", "building", "_built")})
+                if isinstance(layer, Model):
+                    layer._theta = state["_theta"]
+            raise
         finally:
             self.building = None
 
