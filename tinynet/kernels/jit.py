@@ -123,10 +123,10 @@ class _Listener(Listener):
         self.tell, self.count = tell, 0
 
     def on_start(self, event: Any) -> None:
-        name = event.data["dispatcher"].py_func
-        if name.__module__.startswith("tinynet."):
+        function = event.data["dispatcher"].py_func
+        if function.__module__.startswith("tinynet."):
             self.count += 1
-            self.tell(name.__name__, self.count)
+            self.tell(function.__name__, self.count)
 
     def on_end(self, event: Any) -> None:
         """Nothing to tell."""

@@ -23,8 +23,12 @@ def _sum_infer(x: Value, axes: tuple[int, ...]) -> Spec:
     return Spec(tuple(n for a, n in enumerate(x.shape) if a not in axes), dtype)
 
 
+def _keep(x: Tensor, axes: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(1 if a in axes else n for a, n in enumerate(x.shape))
+
+
 def _sum_vjp(g: Tensor, out: Tensor, x: Tensor, axes: tuple[int, ...]) -> Tensor:
-    return broadcast_to(reshape(g, tuple(1 if a in axes else n for a, n in enumerate(x.shape))), x.shape)
+    return broadcast_to(reshape(g, _keep(x, axes)), x.shape)
 
 
 def _rows(x: Value, axes: tuple[int, ...]) -> int:
@@ -57,10 +61,6 @@ _sum: Op = Op(
     cost=lambda x, axes: Cost(math.prod(x.shape)),
     formula="the sum of x over the axes",
 )
-
-
-def _keep(x: Tensor, axes: tuple[int, ...]) -> tuple[int, ...]:
-    return tuple(1 if a in axes else n for a, n in enumerate(x.shape))
 
 
 def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:

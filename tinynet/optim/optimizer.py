@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
@@ -80,8 +81,13 @@ class Optimizer:
         if model not in self._states:
             self._states[model] = self.initial_state(model.theta)
         self.apply(model.theta, model.gradient, self._states[model])
-        for parameter in model.parameters.values():
-            parameter.version += 1
+        changed(model.parameters.values())
+
+
+def changed(parameters: Iterable[Tensor]) -> None:
+    """Mark parameters as changed in place, so that no gradient is taken through their old values."""
+    for parameter in parameters:
+        parameter.version += 1
 
 
 def positive(owner: str, argument: str, value: Any, zero: bool = False) -> float:

@@ -14,7 +14,7 @@ from tinynet.compile import Plan, evaluation_plan, inference_plan, training_plan
 from tinynet.compile.trace import scalar_loss
 from tinynet.errors import ArgumentError
 from tinynet.optim import Optimizer
-from tinynet.optim.optimizer import State
+from tinynet.optim.optimizer import State, changed
 from tinynet.training.data import LossFunction, Task, Trainable
 
 Figures = dict[str, float]
@@ -38,10 +38,6 @@ class TrainingStep:
         """Train on the samples at some indices."""
         raise NotImplementedError
 
-    def _updated(self) -> None:
-        for parameter in self.parameters:
-            parameter.version += 1
-
 
 class EagerStep(TrainingStep):
     """Each op computed as it is called: the reference."""
@@ -56,7 +52,7 @@ class EagerStep(TrainingStep):
             gradients = grad(loss, self.parameters)
             gradient = np.concatenate([g.data.reshape(-1) for g in gradients])
             self.optimizer.apply(self.model.theta, gradient, self.state)
-            self._updated()
+            changed(self.parameters)
         return figures
 
 
@@ -81,7 +77,7 @@ class CompiledStep(TrainingStep):
         figures = measure(self.task, traced, values["loss"].item(), values["output"], values["labels"])
         if math.isfinite(figures["loss"]):
             plan.commit()
-            self._updated()
+            changed(self.parameters)
         return figures
 
 
@@ -106,11 +102,12 @@ def batches(n: int, size: int) -> Iterator[slice]:
 
 def outputs(model: Trainable, x: Array, parts: Iterable[slice], compiled: bool) -> Iterator[tuple[slice, Array]]:
     """Compute the outputs of a model batch by batch."""
+    configuration = model.configuration() if compiled else None
     for part in parts:
         batch = x[part]
         if compiled:
             spec = Spec(batch.shape, batch.dtype)
-            plan = _kept(model, ("predict", spec), partial(inference_plan, model, spec))
+            plan = _kept(model, ("predict", spec, configuration), partial(inference_plan, model, spec))
             yield part, plan.run(x=batch)["output"]
         else:
             with no_grad():
@@ -121,11 +118,12 @@ def figures(
     model: Trainable, task: Task, x: Array, y: Array, parts: Iterable[slice], compiled: bool
 ) -> Iterator[tuple[int, Figures]]:
     """Measure a model batch by batch; gives the number of samples and their figures."""
+    configuration = model.configuration() if compiled else None
     for part in parts:
         batch, labels = x[part], y[part]
         if compiled:
             specs = Spec(batch.shape, batch.dtype), Spec(labels.shape, labels.dtype)
-            key = ("evaluate", id(task.loss), *specs)
+            key = ("evaluate", id(task.loss), *specs, configuration)
             plan, made, _ = _kept(model, key, partial(_evaluation, model, task.loss, *specs))
             values: Mapping[str, Array] = plan.run(x=batch, y=labels)
             yield len(batch), measure(task, made, values["loss"].item(), values["output"], labels)
@@ -143,10 +141,9 @@ def _evaluation(model: Trainable, loss: LossFunction, x: Spec, y: Spec) -> tuple
 
 def _kept(model: Trainable, key: tuple[Hashable, ...], make: Callable[[], Any]) -> Any:
     """Give the plan that a model keeps under a key, or make it; the oldest goes when there are too many."""
-    whole = (*key, model.configuration())
     plans = model.plans
-    plan = plans.pop(whole, None) or make()
-    plans[whole] = plan
+    plan = plans.pop(key, None) or make()
+    plans[key] = plan
     while len(plans) > _MOST_PLANS:
         plans.pop(next(iter(plans)), None)
     return plan
