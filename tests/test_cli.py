@@ -120,7 +120,8 @@ def test_a_run_says_what_it_does(data, capsys):
         "  y_train  (200,)           uint8, from 0 to 9\n"
         "  x_test   (50, 28, 28)     uint8, from 0 to 255\n"
         "  y_test   (50,)            uint8, from 0 to 9\n"
-        "200 training samples, 50 test samples; one-hot labels would have shape (200, 10)\n"
+        "200 training samples, 50 test samples\n"
+        "One-hot labels have shapes (200, 10) and (50, 10)\n"
         "\n"
         "Model: 'dense'\n"
     )

@@ -1,4 +1,4 @@
-"""What the commands' arguments have in common: the models, the data, the threads, and how numbers are read."""
+"""What the commands' arguments have in common: the models, the data, how to train, and how numbers are read."""
 
 from __future__ import annotations
 
@@ -66,6 +66,17 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
     """Add the number of threads."""
     parser.add_argument("--threads", type=count, metavar="N", help="threads of the kernels; results do not depend on "
         "it (default: all cores)")  # fmt: skip
+
+
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """Add how a model is trained."""
+    add = parser.add_argument
+    add("--epochs", type=count, metavar="N", help="passes over the training images (default: 10 on the full set, "
+        "more on a small one)")  # fmt: skip
+    add("--batch-size", type=count, metavar="N", help="images a step (default: 32)")
+    add("--lr", type=rate, metavar="X", help="learning rate of SGD (default: 0.01)")
+    add("--seed", type=seed, default=0, metavar="N", help="decides the initial parameters and the order of the images "
+        "(default: %(default)s)")  # fmt: skip
 
 
 def count(text: str) -> int:

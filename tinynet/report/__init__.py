@@ -5,6 +5,7 @@ from tinynet.report.data import class_distribution, data_grid
 from tinynet.report.model import first_layer_filters, model_diagram
 from tinynet.report.predictions import confusion_heat_map, prediction_grid
 from tinynet.report.profile import profile_figure
+from tinynet.report.run import write_report
 
 __all__ = [
     "class_distribution",
@@ -15,4 +16,5 @@ __all__ = [
     "model_diagram",
     "prediction_grid",
     "profile_figure",
+    "write_report",
 ]
