@@ -36,7 +36,7 @@ def data(tmp_path_factory):
 
 
 def train(*arguments, model="softmax"):
-    return main(["train", model, "--epochs", "1", *arguments])
+    return main(["train", model, "--epochs", "1", "--no-report", *arguments])
 
 
 def metrics(directory):
@@ -72,6 +72,7 @@ def test_a_run_leaves_its_metrics_and_its_model(place, data, capsys):
         "--seed",
         "4",
     ]
+    arguments.append("--no-report")
     assert main(arguments) == 0
     directory = place / "runs" / "softmax"
     assert sorted(path.name for path in directory.iterdir()) == ["metrics.json", "model.safetensors"]
@@ -87,7 +88,11 @@ def test_a_run_leaves_its_metrics_and_its_model(place, data, capsys):
         "shuffle": True,
     }
     assert record["seed"] == 4
-    assert record["data"]["source"] == tn.datasets.load_mnist(data).source
+    loaded = tn.datasets.load_mnist(data)
+    assert record["data"]["source"] == loaded.source
+    assert record["data"]["origin"] == data
+    assert record["data"]["sha256"] == loaded.digest()
+    assert record["data"]["arrays"]["x_test"] == {"shape": [50, 28, 28], "dtype": "uint8", "min": 0, "max": 255}
     assert (record["data"]["training_samples"], record["data"]["test_samples"]) == (200, 50)
     assert list(record["history"]) == ["loss", "accuracy", "val_loss", "val_accuracy"]
     assert [len(values) for values in record["history"].values()] == [3] * 4
@@ -99,14 +104,19 @@ def test_a_run_leaves_its_metrics_and_its_model(place, data, capsys):
     assert record["machine"]["cpus"] == os.cpu_count()
     assert record["machine"]["threads"] == tn.get_num_threads()
     assert record["command"] == shlex.join(["tinynet", *arguments])
+    assert record["reproduce"] == shlex.join(["tinynet", *arguments[:-1]])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", record["finished"])
 
     model = tn.load(directory / "model.safetensors")
     _, test = tn.datasets.mnist(data)
     assert record["test"] == model.evaluate(*test)
     assert record["test"]["loss"] == record["history"]["val_loss"][-1]
+    recalls = [np.mean(model.predict(test[0]).argmax(axis=1)[test[1] == k] == k) for k in range(10)]
+    assert record["scores"]["recall"] == pytest.approx(recalls)
+    assert record["scores"]["support"] == np.bincount(test[1]).tolist()
     out, err = capsys.readouterr()
     assert err == ""
-    assert f"Test loss {record['test']['loss']:.4f}, test accuracy {record['test']['accuracy']:.4f}" in out
+    assert f"Test loss {record['test']['loss']:.4f}, test accuracy {record['test']['accuracy']:.4f}\n" in out
 
 
 def test_a_run_says_what_it_does(data, capsys):
@@ -132,16 +142,16 @@ def test_a_run_says_what_it_does(data, capsys):
 
 
 def test_the_sample_takes_more_epochs_and_says_so(capsys):
-    assert main(["train", "softmax", "--data", "sample"]) == 0
+    assert main(["train", "softmax", "--data", "sample", "--no-report"]) == 0
     out = capsys.readouterr().out
     assert "The embedded sample holds 4,000 images, so the run makes 30 epochs instead of 10.\n" in out
     assert "\nEpoch 30/30 " in out
-    accuracy = float(re.search(r"test accuracy (\d\.\d+), after", out)[1])
+    accuracy = float(re.search(r"test accuracy (\d\.\d+)\n", out)[1])
     assert accuracy > 0.87
 
 
 def test_a_small_set_of_the_users_takes_more_epochs_too(data, capsys):
-    assert main(["train", "softmax", "--data", data]) == 0
+    assert main(["train", "softmax", "--data", data, "--no-report"]) == 0
     assert "The training set holds 200 images, so the run makes 30 epochs instead of 10.\n" in capsys.readouterr().out
     assert train("--data", data) == 0
     assert "instead of" not in capsys.readouterr().out

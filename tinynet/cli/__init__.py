@@ -8,16 +8,14 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from tinynet.cli import profile, train
+from tinynet.cli import evaluate, predict, profile, report, train
 from tinynet.errors import TinynetError
 
-COMMANDS = (train, profile)  # in the order of the help
+COMMANDS = (train, evaluate, predict, report, profile)  # in the order of the help
 
 _EXAMPLES = f"""\
 examples:
-{train.EXAMPLES}\
-{profile.EXAMPLES}\
-
+{"".join(command.EXAMPLES for command in COMMANDS)}
 "tinynet <command> --help" says more about each.
 """
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 MODELS = {  # known here without what computes them, so that help comes at once
@@ -66,6 +67,17 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
     """Add the number of threads."""
     parser.add_argument("--threads", type=count, metavar="N", help="threads of the kernels; results do not depend on "
         "it (default: all cores)")  # fmt: skip
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Add the directory of a finished run."""
+    parser.add_argument("run_directory", type=Path, metavar="RUN", help="the directory of a run, such as runs/cnn")
+
+
+def add_own_data(parser: argparse.ArgumentParser) -> None:
+    """Add where the images of a finished run come from."""
+    parser.add_argument("--data", metavar="SOURCE", help="auto, full, sample, or the path of MNIST files (default: the "
+        "data of the run)")  # fmt: skip
 
 
 def add_training(parser: argparse.ArgumentParser) -> None:

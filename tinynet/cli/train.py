@@ -16,8 +16,11 @@ if TYPE_CHECKING:  # what computes is imported only once it is needed, so that h
     import argparse
 
     from tinynet.data import MNIST
+    from tinynet.metrics import Scores
+    from tinynet.model import Model
     from tinynet.recipes import Recipe
 
+CLASSES = 10
 EXAMPLES = """\
   tinynet train cnn                                the full MNIST, downloaded once, or else the embedded sample
   tinynet train dense --data sample --epochs 5     4,000 + 1,000 images, no network needed
@@ -45,6 +48,7 @@ def declare(commands: Any) -> None:
     add("--out", type=Path, metavar="DIR", help="the run directory (default: runs/<model>, or runs/<model>-2, ... if "
         "that is there already)")  # fmt: skip
     add("--force", action="store_true", help="replace the run that --out holds (default: refuse)")
+    add("--no-report", action="store_true", help="write no figures and no report; 'tinynet report' makes them later")
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -114,11 +118,13 @@ def train(
         seed=arguments.seed,
     )
     figures = model.evaluate(*test, loss=recipe.loss)
+    predicted, scores = classify(model, data)
     seconds = time.perf_counter() - started
     model.save(directory / PARAMETERS)
     record = {
         "model": recipe.name,
         "title": recipe.title,
+        "classes": CLASSES,
         "parameters": {"count": model.theta.size, "dtype": str(model.dtype)},
         "hyper_parameters": settings,
         "seed": arguments.seed,
@@ -128,20 +134,58 @@ def train(
             "sha256": data.digest(),
             "training_samples": len(data.x_train),
             "test_samples": len(data.x_test),
+            "arrays": arrays(data),
         },
         "history": history.history,
         "best_epoch": history.best_epoch,
         "test": figures,
+        "scores": {name: getattr(scores, name).tolist() for name in ("precision", "recall", "f1", "support")},
         "seconds": {"total": seconds, "by_epoch": history.seconds},
         **circumstances(),
         "command": arguments.command_line,
         "reproduce": _spelled_out(command, arguments, settings, data),
     }
     write_atomically(directory / METRICS, as_json(record))
-    print(f"\nTest loss {figures['loss']:.4f}, test accuracy {figures['accuracy']:.4f}, after {seconds:.1f} s")
-    print(f"The least test loss was that of epoch {history.best_epoch} of {history.epochs}")
+    print(f"\nThe least test loss was that of epoch {history.best_epoch} of {history.epochs}")
+    describe_result(figures, predicted, scores)
+    print(f"\nTraining and test took {seconds:.1f} s")
     print(f"Run directory: {directory} ({METRICS}, {PARAMETERS})")
+    if not arguments.no_report:
+        report(directory, record, model, data, predicted)
     return record
+
+
+def report(directory: Path, record: dict[str, Any], model: Model, data: MNIST, predicted: Any) -> None:
+    """Write the figures and the report into the run directory, and say where it is."""
+    from tinynet.report import write_report
+
+    print("Drawing the figures and writing the report ...", flush=True)
+    started = time.perf_counter()
+    names = write_report(directory, record, model, data, predicted)
+    print(f"{len(names)} files in {time.perf_counter() - started:.1f} s; open {directory / names[-1]} in a browser")
+
+
+def classify(model: Model, data: MNIST) -> tuple[Any, Scores]:
+    """Give the classes that a model takes the test images for, and its scores."""
+    from tinynet.metrics import classification_scores, confusion_matrix
+
+    predicted = model.predict(data.x_test).argmax(axis=1)
+    return predicted, classification_scores(confusion_matrix(predicted, data.y_test, CLASSES))
+
+
+def describe_result(figures: dict[str, float], predicted: Any, scores: Scores) -> None:
+    """Print what came of a test."""
+    print(f"Test loss {figures['loss']:.4f}, test accuracy {figures['accuracy']:.4f}")
+    print(f"Predictions have shape {(len(predicted), CLASSES)}\n\n{scores}")
+
+
+def arrays(data: MNIST) -> dict[str, dict[str, Any]]:
+    """Describe the arrays of a dataset: shape, dtype, least and largest value."""
+    found = {name: getattr(data, name) for name in ("x_train", "y_train", "x_test", "y_test")}
+    return {
+        name: {"shape": list(a.shape), "dtype": str(a.dtype), "min": int(a.min()), "max": int(a.max())}
+        for name, a in found.items()
+    }
 
 
 def describe_data(data: MNIST) -> None:
@@ -149,10 +193,9 @@ def describe_data(data: MNIST) -> None:
     from tinynet.data.labels import one_hot
 
     print(f"Data: {data.source}")
-    for name in ("x_train", "y_train", "x_test", "y_test"):
-        array = getattr(data, name)
-        print(f"  {name:<8} {array.shape!s:<16} {array.dtype}, from {array.min()} to {array.max()}")
-    shapes = [one_hot(labels, 10).shape for labels in (data.y_train, data.y_test)]
+    for name, array in arrays(data).items():
+        print(f"  {name:<8} {tuple(array['shape'])!s:<16} {array['dtype']}, from {array['min']} to {array['max']}")
+    shapes = [one_hot(labels, CLASSES).shape for labels in (data.y_train, data.y_test)]
     print(f"{len(data.x_train):,} training samples, {len(data.x_test):,} test samples")
     print(f"One-hot labels have shapes {shapes[0]} and {shapes[1]}")
 

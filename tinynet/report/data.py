@@ -46,13 +46,13 @@ def data_grid(images: Array, labels: Array, names: Sequence[str] | None = None, 
     >>> (x, y), _ = tn.datasets.mnist(source="sample")
     >>> figure = data_grid(x, y)
     >>> figure.get_suptitle()
-    'The first 25 of 4,000 images'
+    'First 25 of 4,000 images'
     """
     shown = grey_images("data_grid", images)[:FIRST]
     if labels.shape != images.shape[:1]:
         raise ShapeError(f"data_grid: needs a label for each of {len(images)} images, but got shape {labels.shape}")
     words = class_names(names, int(labels.max()) + 1)
-    figure = canvas(1, title or f"The first {len(shown)} of {len(images):,} images")
+    figure = canvas(1, title or f"First {len(shown)} of {len(images):,} images")
     titles = [words[int(label)] for label in labels[:FIRST]]
     mosaic(figure, shown, titles, columns=5, cmap="gray_r", vmin=images.min(), vmax=images.max())
     return figure

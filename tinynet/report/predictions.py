@@ -53,7 +53,7 @@ def prediction_grid(
     >>> import numpy as np
     >>> figure = prediction_grid(np.eye(4).reshape(1, 4, 4), np.array([7]), np.array([1]))
     >>> figure.get_suptitle(), figure.axes[0].texts[0].get_text()
-    ('The first 1 of 1 images: actual → predicted, 1 wrong', '7 → 1')
+    ('First 1 of 1 images, 1 wrong: actual → predicted', '7 → 1')
     """
     found = grey_images("prediction_grid", images)
     if not labels.shape == predicted.shape == (len(images),):
@@ -65,12 +65,10 @@ def prediction_grid(
     chosen = (wrong if mislabelled else np.arange(len(images)))[:FIRST]
     words = class_names(names, int(max(labels.max(), predicted.max())) + 1)
     if title is None and mislabelled:
-        title = (
-            f"The first {len(chosen)} of {len(wrong):,} mislabelled among {len(images):,} images: actual → predicted"
-        )
+        title = f"First {len(chosen)} of {len(wrong):,} mislabelled images: actual → predicted"
     elif title is None:
         errors = int(np.isin(chosen, wrong).sum())
-        title = f"The first {len(chosen)} of {len(images):,} images: actual → predicted, {errors} wrong"
+        title = f"First {len(chosen)} of {len(images):,} images, {errors} wrong: actual → predicted"
     figure = canvas(1, title)
     if not len(chosen):
         figure.set_size_inches(figure.get_figwidth(), 1.2)

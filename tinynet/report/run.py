@@ -64,7 +64,9 @@ def write_report(directory: Path, record: Mapping[str, Any], model: Model, data:
     size = f"{record['parameters']['count']:,} parameters"
     made: dict[str, tuple[Callable[[], Figure], str]] = {
         "data_grid": (
-            lambda: data_grid(data.x_train, data.y_train, title=f"The first 25 of {n_train:,} training images"),
+            lambda: data_grid(
+                data.x_train, data.y_train, title=f"First {min(25, n_train)} of {n_train:,} training images"
+            ),
             f"The first 25 training images with their labels: {', '.join(map(str, data.y_train[:25]))}.",
         ),
         "class_distribution": (
