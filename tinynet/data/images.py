@@ -114,6 +114,8 @@ def _png(data: bytes, name: str) -> tuple[Array, list[str]]:
                 pixels = np.asarray(image if deep else image.convert("RGBA"), np.float64)
     except FileFormatError:
         raise
+    except Image.DecompressionBombError as error:
+        raise damaged(name, "an enormous image", f"at most {MAX_PIXELS:,} pixels", "Make it smaller.") from error
     except Exception as error:  # Pillow raises a dozen classes on damaged images, from SyntaxError to struct.error
         raise damaged(name, f"the PNG image cannot be decoded ({str(error)[:80]})", "a valid PNG image") from error
     if deep:
@@ -184,13 +186,16 @@ def _fit(ink: Array) -> Array:
 
 
 def _centre(digit: Array) -> Array:
-    """Put a small image into one of 28 x 28, with its centre of mass in the middle, as far as there is room."""
+    """Put a small image into one of 28 x 28, with its centre of mass in the middle, as far as there is room.
+
+    The middle is at pixel 14, counted from 0: in MNIST all centres of mass lie from 13.48 to 14.50.
+    """
     height, width = digit.shape
     mass = digit.sum()
     y = (digit.sum(axis=1) @ np.arange(height)) / mass
     x = (digit.sum(axis=0) @ np.arange(width)) / mass
-    top = int(np.clip(round((SIZE - 1) / 2 - y), 0, SIZE - height))
-    left = int(np.clip(round((SIZE - 1) / 2 - x), 0, SIZE - width))
+    top = int(np.clip(round(SIZE / 2 - y), 0, SIZE - height))
+    left = int(np.clip(round(SIZE / 2 - x), 0, SIZE - width))
     canvas = np.zeros((SIZE, SIZE))
     canvas[top : top + height, left : left + width] = digit
     return canvas
