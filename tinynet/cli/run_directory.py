@@ -8,6 +8,7 @@ import math
 import os
 import platform
 import tempfile
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -21,17 +22,19 @@ if TYPE_CHECKING:  # what computes is imported only once it is needed, so that h
 METRICS, PARAMETERS = "metrics.json", "model.safetensors"
 
 
-def claim(out: Path | None, model: str, force: bool) -> tuple[Path, bool]:
+def claim(out: Path | None, name: str, force: bool, files: Sequence[str] = (METRICS, PARAMETERS)) -> tuple[Path, bool]:
     """Find and make the run directory, before anything is computed.
 
     Parameters
     ----------
     out : path-like, optional
-        The directory that the user named; ``runs/<model>``, or the first of -2, -3, ... that is free, by default.
-    model : str
-        What is trained.
+        The directory that the user named; ``runs/<name>``, or the first of -2, -3, ... that is free, by default.
+    name : str
+        Of what is trained.
     force : bool
         Take a directory that holds a run already.
+    files : sequence of str
+        What makes a directory one that holds a run.
 
     Returns
     -------
@@ -45,12 +48,12 @@ def claim(out: Path | None, model: str, force: bool) -> tuple[Path, bool]:
     WriteError
         If it holds a run already, or cannot be made or written to.
     """
-    wanted = out or Path("runs") / model
+    wanted = out or Path("runs") / name
     try:
         if out is None:
             wanted.parent.mkdir(exist_ok=True)
             return _fresh(wanted), True
-        held = [name for name in (METRICS, PARAMETERS) if (out / name).exists()]
+        held = [file for file in files if (out / file).exists()]
         if held and not force:
             raise WriteError(
                 errno.EEXIST,
@@ -206,15 +209,27 @@ def open_run(directory: Path) -> Run:
         raise ArgumentError(
             f"{directory} {what}; give the directory of a finished run, as 'tinynet train' names it at its end"
         )
-    path = directory / METRICS
-    try:
-        record = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:
-        raise FileFormatError(f"{path} cannot be read ({error}); train again, or restore it from a copy") from error
+    return Run(directory, read_record(directory), load(directory / PARAMETERS))
+
+
+def read_record(directory: Path) -> dict[str, Any]:
+    """Read and check what ``metrics.json`` says of a finished run; errors as for `open_run`."""
+    record = read_json(directory / METRICS)
     wrong = _misfit(record, _SCHEMA, "")
     if wrong:
-        raise FileFormatError(f"{path} is no record that this version of tinynet wrote: {wrong}; train again")
-    return Run(directory, record, load(directory / PARAMETERS))
+        raise FileFormatError(
+            f"{directory / METRICS} is no record that this version of tinynet wrote: {wrong}; train again"
+        )
+    assert isinstance(record, dict)
+    return record
+
+
+def read_json(path: Path) -> Any:
+    """Read a record that `as_json` wrote; a FileFormatError says that it is damaged."""
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise FileFormatError(f"{path} cannot be read ({error}); train again, or restore it from a copy") from error
 
 
 def _misfit(value: Any, expected: Any, where: str) -> str:
