@@ -7,13 +7,14 @@ from tinynet.data.labels import one_hot
 from tinynet.gradcheck import check_gradients
 from tinynet.layers import Conv2D, Dense, Flatten, Input, Layer, MaxPool, ReLU, Sigmoid, Softmax
 from tinynet.model import Model, Sequential, load
-from tinynet.optim import SGD, Optimizer
+from tinynet.optim import SGD, Adam, Optimizer
 from tinynet.threads import get_num_threads, set_num_threads
 from tinynet.training import History
 
 # fmt: off
 __all__ = [
     "SGD",
+    "Adam",
     "Conv2D",
     "Dense",
     "Flatten",
