@@ -179,7 +179,11 @@ def read(path: str | os.PathLike[str], known: Mapping[str, Any], model_type: typ
 
 
 def read_run(
-    path: str | os.PathLike[str], model: Layer, parameters: Mapping[str, Tensor], form: Any
+    path: str | os.PathLike[str],
+    model: Layer,
+    parameters: Mapping[str, Tensor],
+    arrays: Mapping[str, Array],
+    check: Callable[[Any], None],
 ) -> tuple[dict[str, Array], Any, dict[str, Array]]:
     """Read a checkpoint for a model that is there already.
 
@@ -191,8 +195,10 @@ def read_run(
         The same model as the one that was saved, made in the same way.
     parameters : mapping of str to Tensor
         Its parameters by name.
-    form : object
-        What the state of the run must look like; see `conforms`.
+    arrays : mapping of str to ndarray
+        What the arrays that go with the run must be like: names, shapes and dtypes.
+    check : callable
+        Takes the state of the run, and raises a CheckpointError if it is none; before any tensor is read.
 
     Returns
     -------
@@ -206,7 +212,7 @@ def read_run(
     Raises
     ------
     CheckpointError
-        If the file is damaged, foreign, of a newer format, holds no run, or one of another model.
+        If the file is damaged, foreign, of a newer format, holds no run, or one that does not fit.
     FileNotFoundError
         If there is no such file.
     """
@@ -218,19 +224,26 @@ def read_run(
                 f"{path} holds a run of another model than {model}: its layers, their arguments or its seed differ; "
                 "make the model as it was made for that run"
             )
-        file.check(parameters)
         try:
             run = _decode(json.loads(file.metadata["run"]), {}, [])
         except Exception as error:  # a text that makes no sense can fail in any way
             raise CheckpointError(f"{path} is damaged: its state of the run makes no sense ({error!r})") from error
-        if not conforms(run, form):
-            raise CheckpointError(f"{path} is damaged: its state of the run is not complete, or not of the right types")
-        extra = {name.removeprefix(_ARRAYS): file.array(name) for name in file.beside}
-        return {name: file.array(name) for name in file.parameters}, run, extra
+        try:
+            check(run)
+        except CheckpointError as error:
+            raise CheckpointError(f"{path}: {error}") from error
+        file.check(parameters)
+        beside = {_ARRAYS + name: array for name, array in arrays.items()}
+        if set(file.beside) != set(beside):
+            raise CheckpointError(f"{path} is damaged: of the run it has the arrays {file.beside}, not {list(beside)}")
+        for name, array in beside.items():
+            file.check_tensor(name, array.shape, array.dtype)
+        kept = {name: file.array(_ARRAYS + name) for name in arrays}
+        return {name: file.array(name) for name in parameters}, run, kept
 
 
 def conforms(value: Any, form: Any) -> bool:
-    """Tell whether a value has a form: a type, a tuple of forms of which one must fit, or a list or dictionary of forms.
+    """Tell whether a value has a form: a type, a tuple of forms of which one fits, a list or a dictionary of forms.
 
     Parameters
     ----------
@@ -289,12 +302,17 @@ class _File:
                 f"{self.path} does not fit its own architecture: it lacks {missing} and has {extra} besides"
             )
         for name, p in parameters.items():
-            part = self.tensors.get_slice(name)
-            if part.get_shape() != list(p.shape) or part.get_dtype() != {4: "F32", 8: "F64"}[p.dtype.itemsize]:
-                raise CheckpointError(
-                    f"{self.path} does not fit its own architecture: {name} has shape {part.get_shape()} and dtype "
-                    f"{part.get_dtype()}, expected {list(p.shape)} in {p.dtype}"
-                )
+            self.check_tensor(name, p.shape, p.dtype)
+
+    def check_tensor(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+        """Check the shape and the dtype of a tensor of the file."""
+        part = self.tensors.get_slice(name)
+        kind = "BOOL" if dtype.kind == "b" else f"{dtype.kind.upper()}{8 * dtype.itemsize}"
+        if part.get_shape() != list(shape) or part.get_dtype() != kind:
+            raise CheckpointError(
+                f"{self.path} does not fit its own architecture: {name} has shape {part.get_shape()} and dtype "
+                f"{part.get_dtype()}, expected {list(shape)} in {dtype}"
+            )
 
     def array(self, name: str) -> Array:
         """Read a tensor."""
