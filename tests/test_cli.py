@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tinynet import cli, files, threads
-from tinynet.cli import main
+from tinynet import files, threads
+from tinynet.cli import main, run_directory
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ def data(tmp_path_factory):
 
 
 def train(*arguments, model="softmax"):
-    return main(["train", model, "--epochs", "1", *arguments])
+    return main(["train", model, "--epochs", "1", "--no-report", *arguments])
 
 
 def metrics(directory):
@@ -72,6 +72,7 @@ def test_a_run_leaves_its_metrics_and_its_model(place, data, capsys):
         "--seed",
         "4",
     ]
+    arguments.append("--no-report")
     assert main(arguments) == 0
     directory = place / "runs" / "softmax"
     assert sorted(path.name for path in directory.iterdir()) == ["metrics.json", "model.safetensors"]
@@ -87,7 +88,11 @@ def test_a_run_leaves_its_metrics_and_its_model(place, data, capsys):
         "shuffle": True,
     }
     assert record["seed"] == 4
-    assert record["data"]["source"] == tn.datasets.load_mnist(data).source
+    loaded = tn.datasets.load_mnist(data)
+    assert record["data"]["source"] == loaded.source
+    assert record["data"]["origin"] == data
+    assert record["data"]["sha256"] == loaded.digest()
+    assert record["data"]["arrays"]["x_test"] == {"shape": [50, 28, 28], "dtype": "uint8", "min": 0, "max": 255}
     assert (record["data"]["training_samples"], record["data"]["test_samples"]) == (200, 50)
     assert list(record["history"]) == ["loss", "accuracy", "val_loss", "val_accuracy"]
     assert [len(values) for values in record["history"].values()] == [3] * 4
@@ -99,14 +104,19 @@ def test_a_run_leaves_its_metrics_and_its_model(place, data, capsys):
     assert record["machine"]["cpus"] == os.cpu_count()
     assert record["machine"]["threads"] == tn.get_num_threads()
     assert record["command"] == shlex.join(["tinynet", *arguments])
+    assert record["reproduce"] == shlex.join(["tinynet", *arguments[:-1]])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", record["finished"])
 
     model = tn.load(directory / "model.safetensors")
     _, test = tn.datasets.mnist(data)
     assert record["test"] == model.evaluate(*test)
     assert record["test"]["loss"] == record["history"]["val_loss"][-1]
+    recalls = [np.mean(model.predict(test[0]).argmax(axis=1)[test[1] == k] == k) for k in range(10)]
+    assert record["scores"]["recall"] == pytest.approx(recalls)
+    assert record["scores"]["support"] == np.bincount(test[1]).tolist()
     out, err = capsys.readouterr()
     assert err == ""
-    assert f"Test loss {record['test']['loss']:.4f}, test accuracy {record['test']['accuracy']:.4f}" in out
+    assert f"Test loss {record['test']['loss']:.4f}, test accuracy {record['test']['accuracy']:.4f}\n" in out
 
 
 def test_a_run_says_what_it_does(data, capsys):
@@ -120,7 +130,8 @@ def test_a_run_says_what_it_does(data, capsys):
         "  y_train  (200,)           uint8, from 0 to 9\n"
         "  x_test   (50, 28, 28)     uint8, from 0 to 255\n"
         "  y_test   (50,)            uint8, from 0 to 9\n"
-        "200 training samples, 50 test samples; one-hot labels would have shape (200, 10)\n"
+        "200 training samples, 50 test samples\n"
+        "One-hot labels have shapes (200, 10) and (50, 10)\n"
         "\n"
         "Model: 'dense'\n"
     )
@@ -131,16 +142,16 @@ def test_a_run_says_what_it_does(data, capsys):
 
 
 def test_the_sample_takes_more_epochs_and_says_so(capsys):
-    assert main(["train", "softmax", "--data", "sample"]) == 0
+    assert main(["train", "softmax", "--data", "sample", "--no-report"]) == 0
     out = capsys.readouterr().out
     assert "The embedded sample holds 4,000 images, so the run makes 30 epochs instead of 10.\n" in out
     assert "\nEpoch 30/30 " in out
-    accuracy = float(re.search(r"test accuracy (\d\.\d+), after", out)[1])
+    accuracy = float(re.search(r"test accuracy (\d\.\d+)\n", out)[1])
     assert accuracy > 0.87
 
 
 def test_a_small_set_of_the_users_takes_more_epochs_too(data, capsys):
-    assert main(["train", "softmax", "--data", data]) == 0
+    assert main(["train", "softmax", "--data", data, "--no-report"]) == 0
     assert "The training set holds 200 images, so the run makes 30 epochs instead of 10.\n" in capsys.readouterr().out
     assert train("--data", data) == 0
     assert "instead of" not in capsys.readouterr().out
@@ -228,7 +239,7 @@ def test_a_place_where_nothing_can_be_written_is_told_before_anything_is_compute
     def read_only(**_):
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr(cli.tempfile, "TemporaryFile", read_only)
+    monkeypatch.setattr(run_directory.tempfile, "TemporaryFile", read_only)
     monkeypatch.setattr(tn.data, "load_mnist", lambda source: pytest.fail("refused only after the data was read"))
     assert train("--data", data, "--out", "mine") == 1
     assert failure(capsys) == (
@@ -333,7 +344,8 @@ def test_stopping_ends_with_130_and_leaves_nothing(place, data, capsys, monkeypa
 
 def test_numbers_that_json_has_no_words_for_become_null():
     record = {"a": [1.5, float("nan"), {"b": float("-inf")}], "c": "nan", "d": 3, "e": None, "f": True}
-    assert json.loads(cli.as_json(record)) == {"a": [1.5, None, {"b": None}], "c": "nan", "d": 3, "e": None, "f": True}
+    written = {"a": [1.5, None, {"b": None}], "c": "nan", "d": 3, "e": None, "f": True}
+    assert json.loads(run_directory.as_json(record)) == written
 
 
 # --- help

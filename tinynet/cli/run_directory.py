@@ -1,0 +1,266 @@
+"""The run directory: what is in it, how it is claimed, how its record is written and read."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import platform
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tinynet.errors import ArgumentError, FileFormatError, WriteError
+
+if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
+    from tinynet.data import MNIST
+    from tinynet.model import Model
+
+METRICS, PARAMETERS = "metrics.json", "model.safetensors"
+
+
+def claim(out: Path | None, model: str, force: bool) -> tuple[Path, bool]:
+    """Find and make the run directory, before anything is computed.
+
+    Parameters
+    ----------
+    out : path-like, optional
+        The directory that the user named; ``runs/<model>``, or the first of -2, -3, ... that is free, by default.
+    model : str
+        What is trained.
+    force : bool
+        Take a directory that holds a run already.
+
+    Returns
+    -------
+    path : pathlib.Path
+        The directory, which is there and can be written to.
+    created : bool
+        Whether it is new.
+
+    Raises
+    ------
+    WriteError
+        If it holds a run already, or cannot be made or written to.
+    """
+    wanted = out or Path("runs") / model
+    try:
+        if out is None:
+            wanted.parent.mkdir(exist_ok=True)
+            return _fresh(wanted), True
+        held = [name for name in (METRICS, PARAMETERS) if (out / name).exists()]
+        if held and not force:
+            raise WriteError(
+                errno.EEXIST,
+                f"{out} holds a run already ({' and '.join(held)}); choose another directory with --out, or pass "
+                "--force to replace it",
+            )
+        created = not out.exists()
+        out.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=out).close()  # raises if nothing can be written here
+        return out, created
+    except WriteError:
+        raise
+    except OSError as error:
+        raise WriteError(
+            error.errno,
+            f"the run directory {wanted} cannot be made or written to ({error.strerror or error}); choose another one "
+            "with --out",
+        ) from error
+
+
+def _fresh(wanted: Path) -> Path:
+    """Make the directory, or the first of -2, -3, ... that is not there yet: two runs at once never share one."""
+    path, number = wanted, 1
+    while True:
+        try:
+            path.mkdir()
+        except FileExistsError:
+            number += 1
+            path = wanted.with_name(f"{wanted.name}-{number}")
+        else:
+            return path
+
+
+def circumstances() -> dict[str, Any]:
+    """Give what else a result depends on.
+
+    Returns
+    -------
+    dict
+        "versions" of tinynet, Python and the libraries that compute; "machine": the platform, its cores, the threads;
+        "finished": the time, in UTC.
+    """
+    from importlib.metadata import version
+
+    from tinynet import __version__
+    from tinynet.threads import get_num_threads
+
+    libraries = {name: version(name) for name in ("numpy", "numba", "scipy")}
+    return {
+        "versions": {"tinynet": __version__, "python": platform.python_version(), **libraries},
+        "machine": {"platform": platform.platform(), "cpus": os.cpu_count(), "threads": get_num_threads()},
+        "finished": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+    }
+
+
+def as_json(value: Any) -> bytes:
+    r"""Write a record as JSON, with null for NaN and infinity, which JSON has no words for.
+
+    Parameters
+    ----------
+    value : dict
+        Of texts, numbers, lists and dictionaries.
+
+    Returns
+    -------
+    bytes
+        Indented, in ASCII, with a line end.
+
+    Examples
+    --------
+    >>> as_json({"loss": [0.5, float("nan")]})
+    b'{\n  "loss": [\n    0.5,\n    null\n  ]\n}\n'
+    """
+    return (json.dumps(_finite(value), indent=2, allow_nan=False) + "\n").encode("ascii")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+# --- reading
+
+
+class Run(NamedTuple):
+    """A finished run, as its directory holds it.
+
+    Attributes
+    ----------
+    directory : pathlib.Path
+        Where it is.
+    record : dict
+        What ``metrics.json`` says.
+    model : Model
+        With the parameters that the run kept.
+    """
+
+    directory: Path
+    record: dict[str, Any]
+    model: Model
+
+
+# What a record must hold for a run to be evaluated and reported on.
+_NUMBER = (int, float)
+_SCHEMA: dict[str, Any] = {
+    "model": str,
+    "title": str,
+    "classes": int,
+    "parameters": {"count": int, "dtype": str},
+    "hyper_parameters": {"loss": str, "epochs": int},
+    "seed": int,
+    "data": {"source": str, "origin": str, "sha256": str, "arrays": dict},
+    "history": dict,
+    "best_epoch": int,
+    "test": {"loss": _NUMBER, "accuracy": _NUMBER},
+    "seconds": {"total": _NUMBER, "by_epoch": list},
+    "versions": {"tinynet": str},
+    "machine": {"platform": str, "cpus": int, "threads": int},
+    "finished": str,
+    "command": str,
+    "reproduce": str,
+}
+
+
+def open_run(directory: Path) -> Run:
+    """Read a run directory.
+
+    Parameters
+    ----------
+    directory : pathlib.Path
+        As ``tinynet train`` left it.
+
+    Returns
+    -------
+    Run
+        Its record and its model.
+
+    Raises
+    ------
+    ArgumentError
+        If it is no directory, or holds no finished run.
+    FileFormatError, CheckpointError
+        If a file in it is damaged, or of a newer version.
+    """
+    from tinynet.model import load
+
+    missing = [name for name in (METRICS, PARAMETERS) if not (directory / name).is_file()]
+    if missing:
+        what = f"has no {' and no '.join(missing)}" if directory.is_dir() else "is no directory"
+        raise ArgumentError(
+            f"{directory} {what}; give the directory of a finished run, as 'tinynet train' names it at its end"
+        )
+    path = directory / METRICS
+    try:
+        record = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise FileFormatError(f"{path} cannot be read ({error}); train again, or restore it from a copy") from error
+    wrong = _misfit(record, _SCHEMA, "")
+    if wrong:
+        raise FileFormatError(f"{path} is no record that this version of tinynet wrote: {wrong}; train again")
+    return Run(directory, record, load(directory / PARAMETERS))
+
+
+def _misfit(value: Any, expected: Any, where: str) -> str:
+    """Say what is wrong with a record, if anything is."""
+    if not isinstance(expected, dict):
+        fits = isinstance(value, expected) and not isinstance(value, bool)
+        return "" if fits else f"{where[1:]} is missing, or of another type than it should be"
+    if not isinstance(value, dict):
+        return f"{where[1:] or 'it'} is no object"
+    found = (_misfit(value.get(key), part, f"{where}.{key}") for key, part in expected.items())
+    return next(filter(None, found), "")
+
+
+def load_data(run: Run, source: str | None, same: bool) -> MNIST:
+    """Read the data of a run, or others that the user names.
+
+    Parameters
+    ----------
+    run : Run
+        As from `open_run`.
+    source : str, optional
+        As ``--data`` takes it; what the run used by default.
+    same : bool
+        Refuse data that are not the run's own; otherwise it is only said.
+
+    Returns
+    -------
+    MNIST
+        The data.
+
+    Raises
+    ------
+    ArgumentError
+        If the data are not there any more, or not those of the run.
+    DatasetError, FileFormatError
+        As `tinynet.data.load_mnist`.
+    """
+    from tinynet.data import load_mnist
+
+    origin = run.record["data"]["origin"]
+    if source is None and origin != "sample" and not Path(origin).exists():
+        raise ArgumentError(f"the data of the run, {origin}, are not there any more; name them with --data")
+    data = load_mnist(origin if source is None else source)
+    if data.digest() != run.record["data"]["sha256"]:
+        told = f"{data.source} are not the data of the run, which were {run.record['data']['source']}"
+        if same:
+            raise ArgumentError(f"{told}; name those with --data")
+        print(f"Note: {told}")
+    return data
