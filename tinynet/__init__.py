@@ -7,24 +7,30 @@ from tinynet.data.labels import one_hot
 from tinynet.gradcheck import check_gradients
 from tinynet.layers import Conv2D, Dense, Flatten, Input, Layer, MaxPool, ReLU, Sigmoid, Softmax
 from tinynet.model import Model, Sequential, load
-from tinynet.optim import SGD, Optimizer
+from tinynet.optim import SGD, Adam, Optimizer
 from tinynet.threads import get_num_threads, set_num_threads
-from tinynet.training import History
+from tinynet.training import Checkpoint, CSVLogger, EarlyStopping, History, LearningRateSchedule, Run
 
 # fmt: off
 __all__ = [
     "SGD",
+    "Adam",
+    "CSVLogger",
+    "Checkpoint",
     "Conv2D",
     "Dense",
+    "EarlyStopping",
     "Flatten",
     "History",
     "Input",
     "Layer",
+    "LearningRateSchedule",
     "MaxPool",
     "Model",
     "Op",
     "Optimizer",
     "ReLU",
+    "Run",
     "Sequential",
     "Sigmoid",
     "Softmax",
