@@ -64,7 +64,7 @@ def change(directory, change):
 
 def test_a_run_leaves_every_figure_the_scores_and_the_page(place):
     left = {path.name for path in (place / "run").iterdir()}
-    assert left - {"metrics.json", "model.safetensors"} == REPORT
+    assert left - {"metrics.json", "best.safetensors", "last.safetensors"} == REPORT
     for name in FIGURES:
         with Image.open(place / "run" / f"{name}.png") as image:
             assert image.width == 1120  # 5.6 inches, 200 points each
@@ -145,7 +145,7 @@ def test_predict_gives_the_class_of_test_images_with_its_probability(command, pl
     np.save(place / "b.npy", 255 - images[1])
     code, out, err = command("predict", "run", "a.png", "b.npy")
     assert (code, err) == (0, "")
-    model = tn.load(place / "run" / "model.safetensors")
+    model = tn.load(place / "run" / "best.safetensors")
     for name, row in zip(("a.png", "b.npy"), model.predict(images[:2]), strict=True):
         line = re.search(rf"^{name} +(.*)$", out, re.MULTILINE)[1].split()
         assert line == [str(row.argmax()), *(f"{p:.3f}" for p in row)]
@@ -167,7 +167,7 @@ def test_an_image_that_cannot_be_read_ends_with_1_before_anything_is_printed(com
 @pytest.mark.parametrize("words", [("evaluate", "{}"), ("report", "{}"), ("predict", "{}", "a.png")])
 @pytest.mark.parametrize(
     ("directory", "message"),
-    [("no", "no is no directory; give"), (".", r"\. has no metrics\.json and no model\.safetensors; give")],
+    [("no", "no is no directory; give"), (".", r"\. has no metrics\.json and no best\.safetensors; give")],
 )
 def test_what_is_no_run_is_told(words, directory, message, command):
     code, out, err = command(*(word.format(directory) for word in words))
@@ -203,8 +203,8 @@ def test_a_record_that_lacks_a_part_is_told(command, place):
 
 
 def test_a_damaged_model_is_told(command, place):
-    path = place / "run" / "model.safetensors"
+    path = place / "run" / "best.safetensors"
     path.write_bytes(path.read_bytes()[:1000])
     code, _, err = command("evaluate", "run")
     assert code == 1
-    assert "model.safetensors" in err
+    assert "best.safetensors" in err

@@ -18,20 +18,23 @@ if TYPE_CHECKING:  # what computes is imported only once it is needed, so that h
     from tinynet.data import MNIST
     from tinynet.model import Model
 
-METRICS, PARAMETERS = "metrics.json", "model.safetensors"
+METRICS, BEST, LAST = "metrics.json", "best.safetensors", "last.safetensors"
 
 
-def claim(out: Path | None, model: str, force: bool) -> tuple[Path, bool]:
+def claim(out: Path | None, model: str, replace: bool, resume: bool = False) -> tuple[Path, bool]:
     """Find and make the run directory, before anything is computed.
 
     Parameters
     ----------
     out : path-like, optional
-        The directory that the user named; ``runs/<model>``, or the first of -2, -3, ... that is free, by default.
+        The directory that the user named; by default ``runs/<model>``, or the first of -2, -3, ... that is free, unless
+        a run is resumed.
     model : str
         What is trained.
-    force : bool
-        Take a directory that holds a run already.
+    replace : bool
+        Take a directory that holds a run already, whose files are replaced.
+    resume : bool
+        Take a directory that holds a run already, which goes on.
 
     Returns
     -------
@@ -47,20 +50,20 @@ def claim(out: Path | None, model: str, force: bool) -> tuple[Path, bool]:
     """
     wanted = out or Path("runs") / model
     try:
-        if out is None:
+        if out is None and not resume:
             wanted.parent.mkdir(exist_ok=True)
             return _fresh(wanted), True
-        held = [name for name in (METRICS, PARAMETERS) if (out / name).exists()]
-        if held and not force:
+        held = [name for name in (METRICS, BEST, LAST) if (wanted / name).exists()]
+        if held and not replace and not resume:
             raise WriteError(
                 errno.EEXIST,
-                f"{out} holds a run already ({' and '.join(held)}); choose another directory with --out, or pass "
-                "--force to replace it",
+                f"{wanted} holds a run already ({', '.join(held)}); choose another directory with --out, pass --resume "
+                "to go on with it or --force to replace it",
             )
-        created = not out.exists()
-        out.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=out).close()  # raises if nothing can be written here
-        return out, created
+        created = not wanted.exists()
+        wanted.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=wanted).close()  # raises if nothing can be written here
+        return wanted, created
     except WriteError:
         raise
     except OSError as error:
@@ -148,7 +151,7 @@ class Run(NamedTuple):
     record : dict
         What ``metrics.json`` says.
     model : Model
-        With the parameters that the run kept.
+        With the parameters of the best epoch.
     """
 
     directory: Path
@@ -200,7 +203,7 @@ def open_run(directory: Path) -> Run:
     """
     from tinynet.model import load
 
-    missing = [name for name in (METRICS, PARAMETERS) if not (directory / name).is_file()]
+    missing = [name for name in (METRICS, BEST) if not (directory / name).is_file()]
     if missing:
         what = f"has no {' and no '.join(missing)}" if directory.is_dir() else "is no directory"
         raise ArgumentError(
@@ -214,7 +217,7 @@ def open_run(directory: Path) -> Run:
     wrong = _misfit(record, _SCHEMA, "")
     if wrong:
         raise FileFormatError(f"{path} is no record that this version of tinynet wrote: {wrong}; train again")
-    return Run(directory, record, load(directory / PARAMETERS))
+    return Run(directory, record, load(directory / BEST))
 
 
 def _misfit(value: Any, expected: Any, where: str) -> str:
