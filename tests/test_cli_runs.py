@@ -64,7 +64,7 @@ def change(directory, change):
 
 def test_a_run_leaves_every_figure_the_scores_and_the_page(place):
     left = {path.name for path in (place / "run").iterdir()}
-    assert left - {"metrics.json", "model.safetensors"} == REPORT
+    assert left - {"metrics.json", "best.safetensors", "last.safetensors"} == REPORT
     for name in FIGURES:
         with Image.open(place / "run" / f"{name}.png") as image:
             assert image.width == 1120  # 5.6 inches, 200 points each
@@ -145,7 +145,7 @@ def test_predict_gives_the_class_of_test_images_with_its_probability(command, pl
     np.save(place / "b.npy", 255 - images[1])
     code, out, err = command("predict", "run", "a.png", "b.npy")
     assert (code, err) == (0, "")
-    model = tn.load(place / "run" / "model.safetensors")
+    model = tn.load(place / "run" / "best.safetensors")
     for name, row in zip(("a.png", "b.npy"), model.predict(images[:2]), strict=True):
         line = re.search(rf"^{name} +(.*)$", out, re.MULTILINE)[1].split()
         assert line == [str(row.argmax()), *(f"{p:.3f}" for p in row)]
@@ -167,7 +167,7 @@ def test_an_image_that_cannot_be_read_ends_with_1_before_anything_is_printed(com
 @pytest.mark.parametrize("words", [("evaluate", "{}"), ("report", "{}"), ("predict", "{}", "a.png")])
 @pytest.mark.parametrize(
     ("directory", "message"),
-    [("no", "no is no directory; give"), (".", r"\. has no metrics\.json and no model\.safetensors; give")],
+    [("no", "no is no directory; give"), (".", r"\. has no metrics\.json and no best\.safetensors; give")],
 )
 def test_what_is_no_run_is_told(words, directory, message, command):
     code, out, err = command(*(word.format(directory) for word in words))
@@ -181,9 +181,9 @@ def test_what_is_no_run_is_told(words, directory, message, command):
         (b"{", "cannot be read"),
         (b"\xff\xfe", "cannot be read"),
         (b"[" * 100_000, "cannot be read"),
-        (b"[]", "it is no object"),
-        (b"{}", "model is missing, or of another type"),
-        (b'{"model": 3}', "model is missing, or of another type"),
+        (b"[]", "model is missing, or of another form"),
+        (b"{}", "model is missing, or of another form"),
+        (b'{"model": 3}', "model is missing, or of another form"),
     ],
 )
 def test_a_damaged_record_is_told(content, message, command, place):
@@ -199,12 +199,21 @@ def test_a_record_that_lacks_a_part_is_told(command, place):
     change(place / "run", lambda found: found["data"].pop("sha256"))
     code, _, err = command("report", "run")
     assert code == 1
-    assert "data.sha256 is missing, or of another type than it should be; train again" in err
+    assert "data is missing, or of another form than it should be; train again" in err
 
 
 def test_a_damaged_model_is_told(command, place):
-    path = place / "run" / "model.safetensors"
+    path = place / "run" / "best.safetensors"
     path.write_bytes(path.read_bytes()[:1000])
     code, _, err = command("evaluate", "run")
     assert code == 1
-    assert "model.safetensors" in err
+    assert "best.safetensors" in err
+
+
+def test_a_model_that_the_record_does_not_speak_of_is_told(command, place):
+    model = tn.load(place / "run" / "best.safetensors")
+    model.theta[0] += 1
+    model.save(place / "run" / "best.safetensors")
+    code, _, err = command("evaluate", "run")
+    assert code == 1
+    assert "run/best.safetensors does not hold the parameters that metrics.json speaks of" in err

@@ -45,8 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         text = (error.strerror if isinstance(error, OSError) else None) or str(error)
         print("tinynet: error:", " ".join(text.split()), file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        print("\ntinynet: stopped; nothing was saved", file=sys.stderr)
+    except KeyboardInterrupt as stop:
+        print(f"\ntinynet: {str(stop) or 'stopped; nothing was saved'}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # whoever read the output, such as head, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -91,6 +91,12 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         "(default: %(default)s)")  # fmt: skip
 
 
+def add_checkpoints(parser: argparse.ArgumentParser) -> None:
+    """Add how often a run is saved."""
+    parser.add_argument("--checkpoint-seconds", type=rate, default=30.0, metavar="S", help="save the run after so many "
+        "seconds, and after each epoch (default: %(default)g)")  # fmt: skip
+
+
 def count(text: str) -> int:
     """Read a whole number of 1 or more."""
     return _whole(text, 1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tinynet.cli.arguments import add_command, add_own_data, add_run, add_threads
-from tinynet.cli.run_directory import PARAMETERS, load_data, open_run
+from tinynet.cli.run_directory import BEST, load_data, open_run
 from tinynet.cli.train import classify, describe_result
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
         set_num_threads(arguments.threads)
     found = open_run(arguments.run_directory)
     data = load_data(found, arguments.data, same=False)
-    print(f"Model: {found.record['title']}, {found.directory / PARAMETERS}")
+    print(f"Model: {found.record['title']}, {found.directory / BEST}")
     print(f"Data: {data.source}; {len(data.x_test):,} test images")
     figures = found.model.evaluate(data.x_test, data.y_test, loss=found.record["hyper_parameters"]["loss"])
     describe_result(figures, *classify(found.model, data))

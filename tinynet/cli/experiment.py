@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tinynet.cli.arguments import add_command, add_data, add_threads, add_training
+from tinynet.cli.arguments import add_checkpoints, add_command, add_data, add_threads, add_training
 from tinynet.cli.run_directory import METRICS, as_json, claim, read_json, read_record
 from tinynet.cli.train import describe_data, hyper_parameters, train
 from tinynet.files import write_atomically
@@ -18,6 +18,7 @@ EXPERIMENT, TABLE, PICTURE = "experiment.json", "comparison.txt", "comparison.pn
 ACTIVATIONS = ("linear", "relu", "sigmoid", "tanh")
 EXAMPLES = """\
   tinynet experiment dense --variant 512,256:linear --variant 128,64:relu
+  tinynet experiment dense --resume                goes on with an experiment that was stopped
 """
 
 
@@ -64,9 +65,11 @@ def declare(commands: Any) -> None:
     add_threads(parser)
     add("--out", type=Path, metavar="DIR", help="the directory of the experiment (default: runs/experiment-dense, or "
         "with -2, ... if that is there already)")  # fmt: skip
-    add("--force", action="store_true", help="replace the experiment that --out holds (default: refuse)")
-    add("--resume", action="store_true", help="go on with the experiment that --out, or else runs/experiment-dense, "
-        "holds; start it if there is none")  # fmt: skip
+    held = parser.add_mutually_exclusive_group()
+    held.add_argument("--resume", action="store_true", help="go on with the experiment that --out holds (default: "
+        "runs/experiment-dense), which was stopped; start it if there is none")  # fmt: skip
+    held.add_argument("--force", action="store_true", help="replace the experiment that --out holds (default: refuse)")
+    add_checkpoints(parser)
     add("--no-report", action="store_true", help="write no figures and no report of each variant")
 
 
@@ -94,7 +97,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise ArgumentError(f"--variant {twice[0]} is given twice; each network must differ from the others")
     if arguments.threads is not None:
         set_num_threads(arguments.threads)
-    directory = _directory(arguments)
+    directory, _ = claim(arguments.out, _NAME, arguments.force, arguments.resume, (EXPERIMENT,))
     data = load_mnist(arguments.data)
     plan = {
         "model": "dense",
@@ -118,14 +121,6 @@ def run(arguments: argparse.Namespace) -> None:
             words = ["experiment", "dense", "--variant", name]
             records[name] = train(place, recipe, data, plan["hyper_parameters"], arguments, words)
     _compare(directory, records)
-
-
-def _directory(arguments: argparse.Namespace) -> Path:
-    """Claim the directory of the experiment, or take the one that is to be resumed."""
-    out = arguments.out
-    if arguments.resume:
-        out = out or Path("runs") / _NAME
-    return claim(out, _NAME, arguments.force or arguments.resume, (EXPERIMENT,))[0]
 
 
 def _begin(directory: Path, plan: dict[str, Any], resume: bool) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tinynet.cli.arguments import add_command, add_run
-from tinynet.cli.run_directory import PARAMETERS, open_run
+from tinynet.cli.run_directory import BEST, open_run
 
 EXAMPLES = """\
   tinynet predict runs/cnn seven.png four.npy      the digit on each image, with the probability of every digit
@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
     found = open_run(arguments.run_directory)
     digits = [read_digit(path) for path in arguments.images]
     output = found.model.predict(np.stack([digit.pixels for digit in digits]))
-    print(f"Model: {found.record['title']}, {found.directory / PARAMETERS}\n")
+    print(f"Model: {found.record['title']}, {found.directory / BEST}\n")
     width = max(len("image"), *(len(str(path)) for path in arguments.images))
     print(f"{'image':<{width}}  digit  " + "  ".join(f"{k:>5}" for k in range(output.shape[1])))
     for path, digit, probabilities in zip(arguments.images, digits, output, strict=True):

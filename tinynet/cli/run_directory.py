@@ -10,29 +10,35 @@ import platform
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tinynet.errors import ArgumentError, FileFormatError, WriteError
+from tinynet.errors import ArgumentError, CheckpointError, FileFormatError, WriteError
 
 if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
     from tinynet.data import MNIST
     from tinynet.model import Model
 
-METRICS, PARAMETERS = "metrics.json", "model.safetensors"
+METRICS, BEST, LAST = "metrics.json", "best.safetensors", "last.safetensors"
 
 
-def claim(out: Path | None, name: str, force: bool, files: Sequence[str] = (METRICS, PARAMETERS)) -> tuple[Path, bool]:
+def claim(
+    out: Path | None, name: str, replace: bool, resume: bool = False, files: Sequence[str] = (METRICS, BEST, LAST)
+) -> tuple[Path, bool]:
     """Find and make the run directory, before anything is computed.
 
     Parameters
     ----------
     out : path-like, optional
-        The directory that the user named; ``runs/<name>``, or the first of -2, -3, ... that is free, by default.
+        The directory that the user named; by default ``runs/<name>``, or the first of -2, -3, ... that is free, unless
+        a run is resumed.
     name : str
         Of what is trained.
-    force : bool
-        Take a directory that holds a run already.
+    replace : bool
+        Take a directory that holds a run already, whose files are replaced.
+    resume : bool
+        Take a directory that holds a run already, which goes on.
     files : sequence of str
         What makes a directory one that holds a run.
 
@@ -50,20 +56,20 @@ def claim(out: Path | None, name: str, force: bool, files: Sequence[str] = (METR
     """
     wanted = out or Path("runs") / name
     try:
-        if out is None:
+        if out is None and not resume:
             wanted.parent.mkdir(exist_ok=True)
             return _fresh(wanted), True
-        held = [file for file in files if (out / file).exists()]
-        if held and not force:
+        held = [file for file in files if (wanted / file).exists()]
+        if held and not replace and not resume:
             raise WriteError(
                 errno.EEXIST,
-                f"{out} holds a run already ({' and '.join(held)}); choose another directory with --out, or pass "
-                "--force to replace it",
+                f"{wanted} holds a run already ({', '.join(held)}); choose another directory with --out, pass --resume "
+                "to go on with it or --force to replace it",
             )
-        created = not out.exists()
-        out.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=out).close()  # raises if nothing can be written here
-        return out, created
+        created = not wanted.exists()
+        wanted.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=wanted).close()  # raises if nothing can be written here
+        return wanted, created
     except WriteError:
         raise
     except OSError as error:
@@ -151,7 +157,7 @@ class Run(NamedTuple):
     record : dict
         What ``metrics.json`` says.
     model : Model
-        With the parameters that the run kept.
+        With the parameters of the best epoch.
     """
 
     directory: Path
@@ -159,21 +165,26 @@ class Run(NamedTuple):
     model: Model
 
 
-# What a record must hold for a run to be evaluated and reported on.
-_NUMBER = (int, float)
-_SCHEMA: dict[str, Any] = {
+_FORM = {  # of what a record must hold for a run to be evaluated and reported on; see `tinynet.modelfile.conforms`
     "model": str,
     "title": str,
     "classes": int,
-    "parameters": {"count": int, "dtype": str},
-    "hyper_parameters": {"loss": str, "epochs": int},
+    "parameters": {"count": int, "dtype": str, "sha256": str},
+    "hyper_parameters": {str: (str, int, float, bool)},
     "seed": int,
-    "data": {"source": str, "origin": str, "sha256": str, "arrays": dict},
-    "history": dict,
+    "data": {
+        "source": str,
+        "origin": str,
+        "sha256": str,
+        "training_samples": int,
+        "test_samples": int,
+        "arrays": {str: {"shape": [int], "dtype": str, "min": int, "max": int}},
+    },
+    "history": {str: [(float, type(None))]},
     "best_epoch": int,
-    "test": {"loss": _NUMBER, "accuracy": _NUMBER},
-    "seconds": {"total": _NUMBER, "by_epoch": list},
-    "versions": {"tinynet": str},
+    "test": {"loss": (float, type(None)), "accuracy": float},
+    "seconds": {"total": float, "by_epoch": [float]},
+    "versions": {str: str},
     "machine": {"platform": str, "cpus": int, "threads": int},
     "finished": str,
     "command": str,
@@ -203,25 +214,39 @@ def open_run(directory: Path) -> Run:
     """
     from tinynet.model import load
 
-    missing = [name for name in (METRICS, PARAMETERS) if not (directory / name).is_file()]
+    missing = [name for name in (METRICS, BEST) if not (directory / name).is_file()]
     if missing:
         what = f"has no {' and no '.join(missing)}" if directory.is_dir() else "is no directory"
         raise ArgumentError(
             f"{directory} {what}; give the directory of a finished run, as 'tinynet train' names it at its end"
         )
-    return Run(directory, read_record(directory), load(directory / PARAMETERS))
+    record, model = read_record(directory), load(directory / BEST)
+    if parameters_digest(model) != record["parameters"]["sha256"]:
+        raise CheckpointError(
+            f"{directory / BEST} does not hold the parameters that {METRICS} speaks of; if the run was stopped since, "
+            "finish it with 'tinynet train ... --resume', or else train again"
+        )
+    return Run(directory, record, model)
+
+
+def parameters_digest(model: Model) -> str:
+    """Give the SHA-256 of the parameters of a model, by which two runs tell that they ended in the same bits."""
+    return sha256(model.theta.tobytes()).hexdigest()
 
 
 def read_record(directory: Path) -> dict[str, Any]:
     """Read and check what ``metrics.json`` says of a finished run; errors as for `open_run`."""
-    record = read_json(directory / METRICS)
-    wrong = _misfit(record, _SCHEMA, "")
+    from tinynet.modelfile import conforms
+
+    record, path = read_json(directory / METRICS), directory / METRICS
+    parts = record if isinstance(record, dict) else {}
+    wrong = [name for name, form in _FORM.items() if not conforms(parts.get(name), form)]
     if wrong:
         raise FileFormatError(
-            f"{directory / METRICS} is no record that this version of tinynet wrote: {wrong}; train again"
+            f"{path} is no record that this version of tinynet wrote: {wrong[0]} is missing, or of another form than "
+            "it should be; train again"
         )
-    assert isinstance(record, dict)
-    return record
+    return parts
 
 
 def read_json(path: Path) -> Any:
@@ -230,17 +255,6 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise FileFormatError(f"{path} cannot be read ({error}); train again, or restore it from a copy") from error
-
-
-def _misfit(value: Any, expected: Any, where: str) -> str:
-    """Say what is wrong with a record, if anything is."""
-    if not isinstance(expected, dict):
-        fits = isinstance(value, expected) and not isinstance(value, bool)
-        return "" if fits else f"{where[1:]} is missing, or of another type than it should be"
-    if not isinstance(value, dict):
-        return f"{where[1:] or 'it'} is no object"
-    found = (_misfit(value.get(key), part, f"{where}.{key}") for key, part in expected.items())
-    return next(filter(None, found), "")
 
 
 def load_data(run: Run, source: str | None, same: bool) -> MNIST:

@@ -8,8 +8,16 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinynet.cli.arguments import MODELS, add_command, add_data, add_model, add_threads, add_training
-from tinynet.cli.run_directory import METRICS, PARAMETERS, as_json, circumstances, claim
+from tinynet.cli.arguments import (
+    MODELS,
+    add_checkpoints,
+    add_command,
+    add_data,
+    add_model,
+    add_threads,
+    add_training,
+)
+from tinynet.cli.run_directory import BEST, LAST, METRICS, as_json, circumstances, claim, parameters_digest
 from tinynet.files import write_atomically
 
 if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
@@ -26,6 +34,7 @@ EXAMPLES = """\
   tinynet train dense --data sample --epochs 5     4,000 + 1,000 images, no network needed
   tinynet train cnn --data ~/mnist --out runs/a    files that you have: IDX, mnist.npz or mnist_all.mat
   tinynet train softmax --lr 0.1 --batch-size 128 --seed 7
+  tinynet train cnn --out runs/a --resume          goes on where that run was stopped, and ends in the same bits
 """
 
 
@@ -47,7 +56,11 @@ def declare(commands: Any) -> None:
     add = parser.add_argument
     add("--out", type=Path, metavar="DIR", help="the run directory (default: runs/<model>, or runs/<model>-2, ... if "
         "that is there already)")  # fmt: skip
-    add("--force", action="store_true", help="replace the run that --out holds (default: refuse)")
+    held = parser.add_mutually_exclusive_group()
+    held.add_argument("--resume", action="store_true", help="go on with the run that --out holds (default: "
+        "runs/<model>), which was stopped; start it if there is none")  # fmt: skip
+    held.add_argument("--force", action="store_true", help="replace the run that --out holds (default: refuse)")
+    add_checkpoints(parser)
     add("--no-report", action="store_true", help="write no figures and no report; 'tinynet report' makes them later")
 
 
@@ -60,7 +73,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.threads is not None:
         set_num_threads(arguments.threads)
     recipe = RECIPES[arguments.model]
-    directory, created = claim(arguments.out, recipe.name, arguments.force)
+    directory, created = claim(arguments.out, recipe.name, arguments.force, arguments.resume)
     try:
         data = load_mnist(arguments.data)
         settings = hyper_parameters(arguments, recipe, data)
@@ -96,36 +109,55 @@ def train(
 ) -> dict[str, Any]:
     """Train and test a model, and write all files of its run directory; gives the record of the run.
 
-    The command is what to type after ``tinynet``, but for the options, to do the same again.
+    With ``arguments.resume``, a run that the directory holds goes on where it was stopped. The command is what to type
+    after ``tinynet``, but for the options, to do the same again.
     """
+    from tinynet.model import load
     from tinynet.optim import SGD
+    from tinynet.training import Checkpoint
 
-    model = recipe.model(arguments.seed)
+    model: Model = recipe.model(arguments.seed)
     print()
     model.summary()
     print()
     _announce(recipe, data, settings, chosen=arguments.epochs is not None)
-    started = time.perf_counter()
     test = data.x_test, data.y_test
-    history = model.fit(
-        data.x_train,
-        data.y_train,
-        epochs=settings["epochs"],
-        batch_size=settings["batch_size"],
-        optimizer=SGD(settings["learning_rate"]),
-        loss=recipe.loss,
-        validation_data=test,
-        seed=arguments.seed,
-    )
+    best, last = directory / BEST, directory / LAST
+    resumed = arguments.resume and last.exists()
+    if resumed:
+        print(f"Going on with the run in {directory}", flush=True)
+    try:
+        history = model.fit(
+            data.x_train,
+            data.y_train,
+            epochs=settings["epochs"],
+            batch_size=settings["batch_size"],
+            optimizer=SGD(settings["learning_rate"]),
+            loss=recipe.loss,
+            validation_data=test,
+            seed=arguments.seed,
+            callbacks=[Checkpoint(best, best_only=True), Checkpoint(last, every_seconds=arguments.checkpoint_seconds)],
+            resume=last if resumed else None,
+        )
+    except KeyboardInterrupt:
+        if not last.exists():
+            raise
+        told = f"stopped; the same command with --out {shlex.quote(str(directory))} --resume goes on from here"
+        raise KeyboardInterrupt(told) from None
+    started = time.perf_counter()
+    model = load(best)
     figures = model.evaluate(*test, loss=recipe.loss)
     predicted, scores = classify(model, data)
-    seconds = time.perf_counter() - started
-    model.save(directory / PARAMETERS)
+    seconds = sum(history.seconds) + time.perf_counter() - started
     record = {
         "model": recipe.name,
         "title": recipe.title,
         "classes": CLASSES,
-        "parameters": {"count": model.theta.size, "dtype": str(model.dtype)},
+        "parameters": {
+            "count": model.theta.size,
+            "dtype": str(model.dtype),
+            "sha256": parameters_digest(model),
+        },
         "hyper_parameters": settings,
         "seed": arguments.seed,
         "data": {
@@ -146,10 +178,12 @@ def train(
         "reproduce": _spelled_out(command, arguments, settings, data),
     }
     write_atomically(directory / METRICS, as_json(record))
-    print(f"\nThe least test loss was that of epoch {history.best_epoch} of {history.epochs}")
+    print(
+        f"\nThe least test loss was that of epoch {history.best_epoch} of {history.epochs}, whose model is tested here"
+    )
     describe_result(figures, predicted, scores)
     print(f"\nTraining and test took {seconds:.1f} s")
-    print(f"Run directory: {directory} ({METRICS}, {PARAMETERS})")
+    print(f"Run directory: {directory} ({METRICS}, {BEST}, {LAST})")
     if not arguments.no_report:
         report(directory, record, model, data, predicted)
     return record

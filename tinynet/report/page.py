@@ -169,11 +169,12 @@ def _reproduction(record: Mapping[str, Any]) -> str:
         "Machine": f"{machine['platform']}, {machine['cpus']} processors",
         "Threads": f"{machine['threads']}; results do not depend on them",
         "SHA-256 of the data": record["data"]["sha256"],
+        "SHA-256 of the parameters": record["parameters"]["sha256"],
     }
     return (
         f"<p>The command that was typed:</p><pre>{escape(record['command'])}</pre>"
         f"<p>The same with every default spelled out:</p><pre>{escape(record['reproduce'])}</pre>"
-        "<p>On the same machine with the same versions and data it gives the same bits.</p>" + _words(facts)
+        "<p>On the same kind of machine, with the same versions and data, it ends in the same bits.</p>" + _words(facts)
     )
 
 

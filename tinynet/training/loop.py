@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
+import zlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from itertools import islice
@@ -140,6 +141,7 @@ def fit(
     settings = {
         "x": [str(samples.dtype), *samples.shape],
         "validation_data": 0 if validation is None else len(validation[0]),
+        "checksums of the data": _checksums(samples, labels, *(validation or ())) if callbacks or resume else None,
         "loss": loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__),
         "metrics": None if metrics is None else [getattr(m, "__name__", "metric") for m in metrics],
         "batch_size": size,
@@ -173,6 +175,10 @@ def fit(
                 shown.end(results, time.perf_counter() - run.started, trained - run.started)
                 run.end_epoch(results)
     return run.history
+
+
+def _checksums(*arrays: Array) -> list[int]:
+    return [zlib.crc32(np.ascontiguousarray(array).data) for array in arrays]
 
 
 def _in_gate(parts: Iterator[slice]) -> Generator[slice, None, None]:
