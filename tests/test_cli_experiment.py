@@ -1,7 +1,6 @@
 """``tinynet experiment``: variants of the dense network, trained, compared, and gone on with after a stop."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -95,16 +94,12 @@ def test_an_experiment_that_was_killed_ends_in_the_same_bits(words, tmp_path):
     words[words.index("--epochs") + 1] = "40"
     whole, parts = ([*words, "--out", str(tmp_path / name)] for name in ("whole", "parts"))
     assert main(whole) == 0
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tinynet", *parts, "--checkpoint-seconds", "0.001"], stdout=subprocess.DEVNULL,
-        env={**os.environ, "NUMBA_NUM_THREADS": "1"},
-    )  # fmt: skip
-    until = time.monotonic() + 60
-    while not (tmp_path / "parts" / "12-relu" / "last.safetensors").exists():
-        assert time.monotonic() < until
-        time.sleep(0.001)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    arguments = [sys.executable, "-m", "tinynet", *parts, "--checkpoint-seconds", "0.001"]
+    with subprocess.Popen(arguments, stdout=subprocess.DEVNULL) as process:
+        while not (tmp_path / "parts" / "12-relu" / "last.safetensors").exists():
+            assert process.poll() is None
+            time.sleep(0.001)
+        process.send_signal(signal.SIGKILL)
     stopped = not (tmp_path / "parts" / "comparison.txt").exists()
     before = (tmp_path / "parts" / "20-10-linear" / "metrics.json").read_bytes()
     assert main([*parts, "--resume"]) == 0

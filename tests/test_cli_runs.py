@@ -217,3 +217,28 @@ def test_a_model_that_the_record_does_not_speak_of_is_told(command, place):
     code, _, err = command("evaluate", "run")
     assert code == 1
     assert "run/best.safetensors does not hold the parameters that metrics.json speaks of" in err
+
+
+def test_a_run_of_another_kind_of_model_is_told(command, place):
+    change(place / "run", lambda found: found.update(model="logistic"))
+    (place / "run" / "best.safetensors").unlink()
+    code, _, err = command("evaluate", "run")
+    assert code == 1
+    assert err == "tinynet: error: run holds a run of logistic; this command takes runs of softmax, dense, cnn\n"
+
+
+# --- Ctrl-C
+
+
+@pytest.mark.parametrize("words", [("train", "softmax"), ("experiment", "dense", "--variant", "9:relu")])
+def test_who_stops_a_run_while_its_report_is_drawn_is_told_how_to_go_on(words, command, kept, monkeypatch):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tn.report, "write_report", stopped)
+        out = ["--data", str(kept / "mnist.npz"), "--epochs", "1", "--out", "new"]
+        code, _, err = command(*words, *out)
+    assert code == 130
+    assert err == "\ntinynet: stopped; the same command with --out new --resume goes on from here\n"
+    assert command(*words, *out, "--resume")[0] == 0

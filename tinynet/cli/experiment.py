@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from tinynet.cli.arguments import add_checkpoints, add_command, add_data, add_threads, add_training
 from tinynet.cli.run_directory import METRICS, as_json, claim, read_json, read_record
-from tinynet.cli.train import describe_data, hyper_parameters, train
+from tinynet.cli.train import describe_data, hyper_parameters, resumable, train
 from tinynet.files import write_atomically
 
 _NAME = "experiment-dense"
@@ -108,19 +108,20 @@ def run(arguments: argparse.Namespace) -> None:
     }
     _begin(directory, plan, arguments.resume)
     describe_data(data)
-    records = {}
-    for number, chosen in enumerate(variants, 1):
-        recipe, name = dense_variant(chosen.units, chosen.activation), str(chosen)
-        place = directory / name.replace(",", "-").replace(":", "-")
-        print(f"\nNetwork {number} of {len(variants)}: {recipe.title}{' (the original)' if number == 1 else ''}")
-        if arguments.resume and (place / METRICS).exists():
-            records[name] = read_record(place)
-            print(f"It is trained already: {place}")
-        else:
-            place.mkdir(exist_ok=True)
-            words = ["experiment", "dense", "--variant", name]
-            records[name] = train(place, recipe, data, plan["hyper_parameters"], arguments, words)
-    _compare(directory, records)
+    with resumable(directory, EXPERIMENT):
+        records = {}
+        for number, chosen in enumerate(variants, 1):
+            recipe, name = dense_variant(chosen.units, chosen.activation), str(chosen)
+            place = directory / name.replace(",", "-").replace(":", "-")
+            print(f"\nNetwork {number} of {len(variants)}: {recipe.title}{' (the original)' if number == 1 else ''}")
+            if arguments.resume and (place / METRICS).exists():
+                records[name] = read_record(place)
+                print(f"It is trained already: {place}")
+            else:
+                place.mkdir(exist_ok=True)
+                words = ["experiment", "dense", "--variant", name]
+                records[name] = train(place, recipe, data, plan["hyper_parameters"], arguments, words)
+        _compare(directory, records)
 
 
 def _begin(directory: Path, plan: dict[str, Any], resume: bool) -> None:

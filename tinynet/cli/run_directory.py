@@ -14,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tinynet.cli.arguments import MODELS
 from tinynet.errors import ArgumentError, CheckpointError, FileFormatError, WriteError
 
 if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
@@ -214,6 +215,8 @@ def open_run(directory: Path) -> Run:
     """
     from tinynet.model import load
 
+    if (directory / METRICS).is_file():
+        _check_model(read_json(directory / METRICS), directory)
     missing = [name for name in (METRICS, BEST) if not (directory / name).is_file()]
     if missing:
         what = f"has no {' and no '.join(missing)}" if directory.is_dir() else "is no directory"
@@ -232,6 +235,13 @@ def open_run(directory: Path) -> Run:
 def parameters_digest(model: Model) -> str:
     """Give the SHA-256 of the parameters of a model, by which two runs tell that they ended in the same bits."""
     return sha256(model.theta.tobytes()).hexdigest()
+
+
+def _check_model(record: Any, directory: Path) -> None:
+    """Refuse the run of a model that is no classifier of digits."""
+    model = record.get("model") if isinstance(record, dict) else None
+    if isinstance(model, str) and model not in MODELS:
+        raise ArgumentError(f"{directory} holds a run of {model}; this command takes runs of {', '.join(MODELS)}")
 
 
 def read_record(directory: Path) -> dict[str, Any]:

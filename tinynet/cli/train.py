@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,7 +80,8 @@ def run(arguments: argparse.Namespace) -> None:
         settings = hyper_parameters(arguments, recipe, data)
         print(f"Training the {recipe.title} ({recipe.name}) on MNIST")
         describe_data(data)
-        train(directory, recipe, data, settings, arguments, ["train", recipe.name])
+        with resumable(directory, LAST):
+            train(directory, recipe, data, settings, arguments, ["train", recipe.name])
     except BaseException:
         if created:
             with contextlib.suppress(OSError):
@@ -97,6 +99,18 @@ def hyper_parameters(arguments: argparse.Namespace, recipe: Recipe, data: MNIST)
         "epochs": arguments.epochs or recipe.epochs_for(len(data.x_train)),
         "shuffle": True,
     }
+
+
+@contextlib.contextmanager
+def resumable(directory: Path, file: str) -> Iterator[None]:
+    """Where the user stops what goes on in here, say how to go on, if the file by which that is known is there."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not (directory / file).exists():
+            raise
+        told = f"stopped; the same command with --out {shlex.quote(str(directory))} --resume goes on from here"
+        raise KeyboardInterrupt(told) from None
 
 
 def train(
@@ -126,24 +140,18 @@ def train(
     resumed = arguments.resume and last.exists()
     if resumed:
         print(f"Going on with the run in {directory}", flush=True)
-    try:
-        history = model.fit(
-            data.x_train,
-            data.y_train,
-            epochs=settings["epochs"],
-            batch_size=settings["batch_size"],
-            optimizer=SGD(settings["learning_rate"]),
-            loss=recipe.loss,
-            validation_data=test,
-            seed=arguments.seed,
-            callbacks=[Checkpoint(best, best_only=True), Checkpoint(last, every_seconds=arguments.checkpoint_seconds)],
-            resume=last if resumed else None,
-        )
-    except KeyboardInterrupt:
-        if not last.exists():
-            raise
-        told = f"stopped; the same command with --out {shlex.quote(str(directory))} --resume goes on from here"
-        raise KeyboardInterrupt(told) from None
+    history = model.fit(
+        data.x_train,
+        data.y_train,
+        epochs=settings["epochs"],
+        batch_size=settings["batch_size"],
+        optimizer=SGD(settings["learning_rate"]),
+        loss=recipe.loss,
+        validation_data=test,
+        seed=arguments.seed,
+        callbacks=[Checkpoint(best, best_only=True), Checkpoint(last, every_seconds=arguments.checkpoint_seconds)],
+        resume=last if resumed else None,
+    )
     started = time.perf_counter()
     model = load(best)
     figures = model.evaluate(*test, loss=recipe.loss)
