@@ -190,6 +190,13 @@ def test_a_curve_without_validation_or_accuracy_is_drawn_all_the_same():
     assert figure.get_suptitle() == "Best training accuracy 0.5000, in epoch 1"
 
 
+def test_the_best_epoch_is_never_one_whose_loss_is_no_number():
+    nan = float("nan")
+    assert History({"val_loss": [nan, 0.5, 0.4, nan]}, [1.0] * 4).best_epoch == 3
+    assert History({"val_loss": [nan, nan]}, [1.0] * 2).best_epoch == 1
+    assert History().best_epoch == 0
+
+
 # --- the model
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import math
 import os
 import platform
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -79,6 +80,21 @@ def claim(
             f"the run directory {wanted} cannot be made or written to ({error.strerror or error}); choose another one "
             "with --out",
         ) from error
+
+
+@contextlib.contextmanager
+def claimed(
+    out: Path | None, name: str, replace: bool, resume: bool = False, files: Sequence[str] = (METRICS, BEST, LAST)
+) -> Iterator[Path]:
+    """Claim a run directory as `claim` does, and remove it again if what goes on in here fails and leaves it empty."""
+    directory, created = claim(out, name, replace, resume, files)
+    try:
+        yield directory
+    except BaseException:
+        if created:
+            with contextlib.suppress(OSError):
+                directory.rmdir()  # if nothing is in it
+        raise
 
 
 def _fresh(wanted: Path) -> Path:

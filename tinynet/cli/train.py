@@ -18,7 +18,7 @@ from tinynet.cli.arguments import (
     add_threads,
     add_training,
 )
-from tinynet.cli.run_directory import BEST, LAST, METRICS, as_json, circumstances, claim, parameters_digest
+from tinynet.cli.run_directory import BEST, LAST, METRICS, as_json, circumstances, claimed, parameters_digest
 from tinynet.files import write_atomically
 
 if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
@@ -74,19 +74,13 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.threads is not None:
         set_num_threads(arguments.threads)
     recipe = RECIPES[arguments.model]
-    directory, created = claim(arguments.out, recipe.name, arguments.force, arguments.resume)
-    try:
+    with claimed(arguments.out, recipe.name, arguments.force, arguments.resume) as directory:
         data = load_mnist(arguments.data)
         settings = hyper_parameters(arguments, recipe, data)
         print(f"Training the {recipe.title} ({recipe.name}) on MNIST")
         describe_data(data)
         with resumable(directory, LAST):
             train(directory, recipe, data, settings, arguments, ["train", recipe.name])
-    except BaseException:
-        if created:
-            with contextlib.suppress(OSError):
-                directory.rmdir()  # if nothing is in it
-        raise
 
 
 def hyper_parameters(arguments: argparse.Namespace, recipe: Recipe, data: MNIST) -> dict[str, Any]:
