@@ -1,4 +1,4 @@
-"""The callbacks that come with tinynet; `Run` says what a callback is and when it is called."""
+"""The callbacks that come with tinynet. Training knows none of them; what a callback is stands in `Run`."""
 
 from __future__ import annotations
 
