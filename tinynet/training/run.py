@@ -108,7 +108,7 @@ class Run:
 
     def stop(self, reason: str = "stopped by a callback") -> None:
         """End the run after this batch or epoch; a checkpoint of it says so, and resuming it then trains no further."""
-        self.history.stopped = str(reason)
+        self.history.stopped, self.attentive = str(reason), True
 
     def save(self, path: str | os.PathLike[str], first: bool = False) -> None:
         """Save the run once all callbacks have been told of this moment, so that the file holds the state of each.
