@@ -18,7 +18,9 @@ class History:
     seconds : list of float
         The time of each epoch, with its validation.
     learning_rates : list of float
-        The learning rate at the end of each epoch.
+        The learning rate at the end of each epoch; NaN of an optimizer that has none.
+    stopped : str
+        Why the run ended before its last epoch; empty if it did not.
 
     Examples
     --------
@@ -30,6 +32,7 @@ class History:
     history: dict[str, list[float]] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
     learning_rates: list[float] = field(default_factory=list)
+    stopped: str = ""
 
     @property
     def epochs(self) -> int:
@@ -56,9 +59,9 @@ class History:
 class Means:
     """Running means of figures, weighted by the number of samples, in float64."""
 
-    def __init__(self, total: dict[str, float] | None = None, count: int = 0) -> None:
-        self.total: dict[str, float] = total or {}
-        self.count = count
+    def __init__(self) -> None:
+        self.total: dict[str, float] = {}
+        self.count = 0
 
     def add(self, figures: dict[str, float], n: int) -> None:
         """Add the means over ``n`` samples."""

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinynet import checkpoint
 from tinynet.autograd import Array
 from tinynet.errors import ArgumentError, NonFiniteError
 from tinynet.init import generator
@@ -151,7 +152,7 @@ def fit(
     }
     run = Run(model, optimizer, state, rng, epochs, -(-len(samples) // size), callbacks, settings)
     if resume is not None:
-        run.resume(resume)
+        checkpoint.resume(run, resume)
     train = (CompiledStep if compiled else EagerStep)(model, task, optimizer, state, samples, labels)
     with progress(verbose, epochs, run.batches) as shown, run.underway(talkative=bool(verbose)):
         while run.goes_on:

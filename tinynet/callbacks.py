@@ -1,4 +1,4 @@
-"""The callbacks that come with tinynet; `Run` says what a callback is and when it is called."""
+"""The callbacks that come with tinynet. Training knows none of them; what a callback is stands in `Run`."""
 
 from __future__ import annotations
 
@@ -139,9 +139,9 @@ class Checkpoint(Watch):
     ) -> None:
         super().__init__(monitor, mode if best_only else "min")
         self.path, self.best_only = Path(path), best_only
-        self.every_batches = every_batches and check_count("Checkpoint: every_batches", every_batches)
-        self.every_seconds = every_seconds and positive("Checkpoint", "every_seconds", every_seconds)
-        if every_batches or every_seconds:
+        self.every_batches = 0 if every_batches is None else check_count("Checkpoint: every_batches", every_batches)
+        self.every_seconds = 0 if every_seconds is None else positive("Checkpoint", "every_seconds", every_seconds)
+        if self.every_batches or self.every_seconds:
             self.on_batch_end = self._after_batch  # otherwise batches cost nothing
 
     def on_train_begin(self, run: Run) -> None:
