@@ -28,8 +28,10 @@ LAYERS = [
     ["recipes"],
     ["report"],
     ["model"],
-    ["modelfile"],
+    ["callbacks"],
     ["training"],
+    ["checkpoint"],
+    ["modelfile"],
     ["optim"],
     ["compile"],
     ["layers"],
@@ -38,7 +40,7 @@ LAYERS = [
     ["autograd"],
     ["kernels"],
     ["data"],
-    ["metrics", "init", "errors", "threads", "files"],
+    ["metrics", "init", "errors", "threads", "files", "interrupts"],
 ]
 DEPTH = {name: depth for depth, names in enumerate(LAYERS) for name in names}
 

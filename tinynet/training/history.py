@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 
@@ -16,6 +17,10 @@ class History:
         running means over the epoch, while the parameters changed; those of validation are from its end.
     seconds : list of float
         The time of each epoch, with its validation.
+    learning_rates : list of float
+        The learning rate at the end of each epoch; NaN of an optimizer that has none.
+    stopped : str
+        Why the run ended before its last epoch; empty if it did not.
 
     Examples
     --------
@@ -26,6 +31,8 @@ class History:
 
     history: dict[str, list[float]] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
+    learning_rates: list[float] = field(default_factory=list)
+    stopped: str = ""
 
     @property
     def epochs(self) -> int:
@@ -34,12 +41,34 @@ class History:
 
     @property
     def best_epoch(self) -> int:
-        """The epoch, counted from 1, of the least validation loss; without validation, of the least training loss."""
-        losses = self.history.get("val_loss") or self.history.get("loss") or []
-        return losses.index(min(losses)) + 1 if losses else 0
+        """The epoch, counted from 1, of the least validation loss; without validation, of the least training loss.
 
-    def append(self, figures: dict[str, float], seconds: float) -> None:
+        NaN counts as more than any number.
+        """
+        losses = self.history.get("val_loss") or self.history.get("loss") or []
+        return min(range(len(losses)), key=lambda i: (math.isnan(losses[i]), losses[i])) + 1 if losses else 0
+
+    def append(self, figures: dict[str, float], seconds: float, learning_rate: float) -> None:
         """Add an epoch."""
         for name, value in figures.items():
             self.history.setdefault(name, []).append(value)
         self.seconds.append(seconds)
+        self.learning_rates.append(learning_rate)
+
+
+class Means:
+    """Running means of figures, weighted by the number of samples, in float64."""
+
+    def __init__(self) -> None:
+        self.total: dict[str, float] = {}
+        self.count = 0
+
+    def add(self, figures: dict[str, float], n: int) -> None:
+        """Add the means over ``n`` samples."""
+        for name, value in figures.items():
+            self.total[name] = self.total.get(name, 0.0) + value * n
+        self.count += n
+
+    def __call__(self) -> dict[str, float]:
+        """Give the means so far."""
+        return {name: total / self.count for name, total in self.total.items()}
