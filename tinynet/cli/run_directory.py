@@ -8,6 +8,7 @@ import json
 import math
 import os
 import platform
+import shlex
 import tempfile
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -233,6 +234,11 @@ def open_run(directory: Path) -> Run:
 
     if (directory / METRICS).is_file():
         _check_model(read_json(directory / METRICS), directory)
+    elif (directory / LAST).is_file():
+        raise ArgumentError(
+            f"{directory} holds a run that was stopped; finish it with the command that began it and --out "
+            f"{shlex.quote(str(directory))} --resume"
+        )
     missing = [name for name in (METRICS, BEST) if not (directory / name).is_file()]
     if missing:
         what = f"has no {' and no '.join(missing)}" if directory.is_dir() else "is no directory"
