@@ -87,7 +87,7 @@ class Run:
     ) -> None:
         self.model, self.optimizer, self.epochs, self.batches = model, optimizer, epochs, batches
         self.epoch = self.batch = 0
-        self.history, self.means, self.figures = History(), Means(), dict[str, float]()
+        self.history, self.means, self._figures = History(), Means(), dict[str, float]()
         self.validates, self.error, self._interrupted = (
             bool(settings["validation_data"]),
             cast(BaseException | None, None),
@@ -95,7 +95,8 @@ class Run:
         )
         self._callbacks = [_checked(callback) for callback in callbacks]
         self._requests: dict[Path, bool] = {}
-        self.attentive = any(hasattr(c, "on_batch_end") for c in self._callbacks)  # whether batches are told of
+        self._hooks = {name: [getattr(c, name) for c in self._callbacks if hasattr(c, name)] for name in EVENTS}
+        self.attentive = bool(self._hooks["on_batch_end"])  # whether there is anything to do after a batch
         # What else a checkpoint holds.
         self.stateful = [callback for callback in self._callbacks if hasattr(callback, "state")]
         names = [type(callback).__name__ for callback in self.stateful]
@@ -105,6 +106,11 @@ class Run:
         self.started, self.restored = time.perf_counter(), cast(list[Any] | None, None)
 
     # --- for callbacks
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """The figures of the epoch that has just ended, or the means of the one that is under way."""
+        return self._figures or self.means()
 
     def stop(self, reason: str = "stopped by a callback") -> None:
         """End the run after this batch or epoch; a checkpoint of it says so, and resuming it then trains no further."""
@@ -154,12 +160,11 @@ class Run:
     def begin_epoch(self) -> None:
         """Begin an epoch, or go on with one."""
         if not self.batch:
-            self.started = time.perf_counter()
+            self.started, self._figures = time.perf_counter(), {}
             self._tell("on_epoch_begin")
 
     def end_batch(self) -> bool:
         """Tell of the end of a batch, and give whether the run goes on."""
-        self.figures = self.means()
         self._tell("on_batch_end")
         return self.goes_on
 
@@ -167,14 +172,15 @@ class Run:
         """Keep the figures of an epoch, and tell of its end."""
         rate = getattr(self.optimizer, "learning_rate", math.nan)
         self.history.append(figures, time.perf_counter() - self.started, rate)
-        self.figures, self.means, self.order = figures, Means(), self.rng.bit_generator.state
+        self._figures, self.means, self.order = figures, Means(), self.rng.bit_generator.state
         self.epoch, self.batch = self.epoch + 1, 0
         self._tell("on_epoch_end")
 
     def _tell(self, event: str) -> None:
-        for callback in self._callbacks:
-            getattr(callback, event, _ignore)(self)
-        self._write()
+        for hook in self._hooks[event]:
+            hook(self)
+        if self._requests:
+            self._write()
 
     def _write(self) -> None:
         """Write the checkpoints that were asked for."""
