@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -37,8 +37,8 @@ class Run:
     - ``on_train_end(run)``, at the end, whatever ends the run.
 
     Callbacks are told in the order in which they were given, of the end of the run in the reverse order. An error that
-    one of them raises ends the run and comes out of `fit` as it is: nobody else is told of that moment, nothing is
-    saved, and of the end of the run are told those that were told of its begin.
+    one of them raises ends the run and comes out of `fit` as it is: nobody else is told of that moment, nothing more is
+    saved, and those that were told of the begin are told of the end.
 
     An object that has values of its own to keep has two more methods: ``state()`` gives a dictionary of numbers, texts,
     arrays and lists, and ``restore(state)`` takes it back in a run that is resumed, after ``on_train_begin``.
@@ -88,11 +88,9 @@ class Run:
         self.model, self.optimizer, self.epochs, self.batches = model, optimizer, epochs, batches
         self.epoch = self.batch = 0
         self.history, self.means, self._figures = History(), Means(), dict[str, float]()
-        self.validates, self.error, self._interrupted = (
-            bool(settings["validation_data"]),
-            cast(BaseException | None, None),
-            False,
-        )
+        self.validates = bool(settings["validation_data"])
+        self.error: BaseException | None = None
+        self._interrupted = False
         self._callbacks = [_checked(callback) for callback in callbacks]
         self._requests: dict[Path, bool] = {}
         self._hooks = {name: [getattr(c, name) for c in self._callbacks if hasattr(c, name)] for name in EVENTS}
@@ -103,7 +101,8 @@ class Run:
         self.settings = settings | {"optimizer": checkpoint.plain(optimizer), "callbacks": names}
         self._given, self.arrays = checkpoint.numbers(optimizer), state
         self.rng, self.order = rng, rng.bit_generator.state
-        self.started, self.restored = time.perf_counter(), cast(list[Any] | None, None)
+        self.started = time.perf_counter()
+        self.restored: list[Any] | None = None
 
     # --- for callbacks
 
@@ -170,7 +169,7 @@ class Run:
 
     def end_epoch(self, figures: dict[str, float]) -> None:
         """Keep the figures of an epoch, and tell of its end."""
-        rate = getattr(self.optimizer, "learning_rate", math.nan)
+        rate = float(getattr(self.optimizer, "learning_rate", math.nan))
         self.history.append(figures, time.perf_counter() - self.started, rate)
         self._figures, self.means, self.order = figures, Means(), self.rng.bit_generator.state
         self.epoch, self.batch = self.epoch + 1, 0
