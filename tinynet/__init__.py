@@ -1,7 +1,7 @@
 """tinynet: a deep-learning framework small enough to read in an afternoon, and fast on a CPU."""
 
 from tinynet import data as datasets
-from tinynet import ops
+from tinynet import metrics, ops, report
 from tinynet.autograd import Op, Tensor, grad, no_grad
 from tinynet.callbacks import Checkpoint, CSVLogger, EarlyStopping, LearningRateSchedule
 from tinynet.data.labels import one_hot
@@ -41,9 +41,11 @@ __all__ = [
     "get_num_threads",
     "grad",
     "load",
+    "metrics",
     "no_grad",
     "one_hot",
     "ops",
+    "report",
     "set_num_threads",
 ]
 # fmt: on

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import math
 import os
 import platform
+import shlex
 import tempfile
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tinynet.errors import ArgumentError, FileFormatError, WriteError
+from tinynet.cli.arguments import MODELS
+from tinynet.errors import ArgumentError, CheckpointError, FileFormatError, WriteError
 
 if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
     from tinynet.data import MNIST
@@ -21,20 +26,24 @@ if TYPE_CHECKING:  # what computes is imported only once it is needed, so that h
 METRICS, BEST, LAST = "metrics.json", "best.safetensors", "last.safetensors"
 
 
-def claim(out: Path | None, model: str, replace: bool, resume: bool = False) -> tuple[Path, bool]:
+def claim(
+    out: Path | None, name: str, replace: bool, resume: bool = False, files: Sequence[str] = (METRICS, BEST, LAST)
+) -> tuple[Path, bool]:
     """Find and make the run directory, before anything is computed.
 
     Parameters
     ----------
     out : path-like, optional
-        The directory that the user named; by default ``runs/<model>``, or the first of -2, -3, ... that is free, unless
+        The directory that the user named; by default ``runs/<name>``, or the first of -2, -3, ... that is free, unless
         a run is resumed.
-    model : str
-        What is trained.
+    name : str
+        Of what is trained.
     replace : bool
         Take a directory that holds a run already, whose files are replaced.
     resume : bool
         Take a directory that holds a run already, which goes on.
+    files : sequence of str
+        What makes a directory one that holds a run.
 
     Returns
     -------
@@ -48,12 +57,12 @@ def claim(out: Path | None, model: str, replace: bool, resume: bool = False) -> 
     WriteError
         If it holds a run already, or cannot be made or written to.
     """
-    wanted = out or Path("runs") / model
+    wanted = out or Path("runs") / name
     try:
         if out is None and not resume:
             wanted.parent.mkdir(exist_ok=True)
             return _fresh(wanted), True
-        held = [name for name in (METRICS, BEST, LAST) if (wanted / name).exists()]
+        held = [file for file in files if (wanted / file).exists()]
         if held and not replace and not resume:
             raise WriteError(
                 errno.EEXIST,
@@ -72,6 +81,21 @@ def claim(out: Path | None, model: str, replace: bool, resume: bool = False) -> 
             f"the run directory {wanted} cannot be made or written to ({error.strerror or error}); choose another one "
             "with --out",
         ) from error
+
+
+@contextlib.contextmanager
+def claimed(
+    out: Path | None, name: str, replace: bool, resume: bool = False, files: Sequence[str] = (METRICS, BEST, LAST)
+) -> Iterator[Path]:
+    """Claim a run directory as `claim` does, and remove it again if what goes on in here fails and leaves it empty."""
+    directory, created = claim(out, name, replace, resume, files)
+    try:
+        yield directory
+    except BaseException:
+        if created:
+            with contextlib.suppress(OSError):
+                directory.rmdir()  # if nothing is in it
+        raise
 
 
 def _fresh(wanted: Path) -> Path:
@@ -159,21 +183,26 @@ class Run(NamedTuple):
     model: Model
 
 
-# What a record must hold for a run to be evaluated and reported on.
-_NUMBER = (int, float)
-_SCHEMA: dict[str, Any] = {
+_FORM = {  # of what a record must hold for a run to be evaluated and reported on; see `tinynet.modelfile.conforms`
     "model": str,
     "title": str,
     "classes": int,
-    "parameters": {"count": int, "dtype": str},
-    "hyper_parameters": {"loss": str, "epochs": int},
+    "parameters": {"count": int, "dtype": str, "sha256": str},
+    "hyper_parameters": {str: (str, int, float, bool)},
     "seed": int,
-    "data": {"source": str, "origin": str, "sha256": str, "arrays": dict},
-    "history": dict,
+    "data": {
+        "source": str,
+        "origin": str,
+        "sha256": str,
+        "training_samples": int,
+        "test_samples": int,
+        "arrays": {str: {"shape": [int], "dtype": str, "min": int, "max": int}},
+    },
+    "history": {str: [(float, type(None))]},
     "best_epoch": int,
-    "test": {"loss": _NUMBER, "accuracy": _NUMBER},
-    "seconds": {"total": _NUMBER, "by_epoch": list},
-    "versions": {"tinynet": str},
+    "test": {"loss": (float, type(None)), "accuracy": float},
+    "seconds": {"total": float, "by_epoch": [float]},
+    "versions": {str: str},
     "machine": {"platform": str, "cpus": int, "threads": int},
     "finished": str,
     "command": str,
@@ -203,32 +232,61 @@ def open_run(directory: Path) -> Run:
     """
     from tinynet.model import load
 
+    if (directory / METRICS).is_file():
+        _check_model(read_json(directory / METRICS), directory)
+    elif (directory / LAST).is_file():
+        raise ArgumentError(
+            f"{directory} holds a run that was stopped; finish it with the command that began it and --out "
+            f"{shlex.quote(str(directory))} --resume"
+        )
     missing = [name for name in (METRICS, BEST) if not (directory / name).is_file()]
     if missing:
         what = f"has no {' and no '.join(missing)}" if directory.is_dir() else "is no directory"
         raise ArgumentError(
             f"{directory} {what}; give the directory of a finished run, as 'tinynet train' names it at its end"
         )
-    path = directory / METRICS
+    record, model = read_record(directory), load(directory / BEST)
+    if parameters_digest(model) != record["parameters"]["sha256"]:
+        raise CheckpointError(
+            f"{directory / BEST} does not hold the parameters that {METRICS} speaks of; if the run was stopped since, "
+            "finish it with 'tinynet train ... --resume', or else train again"
+        )
+    return Run(directory, record, model)
+
+
+def parameters_digest(model: Model) -> str:
+    """Give the SHA-256 of the parameters of a model, by which two runs tell that they ended in the same bits."""
+    return sha256(model.theta.tobytes()).hexdigest()
+
+
+def _check_model(record: Any, directory: Path) -> None:
+    """Refuse the run of a model that is no classifier of digits."""
+    model = record.get("model") if isinstance(record, dict) else None
+    if isinstance(model, str) and model not in MODELS:
+        raise ArgumentError(f"{directory} holds a run of {model}; this command takes runs of {', '.join(MODELS)}")
+
+
+def read_record(directory: Path) -> dict[str, Any]:
+    """Read and check what ``metrics.json`` says of a finished run; errors as for `open_run`."""
+    from tinynet.modelfile import conforms
+
+    record, path = read_json(directory / METRICS), directory / METRICS
+    parts = record if isinstance(record, dict) else {}
+    wrong = [name for name, form in _FORM.items() if not conforms(parts.get(name), form)]
+    if wrong:
+        raise FileFormatError(
+            f"{path} is no record that this version of tinynet wrote: {wrong[0]} is missing, or of another form than "
+            "it should be; train again"
+        )
+    return parts
+
+
+def read_json(path: Path) -> Any:
+    """Read a record that `as_json` wrote; a FileFormatError says that it is damaged."""
     try:
-        record = json.loads(path.read_bytes())
+        return json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:
         raise FileFormatError(f"{path} cannot be read ({error}); train again, or restore it from a copy") from error
-    wrong = _misfit(record, _SCHEMA, "")
-    if wrong:
-        raise FileFormatError(f"{path} is no record that this version of tinynet wrote: {wrong}; train again")
-    return Run(directory, record, load(directory / BEST))
-
-
-def _misfit(value: Any, expected: Any, where: str) -> str:
-    """Say what is wrong with a record, if anything is."""
-    if not isinstance(expected, dict):
-        fits = isinstance(value, expected) and not isinstance(value, bool)
-        return "" if fits else f"{where[1:]} is missing, or of another type than it should be"
-    if not isinstance(value, dict):
-        return f"{where[1:] or 'it'} is no object"
-    found = (_misfit(value.get(key), part, f"{where}.{key}") for key, part in expected.items())
-    return next(filter(None, found), "")
 
 
 def load_data(run: Run, source: str | None, same: bool) -> MNIST:

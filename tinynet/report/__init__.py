@@ -1,5 +1,6 @@
 """Figures and the report of a run. Only this package imports matplotlib, and only where a figure is drawn."""
 
+from tinynet.report.comparison import comparison_figure, comparison_table
 from tinynet.report.curves import learning_curve
 from tinynet.report.data import class_distribution, data_grid
 from tinynet.report.model import first_layer_filters, model_diagram
@@ -9,6 +10,8 @@ from tinynet.report.run import write_report
 
 __all__ = [
     "class_distribution",
+    "comparison_figure",
+    "comparison_table",
     "confusion_heat_map",
     "data_grid",
     "first_layer_filters",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 
@@ -40,9 +41,12 @@ class History:
 
     @property
     def best_epoch(self) -> int:
-        """The epoch, counted from 1, of the least validation loss; without validation, of the least training loss."""
+        """The epoch, counted from 1, of the least validation loss; without validation, of the least training loss.
+
+        NaN counts as more than any number.
+        """
         losses = self.history.get("val_loss") or self.history.get("loss") or []
-        return losses.index(min(losses)) + 1 if losses else 0
+        return min(range(len(losses)), key=lambda i: (math.isnan(losses[i]), losses[i])) + 1 if losses else 0
 
     def append(self, figures: dict[str, float], seconds: float, learning_rate: float) -> None:
         """Add an epoch."""
