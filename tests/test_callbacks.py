@@ -163,6 +163,12 @@ def test_what_is_no_callback_is_refused_before_anything_is_computed():
             train(callback)
 
 
+def test_callbacks_come_in_a_list():
+    for given in (tn.EarlyStopping(), None, fail):
+        with pytest.raises(ArgumentError, match="callbacks must be a list of them, but got"):
+            tn.Sequential([tn.Input((6,)), tn.Dense(3)]).fit(*samples(), callbacks=given)
+
+
 def test_a_run_that_nobody_wants_to_be_told_of_costs_its_batches_nothing():
     seen = []
     train(Scripted(on_epoch_end=lambda run: seen.append(run.attentive)), tn.EarlyStopping())
@@ -229,6 +235,9 @@ def feed(callback, values, name="val_loss"):
         ({"patience": 1, "min_delta": 0.5}, [3, 2, 1.6], 3),
         ({"patience": 2, "min_delta": 0.5}, [3, 2.6, 2.4, 2.2, 2.1], 5),
         ({"patience": 2}, [math.nan, 3, math.nan, math.nan], 4),
+        ({"patience": 2}, [math.nan, math.nan, math.nan], 3),
+        ({"patience": 1}, [0, math.nan], 2),
+        ({"patience": 1}, [math.inf, math.inf], 2),
         ({"patience": 1, "mode": "max"}, [1, 2, 3, 2], 4),
         ({"patience": 1, "monitor": "val_accuracy"}, [0.1, 0.2, 0.2], 3),
         ({"patience": 2, "monitor": "val_accuracy"}, [0.5, math.nan, 0.4], 3),
@@ -273,6 +282,10 @@ def test_the_best_epoch_is_kept_and_the_last(tmp_path):
         (lambda: tn.Checkpoint("x", every_batches=0.5), "Checkpoint: every_batches must be an integer of 1 or more"),
         (lambda: tn.Checkpoint("x", every_batches=0), "Checkpoint: every_batches must be an integer of 1 or more"),
         (lambda: tn.Checkpoint("x", every_seconds=-1), "every_seconds must be a finite number above 0"),
+        (
+            lambda: tn.Checkpoint("x", best_only=True, every_batches=2),
+            "the best is known only after an epoch; leave out",
+        ),
         (lambda: tn.LearningRateSchedule(0.1), r"takes a function of \(epoch, first_rate\), but got 0\.1"),
         (lambda: tn.LearningRateSchedule.step(0), "step: every must be an integer of 1 or more, but got 0"),
         (lambda: tn.LearningRateSchedule.step(2, -1), "step: factor must be a finite number above 0"),

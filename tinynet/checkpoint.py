@@ -160,7 +160,10 @@ def numbers(optimizer: Any) -> dict[str, float]:
     >>> numbers(tn.SGD(0.1))
     {'learning_rate': 0.1, 'momentum': 0.0, 'weight_decay': 0.0}
     """
-    return {k: v for k, v in vars(optimizer).items() if type(v) in (int, float) and not k.startswith("_")}
+    public = {name: value for name, value in vars(optimizer).items() if not name.startswith("_")}
+    return {
+        k: v if isinstance(v, int) else float(v) for k, v in public.items() if conforms(v, (int, float, np.floating))
+    }
 
 
 def plain(value: Any) -> Any:

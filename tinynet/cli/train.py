@@ -146,6 +146,7 @@ def train(
         callbacks=[Checkpoint(best, best_only=True), Checkpoint(last, every_seconds=arguments.checkpoint_seconds)],
         resume=last if resumed else None,
     )
+    settings = {**settings, "epochs": history.epochs}  # a run that is resumed may have made more than are asked for now
     started = time.perf_counter()
     model = load(best)
     figures = model.evaluate(*test, loss=recipe.loss)

@@ -73,7 +73,7 @@ def fit(
     batch_size : int or None
         Samples a step; the last batch of an epoch may be smaller. None takes all of them in each step.
     optimizer : Optimizer, optional
-        `SGD` with its defaults if none is given. Its state starts afresh.
+        `SGD` with its defaults if none is given. Its state starts afresh, unless a run is resumed.
     loss : str or callable
         "cross_entropy", "binary_cross_entropy", or a function of (output, labels), made of ops, that gives one number.
     validation_data : (array_like, array_like), optional
@@ -131,6 +131,8 @@ def fit(
     optimizer = SGD() if optimizer is None else optimizer
     if not isinstance(optimizer, Optimizer):
         raise ArgumentError(f"optimizer must be an Optimizer, such as tn.SGD(0.01), but got {optimizer!r}")
+    if not isinstance(callbacks, list | tuple):
+        raise ArgumentError(f"callbacks must be a list of them, but got {callbacks!r}")
     samples, labels = check_labelled(model, x, y, task)
     validation = None if validation_data is None else check_validation(model, validation_data, task)
     if not model.parameters:

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -37,8 +37,8 @@ class Run:
     - ``on_train_end(run)``, at the end, whatever ends the run.
 
     Callbacks are told in the order in which they were given, of the end of the run in the reverse order. An error that
-    one of them raises ends the run and comes out of `fit` as it is: nobody else is told of that moment, nothing is
-    saved, and of the end of the run are told those that were told of its begin.
+    one of them raises ends the run and comes out of `fit` as it is: nobody else is told of that moment, nothing more is
+    saved, and those that were told of the begin are told of the end.
 
     An object that has values of its own to keep has two more methods: ``state()`` gives a dictionary of numbers, texts,
     arrays and lists, and ``restore(state)`` takes it back in a run that is resumed, after ``on_train_begin``.
@@ -87,24 +87,29 @@ class Run:
     ) -> None:
         self.model, self.optimizer, self.epochs, self.batches = model, optimizer, epochs, batches
         self.epoch = self.batch = 0
-        self.history, self.means, self.figures = History(), Means(), dict[str, float]()
-        self.validates, self.error, self._interrupted = (
-            bool(settings["validation_data"]),
-            cast(BaseException | None, None),
-            False,
-        )
+        self.history, self.means, self._figures = History(), Means(), dict[str, float]()
+        self.validates = bool(settings["validation_data"])
+        self.error: BaseException | None = None
+        self._interrupted = False
         self._callbacks = [_checked(callback) for callback in callbacks]
         self._requests: dict[Path, bool] = {}
-        self.attentive = any(hasattr(c, "on_batch_end") for c in self._callbacks)  # whether batches are told of
+        self._hooks = {name: [getattr(c, name) for c in self._callbacks if hasattr(c, name)] for name in EVENTS}
+        self.attentive = bool(self._hooks["on_batch_end"])  # whether there is anything to do after a batch
         # What else a checkpoint holds.
         self.stateful = [callback for callback in self._callbacks if hasattr(callback, "state")]
         names = [type(callback).__name__ for callback in self.stateful]
         self.settings = settings | {"optimizer": checkpoint.plain(optimizer), "callbacks": names}
         self._given, self.arrays = checkpoint.numbers(optimizer), state
         self.rng, self.order = rng, rng.bit_generator.state
-        self.started, self.restored = time.perf_counter(), cast(list[Any] | None, None)
+        self.started = time.perf_counter()
+        self.restored: list[Any] | None = None
 
     # --- for callbacks
+
+    @property
+    def figures(self) -> dict[str, float]:
+        """The figures of the epoch that has just ended, or the means of the one that is under way."""
+        return self._figures or self.means()
 
     def stop(self, reason: str = "stopped by a callback") -> None:
         """End the run after this batch or epoch; a checkpoint of it says so, and resuming it then trains no further."""
@@ -154,27 +159,27 @@ class Run:
     def begin_epoch(self) -> None:
         """Begin an epoch, or go on with one."""
         if not self.batch:
-            self.started = time.perf_counter()
+            self.started, self._figures = time.perf_counter(), {}
             self._tell("on_epoch_begin")
 
     def end_batch(self) -> bool:
         """Tell of the end of a batch, and give whether the run goes on."""
-        self.figures = self.means()
         self._tell("on_batch_end")
         return self.goes_on
 
     def end_epoch(self, figures: dict[str, float]) -> None:
         """Keep the figures of an epoch, and tell of its end."""
-        rate = getattr(self.optimizer, "learning_rate", math.nan)
+        rate = float(getattr(self.optimizer, "learning_rate", math.nan))
         self.history.append(figures, time.perf_counter() - self.started, rate)
-        self.figures, self.means, self.order = figures, Means(), self.rng.bit_generator.state
+        self._figures, self.means, self.order = figures, Means(), self.rng.bit_generator.state
         self.epoch, self.batch = self.epoch + 1, 0
         self._tell("on_epoch_end")
 
     def _tell(self, event: str) -> None:
-        for callback in self._callbacks:
-            getattr(callback, event, _ignore)(self)
-        self._write()
+        for hook in self._hooks[event]:
+            hook(self)
+        if self._requests:
+            self._write()
 
     def _write(self) -> None:
         """Write the checkpoints that were asked for."""
