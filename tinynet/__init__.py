@@ -4,35 +4,46 @@ from tinynet import data as datasets
 from tinynet import ops
 from tinynet.autograd import Op, Tensor, grad, no_grad
 from tinynet.data.labels import one_hot
+from tinynet.derivatives import hessian, hvp, jacobian
 from tinynet.gradcheck import check_gradients
 from tinynet.layers import Conv2D, Dense, Flatten, Input, Layer, MaxPool, ReLU, Sigmoid, Softmax
 from tinynet.model import Model, Sequential, load
-from tinynet.optim import SGD, Optimizer
+from tinynet.objective import Objective
+from tinynet.optim import SGD, Backtracking, GradientDescent, LineSearchOptimizer, Newton, Optimizer, StepRecord
 from tinynet.threads import get_num_threads, set_num_threads
 from tinynet.training import History
 
 # fmt: off
 __all__ = [
     "SGD",
+    "Backtracking",
     "Conv2D",
     "Dense",
     "Flatten",
+    "GradientDescent",
     "History",
     "Input",
     "Layer",
+    "LineSearchOptimizer",
     "MaxPool",
     "Model",
+    "Newton",
+    "Objective",
     "Op",
     "Optimizer",
     "ReLU",
     "Sequential",
     "Sigmoid",
     "Softmax",
+    "StepRecord",
     "Tensor",
     "check_gradients",
     "datasets",
     "get_num_threads",
     "grad",
+    "hessian",
+    "hvp",
+    "jacobian",
     "load",
     "no_grad",
     "one_hot",

@@ -6,7 +6,7 @@ of the pattern, the fused op is applied instead of the nodes it stands for. What
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, NamedTuple
 
@@ -16,7 +16,8 @@ from tinynet.autograd import Node, Tensor, apply, no_grad
 from tinynet.compile.plan import ancestors
 from tinynet.ops import fused
 from tinynet.ops.conv import Geometry
-from tinynet.ops.shape import pad
+from tinynet.ops.matvec import standardised_matvec
+from tinynet.ops.shape import pad, reshape
 
 _LEAST_PLACES = 4  # in a window; with fewer, dense gradients are the faster ones
 _MOST_PLACES = 254  # that an index of one byte can tell apart
@@ -51,13 +52,19 @@ class Uses:
         return node if alone else None
 
 
-def fuse(outputs: Sequence[Tensor]) -> list[Tensor]:
+def fuse(
+    outputs: Sequence[Tensor], twice: bool = False, instead: Mapping[int, tuple[Tensor, ...]] | None = None
+) -> list[Tensor]:
     """Rewrite the graph of some outputs; to be called while tracing.
 
     Parameters
     ----------
     outputs : sequence of Tensor
         What is wanted of the graph; never hidden inside of a fused op.
+    twice : bool
+        Leave out rewrites to ops that have first derivatives only.
+    instead : mapping of int to tuple of Tensor, optional
+        What comes in place of the outputs of nodes, by the identity of the node.
 
     Returns
     -------
@@ -66,7 +73,7 @@ def fuse(outputs: Sequence[Tensor]) -> list[Tensor]:
     """
     uses = Uses(outputs, ancestors(outputs))
     chosen: dict[int, Rewrite] = {}
-    done: dict[int, tuple[Tensor, ...]] = {}
+    done = dict(instead or {})
 
     def new(x: Tensor) -> Tensor:
         return x if x.node is None else done[id(x.node)][x.index]
@@ -75,7 +82,7 @@ def fuse(outputs: Sequence[Tensor]) -> list[Tensor]:
     while stack:
         node = stack[-1]
         if id(node) not in chosen:
-            chosen[id(node)] = _rewrite(node, uses)
+            chosen[id(node)] = _rewrite(node, uses, twice)
         make, inputs = chosen[id(node)]
         missing = [x.node for x in inputs if x.node is not None and id(x.node) not in done]
         if missing and id(node) not in done:
@@ -89,9 +96,11 @@ def fuse(outputs: Sequence[Tensor]) -> list[Tensor]:
     return [new(y) for y in outputs]
 
 
-def _rewrite(node: Node, uses: Uses) -> Rewrite:
+def _rewrite(node: Node, uses: Uses, twice: bool) -> Rewrite:
     """Find what comes in place of a node: a fused op, or a copy."""
-    for pattern in (_conv_pool, _gather, _dense, _softmax_cross_entropy, _times_one, _descend):
+    patterns = (_gather, _matvec, _times_one)
+    once = (_conv_pool, _dense, _softmax_cross_entropy, _sigmoid_cross_entropy, _descend)
+    for pattern in patterns if twice else (*patterns, *once):
         found = pattern(node, uses)
         if found is not None:
             return found
@@ -152,8 +161,17 @@ def _padding(shape: tuple[int, ...], p: Geometry) -> list[tuple[int, int]]:
     return [(0, 0), (p.top, below), (p.left, right), (0, 0)]
 
 
-def _gather(node: Node, uses: Uses) -> Rewrite | None:
-    """(cast(x[indices]) - shift) * scale, where any but one of the last three may be missing."""
+class Standardised(NamedTuple):
+    """Data as floats, shifted and scaled."""
+
+    data: Tensor
+    indices: list[Tensor]  # of the samples, if not all are taken
+    shift: Tensor
+    scale: Tensor
+
+
+def _standardised(node: Node, uses: Uses) -> Standardised | None:
+    """(cast(x[indices]) - shift) * scale, where any but one of the four may be missing."""
     zero, one = (Tensor(np.asarray(v, node.values[0].dtype)) for v in (0, 1))
     found: dict[str, Tensor] = {"multiply": one, "subtract": zero}
     step: Node | None = node
@@ -166,26 +184,52 @@ def _gather(node: Node, uses: Uses) -> Rewrite | None:
         x = step.inputs[0]
     if x.node is node or x.ndim < 2 or x.shape != node.values[0].shape or any(v.ndim >= x.ndim for v in found.values()):
         return None
-    sample = node.values[0].shape[1:]
     reshape = uses.behind(x, "reshape")
     if reshape is not None and reshape.inputs[0].shape[0] == x.shape[0]:
         x = reshape.inputs[0]
     index = uses.behind(x, "index")
-    given = index.inputs if index else (x,)
-    if not all(_is_given(v) for v in given) or any(v.ndim != 1 for v in given[1:]) or not _for_kernels(given[0]):
+    data, *indices = index.inputs if index else (x,)
+    if not all(map(_is_given, (data, *indices))) or any(v.ndim != 1 for v in indices) or not _for_kernels(data):
         return None
-    x, *indices = given if index else (x, Tensor(np.arange(x.shape[0])))
-    if len(indices) != 1:
+    return Standardised(data, indices, found["subtract"], found["multiply"])
+
+
+def _gather(node: Node, uses: Uses) -> Rewrite | None:
+    """Match standardised data, as a whole or by the indices of samples."""
+    found, sample = _standardised(node, uses), node.values[0].shape[1:]
+    if found is None or len(found.indices) > 1:
         return None
-    shift, scale = found["subtract"], found["multiply"]
-    return Rewrite(lambda *inputs: fused.gather(*inputs, sample=sample), (x, *indices, shift, scale))
+    indices = found.indices or [Tensor(np.arange(found.data.shape[0]))]
+    inputs = (found.data, *indices, found.shift, found.scale)
+    return Rewrite(lambda *inputs: fused.gather(*inputs, sample=sample), inputs)
+
+
+def _matvec(node: Node, uses: Uses) -> Rewrite | None:
+    """Match the product of standardised bytes, all of them, with a single column."""
+    if node.op.name != "matmul" or any(node.attrs.values()) or node.values[0].shape[1:] != (1,):
+        return None
+    x, column = node.inputs
+    flat = uses.behind(x, "reshape")
+    made = flat.inputs[0] if flat else x
+    last = uses.behind(made, "multiply") or uses.behind(made, "subtract") or uses.behind(made, "cast")
+    found = _standardised(last, uses) if last else None
+    if last is None or found is None or found.indices or found.data.dtype != np.uint8 or len(made) != len(x):
+        return None
+    sample = last.values[0].shape[1:]
+    shift, scale = (np.broadcast_to(v.data, sample).reshape(-1).astype(float) for v in (found.shift, found.scale))
+
+    def make(data: Tensor, column: Tensor) -> Tensor:
+        y: Tensor = standardised_matvec(reshape(data, x.shape), reshape(column, -1), shift=shift, scale=scale)
+        return reshape(y, node.values[0].shape)
+
+    return Rewrite(make, (found.data, column))
 
 
 def _dense(node: Node, uses: Uses) -> Rewrite | None:
     """relu(x w + bias), or x w + bias."""
     add = uses.behind(node.inputs[0], "add") if node.op.name == "relu" else node if node.op.name == "add" else None
     product = uses.behind(add.inputs[0], "matmul") if add else None
-    if add is None or product is None or product.attrs["trans_a"] or product.attrs["trans_b"]:
+    if add is None or product is None or any(product.attrs.values()) or _matvec(product, uses):
         return None
     bias = add.inputs[1]
     if bias.ndim != 1 or len(product.values[0].shape) != 2 or bias.shape[0] != product.values[0].shape[1]:
@@ -215,6 +259,37 @@ def _softmax_cross_entropy(node: Node, uses: Uses) -> Rewrite | None:
         return loss
 
     return Rewrite(make, (logs.inputs[0], labels))
+
+
+def _sigmoid_cross_entropy(node: Node, uses: Uses) -> Rewrite | None:
+    """mean(logaddexp(0, (1 - 2 labels) logits))."""
+    total = uses.behind(node.inputs[0], "sum") if node.op.name == "divide" else None
+    losses = uses.behind(total.inputs[0], "logaddexp") if total else None
+    product = uses.behind(losses.inputs[1], "multiply") if losses else None
+    toward = uses.behind(product.inputs[0], "subtract") if product else None
+    twice = uses.behind(toward.inputs[1], "multiply") if toward else None
+    if losses is None or product is None or toward is None or twice is None:
+        return None
+    logits, labels = product.inputs[1], twice.inputs[1]
+    for name in ("reshape", "cast"):
+        step = uses.behind(labels, name)
+        labels = step.inputs[0] if step else labels
+    given = _is_given(labels) or (
+        labels.node is not None and labels.node.op.name == "index" and all(map(_is_given, labels.node.inputs))
+    )
+    if not given or not _for_kernels(labels) or logits.shape != (len(labels),) or labels.size != len(labels):
+        return None
+    numbers = zip(
+        (losses.inputs[0], toward.inputs[0], twice.inputs[0], node.inputs[1]), (0, 1, 2, len(labels)), strict=True
+    )
+    if not all(_is_constant(x) and x.size == 1 and x.item() == value for x, value in numbers):
+        return None
+
+    def make(logits: Tensor, labels: Tensor) -> Tensor:
+        loss: Tensor = fused.sigmoid_cross_entropy(logits, reshape(labels, -1))[0]
+        return loss
+
+    return Rewrite(make, (logits, labels))
 
 
 def _times_one(node: Node, uses: Uses) -> Rewrite | None:

@@ -1,4 +1,4 @@
-"""Small fusions: gather + scale, dense + bias + relu, softmax + cross-entropy, the step of gradient descent."""
+"""Small fusions: gather + scale, dense + bias + relu, softmax or sigmoid + cross-entropy, the step of descent."""
 
 import math
 
@@ -89,6 +89,32 @@ def cross_entropy(loss, slope, logits, labels):
             slope[r, label] -= logits.dtype.type(1) / n
         else:
             total = math.nan
+    loss[0] = total / n
+
+
+@kernel()
+def binary_cross_entropy_chunk(total, slope, logits, labels, n):
+    """Write the sum of the cross-entropies of some of n samples, and the slopes: (sigmoid - label) / n."""
+    one = logits.dtype.type(1)
+    total[0] = 0.0
+    for r in range(logits.size):
+        toward = -logits[r] if labels[r] else logits[r]  # what is to be small
+        e = math.exp(-abs(toward))
+        total[0] += max(toward, logits.dtype.type(0)) + math.log1p(e)
+        wrong = (one if toward >= 0 else e) / (one + e)
+        slope[r] = (-wrong if labels[r] else wrong) / n
+
+
+@kernel(parallel=True)
+def binary_cross_entropy(loss, slope, partial, logits, labels):
+    """Write the mean cross-entropy of logits and labels 0 or 1, and its gradient."""
+    n, chunks = logits.size, partial.shape[0]
+    for chunk in numba.prange(chunks):
+        lo, hi = chunk * n // chunks, (chunk + 1) * n // chunks
+        binary_cross_entropy_chunk(partial[chunk], slope[lo:hi], logits[lo:hi], labels[lo:hi], n)
+    total = 0.0
+    for chunk in range(chunks):
+        total += partial[chunk, 0]
     loss[0] = total / n
 
 

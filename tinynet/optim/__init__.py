@@ -1,6 +1,8 @@
-"""Optimizers: they see arrays, never layers."""
+"""Optimizers: they see arrays and objectives, never layers."""
 
+from tinynet.optim.line_search import Backtracking, GradientDescent, LineSearchOptimizer, StepRecord
+from tinynet.optim.newton import Newton
 from tinynet.optim.optimizer import Optimizer
 from tinynet.optim.sgd import SGD
 
-__all__ = ["SGD", "Optimizer"]
+__all__ = ["SGD", "Backtracking", "GradientDescent", "LineSearchOptimizer", "Newton", "Optimizer", "StepRecord"]

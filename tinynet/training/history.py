@@ -16,6 +16,8 @@ class History:
         running means over the epoch, while the parameters changed; those of validation are from its end.
     seconds : list of float
         The time of each epoch, with its validation.
+    stopped : str
+        Why an optimizer with a line search ended the run before its last epoch; empty if it did not.
 
     Examples
     --------
@@ -26,6 +28,7 @@ class History:
 
     history: dict[str, list[float]] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
+    stopped: str = ""
 
     @property
     def epochs(self) -> int:

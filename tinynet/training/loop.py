@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ import numpy.typing as npt
 from tinynet.autograd import Array
 from tinynet.errors import ArgumentError, NonFiniteError
 from tinynet.init import generator
-from tinynet.optim import SGD, Optimizer
+from tinynet.optim import SGD, LineSearchOptimizer, Optimizer
 from tinynet.threads import kernel_gate
 from tinynet.training.data import (
     LossFunction,
@@ -28,7 +29,7 @@ from tinynet.training.data import (
 )
 from tinynet.training.history import History
 from tinynet.training.progress import progress
-from tinynet.training.steps import CompiledStep, EagerStep, batches, figures, outputs
+from tinynet.training.steps import CompiledStep, EagerStep, FullBatchStep, TrainingStep, batches, figures, outputs
 
 _GATE_SECONDS = 0.05  # that training holds the kernels before other Python threads may have them
 
@@ -57,7 +58,7 @@ def fit(
     y: npt.ArrayLike,
     epochs: int = 10,
     batch_size: int | None = 32,
-    optimizer: Optimizer | None = None,
+    optimizer: Optimizer | LineSearchOptimizer | None = None,
     loss: str | LossFunction = "cross_entropy",
     validation_data: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
     shuffle: bool = True,
@@ -79,8 +80,10 @@ def fit(
         How many times to go over the samples.
     batch_size : int or None
         Samples a step; the last batch of an epoch may be smaller. None takes all of them in each step.
-    optimizer : Optimizer, optional
-        `SGD` with its defaults if none is given. Its state starts afresh.
+    optimizer : Optimizer or LineSearchOptimizer, optional
+        `SGD` with its defaults if none is given. Its state starts afresh. `GradientDescent` and `Newton` search along a
+        line on all samples and take ``batch_size=None``; an epoch is then a step, and the run ends early where no step
+        is left to make.
     loss : str or callable
         "cross_entropy", "binary_cross_entropy", or a function of (output, labels), made of ops, that gives one number.
     validation_data : (array_like, array_like), optional
@@ -101,7 +104,8 @@ def fit(
     Returns
     -------
     History
-        Loss and metrics by epoch.
+        Loss and metrics by epoch. Of an optimizer with a line search, the loss after each step in place of metrics on
+        the training samples, with what `StepRecord` has besides.
 
     Raises
     ------
@@ -127,8 +131,13 @@ def fit(
     epochs = check_count("epochs", epochs)
     size = None if batch_size is None else check_count("batch_size", batch_size)
     optimizer = SGD() if optimizer is None else optimizer
-    if not isinstance(optimizer, Optimizer):
+    if not isinstance(optimizer, Optimizer | LineSearchOptimizer):
         raise ArgumentError(f"optimizer must be an Optimizer, such as tn.SGD(0.01), but got {optimizer!r}")
+    if isinstance(optimizer, LineSearchOptimizer) and batch_size is not None:
+        raise ArgumentError(
+            f"{type(optimizer).__name__} takes all samples in each step, an epoch being a step; pass batch_size=None "
+            f"instead of {batch_size!r}"
+        )
     samples, labels = check_labelled(model, x, y, task)
     validation = None if validation_data is None else check_validation(model, validation_data, task)
     if not model.parameters:
@@ -137,7 +146,12 @@ def fit(
     rng = generator("fit", seed, stream=1)
 
     state = optimizer.initial_state(model.theta)
-    train = (CompiledStep if compiled else EagerStep)(model, task, optimizer, state, samples, labels)
+    train: TrainingStep
+    if isinstance(optimizer, LineSearchOptimizer):
+        train = FullBatchStep(model, task, optimizer, state, samples, labels, compiled=compiled)
+        shuffle = False
+    else:
+        train = (CompiledStep if compiled else EagerStep)(model, task, optimizer, state, samples, labels)
     history = History()
     with progress(verbose, epochs, -(-len(samples) // size)) as shown:
         for epoch in range(epochs):
@@ -156,6 +170,9 @@ def fit(
                 results |= {f"val_{name}": value for name, value in measured.items()}
             history.append(results, time.perf_counter() - started)
             shown.end(results, history.seconds[-1], trained - started)
+            if train.stopped:
+                history.stopped = train.stopped
+                break
     return history
 
 
@@ -169,9 +186,7 @@ def _in_gate(parts: Iterator[slice]) -> Generator[slice, None, None]:
                 yield part
 
 
-def _non_finite(
-    value: float, epoch: int, batch: int, means: Means, optimizer: Optimizer, model: Trainable
-) -> NonFiniteError:
+def _non_finite(value: float, epoch: int, batch: int, means: Means, optimizer: Any, model: Trainable) -> NonFiniteError:
     before = f"; its mean over the epoch so far was {means()['loss']:.4g}" if means.count else ""
     size = float(np.abs(model.theta).max()) if model.theta.size else 0.0
     return NonFiniteError(

@@ -13,7 +13,8 @@ from tinynet.autograd import Array, Spec, Tensor, grad, no_grad
 from tinynet.compile import Plan, evaluation_plan, inference_plan, training_plan
 from tinynet.compile.trace import scalar_loss
 from tinynet.errors import ArgumentError
-from tinynet.optim import Optimizer
+from tinynet.objective import Objective
+from tinynet.optim import LineSearchOptimizer, Optimizer
 from tinynet.optim.optimizer import State, changed
 from tinynet.training.data import LossFunction, Task, Trainable
 
@@ -27,8 +28,16 @@ class TrainingStep:
     Where the loss is not finite there is no update: the parameters are those before the batch.
     """
 
+    stopped = ""  # why there is no further step, if there is none
+
     def __init__(
-        self, model: Trainable, task: Task, optimizer: Optimizer, state: State, samples: Array, labels: Array
+        self,
+        model: Trainable,
+        task: Task,
+        optimizer: Optimizer | LineSearchOptimizer,
+        state: State,
+        samples: Array,
+        labels: Array,
     ) -> None:
         self.model, self.task, self.optimizer, self.state = model, task, optimizer, state
         self.samples, self.labels = samples, labels
@@ -41,6 +50,8 @@ class TrainingStep:
 
 class EagerStep(TrainingStep):
     """Each op computed as it is called: the reference."""
+
+    optimizer: Optimizer
 
     def __call__(self, indices: Array) -> Figures:
         """Train on the samples at some indices."""
@@ -58,6 +69,8 @@ class EagerStep(TrainingStep):
 
 class CompiledStep(TrainingStep):
     """A plan replayed; one for each size of batch, the full one and that of a last, smaller one."""
+
+    optimizer: Optimizer
 
     def __init__(self, *arguments: Any, fused: bool = True) -> None:
         super().__init__(*arguments)
@@ -78,6 +91,27 @@ class CompiledStep(TrainingStep):
         if math.isfinite(figures["loss"]):
             plan.commit()
             changed(self.parameters)
+        return figures
+
+
+class FullBatchStep(TrainingStep):
+    """A step of an optimizer with a line search, on all samples; the loss that it gives is that after the step."""
+
+    optimizer: LineSearchOptimizer
+
+    def __init__(self, *arguments: Any, compiled: bool) -> None:
+        super().__init__(*arguments)
+        decay = self.optimizer.weight_decay
+        self.objective = Objective(self.model, self.samples, self.labels, self.task.loss, decay, compiled=compiled)
+
+    def __call__(self, indices: Array) -> Figures:
+        """Train on all samples, whatever the indices."""
+        theta, objective = self.model.theta, self.objective
+        record = self.optimizer.step(objective, theta)
+        changed(self.parameters)
+        self.stopped = record.stopped
+        figures = {k: float(v) for k, v in vars(record).items() if k != "stopped"}
+        figures["loss"] -= objective.penalty(theta)
         return figures
 
 
