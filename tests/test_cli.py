@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tinynet import cli, files, threads
-from tinynet.cli import main
+from tinynet import files, threads
+from tinynet.cli import main, run_directory
 
 
 @pytest.fixture(autouse=True)
@@ -120,7 +120,8 @@ def test_a_run_says_what_it_does(data, capsys):
         "  y_train  (200,)           uint8, from 0 to 9\n"
         "  x_test   (50, 28, 28)     uint8, from 0 to 255\n"
         "  y_test   (50,)            uint8, from 0 to 9\n"
-        "200 training samples, 50 test samples; one-hot labels would have shape (200, 10)\n"
+        "200 training samples, 50 test samples\n"
+        "One-hot labels have shapes (200, 10) and (50, 10)\n"
         "\n"
         "Model: 'dense'\n"
     )
@@ -228,7 +229,7 @@ def test_a_place_where_nothing_can_be_written_is_told_before_anything_is_compute
     def read_only(**_):
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr(cli.tempfile, "TemporaryFile", read_only)
+    monkeypatch.setattr(run_directory.tempfile, "TemporaryFile", read_only)
     monkeypatch.setattr(tn.data, "load_mnist", lambda source: pytest.fail("refused only after the data was read"))
     assert train("--data", data, "--out", "mine") == 1
     assert failure(capsys) == (
@@ -333,7 +334,8 @@ def test_stopping_ends_with_130_and_leaves_nothing(place, data, capsys, monkeypa
 
 def test_numbers_that_json_has_no_words_for_become_null():
     record = {"a": [1.5, float("nan"), {"b": float("-inf")}], "c": "nan", "d": 3, "e": None, "f": True}
-    assert json.loads(cli.as_json(record)) == {"a": [1.5, None, {"b": None}], "c": "nan", "d": 3, "e": None, "f": True}
+    written = {"a": [1.5, None, {"b": None}], "c": "nan", "d": 3, "e": None, "f": True}
+    assert json.loads(run_directory.as_json(record)) == written
 
 
 # --- help

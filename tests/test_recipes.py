@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tinynet.cli import MODELS
+from tinynet.cli.arguments import MODELS
 from tinynet.recipes import RECIPES
 
 SHAPES = {
