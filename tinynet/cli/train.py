@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinynet.cli.arguments import MODELS, add_command, add_data, add_model, add_threads, add_training
+from tinynet.cli import logistic
+from tinynet.cli.arguments import MODELS, add_command, add_data, add_threads, add_training
 from tinynet.cli.run_directory import METRICS, PARAMETERS, as_json, circumstances, claim
 from tinynet.files import write_atomically
 
@@ -23,7 +24,10 @@ EXAMPLES = """\
   tinynet train dense --data sample --epochs 5     4,000 + 1,000 images, no network needed
   tinynet train cnn --data ~/mnist --out runs/a    files that you have: IDX, mnist.npz or mnist_all.mat
   tinynet train softmax --lr 0.1 --batch-size 128 --seed 7
+  tinynet train logistic --l2 0.001 --intercept    is it a 5? full batch, with a line search
 """
+
+_MODELS = MODELS | logistic.MODEL
 
 
 def declare(commands: Any) -> None:
@@ -33,11 +37,11 @@ def declare(commands: Any) -> None:
         "train",
         "train a reference model on MNIST",
         "Train a reference model on MNIST, test it, and keep its metrics, its parameters, figures and a report in\n"
-        "a directory.\n\nmodels:\n" + "\n".join(f"  {name:<9}{title}" for name, title in MODELS.items()),
+        "a directory.\n\nmodels:\n" + "\n".join(f"  {name:<9}{title}" for name, title in _MODELS.items()),
         EXAMPLES,
         run,
     )
-    add_model(parser)
+    parser.add_argument("model", choices=_MODELS, help=f"one of {', '.join(_MODELS)}")
     add_data(parser)
     add_training(parser)
     add_threads(parser)
@@ -45,6 +49,7 @@ def declare(commands: Any) -> None:
     add("--out", type=Path, metavar="DIR", help="the run directory (default: runs/<model>, or runs/<model>-2, ... if "
         "that is there already)")  # fmt: skip
     add("--force", action="store_true", help="replace the run that --out holds (default: refuse)")
+    logistic.add_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -55,6 +60,10 @@ def run(arguments: argparse.Namespace) -> None:
 
     if arguments.threads is not None:
         set_num_threads(arguments.threads)
+    logistic.check_options(arguments)
+    if arguments.model in logistic.MODEL:
+        logistic.run(arguments)
+        return
     recipe = RECIPES[arguments.model]
     directory, created = claim(arguments.out, recipe.name, arguments.force)
     try:

@@ -166,7 +166,7 @@ def fit(
                 shown.step(batch + 1, means)
             results, trained = means(), time.perf_counter()
             if validation is not None:
-                measured = _measure(model, task, *validation, 256, compiled)
+                measured = _measure(model, task, *validation, train.measured, compiled)
                 results |= {f"val_{name}": value for name, value in measured.items()}
             history.append(results, time.perf_counter() - started)
             shown.end(results, history.seconds[-1], trained - started)

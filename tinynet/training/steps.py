@@ -29,6 +29,7 @@ class TrainingStep:
     """
 
     stopped = ""  # why there is no further step, if there is none
+    measured = 256  # samples at a time in a validation
 
     def __init__(
         self,
@@ -103,6 +104,7 @@ class FullBatchStep(TrainingStep):
         super().__init__(*arguments)
         decay = self.optimizer.weight_decay
         self.objective = Objective(self.model, self.samples, self.labels, self.task.loss, decay, compiled=compiled)
+        self.measured = self.objective.batches[0].stop
 
     def __call__(self, indices: Array) -> Figures:
         """Train on all samples, whatever the indices."""
