@@ -450,7 +450,8 @@ def _judge(claim: float, windows: list[_Window], rtol: float) -> tuple[str, floa
     if not windows:
         return "kink", claim, math.nan  # the function is not defined on both sides
     rises = [w.step * max(abs(w.slope), abs(w.jump)) for w in windows]
-    if min(rises[-3:]) > max(0.99 * max(rises[-3:]), rises[0] / 2):
+    seen = all(abs(w.slope) > w.error or abs(w.jump) > w.blur for w in windows[-3:])
+    if seen and min(rises[-3:]) > max(0.99 * max(rises[-3:]), rises[0] / 2):
         return "kink", claim, windows[-1].slope  # a jump: however small the step, the values differ by the same
     telling = [w for w in windows if w.tells(claim, rtol)]
     while telling:

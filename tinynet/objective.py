@@ -268,7 +268,7 @@ class Objective:
             with tracing():
                 x, y = (_symbol((size, *a.shape[1:]), a.dtype) for a in (self.samples, self.labels))
                 (loss,) = fuse([scalar_loss(self.loss, self.model(x), y)], twice)
-                self._graphs[size, twice] = _Graph(x, y, loss, _affine_pieces(loss, self._parameters))
+                self._graphs[size, twice] = _Graph(x, y, loss, _affine_pieces(loss, x, self._parameters))
         return self._graphs[size, twice]
 
     def _plan(self, kind: str, size: int) -> Plan:
@@ -317,24 +317,30 @@ def _flat(tensors: Sequence[Tensor]) -> Tensor:
     return ops.concatenate([ops.reshape(t, -1) for t in tensors])
 
 
-def _affine_pieces(loss: Tensor, leaves: Sequence[Tensor]) -> dict[str, Tensor]:
-    """Find the values, affine in the leaves, through which alone a loss depends on them; none if there are no such."""
+def _affine_pieces(loss: Tensor, samples: Tensor, leaves: Sequence[Tensor]) -> dict[str, Tensor]:
+    """Find values, affine in the leaves and made from the samples, through which alone a loss depends on the leaves.
+
+    None if it depends on them in another way, too.
+    """
     affine = {id(leaf): True for leaf in leaves}  # what depends on the leaves, by identity of leaf or node
+    sampled = {id(samples)}
     pieces: dict[str, Tensor] = {}
 
     def key(x: Tensor) -> int:
         return id(x) if x.node is None else id(x.node)
 
     for node in ancestors([loss]):
+        if any(key(x) in sampled for x in node.inputs):
+            sampled.add(id(node))
         moving = [i for i, x in enumerate(node.inputs) if key(x) in affine]
         if not moving:
             continue
         affine[id(node)] = all(affine[key(node.inputs[i])] for i in moving) and _is_affine(node, moving)
         for x in (node.inputs[i] for i in moving if not affine[id(node)]):
-            if x.node is None:  # a parameter that is used in another way
-                return {}
-            if affine[key(x)]:
+            if affine[key(x)] and x.node is not None:
                 pieces[f"piece {x.node.number}"] = x
+            if affine[key(x)] and key(x) not in sampled:
+                return {}
     return pieces
 
 

@@ -721,6 +721,31 @@ def steps(draw):
     return Case((spread(rng, (n,)), spread(rng, (n,)), np.array(0.25)))
 
 
+@st.composite
+def standardised(draw, transposed):
+    """Bytes, and a vector of one length or the other."""
+    rng, n, f = draw(generators), draw(lengths), draw(lengths)
+    x = rng.integers(0, 256, (n, f)).astype(np.uint8)
+    attrs = {"shift": rng.uniform(0, 255, f), "scale": rng.uniform(0.01, 1, f)}
+    return Case((x, spread(rng, (n if transposed else f,))), attrs)
+
+
+def naive_matvec(x, v, shift, scale):
+    return ref.matmul((x.astype(float) - shift) * scale, v[:, None])[:, 0]
+
+
+def naive_rmatvec(x, r, shift, scale):
+    return ref.matmul(r[None, :], (x.astype(float) - shift) * scale)[0]
+
+
+fused("standardised_matvec", standardised(transposed=False), naive_matvec, nan=False)
+fused("standardised_rmatvec", standardised(transposed=True), naive_rmatvec, nan=False)
+fused(
+    "sigmoid_cross_entropy",
+    st.builds(lambda rng, n: Case((spread(rng, (n,)), rng.integers(0, 2, n))), generators, lengths),
+    ref.binary_cross_entropy,
+    output=0,
+)
 fused("dense", denses(), naive_dense)
 fused("dense_cotangent", dense_cotangents(), naive_dense_cotangent, differentiable=False, nan=False)
 fused("gather", image_gathers(), naive_gather, differentiable=False, nan=False)
