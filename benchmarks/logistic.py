@@ -89,7 +89,7 @@ class NumPy:
 
 
 class JAX:
-    """The same in JAX, jitted but for the loop over trials; in lax.while_loop its products are several times as slow."""
+    """The same in JAX, jitted but for the loop over trials: inside of lax.while_loop, products are slower by far."""
 
     def __init__(self, name: str, images: np.ndarray, labels: np.ndarray) -> None:
         import jax
