@@ -274,7 +274,10 @@ def test_a_full_disk_leaves_the_run_that_was_there(place, data, capsys, monkeypa
         ([], "the following arguments are required: command"),
         (["fly"], r"argument command: invalid choice: 'fly' \(choose from '?train'?.*\)"),
         (["train"], "the following arguments are required: model"),
-        (["train", "rnn"], r"argument model: invalid choice: 'rnn' \(choose from '?softmax'?, '?dense'?, '?cnn'?, .*\)"),
+        (
+            ["train", "rnn"],
+            r"argument model: invalid choice: 'rnn' \(choose from '?softmax'?, '?dense'?, .*\)",
+        ),
         (["train", "cnn", "--epochs", "0"], "argument --epochs: must be a whole number of 1 or more, but got '0'"),
         (["train", "cnn", "--epochs", "-3"], "argument --epochs: must be a whole number of 1 or more, but got '-3'"),
         (["train", "cnn", "--epochs", "ten"], "argument --epochs: must be a whole number of 1 or more, but got 'ten'"),

@@ -282,20 +282,7 @@ ROWS["softmax_cross_entropy"] = Row(softmax_cross_entropy, fused.softmax_cross_e
 ROWS["descend"] = Row(fused.descend, fused.descend_parts, descents())
 
 
-# --- sigmoid + cross-entropy, and standardised bytes times a vector
-
-
-@st.composite
-def told_apart(draw):
-    rng, dtype = draw(generators), draw(either_dtype)
-    n = draw(st.sampled_from([1, 2, 9, 20_000, 70_001]))
-    logits = (draw(st.sampled_from([1.0, 100.0, 1e4])) * rng.standard_normal(n)).astype(dtype)
-    labels = rng.integers(0, 2, n).astype(draw(st.sampled_from(["bool", "uint8", "int64"])))
-    return Case((logits, labels), {}, np.asarray(rng.standard_normal(), dtype))
-
-
-def sigmoid_cross_entropy(logits, labels):
-    return fused.sigmoid_cross_entropy(logits, labels)[0]
+# --- standardised bytes times a vector
 
 
 @st.composite
@@ -307,7 +294,6 @@ def standardised(draw, transposed):
     return Case((x, vector), {"shift": rng.uniform(0, 255, f), "scale": rng.uniform(0.01, 1, f)}, g)
 
 
-ROWS["sigmoid_cross_entropy"] = Row(sigmoid_cross_entropy, fused.sigmoid_cross_entropy_parts, told_apart())
 for name, turned in (("standardised_matvec", False), ("standardised_rmatvec", True)):
     ROWS[name] = Row(vars(matvec)[name], vars(matvec)[f"{name}_parts"], standardised(turned))
 

@@ -99,7 +99,7 @@ def fuse(
 def _rewrite(node: Node, uses: Uses, twice: bool) -> Rewrite:
     """Find what comes in place of a node: a fused op, or a copy."""
     patterns = (_gather, _matvec, _times_one)
-    once = (_conv_pool, _dense, _softmax_cross_entropy, _sigmoid_cross_entropy, _descend)
+    once = (_conv_pool, _dense, _softmax_cross_entropy, _descend)
     for pattern in patterns if twice else (*patterns, *once):
         found = pattern(node, uses)
         if found is not None:
@@ -161,17 +161,8 @@ def _padding(shape: tuple[int, ...], p: Geometry) -> list[tuple[int, int]]:
     return [(0, 0), (p.top, below), (p.left, right), (0, 0)]
 
 
-class Standardised(NamedTuple):
-    """Data as floats, shifted and scaled."""
-
-    data: Tensor
-    indices: list[Tensor]  # of the samples, if not all are taken
-    shift: Tensor
-    scale: Tensor
-
-
-def _standardised(node: Node, uses: Uses) -> Standardised | None:
-    """(cast(x[indices]) - shift) * scale, where any but one of the four may be missing."""
+def _standardised(node: Node, uses: Uses) -> tuple[Tensor, ...] | None:
+    """(cast(x[indices]) - shift) * scale, where any but one of the four may be missing; gives them in that order."""
     zero, one = (Tensor(np.asarray(v, node.values[0].dtype)) for v in (0, 1))
     found: dict[str, Tensor] = {"multiply": one, "subtract": zero}
     step: Node | None = node
@@ -191,16 +182,16 @@ def _standardised(node: Node, uses: Uses) -> Standardised | None:
     data, *indices = index.inputs if index else (x,)
     if not all(map(_is_given, (data, *indices))) or any(v.ndim != 1 for v in indices) or not _for_kernels(data):
         return None
-    return Standardised(data, indices, found["subtract"], found["multiply"])
+    return data, *indices, found["subtract"], found["multiply"]
 
 
 def _gather(node: Node, uses: Uses) -> Rewrite | None:
     """Match standardised data, as a whole or by the indices of samples."""
     found, sample = _standardised(node, uses), node.values[0].shape[1:]
-    if found is None or len(found.indices) > 1:
+    if found is None or len(found) > 4:
         return None
-    indices = found.indices or [Tensor(np.arange(found.data.shape[0]))]
-    inputs = (found.data, *indices, found.shift, found.scale)
+    data, *indices = found[:-2]
+    inputs = (data, *(indices or [Tensor(np.arange(data.shape[0]))]), *found[-2:])
     return Rewrite(lambda *inputs: fused.gather(*inputs, sample=sample), inputs)
 
 
@@ -213,16 +204,16 @@ def _matvec(node: Node, uses: Uses) -> Rewrite | None:
     made = flat.inputs[0] if flat else x
     last = uses.behind(made, "multiply") or uses.behind(made, "subtract") or uses.behind(made, "cast")
     found = _standardised(last, uses) if last else None
-    if last is None or found is None or found.indices or found.data.dtype != np.uint8 or len(made) != len(x):
+    if last is None or found is None or len(found) > 3 or found[0].dtype != np.uint8 or len(made) != len(x):
         return None
     sample = last.values[0].shape[1:]
-    shift, scale = (np.broadcast_to(v.data, sample).reshape(-1).astype(float) for v in (found.shift, found.scale))
+    shift, scale = (np.broadcast_to(v.data, sample).reshape(-1).astype(float) for v in found[1:])
 
     def make(data: Tensor, column: Tensor) -> Tensor:
         y: Tensor = standardised_matvec(reshape(data, x.shape), reshape(column, -1), shift=shift, scale=scale)
         return reshape(y, node.values[0].shape)
 
-    return Rewrite(make, (found.data, column))
+    return Rewrite(make, (found[0], column))
 
 
 def _dense(node: Node, uses: Uses) -> Rewrite | None:
@@ -259,37 +250,6 @@ def _softmax_cross_entropy(node: Node, uses: Uses) -> Rewrite | None:
         return loss
 
     return Rewrite(make, (logs.inputs[0], labels))
-
-
-def _sigmoid_cross_entropy(node: Node, uses: Uses) -> Rewrite | None:
-    """mean(logaddexp(0, (1 - 2 labels) logits))."""
-    total = uses.behind(node.inputs[0], "sum") if node.op.name == "divide" else None
-    losses = uses.behind(total.inputs[0], "logaddexp") if total else None
-    product = uses.behind(losses.inputs[1], "multiply") if losses else None
-    toward = uses.behind(product.inputs[0], "subtract") if product else None
-    twice = uses.behind(toward.inputs[1], "multiply") if toward else None
-    if losses is None or product is None or toward is None or twice is None:
-        return None
-    logits, labels = product.inputs[1], twice.inputs[1]
-    for name in ("reshape", "cast"):
-        step = uses.behind(labels, name)
-        labels = step.inputs[0] if step else labels
-    given = _is_given(labels) or (
-        labels.node is not None and labels.node.op.name == "index" and all(map(_is_given, labels.node.inputs))
-    )
-    if not given or not _for_kernels(labels) or logits.shape != (len(labels),) or labels.size != len(labels):
-        return None
-    numbers = zip(
-        (losses.inputs[0], toward.inputs[0], twice.inputs[0], node.inputs[1]), (0, 1, 2, len(labels)), strict=True
-    )
-    if not all(_is_constant(x) and x.size == 1 and x.item() == value for x, value in numbers):
-        return None
-
-    def make(logits: Tensor, labels: Tensor) -> Tensor:
-        loss: Tensor = fused.sigmoid_cross_entropy(logits, reshape(labels, -1))[0]
-        return loss
-
-    return Rewrite(make, (logits, labels))
 
 
 def _times_one(node: Node, uses: Uses) -> Rewrite | None:

@@ -1,4 +1,4 @@
-"""Small fusions: gather + scale, dense + bias + relu, softmax or sigmoid + cross-entropy, the step of descent."""
+"""Small fusions: gather + scale, dense + bias + relu, softmax + cross-entropy, the step of gradient descent."""
 
 import math
 
@@ -9,7 +9,6 @@ from tinynet.kernels.jit import kernel
 
 _ROW_CHUNK = 8_192  # values of a row-wise pass that are worth a thread
 _MOST_CHUNKS = 8
-_GROUP = 16  # samples
 
 
 def chunks(rows: int, size: int) -> int:
@@ -90,39 +89,6 @@ def cross_entropy(loss, slope, logits, labels):
             slope[r, label] -= logits.dtype.type(1) / n
         else:
             total = math.nan
-    loss[0] = total / n
-
-
-@kernel()
-def binary_cross_entropy_chunk(total, slope, logits, labels, n):
-    """Write the sum of the cross-entropies of some of n samples, and the slopes: (sigmoid - label) / n.
-
-    The logarithms of a group are one: of (1 + e) (1 + e) ..., which is kept as 1 + ``others``, so that none is lost.
-    """
-    one, zero = logits.dtype.type(1), logits.dtype.type(0)
-    total[0] = 0.0
-    for start in range(0, logits.size, _GROUP):
-        others = 0.0
-        for r in range(start, min(start + _GROUP, logits.size)):
-            toward = -logits[r] if labels[r] else logits[r]  # what is to be small
-            e = math.exp(-abs(toward))
-            total[0] += max(toward, zero)
-            others += e + others * e
-            wrong = (one if toward >= 0 else e) / (one + e)
-            slope[r] = (-wrong if labels[r] else wrong) / n
-        total[0] += math.log1p(others)
-
-
-@kernel(parallel=True)
-def binary_cross_entropy(loss, slope, partial, logits, labels):
-    """Write the mean cross-entropy of logits and labels 0 or 1, and its gradient."""
-    n, chunks = logits.size, partial.shape[0]
-    for chunk in numba.prange(chunks):
-        lo, hi = chunk * n // chunks, (chunk + 1) * n // chunks
-        binary_cross_entropy_chunk(partial[chunk], slope[lo:hi], logits[lo:hi], labels[lo:hi], n)
-    total = 0.0
-    for chunk in range(chunks):
-        total += partial[chunk, 0]
     loss[0] = total / n
 
 

@@ -7,7 +7,6 @@ derivatives only.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from tinynet.kernels.jit import for_chunks
 from tinynet.ops.cast import cast
 from tinynet.ops.conv import Geometry, _conv2d
 from tinynet.ops.linear import matmul
-from tinynet.ops.loss import binary_cross_entropy, cross_entropy
+from tinynet.ops.loss import cross_entropy
 from tinynet.ops.pointwise import relu as relu_op
 from tinynet.ops.pool import _max_pool
 from tinynet.ops.shape import getitem, reshape
@@ -269,23 +268,20 @@ def descend_parts(theta: Tensor, gradient: Tensor, rate: Tensor) -> Tensor:
     return theta - rate * gradient
 
 
-# --- softmax or sigmoid + cross-entropy
+# --- softmax + cross-entropy
 
 
-def _slope_vjp(name: str) -> Callable[..., Tensor]:
-    def rule(g: tuple[Any, Any], out: tuple[Tensor, Tensor], logits: Tensor, labels: Tensor) -> Tensor:
-        if g[1] is not None:
-            raise GradientError(f"op {name!r} has first derivatives only: its slope has no derivative")
-        return g[0] * out[1]
-
-    return rule
+def _cross_entropy_vjp(g: tuple[Any, Any], out: tuple[Tensor, Tensor], logits: Tensor, labels: Tensor) -> Tensor:
+    if g[1] is not None:
+        raise GradientError("op 'softmax_cross_entropy' has first derivatives only: its slope has no derivative")
+    return g[0] * out[1]
 
 
 softmax_cross_entropy: Op = Op(
     "softmax_cross_entropy",
     infer=lambda logits, labels: (Spec((), logits.dtype), Spec(logits.shape, logits.dtype)),
     bind=lambda loss, slope, logits, labels: (kernels.cross_entropy, loss.reshape(1), slope, logits, labels),
-    vjp=(_slope_vjp("softmax_cross_entropy"),),
+    vjp=(_cross_entropy_vjp,),
     contiguous=True,
     fuses="log_softmax + index + sum + divide + negative",
     formula="the mean cross-entropy of logits (n, K) and class labels (n,), and its slope: (softmax - one-hot) / n",
@@ -295,25 +291,3 @@ softmax_cross_entropy: Op = Op(
 def softmax_cross_entropy_parts(logits: Tensor, labels: Tensor) -> Tensor:
     """Compute what `softmax_cross_entropy` does, by the ops that it stands for."""
     return cross_entropy(logits, labels)
-
-
-def _binary_bind(loss: Array, slope: Array, partial: Array, logits: Array, labels: Array) -> tuple[Any, ...]:
-    return for_chunks(kernels.binary_cross_entropy, len(partial)), loss.reshape(1), slope, partial, logits, labels
-
-
-sigmoid_cross_entropy: Op = Op(
-    "sigmoid_cross_entropy",
-    infer=lambda logits, labels: (Spec((), logits.dtype), Spec(logits.shape, logits.dtype)),
-    scratch=lambda logits, labels: (Spec((kernels.chunks(*2 * logits.shape), 1), np.dtype(np.float64)),),
-    bind=_binary_bind,
-    vjp=(_slope_vjp("sigmoid_cross_entropy"),),
-    contiguous=True,
-    threaded=True,
-    fuses="cast + multiply + subtract + logaddexp + sum + divide",
-    formula="the mean cross-entropy of logits (n,) and labels 0 or 1 (n,), and its slope: (sigmoid - label) / n",
-)
-
-
-def sigmoid_cross_entropy_parts(logits: Tensor, labels: Tensor) -> Tensor:
-    """Compute what `sigmoid_cross_entropy` does, by the ops that it stands for."""
-    return binary_cross_entropy(logits, labels)
