@@ -188,11 +188,12 @@ class Objective:
         theta, d = self._vector(theta), self._vector(direction)
         if not self.affine:
             return lambda t: self.value(theta + t * d)
-        if self._known is None or not np.array_equal(self._known[0], theta):
-            self._known = theta, self._pieces(theta)
+        known = self._known
+        if known is None or not np.array_equal(known[0], theta):
+            known = self._known = theta, self._pieces(theta)
         if self._offset is None:
             self._offset = self._pieces(np.zeros_like(theta))
-        ends = zip(self._known[1], self._pieces(d), self._offset, strict=True)
+        ends = zip(known[1], self._pieces(d), self._offset, strict=True)
         lines = [
             {f"start {k}": at[k] for k in at} | {f"slope {k}": to[k] - offset[k] for k in at} for at, to, offset in ends
         ]
