@@ -40,6 +40,14 @@ def test_rmatvec_is_the_product_with_its_transpose_however_it_is_cut(n, f, rng, 
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
+def test_each_product_is_in_float64_too(dtype):
+    x, r = np.full((1, 1), 255, np.uint8), np.full(1, 1 / 3, dtype)
+    g = garbage((1,), np.float64)
+    matvec.rmatvec(g, garbage((1, 1), np.float64), x, r, np.zeros(1), np.ones(1))
+    assert g[0] == 255 * float(r[0])
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
 def test_sums_are_in_float64_whatever_the_vectors_are(dtype):
     """Terms of alternating sign, which float32 would lose."""
     x = np.full((1, 1000), 255, np.uint8)
@@ -47,8 +55,3 @@ def test_sums_are_in_float64_whatever_the_vectors_are(dtype):
     y, zeros, ones = garbage((1,), dtype), np.zeros(1000), np.ones(1000)
     matvec.matvec(y, garbage((1000,), np.float64), x, v, zeros, ones, 1)
     np.testing.assert_allclose(y, [255 * v.astype(np.float64).sum()], rtol=1e-6)
-
-
-@given(st.integers(1, 10**6), st.integers(1, 10**10))
-def test_the_number_of_chunks_is_in_range(rows, size):
-    assert 1 <= matvec.chunks(rows, size) <= rows

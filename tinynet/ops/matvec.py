@@ -6,38 +6,39 @@ Each of the two ops is linear in its vector and is the gradient of the other, so
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 
 from tinynet.autograd import Array, Cost, Op, Spec, Tensor, Value
 from tinynet.kernels import matvec as kernels
 from tinynet.kernels.jit import for_chunks
+from tinynet.kernels.linear import chunks
 from tinynet.ops.cast import cast
 from tinynet.ops.linear import matmul
 
 
 def _chunks(x: Value) -> int:
-    return kernels.chunks(x.shape[0], math.prod(x.shape))
+    return chunks(x.shape[0], 2 * math.prod(x.shape))
 
 
 def _cost(x: Value, v: Value, shift: Array, scale: Array) -> Cost:
     return Cost(2 * math.prod(x.shape))
 
 
-def _matvec_bind(y: Array, scaled: Array, x: Array, v: Array, shift: Array, scale: Array) -> tuple[Any, ...]:
-    return for_chunks(kernels.matvec, _chunks(x)), y, scaled, x, v, shift, scale, _chunks(x)
-
-
-def _rmatvec_bind(g: Array, partial: Array, x: Array, r: Array, shift: Array, scale: Array) -> tuple[Any, ...]:
-    return for_chunks(kernels.rmatvec, len(partial)), g, partial, x, r, shift, scale
-
-
 standardised_matvec: Op = Op(
     "standardised_matvec",
     infer=lambda x, v, shift, scale: Spec(x.shape[:1], v.dtype),
     scratch=lambda x, v, shift, scale: (Spec(x.shape[1:], np.dtype(np.float64)),),
-    bind=_matvec_bind,
+    bind=lambda y, scaled, x, v, shift, scale: (
+        for_chunks(kernels.matvec, _chunks(x)),
+        y,
+        scaled,
+        x,
+        v,
+        shift,
+        scale,
+        _chunks(x),
+    ),
     vjp=(None, lambda g, y, x, v, shift, scale: standardised_rmatvec(x, g, shift=shift, scale=scale)),
     contiguous=True,
     threaded=True,
@@ -50,7 +51,15 @@ standardised_rmatvec: Op = Op(
     "standardised_rmatvec",
     infer=lambda x, r, shift, scale: Spec(x.shape[1:], r.dtype),
     scratch=lambda x, r, shift, scale: (Spec((_chunks(x), x.shape[1]), np.dtype(np.float64)),),
-    bind=_rmatvec_bind,
+    bind=lambda g, partial, x, r, shift, scale: (
+        for_chunks(kernels.rmatvec, len(partial)),
+        g,
+        partial,
+        x,
+        r,
+        shift,
+        scale,
+    ),
     vjp=(None, lambda h, g, x, r, shift, scale: standardised_matvec(x, h, shift=shift, scale=scale)),
     contiguous=True,
     threaded=True,

@@ -1,7 +1,6 @@
 """Optimizers: they see arrays and objectives, never layers."""
 
-from tinynet.optim.line_search import Backtracking, GradientDescent, LineSearchOptimizer, StepRecord
-from tinynet.optim.newton import Newton
+from tinynet.optim.line_search import Backtracking, GradientDescent, LineSearchOptimizer, Newton, StepRecord
 from tinynet.optim.optimizer import Optimizer
 from tinynet.optim.sgd import SGD
 

@@ -14,7 +14,6 @@ from tinynet.compile import Plan, evaluation_plan, inference_plan, training_plan
 from tinynet.compile.trace import scalar_loss
 from tinynet.errors import ArgumentError
 from tinynet.objective import Objective
-from tinynet.optim import LineSearchOptimizer, Optimizer
 from tinynet.optim.optimizer import State, changed
 from tinynet.training.data import LossFunction, Task, Trainable
 
@@ -35,7 +34,7 @@ class TrainingStep:
         self,
         model: Trainable,
         task: Task,
-        optimizer: Optimizer | LineSearchOptimizer,
+        optimizer: Any,
         state: State,
         samples: Array,
         labels: Array,
@@ -51,8 +50,6 @@ class TrainingStep:
 
 class EagerStep(TrainingStep):
     """Each op computed as it is called: the reference."""
-
-    optimizer: Optimizer
 
     def __call__(self, indices: Array) -> Figures:
         """Train on the samples at some indices."""
@@ -70,8 +67,6 @@ class EagerStep(TrainingStep):
 
 class CompiledStep(TrainingStep):
     """A plan replayed; one for each size of batch, the full one and that of a last, smaller one."""
-
-    optimizer: Optimizer
 
     def __init__(self, *arguments: Any, fused: bool = True) -> None:
         super().__init__(*arguments)
@@ -97,8 +92,6 @@ class CompiledStep(TrainingStep):
 
 class FullBatchStep(TrainingStep):
     """A step of an optimizer with a line search, on all samples; the loss that it gives is that after the step."""
-
-    optimizer: LineSearchOptimizer
 
     def __init__(self, *arguments: Any, compiled: bool) -> None:
         super().__init__(*arguments)
