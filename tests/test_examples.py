@@ -56,6 +56,35 @@ def test_autograd_tour_differentiates_and_learns(capsys):
     assert "epoch 2/2: mean loss" in out
 
 
+def test_logistic_line_search_goes_down_and_newton_arrives(capsys, tmp_path):
+    history, gradient_norm = load("logistic_line_search").main("sample", steps=20, folder=tmp_path)
+    assert history["loss"][-1] < history["loss"][0] < 0.65
+    assert gradient_norm < 1e-10
+    assert {p.name for p in tmp_path.iterdir()} == {
+        "training_loss.pdf", "test_loss.pdf", "test_error.pdf", "step_size.pdf",
+    }  # fmt: skip
+    out = capsys.readouterr().out
+    assert "least Armijo margin: " in out
+    assert "affine in the weights but for the loss: True" in out
+
+
+def test_gradient_check_shows_every_verdict(capsys):
+    verdicts = load("gradient_check").main()
+    assert verdicts == [{"ok"}, {"wrong"}, {"ok", "wrong"}, {"kink"}, {"round-off"}]
+    assert "order 2: " in capsys.readouterr().out
+
+
+def test_convexity_and_rates_agree_with_theory(capsys, tmp_path):
+    found = load("convexity_and_rates").main("sample", n=60, steps=100, folder=tmp_path)
+    assert {p.name for p in tmp_path.iterdir()} == {"gap.png", "spectrum.png", "linear_rate.png"}
+    assert found["Hessian: largest difference to X^T D X / n"] < 1e-12
+    assert -1e-12 <= found["Hessian: smallest eigenvalue"] < 1e-6 * found["Hessian: largest eigenvalue"]
+    assert found["without L2: largest gap / bound"] <= 1
+    assert found["without L2: smallest step / t_min"] >= 1
+    assert found["smallest Armijo margin of both runs"] >= 0
+    assert 0 < found["with L2: factor a step, fitted"] <= found["with L2: factor a step, promised"] < 1
+
+
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.py")), ids=lambda path: path.stem)
 def test_an_example_is_short_and_says_what_one_learns(path):
     text = path.read_text("utf-8")
