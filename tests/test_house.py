@@ -38,6 +38,7 @@ LAYERS = [
     ["layers"],
     ["gradcheck", "derivatives"],
     ["ops"],
+    ["display"],
     ["autograd"],
     ["kernels"],
     ["data"],

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from tinynet import checkpoint
 from tinynet.autograd import Array
+from tinynet.display.progress import progress
 from tinynet.errors import ArgumentError, NonFiniteError
 from tinynet.init import generator
 from tinynet.optim import SGD, LineSearchOptimizer, Optimizer
@@ -32,7 +33,6 @@ from tinynet.training.data import (
     find_task,
 )
 from tinynet.training.history import History, Means
-from tinynet.training.progress import progress
 from tinynet.training.run import Run
 from tinynet.training.steps import CompiledStep, EagerStep, FullBatchStep, TrainingStep, batches, figures, outputs
 
