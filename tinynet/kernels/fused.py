@@ -121,11 +121,12 @@ def adam_chunk(theta, first, second, gradient, rate, beta1, rest1, beta2, rest2,
 @kernel(parallel=True)
 def adam(theta, first, second, step, gradient, rate, beta1, beta2, epsilon, chunks):
     """Make a step of Adam in place; what is near 0 or 1 is computed in float64."""
-    n, t, as_float = theta.size, step[0] + 1, theta.dtype.type
-    scale = as_float(rate[0] / (1 - beta1**t))
-    shrink = as_float(1 / math.sqrt(1 - beta2**t))
-    b1, r1, b2, r2 = as_float(beta1), as_float(1 - beta1), as_float(beta2), as_float(1 - beta2)
-    eps = as_float(epsilon)
+    n, t = theta.size, step[0] + 1
+    scale = theta.dtype.type(rate[0] / (1 - beta1**t))
+    shrink = theta.dtype.type(1 / math.sqrt(1 - beta2**t))
+    b1, r1 = theta.dtype.type(beta1), theta.dtype.type(1 - beta1)
+    b2, r2 = theta.dtype.type(beta2), theta.dtype.type(1 - beta2)
+    eps = theta.dtype.type(epsilon)
     for chunk in numba.prange(chunks):
         lo, hi = chunk * n // chunks, (chunk + 1) * n // chunks
         adam_chunk(theta[lo:hi], first[lo:hi], second[lo:hi], gradient[lo:hi], scale, b1, r1, b2, r2, shrink, eps)
