@@ -1,4 +1,4 @@
-"""How the site is built: ``python -m sphinx -W -b html docs OUT``. It needs no network, and neither does what it makes."""
+"""How the site is built: ``python -m sphinx -W -b html docs OUT``. Neither this nor what it makes needs a network."""
 
 import os
 import sys
@@ -42,6 +42,7 @@ html_theme = "furo"
 html_title = "tinynet"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
+html_favicon = "_static/favicon.svg"
 html_copy_source = False
 html_show_sourcelink = False
 pygments_style = "tango"
@@ -55,6 +56,7 @@ sphinx_gallery_conf = {
     "abort_on_example_error": True,
     "image_scrapers": ("matplotlib", "gallery.report_figures"),
     "reset_modules": ("matplotlib",),
+    "ignore_repr_types": r"matplotlib|<class '.*Figure'>|Figure",
     "show_memory": False,
     "show_signature": False,
     "plot_gallery": True,

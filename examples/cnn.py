@@ -17,10 +17,10 @@ import tinynet as tn
 (x_train, y_train), (x_test, y_test) = tn.datasets.mnist(source="sample")
 
 # %%
-# A convolution slides small filters (here 3 x 3 pixels) over the image. Each gives one channel of the output, which tells
-# where its pattern was found. Pooling keeps the maximum of each window: the image shrinks, and it matters less where
-# exactly the pattern was. A filter is the same for all of the image, so this network has fewer parameters than the dense
-# one, and yet reads better.
+# A convolution slides small filters (here 3 x 3 pixels) over the image. Each gives one channel of the output, which
+# tells where its pattern was found. Pooling keeps the maximum of each window: the image shrinks, and it matters less
+# where exactly the pattern was. A filter is the same for all of the image, so this network has fewer parameters than
+# the dense one, and yet reads better.
 
 model = tn.Sequential(
     [
@@ -40,7 +40,7 @@ model.summary()
 # %%
 # The first run compiles the kernels, which takes some seconds. Later runs find them on disk.
 
-model.fit(x_train, y_train, epochs=8, optimizer=tn.SGD(0.05), validation_data=(x_test, y_test), seed=0)
+history = model.fit(x_train, y_train, epochs=8, optimizer=tn.SGD(0.05), validation_data=(x_test, y_test), seed=0)
 
 # %%
 # A model file holds the layers and the parameters. Loading executes nothing, so it is safe with files of others.
@@ -72,7 +72,8 @@ figure.suptitle("Test images that the network gets wrong and is most sure of")
 plt.show()
 
 # %%
-# The 32 filters of the first layer are small images. Most have become detectors of an edge in some direction.
+# The 32 filters of the first layer are small images. One that is blue on one side and red on the other reacts to an
+# edge in that direction.
 
 filters = model.parameters["Conv1.weight"].data[:, :, 0]
 figure, grid = plt.subplots(4, 8, figsize=(6, 3.3), layout="constrained")

@@ -10,6 +10,7 @@ trained, and it is saved and loaded.
 import tempfile
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import numpy as np
 
 import tinynet as tn
@@ -56,7 +57,21 @@ print(report)
 # %%
 # Normalised features bear a learning rate that is ten times as large as usual, and five epochs are enough.
 
-model.fit(x_train, y_train, epochs=5, optimizer=tn.SGD(0.1), validation_data=(x_test, y_test), seed=0)
+history = model.fit(x_train, y_train, epochs=5, optimizer=tn.SGD(0.1), validation_data=(x_test, y_test), seed=0)
+
+# %%
+# What the layer does, on the test images: before it, the features of different images differ in size; after it, they do
+# not. It learns the gain and the offset of each feature.
+
+_, flatten, dense, norm, *_ = model.layers
+before = dense(flatten(model.input(x_test))).data
+after = norm(before).data
+figure, row = plt.subplots(1, 2, figsize=(7, 3), layout="constrained")
+for axes, values, name in ((row[0], before, "before"), (row[1], after, "after")):
+    axes.hist(values.std(axis=1), bins=40, range=(0, 3), color="#0072B2")
+    axes.set(xlabel="spread of the features of an image", ylabel="images", title=name)
+figure.suptitle("Layer normalisation: how far the 64 features of a test image lie apart")
+plt.show()
 
 # %%
 # A file names the class of a layer. Loading takes classes that are not tinynet's from you alone.

@@ -13,12 +13,11 @@ import numpy as np
 
 import tinynet as tn
 
-
 # %%
 # A declaration says three things. ``infer``: which shape and dtype comes out; here those that go in. ``compute``: the
-# values, written into an array that is there already. ``vjp``: the gradient rule. It takes the cotangent ``g``, which is
-# the derivative of the loss by the output, and gives the derivative of the loss by the input: ``g`` times the derivative
-# of the op. It is written in ops, so it can be differentiated again.
+# values, written into an array that is there already. ``vjp``: the gradient rule. It takes the cotangent ``g``, which
+# is the derivative of the loss by the output, and gives the derivative of the loss by the input: ``g`` times the
+# derivative of the op. It is written in ops, so it can be differentiated again.
 
 
 def softplus_compute(out, x):
@@ -43,7 +42,12 @@ print(report)
 # %%
 # A rule that is wrong by a thousandth is found. This one is.
 
-wrong = tn.Op("wrong", infer=lambda x: x, compute=softplus_compute, vjp=(lambda g, out, x: 1.001 * g * tn.ops.sigmoid(x),))
+wrong = tn.Op(
+    "wrong",
+    infer=lambda x: x,
+    compute=softplus_compute,
+    vjp=(lambda g, out, x: 1.001 * g * tn.ops.sigmoid(x),),
+)
 caught = tn.check_gradients(wrong, np.linspace(-3, 3, 7))
 print(caught)
 
@@ -56,7 +60,7 @@ y = softplus(x)
 (second,) = tn.grad(first.sum(), [x])
 figure, axes = plt.subplots(figsize=(6, 3.6), layout="constrained")
 axes.plot(x.data, np.maximum(x.data, 0), color="0.6", linewidth=3, label="relu")
-for curve, style, name in ((y, "-", "softplus"), (first, "--", "its derivative"), (second, ":", "its second derivative")):
+for curve, style, name in ((y, "-", "softplus"), (first, "--", "its derivative"), (second, ":", "the second one")):
     axes.plot(x.data, curve.data, style, color="#0072B2", label=name)
 axes.set(xlabel="x", title="softplus beside relu, and its derivatives")
 axes.legend()
@@ -68,5 +72,5 @@ plt.show()
 (x_train, y_train), test = tn.datasets.mnist(source="sample")
 layers = [tn.Input((28, 28, 1), scale=1 / 255), tn.Flatten(), tn.Dense(32, activation=softplus)]
 model = tn.Sequential([*layers, tn.Dense(10, activation="softmax")], seed=0)
-model.fit(x_train, y_train, epochs=5, optimizer=tn.SGD(0.05), validation_data=test, seed=0)
+history = model.fit(x_train, y_train, epochs=5, optimizer=tn.SGD(0.05), validation_data=test, seed=0)
 accuracy = model.evaluate(*test)["accuracy"]

@@ -16,7 +16,8 @@ from tinynet.recipes import RECIPES
 from tinynet.report import profile_figure
 
 # %%
-# A plan of the training step of the reference CNN, made as ``fit`` makes it: gather the batch, forward, backward, update.
+# A plan of the training step of the reference CNN, made as ``fit`` makes it: gather the batch, forward, backward,
+# update.
 
 (x_train, y_train), _ = tn.datasets.mnist(source="sample")
 model, optimizer = RECIPES["cnn"].model(seed=0), tn.SGD(0.01)
@@ -24,17 +25,18 @@ state = optimizer.initial_state(model.theta)
 plan, _ = training_plan(model, tn.ops.cross_entropy, optimizer, state, x_train, y_train, 32)
 
 # %%
-# Before it is timed, the table has what follows from shapes. One line is one call. *fuses*: the ops it stands for. *how*:
-# ``direct`` makes products in registers, ``product`` by a matrix product, ``sparse`` from the winners of the pooling alone.
-# *MFLOP* is what is computed. *dead* is what no window reads and so is never computed. *sparse* is what is left out because
-# the gradient there is 0.
+# Before it is timed, the table has what follows from shapes. One line is one call. *fuses*: the ops it stands for.
+# *how*: ``direct`` makes products in registers, ``product`` by a matrix product, ``sparse`` from the winners of the
+# pooling alone. *MFLOP* is what is computed. *dead* is what no window reads and so is never computed. *sparse* is
+# what is left out because the gradient there is 0.
 
-print(plan.table(width=130))
+print(plan.table())
 
 # %%
 # Without fusion, the same step is a longer list.
 
-unfused, _ = training_plan(model, tn.ops.cross_entropy, optimizer, state, x_train, y_train, 32, fused=False)
+arguments = model, tn.ops.cross_entropy, optimizer, state, x_train, y_train, 32
+unfused, _ = training_plan(*arguments, fused=False)
 print(f"{len(unfused.steps)} calls without fusion, {len(plan.steps)} with it")
 
 # %%
@@ -71,11 +73,11 @@ def overlap(one, other):
 
 lives = []
 for i, step in enumerate(plan.steps, 1):
+    later = list(enumerate(plan.steps[i:], i + 1))
     for array in step.outputs:
-        later = list(enumerate(plan.steps[i:], i + 1))
-        written = [j for j, other in later if any(overlap(array, out) for out in other.outputs)]
-        read = [j for j, other in later if any(overlap(array, x) for x in other.inputs) and j <= min([*written, j])]
-        lives.append((array.ctypes.data, i, max([i, *read]), step.name))
+        over = [j for j, other in later if any(overlap(array, out) for out in other.outputs)]
+        read = [j for j, other in later if any(overlap(array, x) for x in other.inputs)]
+        lives.append((place(array)[0], i, max([i, *(j for j in read if j <= min([*over, j]))]), step.name))
 places = sorted({start for start, *_ in lives})
 
 figure, axes = plt.subplots(figsize=(7, 5), layout="constrained")

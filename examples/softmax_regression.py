@@ -18,9 +18,9 @@ import tinynet as tn
 print(f"{len(x_train):,} training and {len(x_test):,} test images")
 
 # %%
-# The model itself turns bytes into numbers from 0 to 1, so it is fed with raw images, now and when it is used. Flatten
-# lays the pixels of an image in a row. Dense makes a weighted sum of them for each of ten digits. Softmax turns the ten
-# sums into probabilities. The seed decides the initial weights.
+# The model itself turns bytes into numbers from 0 to 1, so it is fed with raw images, now and when it is used.
+# Flatten lays the pixels of an image in a row. Dense makes a weighted sum of them for each of ten digits. Softmax
+# turns the ten sums into probabilities. The seed decides the initial weights.
 
 model = tn.Sequential(
     [
@@ -33,9 +33,9 @@ model = tn.Sequential(
 model.summary()
 
 # %%
-# There are 784 x 10 weights and 10 biases. Each step takes 32 images and moves the weights a little against the gradient
-# of their mean loss. The loss is the cross-entropy: minus the logarithm of the probability that the model gives to the
-# right digit. A model that guesses loses log 10 = 2.30.
+# There are 784 x 10 weights and 10 biases. Each step takes 32 images and moves the weights a little against the
+# gradient of their mean loss. The loss is the cross-entropy: minus the logarithm of the probability that the model
+# gives to the right digit. A model that guesses loses log 10 = 2.30.
 
 history = model.fit(
     x_train, y_train, epochs=12, batch_size=32, optimizer=tn.SGD(0.05), validation_data=(x_test, y_test), seed=0

@@ -17,9 +17,10 @@ model = tn.Sequential(
 )
 
 # %%
-# ``model(x)`` computes the outputs and records how. ``backward`` adds the gradient of the loss to what is there, so begin
-# with zero. All gradients lie in one vector, ``model.gradient``, and all parameters in another, ``model.theta``: what
-# concerns them all is one line. Here a gradient longer than 1 is cut to length 1 (Pascanu et al., 2013).
+# ``model(x)`` computes the outputs and records how. ``backward`` adds the gradient of the loss to what is there, so
+# begin with zero. All gradients lie in one vector, ``model.gradient``, and all parameters in another,
+# ``model.theta``: what concerns them all is one line. Here a gradient longer than 1 is cut to length 1 (Pascanu et
+# al., 2013).
 
 optimizer = tn.SGD(0.2)
 rng = np.random.default_rng(0)

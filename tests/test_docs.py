@@ -74,7 +74,11 @@ def test_the_tests_that_a_page_names_exist(path):
 
 def test_every_public_name_is_in_the_reference():
     listed = set(re.findall(r"^   (\w+)$", (DOCS / "reference" / "api.md").read_text("utf-8"), re.MULTILINE))
-    assert set(tn.__all__) - {"ops", "datasets"} - listed - {n.split(".")[0] for n in listed} == {
-        "get_num_threads",
-        "set_num_threads",
-    } - listed
+    assert (
+        set(tn.__all__) - {"ops", "datasets"} - listed - {n.split(".")[0] for n in listed}
+        == {
+            "get_num_threads",
+            "set_num_threads",
+        }
+        - listed
+    )

@@ -52,7 +52,7 @@ class Drawing:
 
     def svg(self, label):
         """Give the drawing as an element of a page."""
-        style = f"max-width: {self.width}px; min-width: {min(self.width, 420)}px"
+        style = f"max-width: {self.width}px; min-width: {min(self.width, 350)}px"
         label = html.escape(label, quote=True)
         head = f'<svg viewBox="0 0 {self.width} {self.height}" role="img" aria-label="{label}" style="{style}">'
         return "".join([head, f"<title>{label}</title>", *self.parts, "</svg>"])
@@ -110,7 +110,9 @@ def declaration(d):
 def theta(d):
     """A long row of cells, theta, cut into six slices; each slice has its name and its shape, from Conv1 to Output."""
     d.text(10, 24, "theta: one vector", anchor="start")
-    parts = ((46, "Conv1.weight", "(3, 3, 1, 32)"), (26, "Conv1.bias", "(32,)"), (120, "Conv2.weight", "(3, 3, 32, 64)"))
+    parts = (
+        (46, "Conv1.weight", "(3, 3, 1, 32)"), (26, "Conv1.bias", "(32,)"), (120, "Conv2.weight", "(3, 3, 32, 64)"),
+    )  # fmt: skip
     x = 10
     for i, (width, name, shape) in enumerate(parts):
         d.box(x, 36, width, 30, "", "op" if i % 2 else "accent")
@@ -206,11 +208,14 @@ def windows(d):
     for i in range(dims.oh):
         for j in range(dims.ow):
             d.box(10 + 3 * s * j, 10 + 3 * s * i, 3 * s, 3 * s, kind="frame")
-    counts = (("winner", dims.oh * dims.ow, "winners: have a gradient"), ("", read**2 - 9, "read, then lost: gradient 0"))
-    counts += (("dead", size**2 - read**2, "dead: never computed"),)
+    counts = (
+        ("winner", dims.oh * dims.ow, "winners: have a gradient"),
+        ("", read**2 - dims.oh * dims.ow, "read, then lost: gradient 0"),
+        ("dead", size**2 - read**2, "dead: never computed"),
+    )
     for k, (kind, count, text) in enumerate(counts):
-        d.cell(296, 60 + 44 * k, s, kind)
-        d.text(328, 77 + 44 * k, f"{count} {text}", anchor="start")
+        d.cell(34, 290 + 32 * k, s, kind)
+        d.text(68, 307 + 32 * k, f"{count} {text}", anchor="start")
 
 
 def step(d):
@@ -258,7 +263,7 @@ def logistic(d):
 
 SIZES = {
     chain: (520, 176), handles: (520, 176), declaration: (470, 232), theta: (520, 210), im2col: (470, 240),
-    chunks: (510, 186), fusion: (502, 158), windows: (540, 284), step: (430, 284), logistic: (500, 216),
+    chunks: (510, 186), fusion: (502, 158), windows: (284, 384), step: (430, 284), logistic: (500, 216),
 }  # fmt: skip
 DIAGRAMS = {draw.__name__: (draw, size) for draw, size in SIZES.items()}
 

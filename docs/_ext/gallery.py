@@ -1,5 +1,6 @@
 """The gallery: its order, and the figures of `tinynet.report`, which are not those of pyplot."""
 
+import ast
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -10,12 +11,10 @@ ORDER = [
     "softmax_regression",
     "dense_network",
     "cnn",
-    "line_search",
     "gradients",
     "custom_op",
     "custom_layer",
     "training_loop",
-    "exact_resume",
     "reading_a_plan",
 ]
 
@@ -33,8 +32,9 @@ class Order:
 
 def report_figures(block, block_vars, gallery_conf):
     """Show each figure of the report that a block ends with."""
-    last = block.content.strip().splitlines()[-1] if block.type == "code" else ""
-    figure = block_vars["example_globals"].get(last)
+    last = ast.parse(block.content).body[-1:] if block.type == "code" else []
+    name = ast.unparse(last[0]) if last else ""
+    figure = block_vars["example_globals"].get(name)
     if not isinstance(figure, Figure):
         return ""
     path = next(block_vars["image_path_iterator"])

@@ -181,7 +181,7 @@ def page(module):
     functions = [
         name
         for name in tn.ops.__all__
-        if getattr(tn.ops, name).__class__.__name__ == "function" and getattr(tn.ops, name).__module__ == module.__name__
+        if not isinstance(getattr(tn.ops, name), Op) and getattr(tn.ops, name).__module__ == module.__name__
     ]
     if functions:
         lines += ["Functions", "~~~~~~~~~", "", "They bring their arguments into the form that the ops take.", ""]
