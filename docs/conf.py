@@ -57,6 +57,7 @@ sphinx_gallery_conf = {
     "image_scrapers": ("matplotlib", "gallery.report_figures"),
     "reset_modules": ("matplotlib",),
     "ignore_repr_types": r"matplotlib|<class '.*Figure'>|Figure",
+    "write_computation_times": False,
     "show_memory": False,
     "show_signature": False,
     "plot_gallery": True,
