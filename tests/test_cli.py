@@ -1,6 +1,7 @@
 """The command line: what it prints, what it leaves behind, what it refuses, and how it ends."""
 
 import errno
+import hashlib
 import json
 import os
 import platform
@@ -14,8 +15,8 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tinynet import cli, files, threads
-from tinynet.cli import main
+from tinynet import files, threads
+from tinynet.cli import main, run_directory
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +37,7 @@ def data(tmp_path_factory):
 
 
 def train(*arguments, model="softmax"):
-    return main(["train", model, "--epochs", "1", *arguments])
+    return main(["train", model, "--epochs", "1", "--no-report", *arguments])
 
 
 def metrics(directory):
@@ -72,12 +73,13 @@ def test_a_run_leaves_its_metrics_and_its_model(place, data, capsys):
         "--seed",
         "4",
     ]
+    arguments.append("--no-report")
     assert main(arguments) == 0
     directory = place / "runs" / "softmax"
-    assert sorted(path.name for path in directory.iterdir()) == ["metrics.json", "model.safetensors"]
+    assert sorted(path.name for path in directory.iterdir()) == ["best.safetensors", "last.safetensors", "metrics.json"]
     record = metrics(directory)
     assert record["model"] == "softmax"
-    assert record["parameters"] == {"count": 7850, "dtype": "float32"}
+    assert (record["parameters"]["count"], record["parameters"]["dtype"]) == (7850, "float32")
     assert record["hyper_parameters"] == {
         "loss": "cross_entropy",
         "optimizer": "SGD",
@@ -87,7 +89,11 @@ def test_a_run_leaves_its_metrics_and_its_model(place, data, capsys):
         "shuffle": True,
     }
     assert record["seed"] == 4
-    assert record["data"]["source"] == tn.datasets.load_mnist(data).source
+    loaded = tn.datasets.load_mnist(data)
+    assert record["data"]["source"] == loaded.source
+    assert record["data"]["origin"] == data
+    assert record["data"]["sha256"] == loaded.digest()
+    assert record["data"]["arrays"]["x_test"] == {"shape": [50, 28, 28], "dtype": "uint8", "min": 0, "max": 255}
     assert (record["data"]["training_samples"], record["data"]["test_samples"]) == (200, 50)
     assert list(record["history"]) == ["loss", "accuracy", "val_loss", "val_accuracy"]
     assert [len(values) for values in record["history"].values()] == [3] * 4
@@ -99,14 +105,20 @@ def test_a_run_leaves_its_metrics_and_its_model(place, data, capsys):
     assert record["machine"]["cpus"] == os.cpu_count()
     assert record["machine"]["threads"] == tn.get_num_threads()
     assert record["command"] == shlex.join(["tinynet", *arguments])
+    assert record["reproduce"] == shlex.join(["tinynet", *arguments[:-1]])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", record["finished"])
 
-    model = tn.load(directory / "model.safetensors")
+    model = tn.load(directory / "best.safetensors")
+    assert record["parameters"]["sha256"] == hashlib.sha256(model.theta.tobytes()).hexdigest()
     _, test = tn.datasets.mnist(data)
     assert record["test"] == model.evaluate(*test)
     assert record["test"]["loss"] == record["history"]["val_loss"][-1]
+    recalls = [np.mean(model.predict(test[0]).argmax(axis=1)[test[1] == k] == k) for k in range(10)]
+    assert record["scores"]["recall"] == pytest.approx(recalls)
+    assert record["scores"]["support"] == np.bincount(test[1]).tolist()
     out, err = capsys.readouterr()
     assert err == ""
-    assert f"Test loss {record['test']['loss']:.4f}, test accuracy {record['test']['accuracy']:.4f}" in out
+    assert f"Test loss {record['test']['loss']:.4f}, test accuracy {record['test']['accuracy']:.4f}\n" in out
 
 
 def test_a_run_says_what_it_does(data, capsys):
@@ -120,27 +132,28 @@ def test_a_run_says_what_it_does(data, capsys):
         "  y_train  (200,)           uint8, from 0 to 9\n"
         "  x_test   (50, 28, 28)     uint8, from 0 to 255\n"
         "  y_test   (50,)            uint8, from 0 to 9\n"
-        "200 training samples, 50 test samples; one-hot labels would have shape (200, 10)\n"
+        "200 training samples, 50 test samples\n"
+        "One-hot labels have shapes (200, 10) and (50, 10)\n"
         "\n"
         "Model: 'dense'\n"
     )
     assert "Total parameters: 109,386 (427.3 KiB in float32)" in out
     assert "SGD, learning rate 0.01, batch size 32, epochs 1, validated on the test set" in out
     assert re.search(r"^Epoch 1/1  7 batches .* val_accuracy \d\.\d{4}$", out, re.MULTILINE)
-    assert out.endswith("Run directory: runs/dense (metrics.json, model.safetensors)\n")
+    assert out.endswith("Run directory: runs/dense (metrics.json, best.safetensors, last.safetensors)\n")
 
 
 def test_the_sample_takes_more_epochs_and_says_so(capsys):
-    assert main(["train", "softmax", "--data", "sample"]) == 0
+    assert main(["train", "softmax", "--data", "sample", "--no-report"]) == 0
     out = capsys.readouterr().out
     assert "The embedded sample holds 4,000 images, so the run makes 30 epochs instead of 10.\n" in out
     assert "\nEpoch 30/30 " in out
-    accuracy = float(re.search(r"test accuracy (\d\.\d+), after", out)[1])
+    accuracy = float(re.search(r"test accuracy (\d\.\d+)\n", out)[1])
     assert accuracy > 0.87
 
 
 def test_a_small_set_of_the_users_takes_more_epochs_too(data, capsys):
-    assert main(["train", "softmax", "--data", data]) == 0
+    assert main(["train", "softmax", "--data", data, "--no-report"]) == 0
     assert "The training set holds 200 images, so the run makes 30 epochs instead of 10.\n" in capsys.readouterr().out
     assert train("--data", data) == 0
     assert "instead of" not in capsys.readouterr().out
@@ -149,7 +162,7 @@ def test_a_small_set_of_the_users_takes_more_epochs_too(data, capsys):
 def test_the_seed_decides_every_bit(place, data):
     for out, seed in (("a", "1"), ("b", "1"), ("c", "2")):
         assert train("--data", data, "--out", out, "--seed", seed) == 0
-    a, b, c = (tn.load(place / out / "model.safetensors").theta for out in "abc")
+    a, b, c = (tn.load(place / out / "best.safetensors").theta for out in "abc")
     np.testing.assert_array_equal(a, b)
     assert (a != c).any()
 
@@ -185,16 +198,72 @@ def test_a_run_is_never_replaced_without_force(place, data, capsys, monkeypatch)
         patched.setattr(tn.data, "load_mnist", lambda source: pytest.fail("refused only after the data was read"))
         assert train("--data", data, "--out", "mine", "--seed", "1") == 1
     assert failure(capsys) == (
-        "mine holds a run already (metrics.json and model.safetensors); choose another directory with --out, or pass "
-        "--force to replace it"
+        "mine holds a run already (metrics.json, best.safetensors, last.safetensors); choose another directory with "
+        "--out, pass --resume to go on with it or --force to replace it"
     )
     assert {path: path.read_bytes() for path in (place / "mine").iterdir()} == before
     assert train("--data", data, "--out", "mine", "--seed", "1", "--force") == 0
     assert metrics(place / "mine")["seed"] == 1
-    assert len(list((place / "mine").iterdir())) == 2
+    assert len(list((place / "mine").iterdir())) == 3
 
 
-@pytest.mark.parametrize("name", ["metrics.json", "model.safetensors"])
+def test_a_run_that_is_resumed_ends_in_the_same_bits(place, data, capsys):
+    assert train("--data", data, "--out", "whole", "--epochs", "3") == 0
+    assert train("--data", data, "--out", "part", "--epochs", "1", "--resume") == 0  # there is none yet: it starts
+    assert "Going on" not in capsys.readouterr().out
+    assert train("--data", data, "--out", "part", "--epochs", "3", "--resume") == 0
+    assert "Going on with the run in part\nEpoch 2/3" in capsys.readouterr().out
+    assert (
+        train("--data", data, "--out", "part", "--epochs", "3", "--resume") == 0
+    )  # it is complete: it is tested again
+    assert "Epoch" not in capsys.readouterr().out.split("Going on")[1].split("The least")[0]
+    for name in ("best", "last"):
+        thetas = [tn.load(place / run / f"{name}.safetensors").theta for run in ("whole", "part")]
+        np.testing.assert_array_equal(*thetas)
+    whole, part = metrics(place / "whole"), metrics(place / "part")
+    for name in ("history", "test", "scores", "best_epoch"):
+        assert part[name] == whole[name]
+
+
+def test_a_run_is_resumed_with_what_it_was_started_with_only(place, data, capsys):
+    assert train("--data", data, "--out", "mine", "--epochs", "1") == 0
+    capsys.readouterr()
+    for option, told in (
+        ("--lr", "learning_rate"),
+        ("--seed", "seed differ"),
+        ("--batch-size", "batch_size 32, now 7"),
+    ):
+        assert train("--data", data, "--out", "mine", "--resume", option, "7") == 1
+        message = failure(capsys)
+        assert message.startswith("mine/last.safetensors")
+        assert told in message
+    assert train("--data", data, "--resume", "--force") == 2
+
+
+def test_resume_goes_on_with_the_run_of_that_model_by_default(place, data):
+    assert train("--data", data, "--resume") == 0
+    assert train("--data", data, "--resume") == 0
+    assert [path.name for path in (place / "runs").iterdir()] == ["softmax"]
+
+
+def test_ctrl_c_keeps_the_run_and_says_how_to_go_on(place, data, capsys, monkeypatch):
+    fit = tn.Model.fit
+
+    def stopped(*arguments, callbacks, **options):
+        press = lambda run: run.epoch == 2 and signal.raise_signal(signal.SIGINT)  # noqa: E731
+        return fit(*arguments, callbacks=[press, *callbacks], **options)
+
+    assert train("--data", data, "--out", "whole", "--epochs", "4") == 0
+    monkeypatch.setattr(tn.Model, "fit", stopped)
+    assert train("--data", data, "--out", "a b", "--epochs", "4") == 130
+    monkeypatch.undo()
+    monkeypatch.chdir(place)
+    assert capsys.readouterr().err.endswith("stopped; the same command with --out 'a b' --resume goes on from here\n")
+    assert train("--data", data, "--out", "a b", "--epochs", "4", "--resume") == 0
+    np.testing.assert_array_equal(*(tn.load(place / d / "last.safetensors").theta for d in ("whole", "a b")))
+
+
+@pytest.mark.parametrize("name", ["best.safetensors", "last.safetensors", "metrics.json"])
 def test_half_a_run_is_a_run(name, place, data, capsys):
     (place / "mine").mkdir()
     (place / "mine" / name).touch()
@@ -206,7 +275,12 @@ def test_other_files_in_a_named_directory_are_left_alone(place, data):
     (place / "a" / "b").mkdir(parents=True)
     (place / "a" / "b" / "notes").write_text("keep")
     assert train("--data", data, "--out", "a/b") == 0
-    assert sorted(path.name for path in (place / "a" / "b").iterdir()) == ["metrics.json", "model.safetensors", "notes"]
+    assert sorted(path.name for path in (place / "a" / "b").iterdir()) == [
+        "best.safetensors",
+        "last.safetensors",
+        "metrics.json",
+        "notes",
+    ]
     assert (place / "a" / "b" / "notes").read_text() == "keep"
 
 
@@ -228,7 +302,7 @@ def test_a_place_where_nothing_can_be_written_is_told_before_anything_is_compute
     def read_only(**_):
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr(cli.tempfile, "TemporaryFile", read_only)
+    monkeypatch.setattr(run_directory.tempfile, "TemporaryFile", read_only)
     monkeypatch.setattr(tn.data, "load_mnist", lambda source: pytest.fail("refused only after the data was read"))
     assert train("--data", data, "--out", "mine") == 1
     assert failure(capsys) == (
@@ -236,7 +310,7 @@ def test_a_place_where_nothing_can_be_written_is_told_before_anything_is_compute
     )
 
 
-@pytest.mark.parametrize("function", ["fsync", "fdopen"])
+@pytest.mark.parametrize("function", ["fsync", "replace"])
 def test_a_full_disk_is_told_and_leaves_no_part_of_a_file(function, place, data, capsys, monkeypatch):
     def full(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
@@ -245,7 +319,7 @@ def test_a_full_disk_is_told_and_leaves_no_part_of_a_file(function, place, data,
     assert train("--data", data) == 1
     monkeypatch.undo()
     assert re.match(
-        r"could not write runs/softmax/model\.safetensors: No space left on device; nothing was changed\. Check that",
+        r"could not write runs/softmax/best\.safetensors: No space left on device; nothing was changed\. Check that",
         failure(capsys),
     )
     assert not list((place / "runs").iterdir())
@@ -333,7 +407,8 @@ def test_stopping_ends_with_130_and_leaves_nothing(place, data, capsys, monkeypa
 
 def test_numbers_that_json_has_no_words_for_become_null():
     record = {"a": [1.5, float("nan"), {"b": float("-inf")}], "c": "nan", "d": 3, "e": None, "f": True}
-    assert json.loads(cli.as_json(record)) == {"a": [1.5, None, {"b": None}], "c": "nan", "d": 3, "e": None, "f": True}
+    written = {"a": [1.5, None, {"b": None}], "c": "nan", "d": 3, "e": None, "f": True}
+    assert json.loads(run_directory.as_json(record)) == written
 
 
 # --- help
@@ -392,9 +467,13 @@ def test_ctrl_c_ends_in_one_line(data, place):
         assert process.poll() is None
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
-    assert err == "\ntinynet: stopped; nothing was saved\n"
+    assert err == (
+        "\ntinynet: stopping after this batch; press Ctrl-C again to stop at once\n"
+        "\ntinynet: stopped; the same command with --out runs/softmax --resume goes on from here\n"
+    )
     assert process.returncode == 130
-    assert not list((place / "runs").iterdir())
+    assert {path.name for path in (place / "runs" / "softmax").iterdir()} == {"best.safetensors", "last.safetensors"}
+    assert tn.load(place / "runs" / "softmax" / "last.safetensors").theta.any()
 
 
 def test_a_reader_that_goes_away_is_no_traceback(data):

@@ -28,8 +28,9 @@ LAYERS = [
     ["recipes"],
     ["report"],
     ["model"],
-    ["modelfile"],
     ["training"],
+    ["checkpoint"],
+    ["modelfile"],
     ["optim"],
     ["compile"],
     ["layers"],
@@ -38,7 +39,7 @@ LAYERS = [
     ["autograd"],
     ["kernels"],
     ["data"],
-    ["metrics", "init", "errors", "threads", "files"],
+    ["metrics", "init", "errors", "threads", "files", "interrupts"],
 ]
 DEPTH = {name: depth for depth, names in enumerate(LAYERS) for name in names}
 

@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from tinynet.cli import MODELS
-from tinynet.recipes import RECIPES
+from tinynet.cli.arguments import MODELS
+from tinynet.recipes import RECIPES, dense_variant
 
 SHAPES = {
     "softmax": [("Input", (28, 28, 1)), ("Flatten", (784,)), ("Output", (10,))],
@@ -109,3 +109,23 @@ def test_the_command_line_knows_each_model_and_its_size(name):
 def test_recipes_cannot_be_changed_by_accident():
     with pytest.raises(dataclasses.FrozenInstanceError):
         RECIPES["cnn"].epochs = 1
+
+
+# --- variants of the dense network
+
+
+def test_a_variant_has_the_layers_that_it_names():
+    model = dense_variant([512, 256], "linear").model(seed=0).build_model()
+    assert [(layer.name, layer.output_shape) for layer in model.layers[2:]] == [
+        ("Dense1", (512,)),
+        ("Dense2", (256,)),
+        ("Output", (10,)),
+    ]
+    assert [layer.activation for layer in model.layers[2:4]] == [None, None]
+
+
+def test_the_variant_of_the_documents_is_the_dense_network():
+    recipe = RECIPES["dense"]
+    variant = dense_variant([128, 64], "relu")
+    np.testing.assert_array_equal(variant.model(3).theta, recipe.model(3).theta)
+    assert dataclasses.replace(variant, title=recipe.title, layers=recipe.layers) == recipe

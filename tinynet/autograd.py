@@ -87,8 +87,9 @@ class Op:
         ``scratch(*inputs, **attrs)`` gives the Specs of working arrays that ``compute`` needs besides.
     constant : set of int
         The outputs that have no derivative. Outputs of an integer or bool dtype never have one.
-    inplace : bool
-        The output is written over the first input; only plans, which know that nothing reads it later, use such ops.
+    inplace : int
+        So many of the first outputs are written over the inputs of the same number; only plans, which know that
+        nothing reads these later, use such ops.
     contiguous : bool
         ``compute`` takes C-contiguous arrays only; the caller makes copies where needed.
     threaded : bool
@@ -121,7 +122,7 @@ class Op:
     view: Callable[..., Array] | None = None
     scratch: Callable[..., tuple[Spec, ...]] | None = None
     constant: frozenset[int] = frozenset()
-    inplace: bool = False
+    inplace: int = 0
     contiguous: bool = False
     threaded: bool = False
     cost: Callable[..., Cost] | None = None
@@ -150,11 +151,8 @@ class Op:
         if self.view:
             self.infer(*arrays, **attrs)
             return (self.view(*arrays, **attrs),)
-        outputs: tuple[Array, ...] = ()
-        if self.inplace:
-            arrays = (arrays[0].copy(), *arrays[1:])
-        else:
-            outputs = tuple(np.empty(*spec) for spec in _specs(self.infer(*arrays, **attrs)))
+        arrays = (*(a.copy() for a in arrays[: self.inplace]), *arrays[self.inplace :])
+        outputs = tuple(np.empty(*spec) for spec in _specs(self.infer(*arrays, **attrs))[self.inplace :])
         scratch = tuple(np.empty(*spec) for spec in self.scratch(*arrays, **attrs)) if self.scratch else ()
         function, arguments = self.call((*outputs, *scratch, *arrays), attrs)
         with np.errstate(all="ignore"):
@@ -163,7 +161,7 @@ class Op:
                     function(*arguments)
             else:
                 function(*arguments)
-        return outputs or arrays[:1]
+        return (*arrays[: self.inplace], *outputs)
 
     def call(self, arrays: tuple[Array, ...], attrs: dict[str, Any]) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         """Give the function and the arguments that compute the op on outputs, scratch and inputs."""

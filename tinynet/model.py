@@ -20,7 +20,7 @@ from tinynet.training import evaluate, fit, predict
 
 # What layers and models keep for themselves, and what no plan depends on.
 _STATE = {"arguments", "given_name", "name", "own_parameters", "initializers", "building", "owner", "output_shape"}
-_STATE |= {"_built", "_rng", "_implied_input", "_theta", "_gradient", "_parameters", "plans"}
+_STATE |= {"_built", "rng", "_implied_input", "_theta", "_gradient", "_parameters", "plans"}
 
 
 class _Identity:
@@ -76,6 +76,7 @@ class Model(Layer):
     """
 
     dtype: np.dtype[Any]
+    rng: np.random.Generator  # of the initial parameters, and of layers that keep what ``build`` gives them
     _implied_input: Input | None
     _theta: Array | None
     _gradient: Array | None
@@ -103,7 +104,7 @@ class Model(Layer):
         self.dtype = _float_dtype(self, dtype)
         if rng is not None and seed is not None:
             raise ArgumentError(f"{self}: give a seed or an rng, not both")
-        self._rng = generator(str(self), seed, stream=0) if rng is None else rng
+        self.rng = generator(str(self), seed, stream=0) if rng is None else rng
         if input_shape is not None:
             self._implied_input = Input(input_shape)
 
@@ -120,8 +121,11 @@ class Model(Layer):
             )
         return found
 
-    def build_model(self, initialise: bool = True) -> Self:
-        """Trace the forward on shapes to create all parameters, and lay them out in one vector; done on first use."""
+    def build_model(self, initialise: bool = True, check: Callable[[dict[str, Tensor]], None] | None = None) -> Self:
+        """Trace the forward on shapes to create all parameters, and lay them out in one vector; done on first use.
+
+        ``check`` is called in between: with the parameters by name, which have shapes, but no values yet.
+        """
         if self._theta is not None:
             return self
         if self.building is not None:
@@ -132,12 +136,12 @@ class Model(Layer):
         _name_layers(self)
         sample = Spec((2, *entry.shape), self.dtype)
         try:
-            self._trace(Tensor(sample), Building(self._rng, self.dtype, deferred=True))
+            self._trace(Tensor(sample), Building(self.rng, self.dtype, deferred=True))
         except TraceError:  # a forward that reads values gets some
-            self._trace(Tensor(np.zeros(*sample)), Building(self._rng, self.dtype, deferred=False))
+            self._trace(Tensor(np.zeros(*sample)), Building(self.rng, self.dtype, deferred=False))
         if entry.output_shape is None:
             raise ArgumentError(f"model {self} has {entry} among its layers, but its forward(x) never calls it")
-        self._lay_out(initialise)
+        self._lay_out(initialise, check)
         return self
 
     def _trace(self, x: Tensor, context: Building) -> None:
@@ -169,12 +173,15 @@ class Model(Layer):
         if isinstance(layer, Model):
             layer._theta = None
 
-    def _lay_out(self, initialise: bool) -> None:
+    def _lay_out(self, initialise: bool, check: Callable[[dict[str, Tensor]], None] | None) -> None:
         """Give every parameter its slice of the flat vector, in the order of the layers; a shared one has one."""
         found: dict[int, tuple[str, Tensor, Callable[..., Any]]] = {}
         for prefix, layer in self.walk():
             for name, parameter in layer.own_parameters.items():
                 found.setdefault(id(parameter), (prefix + name, parameter, layer.initializers[name]))
+        parameters = {name: p for name, p, _ in found.values()}
+        if check is not None:
+            check(parameters)
         theta = np.zeros(sum(p.size for _, p, _ in found.values()), self.dtype)
         gradient = np.zeros_like(theta)
         start = 0
@@ -184,12 +191,11 @@ class Model(Layer):
             if not parameter.symbolic:
                 view[...] = parameter.data  # of a layer that was in use before it came into this model
             elif initialise:
-                view[...] = init(parameter.shape, self._rng)
+                view[...] = init(parameter.shape, self.rng)
             parameter.bind(view)
             parameter.grad = Tensor(gradient[place].reshape(parameter.shape))
             start = place.stop
-        self._parameters = {name: p for name, p, _ in found.values()}
-        self._theta, self._gradient = theta, gradient
+        self._parameters, self._theta, self._gradient = parameters, theta, gradient
 
     def __call__(self, x: Any) -> Tensor:
         """Compute the outputs for a batch; an array or a Tensor."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 from tinynet.layers import Conv2D, Dense, Flatten, Input, Layer, MaxPool
 from tinynet.model import Sequential
@@ -114,6 +114,37 @@ def _cnn() -> list[Layer]:
         Dense(128, activation="relu", name="Dense1"),
         Dense(10, activation="softmax", name="Output"),
     ]
+
+
+def dense_variant(units: Sequence[int], activation: str) -> Recipe:
+    """Make the recipe of a dense network with other layers: what the documents' experiment asks for.
+
+    Parameters
+    ----------
+    units : sequence of int
+        Of the hidden layers.
+    activation : str
+        Of the hidden layers; "linear" is none.
+
+    Returns
+    -------
+    Recipe
+        Else that of the dense network.
+
+    Examples
+    --------
+    >>> recipe = dense_variant([512, 256], "linear")
+    >>> recipe.title, recipe.model(seed=0).theta.size
+    ('dense network 512,256:linear', 535818)
+    """
+
+    def layers() -> list[Layer]:
+        chosen = None if activation == "linear" else activation
+        hidden = [Dense(n, activation=chosen, name=f"Dense{i}") for i, n in enumerate(units, 1)]
+        return [_images(), Flatten(name="Flatten"), *hidden, Dense(10, activation="softmax", name="Output")]
+
+    title = f"dense network {','.join(map(str, units))}:{activation}"
+    return replace(RECIPES["dense"], title=title, layers=layers)
 
 
 RECIPES: dict[str, Recipe] = {

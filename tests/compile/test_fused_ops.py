@@ -278,6 +278,19 @@ def descents(draw):
     return Case((theta, gradient, np.asarray(rng.uniform(0, 1), dtype)), {})
 
 
+@st.composite
+def adam_steps(draw):
+    """Arguments of Adam's step, before the first one or later."""
+    rng, dtype = draw(generators), draw(either_dtype)
+    n, t = draw(st.sampled_from([1, 2, 7, 1000, 20_000, 70_001])), draw(st.sampled_from([0, 1, 10, 100_000]))
+    theta, gradient = (rng.standard_normal(n).astype(dtype) for _ in range(2))
+    first, second = (rng.standard_normal(n).astype(dtype) * min(t, 1) for _ in range(2))
+    inputs = (theta, first, second**2, np.array(t), gradient, np.asarray(rng.uniform(0, 1), dtype))
+    return Case(inputs, {"beta1": draw(st.sampled_from([0.0, 0.9])), "beta2": 0.999, "epsilon": 1e-8})
+
+
+ROWS["adam"] = Row(fused.adam, fused.adam_parts, adam_steps())
+ROWS["adam_in_place"] = Row(fused.adam_in_place, fused.adam_parts, adam_steps())
 ROWS["softmax_cross_entropy"] = Row(softmax_cross_entropy, fused.softmax_cross_entropy_parts, classified())
 ROWS["descend"] = Row(fused.descend, fused.descend_parts, descents())
 
@@ -572,9 +585,12 @@ def without_derivative():
     x, w, _ = conv_pool_arrays(rng, shape, 2, normal)
     g, index = np.ones(pooled_shape(shape, 2)), np.zeros(pooled_shape(shape, 2), np.uint8)
     number = np.ones(())
+    adam, betas = (*3 * [np.ones(3)], np.array(0), np.ones(3), number), {"beta1": 0.9, "beta2": 0.9, "epsilon": 1e-8}
     return {
         "gather": Case((np.ones((3, 2)), np.array([0, 1]), number, number), {"sample": (2,)}),
         "descend": Case((np.ones(3), np.ones(3), number), {}),
+        "adam": Case(adam, betas),
+        "adam_in_place": Case(adam, betas),
         "dense_cotangent": Case((np.ones((2, 3)), np.ones((2, 3))), {}),
         "conv_pool_weight_grad": Case((x, g, index), shape.attrs),
         "conv_pool_input_grad": Case((g, w, index), {**shape.attrs, "shape": x.shape}),

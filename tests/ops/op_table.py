@@ -721,7 +721,23 @@ def steps(draw):
     return Case((spread(rng, (n,)), spread(rng, (n,)), np.array(0.25)))
 
 
+@st.composite
+def adam_steps(draw):
+    rng, n = draw(generators), draw(st.integers(1, 6))
+    theta, first, gradient = (spread(rng, (n,)) for _ in range(3))
+    inputs = theta, first, positive(rng, (n,)), np.array(draw(st.integers(0, 20))), gradient, np.array(0.25)
+    return Case(inputs, {"beta1": 0.9, "beta2": 0.99, "epsilon": 1e-3})
+
+
+def naive_adam(theta, first, second, step, g, rate, beta1, beta2, epsilon):
+    first, second = beta1 * first + (1 - beta1) * g, beta2 * second + (1 - beta2) * g**2
+    unbiased, size = first / (1 - beta1 ** (step + 1.0)), second / (1 - beta2 ** (step + 1.0))
+    return theta - rate * unbiased / (np.sqrt(size) + epsilon)
+
+
 fused("dense", denses(), naive_dense)
+fused("adam", adam_steps(), naive_adam, output=0, differentiable=False)
+fused("adam_in_place", adam_steps(), naive_adam, output=0, differentiable=False)
 fused("dense_cotangent", dense_cotangents(), naive_dense_cotangent, differentiable=False, nan=False)
 fused("gather", image_gathers(), naive_gather, differentiable=False, nan=False)
 fused("descend", steps(), lambda theta, g, rate: theta - rate * g, differentiable=False)

@@ -50,6 +50,12 @@ class Uses:
         alone = node is not None and node.op.name == name and node.recorded and self.count[id(node), x.index] == 1
         return node if alone else None
 
+    def last(self, node: Node, inputs: Sequence[Tensor]) -> bool:
+        """Whether inputs of a node are values from outside of the graph whose old values nothing uses later."""
+        others = [other for other in self.nodes if other.number > node.number or other.op.view]
+        later = {id(x) for other in others for x in other.inputs}
+        return all(x.node is None and x.symbolic and id(x) not in later for x in inputs)
+
 
 def fuse(outputs: Sequence[Tensor]) -> list[Tensor]:
     """Rewrite the graph of some outputs; to be called while tracing.
@@ -91,7 +97,7 @@ def fuse(outputs: Sequence[Tensor]) -> list[Tensor]:
 
 def _rewrite(node: Node, uses: Uses) -> Rewrite:
     """Find what comes in place of a node: a fused op, or a copy."""
-    for pattern in (_conv_pool, _gather, _dense, _softmax_cross_entropy, _times_one, _descend):
+    for pattern in (_conv_pool, _gather, _dense, _softmax_cross_entropy, _times_one, _descend, _adam):
         found = pattern(node, uses)
         if found is not None:
             return found
@@ -232,12 +238,16 @@ def _descend(node: Node, uses: Uses) -> Rewrite | None:
     if node.op.name != "subtract":
         return None
     theta, product = node.inputs[0], uses.behind(node.inputs[1], "multiply")
-    if product is None or theta.node is not None or not theta.symbolic or theta.ndim != 1:
+    if product is None or theta.ndim != 1:
         return None
     rate, gradient = product.inputs
     if rate.node is not None or not rate.symbolic or rate.ndim or gradient.shape != theta.shape:
         return None
-    others = (other for other in uses.nodes if other.number > node.number or other.op.view)
-    if any(theta is x for other in others for x in other.inputs):  # its old value is used later
+    return Rewrite(fused.descend, (theta, gradient, rate)) if uses.last(node, [theta]) else None
+
+
+def _adam(node: Node, uses: Uses) -> Rewrite | None:
+    """Match a step of Adam: it is done in place."""
+    if node.op is not fused.adam or not uses.last(node, node.inputs[:4]):
         return None
-    return Rewrite(fused.descend, (theta, gradient, rate))
+    return Rewrite(lambda *inputs: fused.adam_in_place(*inputs, **node.attrs), node.inputs)

@@ -244,7 +244,8 @@ class _Layout:
                 self.last[self._root(x)] = number
             for i in range(len(node.values)):
                 own = (id(node), i)
-                self.roots[own] = self._root(node.inputs[0]) if node.op.view or node.op.inplace else own
+                shares = node.op.view or i < node.op.inplace
+                self.roots[own] = self._root(node.inputs[i]) if shares else own
                 self.last.setdefault(self.roots[own], number)
         for y in wanted:
             self.last[self._root(y)] = len(self.nodes)
@@ -309,11 +310,11 @@ class _Layout:
                 start += x.size
         else:
             specs = [Spec(v.shape, v.dtype) for v in node.values]
-            outputs = tuple(self._take((id(node), i), spec) for i, spec in enumerate(() if op.inplace else specs))
+            outputs = tuple(self._take((id(node), i), spec) for i, spec in enumerate(specs) if i >= op.inplace)
             needed = op.scratch(*inputs, **node.attrs) if op.scratch else ()
             scratch = [self.pool.take(spec) for spec in needed]
             function, arguments = op.call((*outputs, *(a for a, _ in scratch), *inputs), node.attrs)
-            made = inputs[:1] if op.inplace else outputs
+            made = (*inputs[: op.inplace], *outputs)
             working = sum(a.nbytes for a, _ in scratch)
             self.steps.append(Step(node, function, arguments, op.name, made, inputs, working))
             self.arrays |= {(id(node), i): array for i, array in enumerate(made)}

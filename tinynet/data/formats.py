@@ -12,7 +12,7 @@ import warnings
 import zipfile
 import zlib
 from collections.abc import Iterable
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -153,7 +153,8 @@ def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
         return member.read(info.file_size + 1)
 
 
-def _parse_npy(data: bytes, kind: Kind, name: str) -> Pixels:
+def npy_header(data: bytes, name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
+    """Read the header of an npy array: its shape, whether it is in Fortran order, its dtype, where the values begin."""
     stream = io.BytesIO(data[:_MAX_NPY_HEADER])
     headers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
     try:
@@ -165,17 +166,22 @@ def _parse_npy(data: bytes, kind: Kind, name: str) -> Pixels:
             shape, fortran_order, dtype = headers[version](stream, max_header_size=_MAX_NPY_HEADER)
     except Exception as error:  # the header is a Python literal: parsing it raises a dozen classes, RecursionError too
         raise damaged(name, f"its header cannot be read ({str(error)[:80]})", "an npy array") from error
+    return shape, fortran_order, dtype, stream.tell()
+
+
+def _parse_npy(data: bytes, kind: Kind, name: str) -> Pixels:
+    shape, fortran_order, dtype, start = npy_header(data, name)
     if dtype != np.uint8:
         raise damaged(name, f"dtype {str(dtype)[:80]}", "uint8", "Save it again with .astype(np.uint8).")
     if len(shape) != _NDIM[kind] or not all(type(length) is int and 0 < length < MAX_BYTES for length in shape):
         expected = "(n, 28, 28)" if kind == "images" else "(n,)"
-        raise damaged(name, f"{kind} of shape {_text(shape)}", expected, "Save the array with that shape.")
-    if math.prod(shape) != len(data) - stream.tell():
-        raise damaged(name, f"{len(data) - stream.tell():,} bytes of values", f"{math.prod(shape):,} for {shape}")
-    values = np.frombuffer(data, np.uint8, offset=stream.tell())
+        raise damaged(name, f"{kind} of shape {shape_text(shape)}", expected, "Save the array with that shape.")
+    if math.prod(shape) != len(data) - start:
+        raise damaged(name, f"{len(data) - start:,} bytes of values", f"{math.prod(shape):,} for {shape}")
+    values = np.frombuffer(data, np.uint8, offset=start)
     return values.reshape(shape, order="F" if fortran_order else "C").copy(order="C")
 
 
-def _text(shape: tuple[int, ...]) -> str:
-    # An int of thousands of digits can be read from hexadecimal but not be written in decimal.
+def shape_text(shape: tuple[int, ...]) -> str:
+    """Write a shape that may be nonsense: an int of thousands of digits cannot be written in decimal."""
     return f"({', '.join(hex(length) if abs(length) > MAX_BYTES else str(length) for length in shape)})"[:80]

@@ -3,8 +3,11 @@
 import os
 import sys
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import TypeAlias
+
+import numpy as np
 
 from tinynet.data.download import ADVICE, cache_directory, download_mnist
 from tinynet.data.files import ACCEPTED, FULL_SIZES, read_dataset, sizes
@@ -26,6 +29,8 @@ class MNIST:
         The digits, 0 to 9.
     source : str
         What was read, in words; for the record of a run.
+    origin : str
+        What `load_mnist` takes to read the same again: "sample", or an absolute path.
     """
 
     x_train: Pixels = field(repr=False)
@@ -33,6 +38,15 @@ class MNIST:
     x_test: Pixels = field(repr=False)
     y_test: Pixels = field(repr=False)
     source: str
+    origin: str = field(repr=False)
+
+    def digest(self) -> str:
+        """Give the SHA-256 of all images and labels, by which a run tells that it has the same data again."""
+        digest = sha256()
+        for array in (self.x_train, self.y_train, self.x_test, self.y_test):
+            digest.update(f"{array.shape} {array.dtype} ".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
 
 
 def mnist(source: Source = "auto") -> tuple[tuple[Pixels, Pixels], tuple[Pixels, Pixels]]:
@@ -174,9 +188,9 @@ def _read(path: Path, full: bool = False) -> MNIST:
             f"{path}: {n_train:,} + {n_test:,} images, where source='full' needs 60,000 + 10,000. {ADVICE}"
         )
     size = "full" if (n_train, n_test) == FULL_SIZES else "part"
-    return MNIST(**arrays, source=f"{size} ({n_train:,} + {n_test:,} images from {path})")
+    return MNIST(**arrays, source=f"{size} ({n_train:,} + {n_test:,} images from {path})", origin=str(path.resolve()))
 
 
 def _sample() -> MNIST:
     arrays = read_dataset(Path(__file__).with_name("mnist_sample.npz"))
-    return MNIST(**arrays, source="sample (4,000 + 1,000 images embedded in tinynet)")
+    return MNIST(**arrays, source="sample (4,000 + 1,000 images embedded in tinynet)", origin="sample")

@@ -1,4 +1,4 @@
-"""Small fusions: gather + scale, dense + bias + relu, softmax + cross-entropy, the step of gradient descent."""
+"""Small fusions: gather + scale, dense + bias + relu, softmax + cross-entropy, the steps of SGD and of Adam."""
 
 import math
 
@@ -106,3 +106,27 @@ def descend(theta, gradient, rate, chunks):
     for chunk in numba.prange(chunks):
         lo, hi = chunk * n // chunks, (chunk + 1) * n // chunks
         descend_chunk(theta[lo:hi], gradient[lo:hi], rate[0])
+
+
+@kernel()
+def adam_chunk(theta, first, second, gradient, rate, beta1, rest1, beta2, rest2, shrink, epsilon):
+    """Move both moments towards the gradient and its square, and theta along their ratio, in place."""
+    for k in range(theta.size):
+        g = gradient[k]
+        first[k] = beta1 * first[k] + rest1 * g
+        second[k] = beta2 * second[k] + rest2 * (g * g)
+        theta[k] -= rate * first[k] / (math.sqrt(second[k]) * shrink + epsilon)
+
+
+@kernel(parallel=True)
+def adam(theta, first, second, step, gradient, rate, beta1, beta2, epsilon, chunks):
+    """Make a step of Adam in place; what is near 0 or 1 is computed in float64."""
+    n, t, as_float = theta.size, step[0] + 1, theta.dtype.type
+    scale = as_float(rate[0] / (1 - beta1**t))
+    shrink = as_float(1 / math.sqrt(1 - beta2**t))
+    b1, r1, b2, r2 = as_float(beta1), as_float(1 - beta1), as_float(beta2), as_float(1 - beta2)
+    eps = as_float(epsilon)
+    for chunk in numba.prange(chunks):
+        lo, hi = chunk * n // chunks, (chunk + 1) * n // chunks
+        adam_chunk(theta[lo:hi], first[lo:hi], second[lo:hi], gradient[lo:hi], scale, b1, r1, b2, r2, shrink, eps)
+    step[0] = t

@@ -254,7 +254,7 @@ descend: Op = Op(
     "descend",
     infer=lambda theta, gradient, rate: theta,
     bind=_descend_bind,
-    inplace=True,
+    inplace=1,
     contiguous=True,
     threaded=True,
     cost=lambda theta, gradient, rate: Cost(2 * math.prod(theta.shape)),
@@ -266,6 +266,58 @@ descend: Op = Op(
 def descend_parts(theta: Tensor, gradient: Tensor, rate: Tensor) -> Tensor:
     """Compute what `descend` does, by the ops that it stands for."""
     return theta - rate * gradient
+
+
+# --- the step of Adam
+
+
+def _adam_infer(*inputs: Value, **betas: float) -> tuple[Value, ...]:
+    return inputs[:4]
+
+
+def _adam_bind(*arrays: Array, beta1: float, beta2: float, epsilon: float) -> tuple[Any, ...]:
+    *vectors, step, gradient, rate = arrays
+    chunks = kernels.chunks(gradient.size, gradient.size)
+    scalars = step.reshape(1), gradient, rate.reshape(1), beta1, beta2, epsilon, chunks
+    return for_chunks(kernels.adam, chunks), *vectors, *scalars
+
+
+def _adam_compute(*arrays: Array, **betas: float) -> None:
+    outputs, old, rest = arrays[:4], arrays[4:8], arrays[8:]
+    for new, value in zip(outputs, old, strict=True):
+        new[...] = value
+    function, *arguments = _adam_bind(*outputs, *rest, **betas)
+    function(*arguments)
+
+
+_adam: dict[str, Any] = {
+    "infer": _adam_infer,
+    "contiguous": True,
+    "threaded": True,
+    "cost": lambda theta, *rest, **betas: Cost(12 * math.prod(theta.shape)),
+    "fuses": "multiply + add + power + divide + subtract",
+    "formula": "theta - rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon), and the new m, v and t",
+}
+adam: Op = Op("adam", compute=_adam_compute, **_adam)
+adam_in_place: Op = Op("adam_in_place", bind=_adam_bind, inplace=4, **_adam)
+
+
+def adam_parts(
+    theta: Tensor,
+    first: Tensor,
+    second: Tensor,
+    step: Tensor,
+    gradient: Tensor,
+    rate: Tensor,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+) -> tuple[Tensor, ...]:
+    """Compute what `adam` does, by the ops that it stands for."""
+    step, first = step + 1, beta1 * first + (1 - beta1) * gradient
+    second = beta2 * second + (1 - beta2) * (gradient * gradient)
+    scale, shrink = (cast(1 - beta ** cast(step, "float64"), theta.dtype) for beta in (beta1, beta2))
+    return theta - rate * (first / scale) / ((second / shrink) ** 0.5 + epsilon), first, second, step
 
 
 # --- softmax + cross-entropy

@@ -65,7 +65,8 @@ class Optimizer:
         """Make one step on arrays: theta and the state are changed in place."""
         with no_grad():
             before = {name: Tensor(value) for name, value in state.items()}
-            new = self.update(Tensor(theta), Tensor(gradient), self.learning_rate, **before)
+            rate = Tensor(np.asarray(self.learning_rate, theta.dtype))  # as a plan is given it
+            new = self.update(Tensor(theta), Tensor(gradient), rate, **before)
         values = [tensor.data.copy() for tensor in new]  # one of them may be the old theta
         for array, value in zip((theta, *state.values()), values, strict=True):
             array[...] = value

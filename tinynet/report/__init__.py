@@ -1,5 +1,23 @@
-"""Figures of a run. Only this package imports matplotlib, and only where a figure is drawn."""
+"""Figures and the report of a run. Only this package imports matplotlib, and only where a figure is drawn."""
 
+from tinynet.report.comparison import comparison_figure, comparison_table
+from tinynet.report.curves import learning_curve
+from tinynet.report.data import class_distribution, data_grid
+from tinynet.report.model import first_layer_filters, model_diagram
+from tinynet.report.predictions import confusion_heat_map, prediction_grid
 from tinynet.report.profile import profile_figure
+from tinynet.report.run import write_report
 
-__all__ = ["profile_figure"]
+__all__ = [
+    "class_distribution",
+    "comparison_figure",
+    "comparison_table",
+    "confusion_heat_map",
+    "data_grid",
+    "first_layer_filters",
+    "learning_curve",
+    "model_diagram",
+    "prediction_grid",
+    "profile_figure",
+    "write_report",
+]

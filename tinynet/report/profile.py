@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from tinynet.compile.table import Row
 from tinynet.errors import ArgumentError
+from tinynet.report.style import BLUE, GREEN, ORANGE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# From the palette of Okabe and Ito, which colour-blind readers can tell apart: https://jfly.uni-koeln.de/color/
-KIND_COLORS = {"forward": "#0072B2", "backward": "#E69F00", "update": "#009E73"}
+KIND_COLORS = {"forward": BLUE, "backward": ORANGE, "update": GREEN}
 
 
 def profile_figure(rows: Sequence[Row], title: str = "") -> Figure:

@@ -28,6 +28,7 @@ class Trainable(Protocol):
     name: str
     dtype: np.dtype[Any]
     output_shape: Shape | None
+    rng: np.random.Generator
     plans: dict[Any, Any]  # the latest plans, by what they are for
 
     @property

@@ -16,6 +16,8 @@ class History:
         running means over the epoch, while the parameters changed; those of validation are from its end.
     seconds : list of float
         The time of each epoch, with its validation.
+    learning_rates : list of float
+        The learning rate at the end of each epoch.
 
     Examples
     --------
@@ -26,6 +28,7 @@ class History:
 
     history: dict[str, list[float]] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
+    learning_rates: list[float] = field(default_factory=list)
 
     @property
     def epochs(self) -> int:
@@ -38,8 +41,27 @@ class History:
         losses = self.history.get("val_loss") or self.history.get("loss") or []
         return losses.index(min(losses)) + 1 if losses else 0
 
-    def append(self, figures: dict[str, float], seconds: float) -> None:
+    def append(self, figures: dict[str, float], seconds: float, learning_rate: float) -> None:
         """Add an epoch."""
         for name, value in figures.items():
             self.history.setdefault(name, []).append(value)
         self.seconds.append(seconds)
+        self.learning_rates.append(learning_rate)
+
+
+class Means:
+    """Running means of figures, weighted by the number of samples, in float64."""
+
+    def __init__(self, total: dict[str, float] | None = None, count: int = 0) -> None:
+        self.total: dict[str, float] = total or {}
+        self.count = count
+
+    def add(self, figures: dict[str, float], n: int) -> None:
+        """Add the means over ``n`` samples."""
+        for name, value in figures.items():
+            self.total[name] = self.total.get(name, 0.0) + value * n
+        self.count += n
+
+    def __call__(self) -> dict[str, float]:
+        """Give the means so far."""
+        return {name: total / self.count for name, total in self.total.items()}

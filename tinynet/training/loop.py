@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+import os
 import time
+import zlib
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
+from itertools import islice
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -26,29 +30,12 @@ from tinynet.training.data import (
     check_validation,
     find_task,
 )
-from tinynet.training.history import History
+from tinynet.training.history import History, Means
 from tinynet.training.progress import progress
+from tinynet.training.run import Run
 from tinynet.training.steps import CompiledStep, EagerStep, batches, figures, outputs
 
 _GATE_SECONDS = 0.05  # that training holds the kernels before other Python threads may have them
-
-
-class Means:
-    """Running means of figures, weighted by the number of samples, in float64."""
-
-    def __init__(self) -> None:
-        self.total: dict[str, float] = {}
-        self.count = 0
-
-    def add(self, figures: dict[str, float], n: int) -> None:
-        """Add the means over ``n`` samples."""
-        for name, value in figures.items():
-            self.total[name] = self.total.get(name, 0.0) + value * n
-        self.count += n
-
-    def __call__(self) -> dict[str, float]:
-        """Give the means so far."""
-        return {name: total / self.count for name, total in self.total.items()}
 
 
 def fit(
@@ -65,8 +52,13 @@ def fit(
     verbose: int = 1,
     metrics: Sequence[Metric] | None = None,
     compiled: bool = True,
+    callbacks: Sequence[Any] = (),
+    resume: str | os.PathLike[str] | None = None,
 ) -> History:
     """Train the model.
+
+    The first Ctrl-C ends the run after the batch, with its checkpoint if there is a `Checkpoint` among the callbacks,
+    and then raises KeyboardInterrupt; a second one raises it at once.
 
     Parameters
     ----------
@@ -97,11 +89,16 @@ def fit(
         Trace the whole step once and replay it; numbers and arrays that the forward or the loss uses are then constants
         of the run. Without, each op is computed as it is called: slower, and the way for a model whose forward reads
         values.
+    callbacks : sequence of callable or object
+        What is told of the run as it goes, and may stop or save it; see `Run`.
+    resume : path-like, optional
+        A checkpoint to go on from, with the same model, data and arguments as before; the run then ends in the same
+        bits as one that was never stopped. Only ``epochs``, ``verbose`` and callbacks without a state may differ.
 
     Returns
     -------
     History
-        Loss and metrics by epoch.
+        Loss and metrics by epoch, those before the checkpoint included.
 
     Raises
     ------
@@ -113,6 +110,10 @@ def fit(
         If the model's forward or the loss reads values of tensors; run it with ``compiled=False``.
     NonFiniteError
         If the loss becomes NaN or infinite; the parameters are then those before that batch.
+    CheckpointError, FileNotFoundError
+        If the checkpoint is damaged, foreign, of another run, or not there; nothing is changed then.
+    WriteError
+        If a checkpoint cannot be written; what was there before is then untouched.
 
     Examples
     --------
@@ -137,26 +138,47 @@ def fit(
     rng = generator("fit", seed, stream=1)
 
     state = optimizer.initial_state(model.theta)
+    settings = {
+        "x": [str(samples.dtype), *samples.shape],
+        "validation_data": 0 if validation is None else len(validation[0]),
+        "checksums of the data": _checksums(samples, labels, *(validation or ())) if callbacks or resume else None,
+        "loss": loss if isinstance(loss, str) else getattr(loss, "__name__", type(loss).__name__),
+        "metrics": None if metrics is None else [getattr(m, "__name__", "metric") for m in metrics],
+        "batch_size": size,
+        "shuffle": bool(shuffle),
+        "seed": str(seed),
+        "compiled": bool(compiled),
+    }
+    run = Run(model, optimizer, state, rng, epochs, -(-len(samples) // size), callbacks, settings)
+    if resume is not None:
+        run.resume(resume)
     train = (CompiledStep if compiled else EagerStep)(model, task, optimizer, state, samples, labels)
-    history = History()
-    with progress(verbose, epochs, -(-len(samples) // size)) as shown:
-        for epoch in range(epochs):
-            started = shown.begin(epoch)
+    with progress(verbose, epochs, run.batches) as shown, run.underway(talkative=bool(verbose)):
+        while run.goes_on:
+            run.begin_epoch()
+            shown.begin(run.epoch, run.started)
             order = rng.permutation(len(samples)) if shuffle else np.arange(len(samples))
-            means = Means()
-            for batch, part in enumerate(_in_gate(batches(len(samples), size))):
+            for part in _in_gate(islice(batches(len(samples), size), run.batch, None)):
                 now = train(order[part])
                 if not math.isfinite(now["loss"]):
-                    raise _non_finite(now["loss"], epoch, batch, means, optimizer, model)
-                means.add(now, part.stop - part.start)
-                shown.step(batch + 1, means)
-            results, trained = means(), time.perf_counter()
-            if validation is not None:
-                measured = _measure(model, task, *validation, 256, compiled)
-                results |= {f"val_{name}": value for name, value in measured.items()}
-            history.append(results, time.perf_counter() - started)
-            shown.end(results, history.seconds[-1], trained - started)
-    return history
+                    raise _non_finite(now["loss"], run)
+                run.means.add(now, part.stop - part.start)
+                run.batch += 1
+                shown.step(run.batch, run.means)
+                if run.attentive and not run.end_batch():
+                    break
+            else:
+                results, trained = run.means(), time.perf_counter()
+                if validation is not None:
+                    measured = _measure(model, task, *validation, 256, compiled)
+                    results |= {f"val_{name}": value for name, value in measured.items()}
+                shown.end(results, time.perf_counter() - run.started, trained - run.started)
+                run.end_epoch(results)
+    return run.history
+
+
+def _checksums(*arrays: Array) -> list[int]:
+    return [zlib.crc32(np.ascontiguousarray(array).data) for array in arrays]
 
 
 def _in_gate(parts: Iterator[slice]) -> Generator[slice, None, None]:
@@ -169,15 +191,13 @@ def _in_gate(parts: Iterator[slice]) -> Generator[slice, None, None]:
                 yield part
 
 
-def _non_finite(
-    value: float, epoch: int, batch: int, means: Means, optimizer: Optimizer, model: Trainable
-) -> NonFiniteError:
-    before = f"; its mean over the epoch so far was {means()['loss']:.4g}" if means.count else ""
-    size = float(np.abs(model.theta).max()) if model.theta.size else 0.0
+def _non_finite(value: float, run: Run) -> NonFiniteError:
+    before = f"; its mean over the epoch so far was {run.means()['loss']:.4g}" if run.means.count else ""
+    size = float(np.abs(run.model.theta).max()) if run.model.theta.size else 0.0
     return NonFiniteError(
-        f"the loss became {value} in epoch {epoch + 1}, batch {batch + 1}{before}. The largest parameter is {size:.3g} "
-        f"in size. Try a smaller learning rate (now {optimizer.learning_rate:g}), inputs of a size around 1 "
-        "(tn.Input(shape, scale=1/255) for images), or a loss computed from logits"
+        f"the loss became {value} in epoch {run.epoch + 1}, batch {run.batch + 1}{before}. The largest parameter is "
+        f"{size:.3g} in size. Try a smaller learning rate (now {run.optimizer.learning_rate:g}), inputs of a size "
+        "around 1 (tn.Input(shape, scale=1/255) for images), or a loss computed from logits"
     )
 
 

@@ -27,11 +27,9 @@ class Silent:
     def __init__(self, epochs: int, batches: int) -> None:
         self.epochs, self.batches, self.epoch = epochs, batches, 0
 
-    def begin(self, epoch: int) -> float:
-        """Begin an epoch, and give the time."""
-        self.epoch = epoch
-        self.started = time.perf_counter()
-        return self.started
+    def begin(self, epoch: int, started: float) -> None:
+        """Begin an epoch, at a time."""
+        self.epoch, self.started = epoch, started
 
     def step(self, batch: int, figures: Figures) -> None:
         """Show that a batch is done."""
@@ -89,11 +87,10 @@ class Live(Silent):
         self.shown = 0.0
         self.progress.start()
 
-    def begin(self, epoch: int) -> float:
+    def begin(self, epoch: int, started: float) -> None:
         """Start the bar anew."""
-        started = super().begin(epoch)
+        super().begin(epoch, started)
         self.progress.update(self.task, completed=0, epoch=epoch + 1, description="", refresh=True)
-        return started
 
     def step(self, batch: int, figures: Figures) -> None:
         """Redraw, if it is time."""

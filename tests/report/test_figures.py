@@ -1,0 +1,255 @@
+"""The figures of a run: that they show what they are given, say what it is, and can be read."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib.colors import to_hex
+
+import tinynet as tn
+from tinynet import report
+from tinynet.errors import ArgumentError, ShapeError
+from tinynet.metrics import confusion_matrix
+from tinynet.report.style import BLUE, ORANGE, VERMILION, WIDTH
+from tinynet.training import History
+
+RNG = np.random.default_rng(0)
+IMAGES = RNG.integers(0, 256, (40, 28, 28), dtype=np.uint8)
+LABELS = RNG.integers(0, 10, 40).astype(np.uint8)
+PREDICTED = np.where(RNG.random(40) < 0.5, LABELS, (LABELS + 1) % 10)
+HISTORY = History(
+    {
+        "loss": [0.9, 0.5, 0.3],
+        "accuracy": [0.6, 0.7, 0.8],
+        "val_loss": [0.8, 0.4, 0.45],
+        "val_accuracy": [0.5, 0.6, 0.7],
+    },
+    [1.0, 1.0, 1.0],
+)
+
+
+def cnn():
+    return tn.Sequential(
+        [tn.Input((28, 28, 1)), tn.Conv2D(12, 5, activation="relu", name="First"), tn.MaxPool(2), tn.Flatten(),
+         tn.Dense(10, "softmax")], seed=0, name="small",
+    )  # fmt: skip
+
+
+def vectors(layer):
+    return tn.Sequential([tn.Input((5,)), layer])
+
+
+def texts(figure):
+    return [text.get_text() for axes in figure.axes for text in axes.texts if text.get_text()]
+
+
+def shown(figure):
+    return [image.get_array() for image in figure.axes[0].images]
+
+
+EACH = {
+    "data_grid": lambda: report.data_grid(IMAGES, LABELS),
+    "class_distribution": lambda: report.class_distribution(LABELS, LABELS[:10]),
+    "model_diagram": lambda: report.model_diagram(cnn()),
+    "learning_curve": lambda: report.learning_curve(HISTORY),
+    "prediction_grid": lambda: report.prediction_grid(IMAGES, LABELS, PREDICTED),
+    "mislabelled": lambda: report.prediction_grid(IMAGES, LABELS, PREDICTED, mislabelled=True),
+    "confusion_heat_map": lambda: report.confusion_heat_map(confusion_matrix(PREDICTED, LABELS, 10)),
+    "first_layer_filters": lambda: report.first_layer_filters(cnn()),
+    "nothing_mislabelled": lambda: report.prediction_grid(IMAGES, LABELS, LABELS, mislabelled=True),
+    "dense_filters": lambda: report.first_layer_filters(
+        tn.Sequential([tn.Input((28, 28)), tn.Flatten(), tn.Dense(100)], seed=0)
+    ),
+}
+
+
+@pytest.mark.parametrize("name", EACH)
+def test_nothing_is_cut_off_or_overlaps_and_all_text_is_large_enough(name):
+    figure = EACH[name]()
+    figure.draw_without_rendering()
+    width, height = figure.get_size_inches() * figure.dpi
+    assert figure.get_figwidth() == WIDTH
+    assert figure.get_suptitle()
+    found = list(figure.texts)  # with the title
+    for axes in figure.axes:
+        found += [*axes.texts, axes.xaxis.label, axes.yaxis.label]
+        for axis in (a for a in (axes.xaxis, axes.yaxis) if axes.axison and a.get_visible()):
+            low, high = sorted(axis.get_view_interval())
+            found += [label for tick, label in zip(axis.get_majorticklocs(), axis.get_ticklabels(), strict=True)
+                      if low <= tick <= high]  # fmt: skip
+    found = [text for text in found if text.get_text()]
+    boxes = [text.get_window_extent() for text in found]
+    for text, box in zip(found, boxes, strict=True):
+        assert min(box.x0, box.y0) >= 0, text
+        assert box.x1 <= width, text
+        assert box.y1 <= height, text
+        assert text.get_fontsize() >= 7
+    for i, box in enumerate(boxes):
+        overlapping = [found[j] for j in range(i + 1, len(boxes)) if box.count_overlaps([boxes[j]])]
+        assert not overlapping, (found[i], overlapping)
+
+
+# --- data
+
+
+def test_the_grid_shows_the_first_25_images_with_their_labels():
+    figure = report.data_grid(IMAGES, LABELS, names="abcdefghij")
+    np.testing.assert_array_equal(shown(figure), IMAGES[:25])
+    assert texts(figure) == ["abcdefghij"[label] for label in LABELS[:25]]
+    assert len(shown(report.data_grid(IMAGES[:3, ..., None], LABELS[:3]))) == 3
+
+
+def test_the_images_stand_in_rows_of_five_and_do_not_overlap():
+    places = [image.get_extent() for image in report.data_grid(IMAGES, LABELS).axes[0].images]
+    assert len({place[0] for place in places}) == len({place[3] for place in places}) == 5
+    assert places[1][0] > places[0][1]  # the second begins where the first has ended
+    assert places[5][3] > places[0][2]
+
+
+def test_the_bars_are_the_numbers_of_samples_one_on_the_other():
+    figure = report.class_distribution(np.array([0, 0, 2]), np.array([2, 2, 2, 1], np.uint8))
+    train, test = figure.axes[0].containers
+    assert [bar.get_height() for bar in train] == [2, 0, 1]
+    assert [bar.get_height() for bar in test] == [0, 1, 3]
+    assert [bar.get_y() for bar in test] == [2, 0, 1]
+    assert [to_hex(part[0].get_facecolor()).upper() for part in (train, test)] == [BLUE, ORANGE]
+    assert (figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()) == ("Digit", "Number of samples")
+
+
+# --- predictions
+
+
+def test_each_image_is_titled_actual_and_predicted_and_wrong_ones_are_coloured():
+    figure = report.prediction_grid(IMAGES, LABELS, PREDICTED)
+    assert texts(figure) == [f"{a} → {p}" for a, p in zip(LABELS[:25], PREDICTED[:25], strict=True)]
+    colors = [text.get_color() for text in figure.axes[0].texts]
+    assert colors == ["black" if right else VERMILION for right in (LABELS == PREDICTED)[:25]]
+    assert f"First 25 of 40 images, {(LABELS != PREDICTED)[:25].sum()} wrong" in figure.get_suptitle()
+
+
+def test_the_mislabelled_ones_are_the_first_that_are_wrong():
+    figure = report.prediction_grid(IMAGES, LABELS, PREDICTED, mislabelled=True)
+    wrong = np.flatnonzero(LABELS != PREDICTED)
+    np.testing.assert_array_equal(shown(figure), IMAGES[wrong[:25]])
+    assert f"of {len(wrong)} mislabelled" in figure.get_suptitle()
+
+
+def test_where_nothing_is_mislabelled_the_figure_says_so():
+    figure = report.prediction_grid(IMAGES, LABELS, LABELS, mislabelled=True)
+    assert figure.axes == []
+    assert [text.get_text() for text in figure.texts if text is not figure._suptitle] == [
+        "Every image is labelled right."
+    ]
+
+
+@given(st.integers(1, 12), st.integers(0, 2**32 - 1))
+@settings(max_examples=5)
+def test_the_heat_map_is_normalised_by_true_class(k, seed):
+    matrix = np.random.default_rng(seed).integers(0, 4, (k, k)) * np.random.default_rng(seed + 1).integers(0, 2, (k, 1))
+    figure = report.confusion_heat_map(matrix)
+    shares = figure.axes[0].images[0].get_array().filled(np.nan)
+    rows = matrix.sum(axis=1) > 0
+    np.testing.assert_allclose(shares[rows].sum(axis=1), 1)
+    np.testing.assert_allclose(shares[rows] * matrix[rows].sum(axis=1, keepdims=True), matrix[rows])
+    written = np.array([text.get_text() for text in figure.axes[0].texts]).reshape(k, k)
+    for i, j in np.ndindex(k, k):
+        share = matrix[i, j] / max(matrix[i].sum(), 1)
+        assert written[i, j] == ("-" if not rows[i] else f"{share:.2f}" if matrix[i, j] else "0")
+
+
+# --- training
+
+
+def test_the_curve_has_losses_on_the_left_accuracies_on_the_right_and_a_line_at_the_best_epoch():
+    figure = report.learning_curve(HISTORY)
+    left, right = figure.axes
+    lines = {line.get_label(): line for line in (*left.lines, *right.lines)}
+    for name, label in [("loss", "training loss"), ("accuracy", "training accuracy"), ("val_loss", "test loss"),
+                        ("val_accuracy", "test accuracy")]:  # fmt: skip
+        assert lines[label].get_xdata().tolist() == [1, 2, 3]
+        assert lines[label].get_ydata().tolist() == HISTORY.history[name]
+        assert (lines[label] in right.lines) == ("accuracy" in label)
+    assert lines["best epoch, 2: least test loss"].get_xdata() == [2, 2]
+    assert (left.get_xlabel(), left.get_ylabel(), right.get_ylabel()) == ("Epoch", "Loss", "Accuracy")
+    assert figure.get_suptitle() == "Best test accuracy 0.7000, in epoch 3"
+    assert len(figure.legends[0].get_texts()) == 5
+
+
+def test_training_and_test_differ_by_more_than_colour():
+    left, right = report.learning_curve(HISTORY).axes
+    styles = {(line.get_color(), line.get_linestyle()) for axes in (left, right) for line in axes.lines}
+    assert len(styles) == 5
+
+
+def test_a_curve_without_validation_or_accuracy_is_drawn_all_the_same():
+    figure = report.learning_curve(History({"loss": [0.5, float("nan")]}, [1.0, 1.0]))
+    assert [axes.get_ylabel() for axes in figure.axes] == ["Loss"]
+    assert figure.get_suptitle() == "Learning curve"
+    figure = report.learning_curve(History({"loss": [0.5], "accuracy": [0.5]}, [1.0]))
+    assert figure.get_suptitle() == "Best training accuracy 0.5000, in epoch 1"
+
+
+# --- the model
+
+
+def test_the_diagram_names_each_layer_its_parameters_and_its_shape():
+    figure = report.model_diagram(cnn())
+    found = texts(figure)
+    assert {"First", "Conv2D, 12 filters of 5 x 5, relu", "312 parameters", "(None, 24, 24, 12)"} <= set(found)
+    assert {"MaxPool, 2 x 2", "Dense, 10 units, softmax", "(None, 10)"} <= set(found)
+    assert figure.get_suptitle() == "small: 17,602 parameters"
+    arrows = [text for text in figure.axes[0].texts if not text.get_text()]
+    assert len(arrows) == 5
+
+
+def test_a_diagram_of_a_model_that_is_no_chain_has_no_arrows():
+    class Twice(tn.Model):
+        def __init__(self):
+            super().__init__(input_shape=(3,), seed=0)
+            self.dense = tn.Dense(3)
+
+        def forward(self, x):
+            return self.dense(x) + self.dense(x)
+
+    figure = report.model_diagram(Twice())
+    assert all(text.get_text() for text in figure.axes[0].texts)
+
+
+def test_filters_of_a_convolution_are_its_weights():
+    model = cnn()
+    weights = model.parameters["First.weight"].data
+    np.testing.assert_array_equal(shown(report.first_layer_filters(model)), [weights[:, :, 0, i] for i in range(12)])
+
+
+def test_filters_of_a_dense_layer_are_its_weights_by_pixel():
+    model = tn.Sequential([tn.Input((28, 28, 1)), tn.Flatten(), tn.Dense(100)], seed=0)
+    weights = model.parameters["dense.weight"].data
+    figure = report.first_layer_filters(model)
+    np.testing.assert_array_equal(shown(figure), weights.T[:64].reshape(64, 28, 28))
+    assert figure.get_suptitle() == "Weights of dense: the first 64 of 100 filters of 28 x 28"
+    low, high = figure.axes[0].images[0].get_clim()
+    assert -low == high == np.abs(weights[:, :64]).max()
+
+
+# --- what is refused
+
+
+@pytest.mark.parametrize(
+    ("draw", "error", "message"),
+    [
+        (lambda: report.data_grid(IMAGES[0], LABELS), ShapeError, r"\(n, H, W, 1\), but got shape \(28, 28\)"),
+        (lambda: report.data_grid(np.zeros((2, 8, 8, 3)), LABELS[:2]), ShapeError, r"\(2, 8, 8, 3\)"),
+        (lambda: report.data_grid(IMAGES[:0], LABELS[:0]), ShapeError, r"\(0, 28, 28\)"),
+        (lambda: report.data_grid(IMAGES, LABELS[:3]), ShapeError, "a label for each of 40"),
+        (lambda: report.class_distribution(LABELS, LABELS[:0]), ArgumentError, "the test labels must be integers"),
+        (lambda: report.class_distribution(np.array([-1]), LABELS), ArgumentError, "the training labels"),
+        (lambda: report.prediction_grid(IMAGES, LABELS, PREDICTED[:5]), ShapeError, r"\(40,\) and \(5,\)"),
+        (lambda: report.confusion_heat_map(np.zeros((2, 3))), ArgumentError, r"\(2, 3\)"),
+        (lambda: report.learning_curve(History()), ArgumentError, "no epochs"),
+        (lambda: report.first_layer_filters(vectors(tn.Dense(2))), ArgumentError, "'dense.weight'"),
+        (lambda: report.first_layer_filters(vectors(tn.ReLU())), ArgumentError, "first_layer_filters: the first"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_drawn_is_refused(draw, error, message):
+    with pytest.raises(error, match=message):
+        draw()

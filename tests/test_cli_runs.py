@@ -1,0 +1,219 @@
+"""The commands that take up a finished run: evaluate, predict and report; and what a run leaves to look at."""
+
+import json
+import re
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import tinynet as tn
+from tinynet.cli import main
+
+FIGURES = {"class_distribution", "confusion", "data_grid", "filters", "learning_curve", "mislabelled", "model_diagram",
+           "predictions"}  # fmt: skip
+REPORT = {"classification_report.txt", "report.html"} | {f"{name}.png" for name in FIGURES}
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory):
+    """A run of a tenth of the sample, with its report, and the data that it used."""
+    (x_train, y_train), (x_test, y_test) = tn.datasets.mnist("sample")
+    folder = tmp_path_factory.mktemp("kept")
+    parts = {"x_train": x_train[:400], "y_train": y_train[:400], "x_test": x_test[:100], "y_test": y_test[:100]}
+    np.savez(folder / "mnist.npz", **parts)
+    arguments = ["--data", str(folder / "mnist.npz"), "--epochs", "2", "--lr", "0.1", "--out", str(folder / "run")]
+    assert main(["train", "softmax", *arguments]) == 0
+    return folder
+
+
+@pytest.fixture
+def place(kept, tmp_path, monkeypatch):
+    """An empty directory to work in, but for a copy of the run, "run"."""
+    monkeypatch.chdir(tmp_path)
+    shutil.copytree(kept / "run", tmp_path / "run")
+    return tmp_path
+
+
+@pytest.fixture
+def command(place, capsys):
+    """Run ``tinynet``; gives the exit code, what it printed, and its errors."""
+    capsys.readouterr()
+
+    def command(*arguments):
+        code = main(list(arguments))
+        return code, *capsys.readouterr()
+
+    return command
+
+
+def record(directory):
+    return json.loads((directory / "metrics.json").read_text("utf-8"))
+
+
+def change(directory, change):
+    """Change the record of a run."""
+    found = record(directory)
+    change(found)
+    (directory / "metrics.json").write_text(json.dumps(found), "utf-8")
+
+
+# --- what a run leaves
+
+
+def test_a_run_leaves_every_figure_the_scores_and_the_page(place):
+    left = {path.name for path in (place / "run").iterdir()}
+    assert left - {"metrics.json", "best.safetensors", "last.safetensors"} == REPORT
+    for name in FIGURES:
+        with Image.open(place / "run" / f"{name}.png") as image:
+            assert image.width == 1120  # 5.6 inches, 200 points each
+    scores = (place / "run" / "classification_report.txt").read_text("utf-8")
+    assert re.search(r"^ +accuracy +0\.\d{4} +100$", scores, re.MULTILINE)
+
+
+def test_the_page_needs_nothing_but_itself_and_has_all_figures_with_a_description(place):
+    page = (place / "run" / "report.html").read_text("utf-8")
+    images = re.findall(r'<img alt="([^"]+)" src="(data:image/png;base64,)', page)
+    assert len(images) == len(FIGURES)
+    assert all(len(alt) > 40 for alt, _ in images)
+    assert "<script" not in page
+    assert not re.search(r"(src|href|url)\s*[=(]\s*[\"']?\s*(https?:|//|file:|/)", page)
+
+
+def test_the_page_has_the_figures_of_the_record(place):
+    page, found = (place / "run" / "report.html").read_text("utf-8"), record(place / "run")
+    for value in (*found["test"].values(), *found["history"]["loss"], *found["history"]["val_accuracy"]):
+        assert f"{value:.4f}" in page
+    assert found["reproduce"] in page
+    assert found["data"]["sha256"] in page
+    assert f"<td>{found['seed']}</td>" in page
+
+
+# --- evaluate
+
+
+def test_evaluate_gives_the_figures_of_the_run(command, place):
+    code, out, err = command("evaluate", "run")
+    assert (code, err) == (0, "")
+    found = record(place / "run")
+    assert f"Test loss {found['test']['loss']:.4f}, test accuracy {found['test']['accuracy']:.4f}\n" in out
+    assert (place / "run" / "classification_report.txt").read_text("utf-8") in out
+
+
+def test_evaluate_on_other_data_says_so(command):
+    code, out, _ = command("evaluate", "run", "--data", "sample")
+    assert code == 0
+    assert re.search("^Note: sample .* are not the data of the run, which were part ", out, re.MULTILINE)
+    assert "1,000 test images" in out
+
+
+# --- report
+
+
+def test_report_writes_the_same_again(command, place):
+    before = {name: (place / "run" / name).read_bytes() for name in REPORT}
+    for name in REPORT:
+        (place / "run" / name).unlink()
+    code, out, _ = command("report", "run")
+    assert code == 0
+    assert out.endswith("open run/report.html in a browser\n")
+    assert {name: (place / "run" / name).read_bytes() for name in REPORT} == before
+
+
+def test_report_refuses_other_data_than_those_of_the_run(command, place):
+    (place / "run" / "report.html").unlink()
+    code, _, err = command("report", "run", "--data", "sample")
+    assert code == 1
+    assert "are not the data of the run, which were part (400 + 100 images" in err
+    assert not (place / "run" / "report.html").exists()
+
+
+def test_data_that_are_gone_are_told(command, place):
+    change(place / "run", lambda found: found["data"].update(origin="/no/such/mnist.npz"))
+    code, _, err = command("evaluate", "run")
+    assert code == 1
+    assert "the data of the run, /no/such/mnist.npz, are not there any more; name them with --data" in err
+
+
+# --- predict
+
+
+def test_predict_gives_the_class_of_test_images_with_its_probability(command, place):
+    _, (images, _) = tn.datasets.mnist("sample")
+    Image.fromarray(images[0]).save(place / "a.png")
+    np.save(place / "b.npy", 255 - images[1])
+    code, out, err = command("predict", "run", "a.png", "b.npy")
+    assert (code, err) == (0, "")
+    model = tn.load(place / "run" / "best.safetensors")
+    for name, row in zip(("a.png", "b.npy"), model.predict(images[:2]), strict=True):
+        line = re.search(rf"^{name} +(.*)$", out, re.MULTILINE)[1].split()
+        assert line == [str(row.argmax()), *(f"{p:.3f}" for p in row)]
+    assert "\n  28 x 28 PNG\n" in out
+    assert "\n  28 x 28 array; dark on light: inverted\n" in out
+
+
+def test_an_image_that_cannot_be_read_ends_with_1_before_anything_is_printed(command, place):
+    np.save(place / "a.npy", np.eye(28))
+    (place / "b.png").write_bytes(b"no image")
+    code, out, err = command("predict", "run", "a.npy", "b.png")
+    assert (code, out) == (1, "")
+    assert err.startswith("tinynet: error: b.png: it begins with 6e 6f 20 69; expected a PNG image or an .npy array.")
+
+
+# --- directories that hold no run
+
+
+@pytest.mark.parametrize("words", [("evaluate", "{}"), ("report", "{}"), ("predict", "{}", "a.png")])
+@pytest.mark.parametrize(
+    ("directory", "message"),
+    [("no", "no is no directory; give"), (".", r"\. has no metrics\.json and no best\.safetensors; give")],
+)
+def test_what_is_no_run_is_told(words, directory, message, command):
+    code, out, err = command(*(word.format(directory) for word in words))
+    assert (code, out) == (1, "")
+    assert re.match(f"tinynet: error: {message} the directory of a finished run", err)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"{", "cannot be read"),
+        (b"\xff\xfe", "cannot be read"),
+        (b"[" * 100_000, "cannot be read"),
+        (b"[]", "model is missing, or of another form"),
+        (b"{}", "model is missing, or of another form"),
+        (b'{"model": 3}', "model is missing, or of another form"),
+    ],
+)
+def test_a_damaged_record_is_told(content, message, command, place):
+    (place / "run" / "metrics.json").write_bytes(content)
+    code, _, err = command("evaluate", "run")
+    assert code == 1
+    assert err.startswith("tinynet: error: run/metrics.json ")
+    assert message in err
+    assert err.endswith("\n")
+
+
+def test_a_record_that_lacks_a_part_is_told(command, place):
+    change(place / "run", lambda found: found["data"].pop("sha256"))
+    code, _, err = command("report", "run")
+    assert code == 1
+    assert "data is missing, or of another form than it should be; train again" in err
+
+
+def test_a_damaged_model_is_told(command, place):
+    path = place / "run" / "best.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    code, _, err = command("evaluate", "run")
+    assert code == 1
+    assert "best.safetensors" in err
+
+
+def test_a_model_that_the_record_does_not_speak_of_is_told(command, place):
+    model = tn.load(place / "run" / "best.safetensors")
+    model.theta[0] += 1
+    model.save(place / "run" / "best.safetensors")
+    code, _, err = command("evaluate", "run")
+    assert code == 1
+    assert "run/best.safetensors does not hold the parameters that metrics.json speaks of" in err

@@ -1,0 +1,71 @@
+"""The command ``tinynet``. Each command has a file of its own, which declares its arguments and runs it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+
+from tinynet.cli import evaluate, experiment, predict, profile, report, train
+from tinynet.errors import TinynetError
+
+COMMANDS = (train, evaluate, predict, report, experiment, profile)  # in the order of the help
+
+_EXAMPLES = f"""\
+examples:
+{"".join(command.EXAMPLES for command in COMMANDS)}
+"tinynet <command> --help" says more about each.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments; those of the process by default.
+
+    Returns
+    -------
+    int
+        The exit code: 0 if all went well, 1 after an error that tinynet explains, 2 if the arguments are wrong, 130
+        if the user stopped it.
+    """
+    given = list(sys.argv[1:] if argv is None else argv)
+    try:
+        arguments = _parser().parse_args(given)
+        arguments.command_line = shlex.join(["tinynet", *given])
+        arguments.run(arguments)
+    except SystemExit as stop:  # argparse has printed the help, the version or what is wrong
+        return int(stop.code or 0)
+    except TinynetError as error:
+        text = (error.strerror if isinstance(error, OSError) else None) or str(error)
+        print("tinynet: error:", " ".join(text.split()), file=sys.stderr)
+        return 1
+    except KeyboardInterrupt as stop:
+        print(f"\ntinynet: {str(stop) or 'stopped; nothing was saved'}", file=sys.stderr)
+        return 130
+    except BrokenPipeError:  # whoever read the output, such as head, has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    from tinynet import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="tinynet",
+        description="A deep-learning framework small enough to read in an afternoon, and fast on a CPU.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"tinynet {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="command", required=True)
+    for command in COMMANDS:
+        command.declare(commands)
+    return parser

@@ -1,0 +1,128 @@
+"""What the commands' arguments have in common: the models, the data, how to train, and how numbers are read."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+MODELS = {  # known here without what computes them, so that help comes at once
+    "softmax": "softmax regression, 7,850 parameters",
+    "dense": "dense network, 109,386 parameters",
+    "cnn": "convolutional network, 93,962 parameters",
+}
+
+
+def add_command(
+    commands: Any,
+    name: str,
+    help: str,
+    description: str,
+    examples: str,
+    run: Callable[[argparse.Namespace], None],
+) -> argparse.ArgumentParser:
+    """Add a command.
+
+    Parameters
+    ----------
+    commands : object
+        What ``add_subparsers`` gave.
+    name, help, description, examples : str
+        What it is called, and its help in a line, in full, and by example.
+    run : callable
+        Runs it; takes all arguments, and in ``command_line`` the whole as it was typed.
+
+    Returns
+    -------
+    argparse.ArgumentParser
+        To add its arguments to.
+    """
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name,
+        help=help,
+        description=description,
+        epilog=f"examples:\n{examples}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add the name of a reference model."""
+    parser.add_argument("model", choices=MODELS, help=f"one of {', '.join(MODELS)}")
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """Add where the images come from."""
+    parser.add_argument("--data", default="auto", metavar="SOURCE", help="auto, full, sample, or the path of MNIST "
+        "files (default: %(default)s: TINYNET_DATA if set, the cache, a download, or else the embedded "
+        "sample)")  # fmt: skip
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """Add the number of threads."""
+    parser.add_argument("--threads", type=count, metavar="N", help="threads of the kernels; results do not depend on "
+        "it (default: all cores)")  # fmt: skip
+
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Add the directory of a finished run."""
+    parser.add_argument("run_directory", type=Path, metavar="RUN", help="the directory of a run, such as runs/cnn")
+
+
+def add_own_data(parser: argparse.ArgumentParser) -> None:
+    """Add where the images of a finished run come from."""
+    parser.add_argument("--data", metavar="SOURCE", help="auto, full, sample, or the path of MNIST files (default: the "
+        "data of the run)")  # fmt: skip
+
+
+def add_training(parser: argparse.ArgumentParser) -> None:
+    """Add how a model is trained."""
+    add = parser.add_argument
+    add("--epochs", type=count, metavar="N", help="passes over the training images (default: 10 on the full set, "
+        "more on a small one)")  # fmt: skip
+    add("--batch-size", type=count, metavar="N", help="images a step (default: 32)")
+    add("--lr", type=rate, metavar="X", help="learning rate of SGD (default: 0.01)")
+    add("--seed", type=seed, default=0, metavar="N", help="decides the initial parameters and the order of the images "
+        "(default: %(default)s)")  # fmt: skip
+
+
+def add_checkpoints(parser: argparse.ArgumentParser) -> None:
+    """Add how often a run is saved."""
+    parser.add_argument("--checkpoint-seconds", type=rate, default=30.0, metavar="S", help="save the run after so many "
+        "seconds, and after each epoch (default: %(default)g)")  # fmt: skip
+
+
+def count(text: str) -> int:
+    """Read a whole number of 1 or more."""
+    return _whole(text, 1)
+
+
+def seed(text: str) -> int:
+    """Read a whole number of 0 or more."""
+    return _whole(text, 0)
+
+
+def _whole(text: str, least: int) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = least - 1
+    if number < least:
+        raise argparse.ArgumentTypeError(f"must be a whole number of {least} or more, but got {text!r}")
+    return number
+
+
+def rate(text: str) -> float:
+    """Read a finite number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"must be a finite number above 0, but got {text!r}")
+    return number

@@ -1,0 +1,46 @@
+"""``tinynet evaluate``: how well the model of a run does on the test images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tinynet.cli.arguments import add_command, add_own_data, add_run, add_threads
+from tinynet.cli.run_directory import BEST, load_data, open_run
+from tinynet.cli.train import classify, describe_result
+
+if TYPE_CHECKING:
+    import argparse
+
+EXAMPLES = """\
+  tinynet evaluate runs/cnn                        loss, accuracy, and the scores of each digit
+  tinynet evaluate runs/cnn --data ~/mnist         on other images than those of the run
+"""
+
+
+def declare(commands: Any) -> None:
+    """Add the command to those of ``tinynet``."""
+    parser = add_command(
+        commands,
+        "evaluate",
+        "test the model of a run",
+        "Test the model of a run on the test images: loss, accuracy, precision, recall and F1 of each digit.",
+        EXAMPLES,
+        run,
+    )
+    add_run(parser)
+    add_own_data(parser)
+    add_threads(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run ``tinynet evaluate``."""
+    from tinynet.threads import set_num_threads
+
+    if arguments.threads is not None:
+        set_num_threads(arguments.threads)
+    found = open_run(arguments.run_directory)
+    data = load_data(found, arguments.data, same=False)
+    print(f"Model: {found.record['title']}, {found.directory / BEST}")
+    print(f"Data: {data.source}; {len(data.x_test):,} test images")
+    figures = found.model.evaluate(data.x_test, data.y_test, loss=found.record["hyper_parameters"]["loss"])
+    describe_result(figures, *classify(found.model, data))

@@ -1,0 +1,153 @@
+"""``tinynet experiment``: trains a network with other layers, and puts the original beside the modified ones."""
+
+from __future__ import annotations
+
+import argparse
+import io
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from tinynet.cli.arguments import add_checkpoints, add_command, add_data, add_threads, add_training
+from tinynet.cli.run_directory import METRICS, as_json, claim, read_json, read_record
+from tinynet.cli.train import describe_data, hyper_parameters, train
+from tinynet.files import write_atomically
+
+_NAME = "experiment-dense"
+EXPERIMENT, TABLE, PICTURE = "experiment.json", "comparison.txt", "comparison.png"
+ACTIVATIONS = ("linear", "relu", "sigmoid", "tanh")
+EXAMPLES = """\
+  tinynet experiment dense --variant 512,256:linear --variant 128,64:relu
+  tinynet experiment dense --resume                goes on with an experiment that was stopped
+"""
+
+
+class Variant(NamedTuple):
+    """Other layers for the dense network.
+
+    Attributes
+    ----------
+    units : tuple of int
+        Of the hidden layers.
+    activation : str
+        Of the hidden layers.
+    """
+
+    units: tuple[int, ...]
+    activation: str
+
+    def __str__(self) -> str:
+        return f"{','.join(map(str, self.units))}:{self.activation}"
+
+
+_DEFAULT = [Variant((512, 256), "linear"), Variant((128, 64), "relu")]
+_MOST_UNITS = 65_536
+
+
+def declare(commands: Any) -> None:
+    """Add the command to those of ``tinynet``."""
+    parser = add_command(
+        commands,
+        "experiment",
+        "modify the layers of the dense network, and compare",
+        "Train the dense network with other layers, and put the original, which is the first variant, beside the\n"
+        "modified ones, in a table and a figure. Each variant has a run directory within that of the experiment.",
+        EXAMPLES,
+        run,
+    )
+    add = parser.add_argument
+    add("model", choices=["dense"], help="the dense network")
+    add("--variant", type=variant, action="append", metavar="UNITS:ACTIVATION", help="units of the hidden layers and "
+        f"their activation ({', '.join(ACTIVATIONS)}), such as 128,64:relu; give one for each network "
+        f"(default: {' and '.join(map(str, _DEFAULT))})")  # fmt: skip
+    add_data(parser)
+    add_training(parser)
+    add_threads(parser)
+    add("--out", type=Path, metavar="DIR", help="the directory of the experiment (default: runs/experiment-dense, or "
+        "with -2, ... if that is there already)")  # fmt: skip
+    held = parser.add_mutually_exclusive_group()
+    held.add_argument("--resume", action="store_true", help="go on with the experiment that --out holds (default: "
+        "runs/experiment-dense), which was stopped; start it if there is none")  # fmt: skip
+    held.add_argument("--force", action="store_true", help="replace the experiment that --out holds (default: refuse)")
+    add_checkpoints(parser)
+    add("--no-report", action="store_true", help="write no figures and no report of each variant")
+
+
+def variant(text: str) -> Variant:
+    """Read a variant, such as 128,64:relu."""
+    found = re.fullmatch(r"(\d{1,9}(?:,\d{1,9})*):(\w+)", text, re.ASCII)
+    units = tuple(int(n) for n in found[1].split(",")) if found else ()
+    if not found or found[2] not in ACTIVATIONS or not all(1 <= n <= _MOST_UNITS for n in units):
+        raise argparse.ArgumentTypeError(
+            f"must be units and an activation ({', '.join(ACTIVATIONS)}), such as 128,64:relu, but got {text!r}"
+        )
+    return Variant(units, found[2])
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run ``tinynet experiment``: train each variant, and compare them."""
+    from tinynet.data import load_mnist
+    from tinynet.errors import ArgumentError
+    from tinynet.recipes import RECIPES, dense_variant
+    from tinynet.threads import set_num_threads
+
+    variants = arguments.variant or _DEFAULT
+    twice = [str(v) for v in variants if variants.count(v) > 1]
+    if twice:
+        raise ArgumentError(f"--variant {twice[0]} is given twice; each network must differ from the others")
+    if arguments.threads is not None:
+        set_num_threads(arguments.threads)
+    directory, _ = claim(arguments.out, _NAME, arguments.force, arguments.resume, (EXPERIMENT,))
+    data = load_mnist(arguments.data)
+    plan = {
+        "model": "dense",
+        "variants": [str(chosen) for chosen in variants],
+        "hyper_parameters": hyper_parameters(arguments, RECIPES["dense"], data),
+        "seed": arguments.seed,
+        "sha256 of the data": data.digest(),
+    }
+    _begin(directory, plan, arguments.resume)
+    describe_data(data)
+    records = {}
+    for number, chosen in enumerate(variants, 1):
+        recipe, name = dense_variant(chosen.units, chosen.activation), str(chosen)
+        place = directory / name.replace(",", "-").replace(":", "-")
+        print(f"\nNetwork {number} of {len(variants)}: {recipe.title}{' (the original)' if number == 1 else ''}")
+        if arguments.resume and (place / METRICS).exists():
+            records[name] = read_record(place)
+            print(f"It is trained already: {place}")
+        else:
+            place.mkdir(exist_ok=True)
+            words = ["experiment", "dense", "--variant", name]
+            records[name] = train(place, recipe, data, plan["hyper_parameters"], arguments, words)
+    _compare(directory, records)
+
+
+def _begin(directory: Path, plan: dict[str, Any], resume: bool) -> None:
+    """Write down what the experiment is; one that is resumed must be the same."""
+    from tinynet.errors import ArgumentError
+
+    path = directory / EXPERIMENT
+    if resume and path.exists():
+        before = read_json(path)
+        differs = [key for key, value in plan.items() if not isinstance(before, dict) or before.get(key) != value]
+        if differs:
+            raise ArgumentError(
+                f"{directory} holds another experiment, which differs in its {' and '.join(differs)}; to resume it, "
+                "give the command with which it began, or choose another directory with --out"
+            )
+    write_atomically(path, as_json(plan))
+
+
+def _compare(directory: Path, records: dict[str, dict[str, Any]]) -> None:
+    """Write and print the table, and draw the figure."""
+    from tinynet.report import comparison_figure, comparison_table
+    from tinynet.training import History
+
+    table = comparison_table(records)
+    histories = {name: History(record["history"], record["seconds"]["by_epoch"]) for name, record in records.items()}
+    picture = io.BytesIO()
+    comparison_figure(histories).savefig(picture, format="png", dpi=200)
+    write_atomically(directory / PICTURE, picture.getvalue())
+    write_atomically(directory / TABLE, f"{table}\n".encode())
+    print(f"\n{table}\n\nExperiment: {directory} ({TABLE}, {PICTURE}, and a run directory for each network)")

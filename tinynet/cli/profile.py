@@ -1,0 +1,105 @@
+"""``tinynet profile``: where the time of a training step goes, as a table and a picture."""
+
+from __future__ import annotations
+
+import errno
+import io
+import shutil
+import statistics
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tinynet.cli.arguments import add_command, add_data, add_model, add_threads, count
+from tinynet.errors import ArgumentError, WriteError
+from tinynet.files import write_atomically
+
+if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
+    import argparse
+
+EXAMPLES = """\
+  tinynet profile cnn                              where the time of a training step goes
+"""
+
+_REPEATS = 200
+_FORMATS = (".png", ".svg", ".pdf")
+
+
+def declare(commands: Any) -> None:
+    """Add the command to those of ``tinynet``."""
+    parser = add_command(
+        commands,
+        "profile",
+        "show where the time of a training step goes",
+        "Train a reference model on MNIST for a hundred steps, then time the kernel calls of one: a\ntable of what "
+        "each computes, moves and takes, and a picture.",
+        EXAMPLES,
+        run,
+    )
+    add_model(parser)
+    add_data(parser)
+    add = parser.add_argument
+    add("--batch-size", type=count, metavar="N", help="images a step (default: 32)")
+    add_threads(parser)
+    add("--repeats", type=count, default=_REPEATS, metavar="N", help="replays of the step to take the median of "
+        "(default: %(default)s)")  # fmt: skip
+    add("--out", type=Path, metavar="FILE", help=f"the picture, one of {', '.join(_FORMATS)} (default: "
+        "profile-<model>.png)")  # fmt: skip
+    add("--force", action="store_true", help="replace the picture if it is there already (default: refuse)")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run ``tinynet profile``: print the table, and write the picture."""
+    from tinynet.data import load_mnist
+    from tinynet.kernels.jit import compilations
+    from tinynet.profiling import profile_step
+    from tinynet.recipes import RECIPES
+    from tinynet.report import profile_figure
+    from tinynet.threads import set_num_threads
+
+    out = arguments.out or Path(f"profile-{arguments.model}.png")
+    _check(out, arguments.force)
+    if arguments.threads is not None:
+        set_num_threads(arguments.threads)
+    recipe = RECIPES[arguments.model]
+    data = load_mnist(arguments.data)
+    with compilations(_tell):
+        found = profile_step(recipe, data, arguments.batch_size, arguments.repeats)
+    rows = found.plan.rows()
+    total = 1e3 * sum(row.seconds or 0 for row in rows)
+    threads = f"{found.threads} thread{'s' if found.threads > 1 else ''}"
+    print(f"A training step of the {recipe.title} ({recipe.name}): {found.batch_size} images, {threads}")
+    print(f"Data: {data.source}\n")
+    print(found.plan.table(shutil.get_terminal_size((0, 0)).columns or None))
+    whole, least = 1e3 * statistics.median(found.seconds), 1e3 * min(found.seconds)
+    print(f"times: medians of {arguments.repeats}; as a whole, a step takes {whole:.3g} ms, at least {least:.3g} ms")
+    figure = profile_figure(
+        rows, f"A training step of the {recipe.title}: {found.batch_size} images, {threads}, {total:.3g} ms"
+    )
+    picture = io.BytesIO()
+    figure.savefig(picture, format=out.suffix[1:].lower(), dpi=200)
+    _check(out, arguments.force)
+    write_atomically(out, picture.getvalue())
+    print(f"\nPicture: {out}")
+
+
+def _tell(kernel: str, number: int) -> None:
+    if number == 1:
+        print("Compiling kernels for their first use; later runs find them on disk ...", flush=True)
+
+
+def _check(out: Path, force: bool) -> None:
+    """Refuse a picture that could not be written, before anything is computed."""
+    if out.suffix.lower() not in _FORMATS:
+        raise ArgumentError(f"--out must end in {', '.join(_FORMATS)}, but got {str(out)!r}")
+    if out.exists() and not (force and out.is_file()):
+        raise WriteError(
+            errno.EEXIST, f"{out} is there already; choose another name with --out, or pass --force to replace it"
+        )
+    try:
+        tempfile.TemporaryFile(dir=out.parent).close()
+    except OSError as error:
+        raise WriteError(
+            error.errno,
+            f"{out} cannot be written ({error.strerror or error}); choose another place with --out",
+        ) from error

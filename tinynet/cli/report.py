@@ -1,0 +1,44 @@
+"""``tinynet report``: draws the figures of a run, and writes its report, again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tinynet.cli.arguments import add_command, add_own_data, add_run, add_threads
+from tinynet.cli.run_directory import load_data, open_run
+from tinynet.cli.train import classify, report
+
+if TYPE_CHECKING:
+    import argparse
+
+EXAMPLES = """\
+  tinynet report runs/cnn                          all figures, and report.html, in the run directory
+"""
+
+
+def declare(commands: Any) -> None:
+    """Add the command to those of ``tinynet``."""
+    parser = add_command(
+        commands,
+        "report",
+        "write the figures and the report of a run again",
+        "Draw the figures of a run, and write its report, as 'tinynet train' does at its end. Those that the run\n"
+        "directory holds are replaced.",
+        EXAMPLES,
+        run,
+    )
+    add_run(parser)
+    add_own_data(parser)
+    add_threads(parser)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run ``tinynet report``."""
+    from tinynet.threads import set_num_threads
+
+    if arguments.threads is not None:
+        set_num_threads(arguments.threads)
+    found = open_run(arguments.run_directory)
+    data = load_data(found, arguments.data, same=True)
+    predicted, _ = classify(found.model, data)
+    report(found.directory, found.record, found.model, data, predicted)

@@ -1,0 +1,295 @@
+"""The run directory: what is in it, how it is claimed, how its record is written and read."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import os
+import platform
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from tinynet.errors import ArgumentError, CheckpointError, FileFormatError, WriteError
+
+if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
+    from tinynet.data import MNIST
+    from tinynet.model import Model
+
+METRICS, BEST, LAST = "metrics.json", "best.safetensors", "last.safetensors"
+
+
+def claim(
+    out: Path | None, name: str, replace: bool, resume: bool = False, files: Sequence[str] = (METRICS, BEST, LAST)
+) -> tuple[Path, bool]:
+    """Find and make the run directory, before anything is computed.
+
+    Parameters
+    ----------
+    out : path-like, optional
+        The directory that the user named; by default ``runs/<name>``, or the first of -2, -3, ... that is free, unless
+        a run is resumed.
+    name : str
+        Of what is trained.
+    replace : bool
+        Take a directory that holds a run already, whose files are replaced.
+    resume : bool
+        Take a directory that holds a run already, which goes on.
+    files : sequence of str
+        What makes a directory one that holds a run.
+
+    Returns
+    -------
+    path : pathlib.Path
+        The directory, which is there and can be written to.
+    created : bool
+        Whether it is new.
+
+    Raises
+    ------
+    WriteError
+        If it holds a run already, or cannot be made or written to.
+    """
+    wanted = out or Path("runs") / name
+    try:
+        if out is None and not resume:
+            wanted.parent.mkdir(exist_ok=True)
+            return _fresh(wanted), True
+        held = [file for file in files if (wanted / file).exists()]
+        if held and not replace and not resume:
+            raise WriteError(
+                errno.EEXIST,
+                f"{wanted} holds a run already ({', '.join(held)}); choose another directory with --out, pass --resume "
+                "to go on with it or --force to replace it",
+            )
+        created = not wanted.exists()
+        wanted.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=wanted).close()  # raises if nothing can be written here
+        return wanted, created
+    except WriteError:
+        raise
+    except OSError as error:
+        raise WriteError(
+            error.errno,
+            f"the run directory {wanted} cannot be made or written to ({error.strerror or error}); choose another one "
+            "with --out",
+        ) from error
+
+
+def _fresh(wanted: Path) -> Path:
+    """Make the directory, or the first of -2, -3, ... that is not there yet: two runs at once never share one."""
+    path, number = wanted, 1
+    while True:
+        try:
+            path.mkdir()
+        except FileExistsError:
+            number += 1
+            path = wanted.with_name(f"{wanted.name}-{number}")
+        else:
+            return path
+
+
+def circumstances() -> dict[str, Any]:
+    """Give what else a result depends on.
+
+    Returns
+    -------
+    dict
+        "versions" of tinynet, Python and the libraries that compute; "machine": the platform, its cores, the threads;
+        "finished": the time, in UTC.
+    """
+    from importlib.metadata import version
+
+    from tinynet import __version__
+    from tinynet.threads import get_num_threads
+
+    libraries = {name: version(name) for name in ("numpy", "numba", "scipy")}
+    return {
+        "versions": {"tinynet": __version__, "python": platform.python_version(), **libraries},
+        "machine": {"platform": platform.platform(), "cpus": os.cpu_count(), "threads": get_num_threads()},
+        "finished": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+    }
+
+
+def as_json(value: Any) -> bytes:
+    r"""Write a record as JSON, with null for NaN and infinity, which JSON has no words for.
+
+    Parameters
+    ----------
+    value : dict
+        Of texts, numbers, lists and dictionaries.
+
+    Returns
+    -------
+    bytes
+        Indented, in ASCII, with a line end.
+
+    Examples
+    --------
+    >>> as_json({"loss": [0.5, float("nan")]})
+    b'{\n  "loss": [\n    0.5,\n    null\n  ]\n}\n'
+    """
+    return (json.dumps(_finite(value), indent=2, allow_nan=False) + "\n").encode("ascii")
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {k: _finite(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_finite(v) for v in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+# --- reading
+
+
+class Run(NamedTuple):
+    """A finished run, as its directory holds it.
+
+    Attributes
+    ----------
+    directory : pathlib.Path
+        Where it is.
+    record : dict
+        What ``metrics.json`` says.
+    model : Model
+        With the parameters of the best epoch.
+    """
+
+    directory: Path
+    record: dict[str, Any]
+    model: Model
+
+
+_FORM = {  # of what a record must hold for a run to be evaluated and reported on; see `tinynet.modelfile.conforms`
+    "model": str,
+    "title": str,
+    "classes": int,
+    "parameters": {"count": int, "dtype": str, "sha256": str},
+    "hyper_parameters": {str: (str, int, float, bool)},
+    "seed": int,
+    "data": {
+        "source": str,
+        "origin": str,
+        "sha256": str,
+        "training_samples": int,
+        "test_samples": int,
+        "arrays": {str: {"shape": [int], "dtype": str, "min": int, "max": int}},
+    },
+    "history": {str: [(float, type(None))]},
+    "best_epoch": int,
+    "test": {"loss": (float, type(None)), "accuracy": float},
+    "seconds": {"total": float, "by_epoch": [float]},
+    "versions": {str: str},
+    "machine": {"platform": str, "cpus": int, "threads": int},
+    "finished": str,
+    "command": str,
+    "reproduce": str,
+}
+
+
+def open_run(directory: Path) -> Run:
+    """Read a run directory.
+
+    Parameters
+    ----------
+    directory : pathlib.Path
+        As ``tinynet train`` left it.
+
+    Returns
+    -------
+    Run
+        Its record and its model.
+
+    Raises
+    ------
+    ArgumentError
+        If it is no directory, or holds no finished run.
+    FileFormatError, CheckpointError
+        If a file in it is damaged, or of a newer version.
+    """
+    from tinynet.model import load
+
+    missing = [name for name in (METRICS, BEST) if not (directory / name).is_file()]
+    if missing:
+        what = f"has no {' and no '.join(missing)}" if directory.is_dir() else "is no directory"
+        raise ArgumentError(
+            f"{directory} {what}; give the directory of a finished run, as 'tinynet train' names it at its end"
+        )
+    record, model = read_record(directory), load(directory / BEST)
+    if parameters_digest(model) != record["parameters"]["sha256"]:
+        raise CheckpointError(
+            f"{directory / BEST} does not hold the parameters that {METRICS} speaks of; if the run was stopped since, "
+            "finish it with 'tinynet train ... --resume', or else train again"
+        )
+    return Run(directory, record, model)
+
+
+def parameters_digest(model: Model) -> str:
+    """Give the SHA-256 of the parameters of a model, by which two runs tell that they ended in the same bits."""
+    return sha256(model.theta.tobytes()).hexdigest()
+
+
+def read_record(directory: Path) -> dict[str, Any]:
+    """Read and check what ``metrics.json`` says of a finished run; errors as for `open_run`."""
+    from tinynet.modelfile import conforms
+
+    record, path = read_json(directory / METRICS), directory / METRICS
+    parts = record if isinstance(record, dict) else {}
+    wrong = [name for name, form in _FORM.items() if not conforms(parts.get(name), form)]
+    if wrong:
+        raise FileFormatError(
+            f"{path} is no record that this version of tinynet wrote: {wrong[0]} is missing, or of another form than "
+            "it should be; train again"
+        )
+    return parts
+
+
+def read_json(path: Path) -> Any:
+    """Read a record that `as_json` wrote; a FileFormatError says that it is damaged."""
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise FileFormatError(f"{path} cannot be read ({error}); train again, or restore it from a copy") from error
+
+
+def load_data(run: Run, source: str | None, same: bool) -> MNIST:
+    """Read the data of a run, or others that the user names.
+
+    Parameters
+    ----------
+    run : Run
+        As from `open_run`.
+    source : str, optional
+        As ``--data`` takes it; what the run used by default.
+    same : bool
+        Refuse data that are not the run's own; otherwise it is only said.
+
+    Returns
+    -------
+    MNIST
+        The data.
+
+    Raises
+    ------
+    ArgumentError
+        If the data are not there any more, or not those of the run.
+    DatasetError, FileFormatError
+        As `tinynet.data.load_mnist`.
+    """
+    from tinynet.data import load_mnist
+
+    origin = run.record["data"]["origin"]
+    if source is None and origin != "sample" and not Path(origin).exists():
+        raise ArgumentError(f"the data of the run, {origin}, are not there any more; name them with --data")
+    data = load_mnist(origin if source is None else source)
+    if data.digest() != run.record["data"]["sha256"]:
+        told = f"{data.source} are not the data of the run, which were {run.record['data']['source']}"
+        if same:
+            raise ArgumentError(f"{told}; name those with --data")
+        print(f"Note: {told}")
+    return data

@@ -1,0 +1,262 @@
+"""``tinynet train``: trains a reference model and leaves a run directory with all that it found."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tinynet.cli.arguments import (
+    MODELS,
+    add_checkpoints,
+    add_command,
+    add_data,
+    add_model,
+    add_threads,
+    add_training,
+)
+from tinynet.cli.run_directory import BEST, LAST, METRICS, as_json, circumstances, claim, parameters_digest
+from tinynet.files import write_atomically
+
+if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
+    import argparse
+
+    from tinynet.data import MNIST
+    from tinynet.metrics import Scores
+    from tinynet.model import Model
+    from tinynet.recipes import Recipe
+
+CLASSES = 10
+EXAMPLES = """\
+  tinynet train cnn                                the full MNIST, downloaded once, or else the embedded sample
+  tinynet train dense --data sample --epochs 5     4,000 + 1,000 images, no network needed
+  tinynet train cnn --data ~/mnist --out runs/a    files that you have: IDX, mnist.npz or mnist_all.mat
+  tinynet train softmax --lr 0.1 --batch-size 128 --seed 7
+  tinynet train cnn --out runs/a --resume          goes on where that run was stopped, and ends in the same bits
+"""
+
+
+def declare(commands: Any) -> None:
+    """Add the command to those of ``tinynet``."""
+    parser = add_command(
+        commands,
+        "train",
+        "train a reference model on MNIST",
+        "Train a reference model on MNIST, test it, and keep its metrics, its parameters, figures and a report in\n"
+        "a directory.\n\nmodels:\n" + "\n".join(f"  {name:<9}{title}" for name, title in MODELS.items()),
+        EXAMPLES,
+        run,
+    )
+    add_model(parser)
+    add_data(parser)
+    add_training(parser)
+    add_threads(parser)
+    add = parser.add_argument
+    add("--out", type=Path, metavar="DIR", help="the run directory (default: runs/<model>, or runs/<model>-2, ... if "
+        "that is there already)")  # fmt: skip
+    held = parser.add_mutually_exclusive_group()
+    held.add_argument("--resume", action="store_true", help="go on with the run that --out holds (default: "
+        "runs/<model>), which was stopped; start it if there is none")  # fmt: skip
+    held.add_argument("--force", action="store_true", help="replace the run that --out holds (default: refuse)")
+    add_checkpoints(parser)
+    add("--no-report", action="store_true", help="write no figures and no report; 'tinynet report' makes them later")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run ``tinynet train``: train, test, and leave a run directory."""
+    from tinynet.data import load_mnist
+    from tinynet.recipes import RECIPES
+    from tinynet.threads import set_num_threads
+
+    if arguments.threads is not None:
+        set_num_threads(arguments.threads)
+    recipe = RECIPES[arguments.model]
+    directory, created = claim(arguments.out, recipe.name, arguments.force, arguments.resume)
+    try:
+        data = load_mnist(arguments.data)
+        settings = hyper_parameters(arguments, recipe, data)
+        print(f"Training the {recipe.title} ({recipe.name}) on MNIST")
+        describe_data(data)
+        train(directory, recipe, data, settings, arguments, ["train", recipe.name])
+    except BaseException:
+        if created:
+            with contextlib.suppress(OSError):
+                directory.rmdir()  # if nothing is in it
+        raise
+
+
+def hyper_parameters(arguments: argparse.Namespace, recipe: Recipe, data: MNIST) -> dict[str, Any]:
+    """Give how a model is trained: as the user says, or else as its recipe does."""
+    return {
+        "loss": recipe.loss,
+        "optimizer": "SGD",
+        "learning_rate": arguments.lr or recipe.learning_rate,
+        "batch_size": arguments.batch_size or recipe.batch_size,
+        "epochs": arguments.epochs or recipe.epochs_for(len(data.x_train)),
+        "shuffle": True,
+    }
+
+
+def train(
+    directory: Path,
+    recipe: Recipe,
+    data: MNIST,
+    settings: dict[str, Any],
+    arguments: argparse.Namespace,
+    command: list[str],
+) -> dict[str, Any]:
+    """Train and test a model, and write all files of its run directory; gives the record of the run.
+
+    With ``arguments.resume``, a run that the directory holds goes on where it was stopped. The command is what to type
+    after ``tinynet``, but for the options, to do the same again.
+    """
+    from tinynet.model import load
+    from tinynet.optim import SGD
+    from tinynet.training import Checkpoint
+
+    model: Model = recipe.model(arguments.seed)
+    print()
+    model.summary()
+    print()
+    _announce(recipe, data, settings, chosen=arguments.epochs is not None)
+    test = data.x_test, data.y_test
+    best, last = directory / BEST, directory / LAST
+    resumed = arguments.resume and last.exists()
+    if resumed:
+        print(f"Going on with the run in {directory}", flush=True)
+    try:
+        history = model.fit(
+            data.x_train,
+            data.y_train,
+            epochs=settings["epochs"],
+            batch_size=settings["batch_size"],
+            optimizer=SGD(settings["learning_rate"]),
+            loss=recipe.loss,
+            validation_data=test,
+            seed=arguments.seed,
+            callbacks=[Checkpoint(best, best_only=True), Checkpoint(last, every_seconds=arguments.checkpoint_seconds)],
+            resume=last if resumed else None,
+        )
+    except KeyboardInterrupt:
+        if not last.exists():
+            raise
+        told = f"stopped; the same command with --out {shlex.quote(str(directory))} --resume goes on from here"
+        raise KeyboardInterrupt(told) from None
+    started = time.perf_counter()
+    model = load(best)
+    figures = model.evaluate(*test, loss=recipe.loss)
+    predicted, scores = classify(model, data)
+    seconds = sum(history.seconds) + time.perf_counter() - started
+    record = {
+        "model": recipe.name,
+        "title": recipe.title,
+        "classes": CLASSES,
+        "parameters": {
+            "count": model.theta.size,
+            "dtype": str(model.dtype),
+            "sha256": parameters_digest(model),
+        },
+        "hyper_parameters": settings,
+        "seed": arguments.seed,
+        "data": {
+            "source": data.source,
+            "origin": data.origin,
+            "sha256": data.digest(),
+            "training_samples": len(data.x_train),
+            "test_samples": len(data.x_test),
+            "arrays": arrays(data),
+        },
+        "history": history.history,
+        "best_epoch": history.best_epoch,
+        "test": figures,
+        "scores": {name: getattr(scores, name).tolist() for name in ("precision", "recall", "f1", "support")},
+        "seconds": {"total": seconds, "by_epoch": history.seconds},
+        **circumstances(),
+        "command": arguments.command_line,
+        "reproduce": _spelled_out(command, arguments, settings, data),
+    }
+    write_atomically(directory / METRICS, as_json(record))
+    print(
+        f"\nThe least test loss was that of epoch {history.best_epoch} of {history.epochs}, whose model is tested here"
+    )
+    describe_result(figures, predicted, scores)
+    print(f"\nTraining and test took {seconds:.1f} s")
+    print(f"Run directory: {directory} ({METRICS}, {BEST}, {LAST})")
+    if not arguments.no_report:
+        report(directory, record, model, data, predicted)
+    return record
+
+
+def report(directory: Path, record: dict[str, Any], model: Model, data: MNIST, predicted: Any) -> None:
+    """Write the figures and the report into the run directory, and say where it is."""
+    from tinynet.report import write_report
+
+    print("Drawing the figures and writing the report ...", flush=True)
+    started = time.perf_counter()
+    names = write_report(directory, record, model, data, predicted)
+    print(f"{len(names)} files in {time.perf_counter() - started:.1f} s; open {directory / names[-1]} in a browser")
+
+
+def classify(model: Model, data: MNIST) -> tuple[Any, Scores]:
+    """Give the classes that a model takes the test images for, and its scores."""
+    from tinynet.metrics import classification_scores, confusion_matrix
+
+    predicted = model.predict(data.x_test).argmax(axis=1)
+    return predicted, classification_scores(confusion_matrix(predicted, data.y_test, CLASSES))
+
+
+def describe_result(figures: dict[str, float], predicted: Any, scores: Scores) -> None:
+    """Print what came of a test."""
+    print(f"Test loss {figures['loss']:.4f}, test accuracy {figures['accuracy']:.4f}")
+    print(f"Predictions have shape {(len(predicted), CLASSES)}\n\n{scores}")
+
+
+def arrays(data: MNIST) -> dict[str, dict[str, Any]]:
+    """Describe the arrays of a dataset: shape, dtype, least and largest value."""
+    found = {name: getattr(data, name) for name in ("x_train", "y_train", "x_test", "y_test")}
+    return {
+        name: {"shape": list(a.shape), "dtype": str(a.dtype), "min": int(a.min()), "max": int(a.max())}
+        for name, a in found.items()
+    }
+
+
+def describe_data(data: MNIST) -> None:
+    """Print what the documents' runs print of their data: shapes and ranges, how many samples, one-hot labels."""
+    from tinynet.data.labels import one_hot
+
+    print(f"Data: {data.source}")
+    for name, array in arrays(data).items():
+        print(f"  {name:<8} {tuple(array['shape'])!s:<16} {array['dtype']}, from {array['min']} to {array['max']}")
+    shapes = [one_hot(labels, CLASSES).shape for labels in (data.y_train, data.y_test)]
+    print(f"{len(data.x_train):,} training samples, {len(data.x_test):,} test samples")
+    print(f"One-hot labels have shapes {shapes[0]} and {shapes[1]}")
+
+
+def _announce(recipe: Recipe, data: MNIST, settings: dict[str, Any], chosen: bool) -> None:
+    """Say how the model is going to be trained."""
+    if not chosen and settings["epochs"] != recipe.epochs:
+        holder = "embedded sample" if data.origin == "sample" else "training set"
+        print(
+            f"The {holder} holds {len(data.x_train):,} images, so the run makes {settings['epochs']} epochs instead of "
+            f"{recipe.epochs}."
+        )
+    print(
+        f"SGD, learning rate {settings['learning_rate']:g}, batch size {settings['batch_size']}, epochs "
+        f"{settings['epochs']}, validated on the test set",
+        flush=True,
+    )
+
+
+def _spelled_out(command: list[str], arguments: argparse.Namespace, settings: dict[str, Any], data: MNIST) -> str:
+    """Give the command with every default spelled out."""
+    options = {
+        "--data": data.origin,
+        "--epochs": settings["epochs"],
+        "--batch-size": settings["batch_size"],
+        "--lr": settings["learning_rate"],
+        "--seed": arguments.seed,
+    }
+    words = [str(word) for option in options.items() for word in option]
+    return shlex.join(["tinynet", *command, *words])

@@ -1,0 +1,54 @@
+"""Ctrl-C as a request that is met when it suits."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+
+@contextmanager
+def interruptible(request: Callable[[], None], notice: str = "") -> Iterator[None]:
+    """Let the first Ctrl-C make a request; the next one raises KeyboardInterrupt, as always.
+
+    Nothing is changed in threads other than the main one, where no signal arrives, nor where somebody else handles the
+    signal.
+
+    Parameters
+    ----------
+    request : callable
+        Called from the handler of the signal, so between any two steps of the program: it should only set a flag.
+    notice : str
+        Told to the user on standard error, if it is not empty.
+
+    Yields
+    ------
+    None
+        While the context lasts, Ctrl-C is a request.
+
+    Examples
+    --------
+    >>> import signal
+    >>> with interruptible(lambda: print("asked to stop")):
+    ...     signal.raise_signal(signal.SIGINT)
+    asked to stop
+    """
+    usual = signal.getsignal(signal.SIGINT)
+    if usual is not signal.default_int_handler or threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGINT, usual)
+        request()
+        if notice:  # past all buffers, one of which may be in use at this moment
+            os.write(2, f"\ntinynet: {notice}; press Ctrl-C again to stop at once\n".encode())
+
+    signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, usual)

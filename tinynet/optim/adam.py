@@ -1,0 +1,71 @@
+"""Adam."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinynet.autograd import Tensor
+from tinynet.errors import ArgumentError
+from tinynet.ops import fused
+from tinynet.optim.optimizer import Array, Optimizer, State, positive
+
+
+class Adam(Optimizer):
+    """Adam: a step along the mean of past gradients, each parameter's divided by the root of its mean square.
+
+    With the gradient g and from m = v = 0: m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2; in step t,
+    theta = theta - rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon).
+
+    Parameters
+    ----------
+    learning_rate : float
+        The rate, above 0: about how far each parameter moves in a step.
+    beta1, beta2 : float
+        How much of the mean of the gradients and of that of their squares is kept, from 0 to below 1.
+    epsilon : float
+        Keeps the quotient finite, above 0.
+
+    Raises
+    ------
+    ArgumentError
+        If an argument is out of its range.
+
+    References
+    ----------
+    Kingma and Ba, "Adam: a method for stochastic optimization", ICLR 2015, algorithm 1.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> model = tn.Sequential([tn.Input((2,)), tn.Dense(1, kernel_init="zeros")])
+    >>> loss = (model([[1.0, 2.0]]) - 1.0).sum()
+    >>> loss.backward()
+    >>> tn.Adam(0.1).step(model)
+    >>> model.theta
+    array([-0.1, -0.1, -0.1], dtype=float32)
+    """
+
+    slots = ("first_moment", "second_moment")
+
+    def __init__(
+        self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8
+    ) -> None:
+        super().__init__(learning_rate)
+        self.beta1 = positive("Adam", "beta1", beta1, zero=True)
+        self.beta2 = positive("Adam", "beta2", beta2, zero=True)
+        if max(self.beta1, self.beta2) >= 1:
+            raise ArgumentError(f"Adam: beta1 and beta2 must be below 1, but got {beta1!r} and {beta2!r}")
+        self.epsilon = positive("Adam", "epsilon", epsilon)
+
+    def initial_state(self, theta: Array) -> State:
+        """Give the moments and the number of steps before the first step."""
+        return {**super().initial_state(theta), "steps": np.zeros((), np.int64)}
+
+    def update(self, theta: Tensor, gradient: Tensor, learning_rate: Any, **state: Tensor) -> tuple[Tensor, ...]:
+        """Give the new theta, the new moments and the number of steps."""
+        betas = {"beta1": self.beta1, "beta2": self.beta2, "epsilon": self.epsilon}
+        old = (state[name] for name in (*self.slots, "steps"))
+        new: tuple[Tensor, ...] = fused.adam(theta, *old, gradient, learning_rate, **betas)
+        return new

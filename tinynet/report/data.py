@@ -1,0 +1,121 @@
+"""Figures of a dataset: some of its images, and how many there are of each class."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinynet.errors import ArgumentError, ShapeError
+from tinynet.report.style import BLUE, LABEL, ORANGE, SMALL, Array, canvas, class_names, grey_images, mosaic, plain
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FIRST = 25  # images that a grid shows
+
+
+def data_grid(images: Array, labels: Array, names: Sequence[str] | None = None, title: str | None = None) -> Figure:
+    """Show the first 25 images of a set, each titled with its label.
+
+    Parameters
+    ----------
+    images : ndarray
+        (n, H, W) or (n, H, W, 1), in any range; the least value is drawn white.
+    labels : ndarray of int
+        (n,).
+    names : sequence of str, optional
+        Of the classes; their numbers by default.
+    title : str, optional
+        Stands above the picture.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A grid of 5 x 5, or of fewer where there are no more.
+
+    Raises
+    ------
+    ShapeError
+        If the images are not of one channel, or there is not one label for each.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> (x, y), _ = tn.datasets.mnist(source="sample")
+    >>> figure = data_grid(x, y)
+    >>> figure.get_suptitle()
+    'First 25 of 4,000 images'
+    """
+    shown = grey_images("data_grid", images)[:FIRST]
+    if labels.shape != images.shape[:1]:
+        raise ShapeError(f"data_grid: needs a label for each of {len(images)} images, but got shape {labels.shape}")
+    words = class_names(names, int(labels.max()) + 1)
+    figure = canvas(1, title or f"First {len(shown)} of {len(images):,} images")
+    titles = [words[int(label)] for label in labels[:FIRST]]
+    mosaic(figure, shown, titles, columns=5, cmap="gray_r", vmin=images.min(), vmax=images.max())
+    return figure
+
+
+def class_distribution(
+    y_train: Array, y_test: Array, names: Sequence[str] | None = None, title: str | None = None
+) -> Figure:
+    """Draw the number of training and test samples of each class as stacked bars.
+
+    Parameters
+    ----------
+    y_train, y_test : ndarray of int
+        (n,): the labels.
+    names : sequence of str, optional
+        Of the classes; their numbers by default.
+    title : str, optional
+        Stands above the picture.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        A bar for each class, with its counts.
+
+    Raises
+    ------
+    ArgumentError
+        If there are no labels, or they are no integers of 0 or more.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> figure = class_distribution(np.array([0, 0, 1]), np.array([1]))
+    >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
+    ['test, 1 in all', 'training, 3 in all']
+    """
+    parts = {"training": y_train, "test": y_test}
+    for part, labels in parts.items():
+        if labels.ndim != 1 or not labels.size or labels.dtype.kind not in "iub" or labels.min() < 0:
+            raise ArgumentError(
+                f"class_distribution: the {part} labels must be integers of 0 or more, (n,), but are {labels.dtype} of "
+                f"shape {labels.shape}"
+            )
+    k = int(max(labels.max() for labels in parts.values())) + 1
+    words = class_names(names, k)
+    figure = canvas(3.4, title or "Samples of each class")
+    axes = figure.add_subplot()
+    below = np.zeros(k, np.int64)
+    bars = []
+    for (part, labels), color in zip(parts.items(), (BLUE, ORANGE), strict=True):
+        counts = np.bincount(labels.astype(np.int64), minlength=k)
+        bars.append(axes.bar(words, counts, 0.82, below, color=color, label=f"{part}, {counts.sum():,} in all"))
+        below += counts
+    small: dict[str, Any] = {"ha": "center", "fontsize": min(SMALL - 0.5, 75 / k)}
+    for i in range(k):
+        n_train, n_test = (int(container[i].get_height()) for container in bars)
+        axes.text(i, n_train / 2, f"{n_train:,}", va="center", color="white", **small)
+        axes.text(i, below[i] + 0.012 * below.max(), f"{n_test:,}", va="bottom", color="0.25", **small)
+    plain(axes, grid="y")
+    axes.set_xlim(-0.6, k - 0.4)
+    axes.set_ylim(0, 1.1 * below.max())
+    axes.set_xlabel("Class" if names else "Digit", fontsize=LABEL)
+    axes.set_ylabel("Number of samples", fontsize=LABEL)
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    axes.legend(handles=bars[::-1], loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, fontsize=SMALL, frameon=False)
+    return figure

@@ -1,0 +1,119 @@
+"""The report of a run: all figures as PNG, the scores as text, and the page that holds everything."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tinynet.data import MNIST
+from tinynet.files import write_atomically
+from tinynet.metrics import classification_scores, confusion_matrix
+from tinynet.model import Model
+from tinynet.report.curves import learning_curve
+from tinynet.report.data import class_distribution, data_grid
+from tinynet.report.model import first_layer_filters, model_diagram
+from tinynet.report.page import Picture, render
+from tinynet.report.predictions import confusion_heat_map, prediction_grid
+from tinynet.report.style import Array
+from tinynet.training import History
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+PAGE, SCORES = "report.html", "classification_report.txt"
+_DPI = 200
+
+
+def write_report(directory: Path, record: Mapping[str, Any], model: Model, data: MNIST, predicted: Array) -> list[str]:
+    """Write the figures and the report of a run into its directory.
+
+    Parameters
+    ----------
+    directory : pathlib.Path
+        The run directory; files of an earlier report are replaced.
+    record : mapping
+        What its ``metrics.json`` holds.
+    model : Model
+        The model that was evaluated.
+    data : MNIST
+        What it was trained and tested on.
+    predicted : ndarray of int
+        (n_test,): the classes that it gives to the test images.
+
+    Returns
+    -------
+    list of str
+        The names of the files: a PNG for each figure, the scores as text, and the page.
+
+    Raises
+    ------
+    WriteError
+        If a file cannot be written.
+    """
+    matrix = confusion_matrix(predicted, data.y_test, record["classes"])
+    scores = classification_scores(matrix)
+    history = History(
+        {name: [np.nan if v is None else v for v in values] for name, values in record["history"].items()},
+        record["seconds"]["by_epoch"],
+    )
+    n_train, n_test, wrong = len(data.y_train), len(data.y_test), int((predicted != data.y_test).sum())
+    size = f"{record['parameters']['count']:,} parameters"
+    made: dict[str, tuple[Callable[[], Figure], str]] = {
+        "data_grid": (
+            lambda: data_grid(
+                data.x_train, data.y_train, title=f"First {min(25, n_train)} of {n_train:,} training images"
+            ),
+            f"The first 25 training images with their labels: {', '.join(map(str, data.y_train[:25]))}.",
+        ),
+        "class_distribution": (
+            lambda: class_distribution(data.y_train, data.y_test, title="Training and test samples of each digit"),
+            f"Stacked bars: how many of {n_train:,} training and {n_test:,} test samples each digit has.",
+        ),
+        "model_diagram": (
+            lambda: model_diagram(model, title=f"{record['title'].capitalize()}, {size}"),
+            "The layers of the model from input to output, with the shapes between them; the table has the same.",
+        ),
+        "learning_curve": (
+            lambda: learning_curve(history),
+            f"Loss and accuracy by epoch, in training and on the test set; the best epoch is {history.best_epoch}. The "
+            "table has the same figures.",
+        ),
+        "predictions": (
+            lambda: prediction_grid(data.x_test, data.y_test, predicted),
+            f"The first test images, titled actual → predicted: {_pairs(data.y_test[:25], predicted[:25])}.",
+        ),
+        "mislabelled": (
+            lambda: prediction_grid(data.x_test, data.y_test, predicted, mislabelled=True),
+            f"The first of {wrong:,} mislabelled test images, titled actual → predicted.",
+        ),
+        "confusion": (
+            lambda: confusion_heat_map(matrix),
+            "Heat map: which share of the test images of each digit was taken for which digit. On the diagonal: "
+            f"{', '.join(f'{i}: {share:.2f}' for i, share in enumerate(scores.recall))}.",
+        ),
+        "filters": (
+            lambda: first_layer_filters(model),
+            "The weights of the first layer with parameters, as images.",
+        ),
+    }
+    pictures = {name: Picture(_png(draw()), alt) for name, (draw, alt) in made.items()}
+    contents = {f"{name}.png": picture.png for name, picture in pictures.items()}
+    contents[SCORES] = f"{scores}\n".encode()
+    contents[PAGE] = render(record, model, scores, pictures).encode()
+    for name, content in contents.items():
+        write_atomically(directory / name, content)
+    return list(contents)
+
+
+def _png(figure: Figure) -> bytes:
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=_DPI)
+    return stream.getvalue()
+
+
+def _pairs(labels: Array, predicted: Array) -> str:
+    return ", ".join(f"{a} → {p}" for a, p in zip(labels, predicted, strict=True))

@@ -1,0 +1,238 @@
+"""A run of `fit`: where it stands, whom it tells, how it is saved and taken up again."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from functools import partial
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import numpy as np
+
+from tinynet.checkpoint import check, plain
+from tinynet.errors import ArgumentError
+from tinynet.files import write_atomically
+from tinynet.interrupts import interruptible
+from tinynet.layers import Layer
+from tinynet.modelfile import content, read_run
+from tinynet.optim import Optimizer
+from tinynet.optim.optimizer import State, changed
+from tinynet.training.data import Trainable
+from tinynet.training.history import History, Means
+
+EVENTS = ("on_train_begin", "on_epoch_begin", "on_batch_end", "on_epoch_end", "on_train_end")
+
+
+class Run:
+    """A run of `fit`, as its callbacks see it.
+
+    A callback is a function of the run, called after each epoch, or an object with one or more of these methods:
+
+    - ``on_train_begin(run)``, before the first batch; a callback that is used again starts afresh here;
+    - ``on_epoch_begin(run)``;
+    - ``on_batch_end(run)``, after each batch;
+    - ``on_epoch_end(run)``, after each epoch, its validation included;
+    - ``on_train_end(run)``, at the end, whatever ends the run.
+
+    Callbacks are told in the order in which they were given, of the end of the run in the reverse order. An error that
+    one of them raises ends the run and comes out of `fit` as it is: nobody else is told of that moment, nothing is
+    saved, and of the end of the run are told those that were told of its begin.
+
+    An object that has values of its own to keep has two more methods: ``state()`` gives a dictionary of numbers, texts,
+    arrays and lists, and ``restore(state)`` takes it back in a run that is resumed, after ``on_train_begin``.
+
+    Attributes
+    ----------
+    model, optimizer
+        What is trained, and how; the optimizer's ``learning_rate`` may be changed at any time, and is put back at the
+        end.
+    epochs, batches : int
+        How many epochs were asked for, and of how many batches each is.
+    epoch, batch : int
+        How many epochs are complete, and how many batches of the one that is under way.
+    history : History
+        The figures of the complete epochs.
+    figures : dict of str to float
+        After an epoch its figures, those of validation included; before, the means of the epoch so far.
+    validates : bool
+        Whether each epoch ends with a validation.
+    error : BaseException or None
+        In ``on_train_end``: what ended the run, if it was an error.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> (x, y), _ = tn.datasets.mnist(source="sample")
+    >>> model = tn.Sequential([tn.Input((28, 28), scale=1 / 255), tn.Flatten(), tn.Dense(10, "softmax")], seed=0)
+    >>> def enough(run):
+    ...     print("epoch", run.epoch, "of at most", run.epochs)
+    ...     if run.figures["loss"] < 10:
+    ...         run.stop("good enough")
+    >>> history = model.fit(x[:500], y[:500], epochs=5, callbacks=[enough], verbose=0)
+    epoch 1 of at most 5
+    """
+
+    def __init__(
+        self,
+        model: Trainable,
+        optimizer: Optimizer,
+        state: State,
+        rng: np.random.Generator,
+        epochs: int,
+        batches: int,
+        callbacks: Sequence[Any],
+        settings: dict[str, Any],
+    ) -> None:
+        self.model, self.optimizer, self.epochs, self.batches = model, optimizer, epochs, batches
+        self.epoch = self.batch = 0
+        self.history, self.means, self.figures = History(), Means(), dict[str, float]()
+        self.validates = bool(settings["validation_data"])
+        self.error: BaseException | None = None
+        self._callbacks = [_checked(callback) for callback in callbacks]
+        self._stateful = [callback for callback in self._callbacks if hasattr(callback, "state")]
+        self.attentive = any(hasattr(c, "on_batch_end") for c in self._callbacks)  # whether batches are told of
+        names = [type(callback).__name__ for callback in self._stateful]
+        self._settings = settings | {"optimizer": plain(optimizer), "callbacks": names}
+        self._arrays, self._rng, self._learning_rate = state, rng, optimizer.learning_rate
+        self._order = rng.bit_generator.state  # as it was before the order of the epoch was drawn
+        self.started = time.perf_counter()  # when the epoch began
+        self._restored: list[dict[str, Any]] | None = None
+        self._requests: dict[Path, bool] = {}
+        self._stopped: str | None = None
+        self._interrupted = False
+
+    # --- for callbacks
+
+    def stop(self, reason: str = "stopped by a callback") -> None:
+        """End the run after this batch or epoch; a checkpoint of it says so, and resuming it then trains no further."""
+        self._stopped = str(reason)
+
+    def save(self, path: str | os.PathLike[str], first: bool = False) -> None:
+        """Save the run once all callbacks have been told of this moment, so that the file holds the state of each.
+
+        Of several files, those that are to be ``first`` are written first.
+        """
+        self._requests[Path(path)] = first
+
+    def content(self) -> bytes:
+        """Give the content of a checkpoint of now.
+
+        Raises
+        ------
+        ArgumentError
+            If the model or the state of a callback cannot be put into a file.
+        """
+        told = {
+            "epoch": self.epoch,
+            "batch": self.batch,
+            "elapsed": time.perf_counter() - self.started if self.batch else 0.0,
+            "stopped": self._stopped,
+            "learning_rate": self.optimizer.learning_rate,
+            "means": vars(self.means),
+            "history": vars(self.history),
+            "generators": [self._order, self.model.rng.bit_generator.state],
+            "callbacks": [callback.state() for callback in self._stateful],
+            "settings": self._settings,
+        }
+        return content(cast(Layer, self.model), self.model.parameters, told, self._arrays)
+
+    # --- for fit
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is more to do."""
+        return not self._interrupted and self._stopped is None and self.epoch < self.epochs
+
+    def resume(self, path: str | os.PathLike[str]) -> None:
+        """Take up the run that a checkpoint holds; nothing is changed unless all of it fits."""
+        generators, model = (self._rng, self.model.rng), cast(Layer, self.model)
+        fits = partial(check, settings=self._settings, batches=self.batches, generators=generators)
+        parameters, found, arrays = read_run(path, model, self.model.parameters, self._arrays, fits)
+        for name, parameter in self.model.parameters.items():
+            parameter.data[...] = parameters[name]
+        changed(self.model.parameters.values())
+        for name, array in self._arrays.items():
+            array[...] = arrays[name]
+        self.epoch, self.batch, self.started = found["epoch"], found["batch"], time.perf_counter() - found["elapsed"]
+        self._stopped, self._learning_rate = found["stopped"], found["learning_rate"]
+        self.means, self.history = Means(**found["means"]), History(**found["history"])
+        self._order, self._restored = found["generators"][0], found["callbacks"]
+        self._rng.bit_generator.state, self.model.rng.bit_generator.state = found["generators"]
+
+    @contextmanager
+    def underway(self, talkative: bool) -> Iterator[None]:
+        """Tell of the begin and of the end; let the first Ctrl-C end the run after the batch."""
+        with ExitStack() as ends:
+            ends.callback(setattr, self.optimizer, "learning_rate", self.optimizer.learning_rate)
+            ends.callback(self._write)
+            try:
+                for callback in self._callbacks:
+                    getattr(callback, "on_train_begin", _ignore)(self)
+                    ends.callback(getattr(callback, "on_train_end", _ignore), self)
+                for callback, state in zip(self._stateful, self._restored or (), strict=self._restored is not None):
+                    callback.restore(state)
+                self.optimizer.learning_rate = self._learning_rate
+                with interruptible(self._interrupt, "stopping after this batch" if talkative else ""):
+                    yield
+            except BaseException as error:
+                self.error = error
+                self._requests.clear()
+                raise
+        if self._interrupted:
+            raise KeyboardInterrupt
+
+    def _interrupt(self) -> None:
+        self._interrupted = self.attentive = True
+
+    def begin_epoch(self) -> None:
+        """Begin an epoch, or go on with one."""
+        if not self.batch:
+            self.started = time.perf_counter()
+            self._tell("on_epoch_begin")
+
+    def end_batch(self) -> bool:
+        """Tell of the end of a batch, and give whether the run goes on."""
+        self.figures = self.means()
+        self._tell("on_batch_end")
+        return self.goes_on
+
+    def end_epoch(self, figures: dict[str, float]) -> None:
+        """Keep the figures of an epoch, and tell of its end."""
+        self.history.append(figures, time.perf_counter() - self.started, self.optimizer.learning_rate)
+        self.figures, self.means, self._order = figures, Means(), self._rng.bit_generator.state
+        self.epoch, self.batch = self.epoch + 1, 0
+        self._tell("on_epoch_end")
+
+    def _tell(self, event: str) -> None:
+        for callback in self._callbacks:
+            getattr(callback, event, _ignore)(self)
+        self._write()
+
+    def _write(self) -> None:
+        """Write the checkpoints that were asked for."""
+        whole = self.content() if self._requests else b""
+        for path in sorted(self._requests, key=lambda path: not self._requests[path]):
+            write_atomically(path, whole)
+        self._requests.clear()
+
+
+def _ignore(run: Run) -> None:
+    """Do nothing at an event that a callback has no method for."""
+
+
+def _checked(callback: Any) -> Any:
+    """Check that something is a callback, and make one of a function."""
+    methods = {name for name in dir(callback) if name.startswith("on_") and callable(getattr(callback, name))}
+    unknown = ", ".join(methods.difference(EVENTS))
+    if unknown or isinstance(callback, type) or not (methods or callable(callback)):
+        raise ArgumentError(
+            f"a callback must be a function of the run, or an object with some of the methods {', '.join(EVENTS)}, but "
+            f"got {callback!r}{' with ' if unknown else ''}{unknown}"
+        )
+    if hasattr(callback, "state") != hasattr(callback, "restore"):
+        raise ArgumentError(f"a callback needs both state() and restore(state), or neither, but got {callback!r}")
+    return callback if methods else SimpleNamespace(on_epoch_end=callback)
