@@ -9,7 +9,6 @@ look at what a network gets wrong, and how to save a model and load it again.
 import tempfile
 from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
 
 import tinynet as tn
@@ -38,9 +37,18 @@ model = tn.Sequential(
 model.summary()
 
 # %%
+# ``tn.report`` has figures of models, training and predictions. This one shows the shapes.
+
+diagram = tn.report.model_diagram(model)
+diagram
+
+# %%
 # The first run compiles the kernels, which takes some seconds. Later runs find them on disk.
 
 history = model.fit(x_train, y_train, epochs=8, optimizer=tn.SGD(0.05), validation_data=(x_test, y_test), seed=0)
+
+curve = tn.report.learning_curve(history)
+curve
 
 # %%
 # A model file holds the layers and the parameters. Loading executes nothing, so it is safe with files of others.
@@ -57,28 +65,21 @@ accuracy = loaded.evaluate(x_test, y_test)["accuracy"]
 print(f"test accuracy {accuracy:.4f}")
 
 # %%
-# The mistakes of which it is most sure are often digits that people misread as well.
+# Its mistakes are often digits that people misread as well.
 
 answers = probabilities.argmax(axis=1)
-wrong = np.flatnonzero(answers != y_test)
-surest = wrong[np.argsort(-probabilities[wrong].max(axis=1))][:5]
-figure, row = plt.subplots(1, 5, figsize=(7.5, 2.2), layout="constrained")
-for axes, i in zip(row, surest, strict=False):
-    axes.imshow(x_test[i], cmap="gray_r")
-    axes.set_title(f"a {y_test[i]}, read as {answers[i]}\n({probabilities[i].max():.0%} sure)", fontsize=9)
-for axes in row:
-    axes.axis("off")
-figure.suptitle("Test images that the network gets wrong and is most sure of")
-plt.show()
+mistakes = tn.report.prediction_grid(x_test, y_test, answers, mislabelled=True)
+mistakes
 
 # %%
-# The 32 filters of the first layer are small images. One that is blue on one side and red on the other reacts to an
+# Which digit is taken for which? Each row of the confusion matrix is a digit, each column an answer.
+
+confusion = tn.report.confusion_heat_map(tn.metrics.confusion_matrix(probabilities, y_test))
+confusion
+
+# %%
+# The 32 filters of the first layer are small images. One that is light on one side and dark on the other reacts to an
 # edge in that direction.
 
-filters = model.parameters["Conv1.weight"].data[:, :, 0]
-figure, grid = plt.subplots(4, 8, figsize=(6, 3.3), layout="constrained")
-for f, axes in enumerate(grid.flat):
-    axes.imshow(filters[:, :, f], cmap="RdBu", vmin=-0.6, vmax=0.6)
-    axes.axis("off")
-figure.suptitle("The filters of the first convolution")
-plt.show()
+filters = tn.report.first_layer_filters(model)
+filters

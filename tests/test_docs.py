@@ -2,12 +2,16 @@
 
 import doctest
 import re
+import shlex
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import tinynet as tn
+from tinynet.cli import main
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -30,15 +34,11 @@ def blocks(path, language):
     return [(code, line) for info, code, line in found if info == language]
 
 
-def pages(language):
-    return pytest.mark.parametrize("path", [p for p in PAGES if blocks(p, language)], ids=label)
-
-
 def is_ours(code):
     return not PEERS.search(code)
 
 
-@pages("python")
+@pytest.mark.parametrize("path", [p for p in PAGES[1:] if blocks(p, "python")], ids=label)  # README has its own test
 def test_python_in_a_page_runs_in_its_order_and_prints_what_stands_there(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {}
@@ -72,13 +72,46 @@ def test_the_tests_that_a_page_names_exist(path):
     assert [problem for problem in map(missing_test, named) if problem] == []
 
 
+def test_every_op_has_a_page_with_an_example_of_its_shapes():
+    import op_reference
+
+    text = "".join(map(op_reference.page, op_reference.FAMILIES))
+    assert set(re.findall(r"^\.\. _op-(\w+):$", text, re.MULTILINE)) == set(tn.ops.declared())
+
+
 def test_every_public_name_is_in_the_reference():
-    listed = set(re.findall(r"^   (\w+)$", (DOCS / "reference" / "api.md").read_text("utf-8"), re.MULTILINE))
-    assert (
-        set(tn.__all__) - {"ops", "datasets"} - listed - {n.split(".")[0] for n in listed}
-        == {
-            "get_num_threads",
-            "set_num_threads",
-        }
-        - listed
-    )
+    listed = re.findall(r"^   ([\w.]+)$", (DOCS / "reference" / "api.md").read_text("utf-8"), re.MULTILINE)
+    assert len(listed) == len(set(listed))
+    modules = {"datasets", "metrics", "ops", "report"}
+    assert set(tn.__all__) - modules <= set(listed)
+    assert {f"report.{name}" for name in tn.report.__all__} <= set(listed)
+
+
+def commands():
+    """Give the commands of all pages but those that install things, each with the page it is on."""
+    for path in PAGES:
+        for code, _ in blocks(path, "sh"):
+            yield from ((path, line.split("#")[0].strip()) for line in code.splitlines())
+
+
+@pytest.mark.parametrize("path", sorted({path for path, line in commands() if line.startswith("tinynet ")}), ids=label)
+def test_commands_in_a_page_run_in_their_order(path, tmp_path, monkeypatch):
+    """On the sample, for one epoch."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TINYNET_OFFLINE", "1")
+    monkeypatch.delenv("TINYNET_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    Image.fromarray(tn.datasets.mnist(source="sample")[0][0][0]).save("seven.png")
+    for _, line in dict.fromkeys(found for found in commands() if found[0] == path):
+        arguments = shlex.split(line)
+        if arguments[:1] == ["tinynet"]:
+            short = ["--epochs", "1", "--no-report"] if arguments[1] in ("train", "experiment") else []
+            assert main([*arguments[1:], *short]) == 0, line
+
+
+def test_other_commands_of_pages_are_those_of_ci_or_install_things():
+    done = (ROOT / ".ci" / "run").read_text("utf-8").splitlines()
+    others = {line for _, line in commands() if not line.startswith(("tinynet ", "pip install "))}
+    assert others - set(done) == {"python -m benchmarks.compare --help"}, "a command that nothing runs"
+    help = [sys.executable, "-m", "benchmarks.compare", "--help"]
+    assert subprocess.run(help, cwd=ROOT, check=True, capture_output=True).stdout

@@ -76,6 +76,12 @@ def test_training_loop_learns_and_cuts_what_is_too_long():
     assert found["losses"][-1] < found["losses"][0]
 
 
+def test_a_run_that_was_stopped_is_resumed_to_the_same_bits():
+    found = run("exact_resume")
+    assert found["same"]
+    assert found["history"].history == found["whole_history"].history
+
+
 def test_a_plan_is_read_and_its_memory_drawn(capsys):
     found = run("reading_a_plan")
     assert len(found["plan"].steps) < len(found["unfused"].steps)

@@ -15,6 +15,7 @@ ORDER = [
     "custom_op",
     "custom_layer",
     "training_loop",
+    "exact_resume",
     "reading_a_plan",
 ]
 

@@ -3,6 +3,8 @@
 import ast
 import importlib
 import inspect
+import pkgutil
+import re
 import textwrap
 from pathlib import Path
 
@@ -15,8 +17,7 @@ from tinynet.ops import fused
 from tinynet.ops.conv import geometry
 from tinynet.ops.pointwise import Elementwise
 
-NAMES = ("pointwise", "linear", "conv", "pool", "loss", "reduce", "shape", "cast", "fused")
-FAMILIES = tuple(importlib.import_module(f"tinynet.ops.{name}") for name in NAMES)
+FAMILIES = tuple(importlib.import_module(f"tinynet.ops.{m.name}") for m in pkgutil.iter_modules(tn.ops.__path__))
 OUT = Path(__file__).parents[1] / "reference" / "ops"
 
 
@@ -34,7 +35,7 @@ IMAGES, FILTERS, MAP = f4(32, 28, 28, 1), f4(3, 3, 1, 32), f4(32, 26, 26, 32)
 CONV = geometry("conv2d", IMAGES.shape, (3, 3), (1, 1), "valid")
 POOL = geometry("max_pool", MAP.shape, (2, 2), (2, 2), "valid")
 POOLED, PLACES = f4(32, 13, 13, 32), whole("u1", 32, 13, 13, 32)
-KEY = (slice(None), slice(0, 2))
+KEY, BETAS = (slice(None), slice(0, 2)), {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-7}
 
 # Arguments of each op that is not elementwise, from the reference CNN where it has the op.
 EXAMPLES = {
@@ -67,6 +68,8 @@ EXAMPLES = {
     "dense": ((f4(32, 576), f4(576, 128), f4(128)), {"relu": True}),
     "dense_cotangent": ((f4(32, 128), f4(32, 128)), {}),
     "descend": ((f4(93_962), f4(93_962), f4()), {}),
+    "adam": ((*3 * (f4(93_962),), whole("i8"), f4(93_962), f4()), BETAS),
+    "adam_in_place": ((*3 * (f4(93_962),), whole("i8"), f4(93_962), f4()), BETAS),
     "softmax_cross_entropy": ((f4(32, 10), whole("i8", 32)), {}),
 }
 OPERANDS = (f4(32, 10), f4(10), f4(32, 10))  # of elementwise ops
@@ -144,6 +147,8 @@ def entry(module, variable, op):
     sources, found = rules(text, call)
     inputs = arguments(op, found)
     took, gave = shapes(op, inputs)
+    count = len(EXAMPLES[op.name][0]) if op.name in EXAMPLES else len(inputs)
+    inputs, attributes = (inputs[:1], []) if inputs[0].startswith("*") else (inputs[:count], inputs[count:])
     lines = [f".. _op-{op.name}:", "", op.name, "-" * len(op.name), ""]
     is_public = getattr(tn.ops, op.name, None) is op
     if is_public:
@@ -157,7 +162,10 @@ def entry(module, variable, op):
         body += [kind, ""]
     if op.fuses:
         body += ["Stands for " + " + ".join(f"``{part}``" for part in op.fuses.split(" + ")) + ".", ""]
-    body += [":Inputs: " + ", ".join(f"``{name}``" for name in inputs), f":Shapes: ``{took}`` to ``{gave}``"]
+    body += [":Inputs: " + ", ".join(f"``{name}``" for name in inputs)]
+    if attributes:
+        body += [":Attributes: " + ", ".join(f"``{name}``" for name in attributes)]
+    body += [f":Shapes: ``{took}`` to ``{gave}``"]
     if op.source:
         body += [f":From: {op.source}"]
     others = fused_by(op.name)
@@ -174,10 +182,19 @@ def entry(module, variable, op):
 
 
 def page(module):
-    """Write the page of a family."""
+    """Write the page of a family: its title is what its file says of itself, up to the first stop."""
     first, _, rest = inspect.getdoc(module).partition("\n")
-    title = module.__name__.rsplit(".", 1)[1]
-    lines = [title, "=" * len(title), "", first, "", rest.strip(), ""]
+    title, _, more = re.sub(r"\s+", " ", first).partition(". ")
+    title, after, more = title.rstrip(".").partition(": ") if len(title) > 60 else (title.rstrip("."), "", more)
+    lines = [
+        title,
+        "=" * len(title),
+        "",
+        f"In ``{module.__name__}``. {more[:1].upper()}{more[1:]}",
+        "",
+        rest.strip(),
+        "",
+    ]
     functions = [
         name
         for name in tn.ops.__all__
