@@ -1,5 +1,6 @@
 """How the site is built: ``python -m sphinx -W -b html docs OUT``. Neither this nor what it makes needs a network."""
 
+import inspect
 import os
 import sys
 from pathlib import Path
@@ -44,6 +45,7 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_favicon = "_static/favicon.svg"
 html_copy_source = False
+html_show_search_summary = False  # they are fetched, which a site on a disk must not
 html_show_sourcelink = False
 pygments_style = "tango"
 pygments_dark_style = "github-dark"
@@ -65,3 +67,17 @@ sphinx_gallery_conf = {
     "backreferences_dir": None,
     "thumbnail_size": (320, 224),
 }
+
+
+def layer_signature(app, what, name, obj, options, signature, returns):
+    """Show the arguments of a layer's __init__, not those of the __new__ that remembers them."""
+    if what == "class" and issubclass(obj, tinynet.Layer):
+        parameters = list(inspect.signature(obj.__init__).parameters.values())[1:]
+        plain = [p.replace(annotation=inspect.Parameter.empty) for p in parameters]
+        return str(inspect.Signature(plain)), returns
+    return None
+
+
+def setup(app):
+    """Connect what is defined here."""
+    app.connect("autodoc-process-signature", layer_signature)

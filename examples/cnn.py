@@ -47,6 +47,9 @@ diagram
 
 history = model.fit(x_train, y_train, epochs=8, optimizer=tn.SGD(0.05), validation_data=(x_test, y_test), seed=0)
 
+# %%
+# The loss of the training images falls on; that of the test images tells what is worth keeping.
+
 curve = tn.report.learning_curve(history)
 curve
 

@@ -37,8 +37,8 @@ whole, whole_history = train(6)
 
 # %%
 # The same run, but something happens in the middle of the third epoch. A callback is told after each batch; this one
-# gives up. `Checkpoint` saves the run every 50 batches: parameters, the optimizer's velocity, the generators of random
-# numbers, the order of the epoch, and where it was.
+# gives up. ``Checkpoint`` saves the run every 50 batches: parameters, the optimizer's velocity, the generators of
+# random numbers, the order of the epoch, and where it was.
 
 
 class PowerCut:
@@ -64,7 +64,8 @@ print(f"same parameters, bit for bit: {same}; same figures: {history.history == 
 
 # %%
 # The file is written whole or not at all, so a run that is killed while it saves leaves the checkpoint before. It is a
-# model file as well: ``tn.load(path)`` gives the model. On the command line, ``tinynet train cnn --resume`` does the same.
+# model file as well: ``tn.load(path)`` gives the model. On the command line, ``tinynet train cnn --resume`` does the
+# same.
 
 figure, axes = plt.subplots(figsize=(6, 3.6), layout="constrained")
 epochs = range(1, 7)

@@ -182,15 +182,15 @@ def entry(module, variable, op):
 
 
 def page(module):
-    """Write the page of a family: its title is what its file says of itself, up to the first stop."""
+    """Write the page of a family: its title is what its file says of itself, up to the first colon or stop."""
     first, _, rest = inspect.getdoc(module).partition("\n")
-    title, _, more = re.sub(r"\s+", " ", first).partition(". ")
-    title, after, more = title.rstrip(".").partition(": ") if len(title) > 60 else (title.rstrip("."), "", more)
+    title, *more = re.split(r"[:.] ", first.rstrip("."), maxsplit=1)
+    text = "".join(f"{words[:1].upper()}{words[1:]}." for words in more)
     lines = [
         title,
         "=" * len(title),
         "",
-        f"In ``{module.__name__}``. {more[:1].upper()}{more[1:]}",
+        f"In ``{module.__name__}``. {text}",
         "",
         rest.strip(),
         "",
