@@ -1,7 +1,6 @@
 """``tinynet experiment``: variants of the dense network, trained, compared, and gone on with after a stop."""
 
 import json
-import os
 import re
 import signal
 import subprocess
@@ -95,16 +94,12 @@ def test_an_experiment_that_was_killed_ends_in_the_same_bits(words, tmp_path):
     words[words.index("--epochs") + 1] = "40"
     whole, parts = ([*words, "--out", str(tmp_path / name)] for name in ("whole", "parts"))
     assert main(whole) == 0
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tinynet", *parts, "--checkpoint-seconds", "0.001"], stdout=subprocess.DEVNULL,
-        env={**os.environ, "NUMBA_NUM_THREADS": "1"},
-    )  # fmt: skip
-    until = time.monotonic() + 60
-    while not (tmp_path / "parts" / "12-relu" / "last.safetensors").exists():
-        assert time.monotonic() < until
-        time.sleep(0.001)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    arguments = [sys.executable, "-m", "tinynet", *parts, "--checkpoint-seconds", "0.001"]
+    with subprocess.Popen(arguments, stdout=subprocess.DEVNULL) as process:
+        while not (tmp_path / "parts" / "12-relu" / "last.safetensors").exists():
+            assert process.poll() is None
+            time.sleep(0.001)
+        process.send_signal(signal.SIGKILL)
     stopped = not (tmp_path / "parts" / "comparison.txt").exists()
     before = (tmp_path / "parts" / "20-10-linear" / "metrics.json").read_bytes()
     assert main([*parts, "--resume"]) == 0
@@ -136,6 +131,41 @@ def test_an_experiment_is_never_replaced_without_force(words, tmp_path, capsys):
     assert main(words) == 1
     assert "holds a run already (experiment.json); choose another directory" in capsys.readouterr().err
     assert main([*words, "--force"]) == 0
+
+
+def test_a_run_in_the_place_of_a_variant_is_not_replaced_without_force(words, tmp_path, capsys):
+    words += ["--out", str(tmp_path / "mine")]
+    (tmp_path / "mine" / "12-relu").mkdir(parents=True)
+    (tmp_path / "mine" / "12-relu" / "metrics.json").write_text("precious")
+    (tmp_path / "mine" / "other").mkdir()
+    (tmp_path / "mine" / "other" / "metrics.json").write_text("precious")
+    assert main(words) == 1
+    assert "12-relu holds a run already (metrics.json); choose another directory" in capsys.readouterr().err
+    assert (tmp_path / "mine" / "12-relu" / "metrics.json").read_text() == "precious"
+    assert not (tmp_path / "mine" / "experiment.json").exists()
+    assert main([*words, "--force"]) == 0
+    assert record(tmp_path / "mine" / "12-relu")["title"] == "dense network 12:relu"
+    assert (tmp_path / "mine" / "other" / "metrics.json").read_text() == "precious"
+
+
+def test_a_replaced_experiment_that_was_stopped_takes_nothing_of_the_one_before(words, tmp_path, monkeypatch):
+    words += ["--out", str(tmp_path / "mine")]
+    assert main(words) == 0
+
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tn.Sequential, "fit", stopped)
+        assert main([*words, "--seed", "3", "--force"]) == 130
+    assert main([*words, "--seed", "3", "--resume"]) == 0
+    assert [record(tmp_path / "mine" / name)["seed"] for name in ("20-10-linear", "12-relu")] == [3, 3]
+
+
+def test_data_that_cannot_be_read_leave_no_directory(words, tmp_path):
+    words[words.index("--data") + 1] = "nowhere"
+    assert main(words) == 1
+    assert not (tmp_path / "here" / "runs" / "experiment-dense").exists()
 
 
 def test_two_networks_that_are_alike_are_refused_before_anything_is_made(words, tmp_path, capsys):

@@ -129,6 +129,24 @@ def test_report_refuses_other_data_than_those_of_the_run(command, place):
     assert not (place / "run" / "report.html").exists()
 
 
+def test_nothing_of_a_record_becomes_part_of_the_page(command, place):
+    hostile = "<script>alert('&')</script>"
+
+    def poison(found):
+        for name in ("title", "command", "reproduce", "finished"):
+            found[name] = hostile
+        found["data"]["source"] = found["machine"]["platform"] = found["versions"]["numpy"] = hostile
+        found["hyper_parameters"][hostile] = hostile
+        found["history"][hostile] = [1.0, 2.0]
+        found["data"]["arrays"][hostile] = {"shape": [1], "dtype": hostile, "min": 0, "max": 1}
+
+    change(place / "run", poison)
+    assert command("report", "run")[0] == 0
+    page = (place / "run" / "report.html").read_text("utf-8")
+    assert "<script" not in page
+    assert page.count("&lt;script&gt;alert(&#x27;&amp;&#x27;)&lt;/script&gt;") >= 10
+
+
 def test_data_that_are_gone_are_told(command, place):
     change(place / "run", lambda found: found["data"].update(origin="/no/such/mnist.npz"))
     code, _, err = command("evaluate", "run")
@@ -217,3 +235,45 @@ def test_a_model_that_the_record_does_not_speak_of_is_told(command, place):
     code, _, err = command("evaluate", "run")
     assert code == 1
     assert "run/best.safetensors does not hold the parameters that metrics.json speaks of" in err
+
+
+def test_a_run_that_was_stopped_is_told(command, place):
+    (place / "run" / "metrics.json").unlink()
+    code, _, err = command("evaluate", "run")
+    assert code == 1
+    assert "run holds a run that was stopped; finish it with the command that began it and --out run --resume" in err
+
+
+def test_a_finished_run_that_is_resumed_for_fewer_epochs_says_how_many_it_made(command, kept, place):
+    arguments = ["train", "softmax", "--data", str(kept / "mnist.npz"), "--lr", "0.1", "--out", "run", "--no-report"]
+    before = record(place / "run")
+    assert command(*arguments, "--epochs", "1", "--resume")[0] == 0
+    after = record(place / "run")
+    assert after["hyper_parameters"]["epochs"] == len(after["history"]["loss"]) == 2
+    assert after["reproduce"] == before["reproduce"]
+    assert after["parameters"] == before["parameters"]
+
+
+def test_a_run_of_another_kind_of_model_is_told(command, place):
+    change(place / "run", lambda found: found.update(model="logistic"))
+    (place / "run" / "best.safetensors").unlink()
+    code, _, err = command("evaluate", "run")
+    assert code == 1
+    assert err == "tinynet: error: run holds a run of logistic; this command takes runs of softmax, dense, cnn\n"
+
+
+# --- Ctrl-C
+
+
+@pytest.mark.parametrize("words", [("train", "softmax"), ("experiment", "dense", "--variant", "9:relu")])
+def test_who_stops_a_run_while_its_report_is_drawn_is_told_how_to_go_on(words, command, kept, monkeypatch):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tn.report, "write_report", stopped)
+        out = ["--data", str(kept / "mnist.npz"), "--epochs", "1", "--out", "new"]
+        code, _, err = command(*words, *out)
+    assert code == 130
+    assert err == "\ntinynet: stopped; the same command with --out new --resume goes on from here\n"
+    assert command(*words, *out, "--resume")[0] == 0

@@ -28,6 +28,7 @@ LAYERS = [
     ["recipes"],
     ["report"],
     ["model"],
+    ["callbacks"],
     ["training"],
     ["checkpoint"],
     ["modelfile"],

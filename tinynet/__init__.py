@@ -3,13 +3,14 @@
 from tinynet import data as datasets
 from tinynet import metrics, ops, report
 from tinynet.autograd import Op, Tensor, grad, no_grad
+from tinynet.callbacks import Checkpoint, CSVLogger, EarlyStopping, LearningRateSchedule
 from tinynet.data.labels import one_hot
 from tinynet.gradcheck import check_gradients
 from tinynet.layers import Conv2D, Dense, Flatten, Input, Layer, MaxPool, ReLU, Sigmoid, Softmax
 from tinynet.model import Model, Sequential, load
 from tinynet.optim import SGD, Adam, Optimizer
 from tinynet.threads import get_num_threads, set_num_threads
-from tinynet.training import Checkpoint, CSVLogger, EarlyStopping, History, LearningRateSchedule, Run
+from tinynet.training import History, Run
 
 # fmt: off
 __all__ = [

@@ -401,7 +401,10 @@ def _decode(value: Any, known: Mapping[str, Any], seen: list[Any]) -> Any:
     if "same" in value:
         return seen[value["same"]]
     if "array" in value:
-        return np.asarray(value["array"], dtype=value["dtype"])
+        dtype = np.dtype(value["dtype"])
+        if dtype.kind not in "fiub":  # a text or a record may claim any length
+            raise CheckpointError(f"the file is damaged: it holds an array of dtype {dtype}")
+        return np.asarray(value["array"], dtype)
     if "items" in value:
         return {k: _decode(v, known, seen) for k, v in value["items"].items()}
     if "named" in value:

@@ -149,12 +149,13 @@ def test_the_heat_map_is_normalised_by_true_class(k, seed):
     figure = report.confusion_heat_map(matrix)
     shares = figure.axes[0].images[0].get_array().filled(np.nan)
     rows = matrix.sum(axis=1) > 0
-    np.testing.assert_allclose(shares[rows].sum(axis=1), 1)
-    np.testing.assert_allclose(shares[rows] * matrix[rows].sum(axis=1, keepdims=True), matrix[rows])
+    np.testing.assert_allclose(shares[rows].sum(axis=1), 100)
+    np.testing.assert_allclose(shares[rows] / 100 * matrix[rows].sum(axis=1, keepdims=True), matrix[rows])
     written = np.array([text.get_text() for text in figure.axes[0].texts]).reshape(k, k)
     for i, j in np.ndindex(k, k):
-        share = matrix[i, j] / max(matrix[i].sum(), 1)
-        assert written[i, j] == ("-" if not rows[i] else f"{share:.2f}" if matrix[i, j] else "0")
+        share = 100 * matrix[i, j] / max(matrix[i].sum(), 1)
+        whole = matrix[i, j] in (0, matrix[i].sum())
+        assert written[i, j] == ("-" if not rows[i] else f"{share:.0f}" if whole else f"{share:.1f}")
 
 
 # --- training
@@ -187,6 +188,13 @@ def test_a_curve_without_validation_or_accuracy_is_drawn_all_the_same():
     assert figure.get_suptitle() == "Learning curve"
     figure = report.learning_curve(History({"loss": [0.5], "accuracy": [0.5]}, [1.0]))
     assert figure.get_suptitle() == "Best training accuracy 0.5000, in epoch 1"
+
+
+def test_the_best_epoch_is_never_one_whose_loss_is_no_number():
+    nan = float("nan")
+    assert History({"val_loss": [nan, 0.5, 0.4, nan]}, [1.0] * 4).best_epoch == 3
+    assert History({"val_loss": [nan, nan]}, [1.0] * 2).best_epoch == 1
+    assert History().best_epoch == 0
 
 
 # --- the model

@@ -156,6 +156,19 @@ def test_the_generator_of_the_model_goes_on_where_it_was(generator, tmp_path):
         run(other, **options, resume=tmp_path / "1 0")
 
 
+def test_numbers_of_an_optimizer_that_callbacks_change_come_back(tmp_path):
+    def options():
+        def change(run):
+            run.optimizer.learning_rate = 1 if run.epoch == 1 else np.float32(0.25)
+
+        return {"optimizer": tn.SGD(0.1, momentum=0.5), "callbacks": [change, SaveAll(tmp_path)]}
+
+    whole = run(**options())
+    assert whole[1].learning_rates == [0.1, 1, 0.25]
+    for part in ("1 0", "1 2", "2 1"):
+        assert_same(run(**options(), resume=tmp_path / part), whole)
+
+
 def test_a_run_without_a_seed_or_without_shuffling_is_resumed_too(tmp_path):
     for options in ({"seed": None}, {"seed": None, "shuffle": False}, {"batch_size": None}):
         whole = run(**options, callbacks=[SaveAll(tmp_path)])
@@ -266,7 +279,9 @@ def test_a_model_file_holds_no_run_and_a_missing_one_nothing(tmp_path):
         lambda told: told.update(epoch=7),
         lambda told: told.update(batch=9),
         lambda told: told.update(elapsed="long"),
-        lambda told: told.update(stopped=3),
+        lambda told: told["history"].update(stopped=3),
+        lambda told: told["numbers"].update(momentum=True),
+        lambda told: told["numbers"].pop("momentum"),
         lambda told: told["means"].update(total={"loss": None}),
         lambda told: told["history"]["history"].update(loss=[0.5, 0.4]),
         lambda told: told["history"].update(seconds=[]),

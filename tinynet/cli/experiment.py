@@ -6,12 +6,15 @@ import argparse
 import io
 import re
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tinynet.cli.arguments import add_checkpoints, add_command, add_data, add_threads, add_training
-from tinynet.cli.run_directory import METRICS, as_json, claim, read_json, read_record
-from tinynet.cli.train import describe_data, hyper_parameters, train
+from tinynet.cli.run_directory import LAST, METRICS, as_json, claim, claimed, read_json, read_record
+from tinynet.cli.train import describe_data, hyper_parameters, resumable, train
 from tinynet.files import write_atomically
+
+if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
+    from tinynet.data import MNIST
 
 _NAME = "experiment-dense"
 EXPERIMENT, TABLE, PICTURE = "experiment.json", "comparison.txt", "comparison.png"
@@ -35,6 +38,11 @@ class Variant(NamedTuple):
 
     units: tuple[int, ...]
     activation: str
+
+    @property
+    def folder(self) -> str:
+        """The name of its run directory."""
+        return f"{'-'.join(map(str, self.units))}-{self.activation}"
 
     def __str__(self) -> str:
         return f"{','.join(map(str, self.units))}:{self.activation}"
@@ -88,7 +96,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Run ``tinynet experiment``: train each variant, and compare them."""
     from tinynet.data import load_mnist
     from tinynet.errors import ArgumentError
-    from tinynet.recipes import RECIPES, dense_variant
+    from tinynet.recipes import RECIPES
     from tinynet.threads import set_num_threads
 
     variants = arguments.variant or _DEFAULT
@@ -97,38 +105,46 @@ def run(arguments: argparse.Namespace) -> None:
         raise ArgumentError(f"--variant {twice[0]} is given twice; each network must differ from the others")
     if arguments.threads is not None:
         set_num_threads(arguments.threads)
-    directory, _ = claim(arguments.out, _NAME, arguments.force, arguments.resume, (EXPERIMENT,))
-    data = load_mnist(arguments.data)
-    plan = {
-        "model": "dense",
-        "variants": [str(chosen) for chosen in variants],
-        "hyper_parameters": hyper_parameters(arguments, RECIPES["dense"], data),
-        "seed": arguments.seed,
-        "sha256 of the data": data.digest(),
-    }
-    _begin(directory, plan, arguments.resume)
-    describe_data(data)
+    with claimed(arguments.out, _NAME, arguments.force, arguments.resume, (EXPERIMENT,)) as directory:
+        data = load_mnist(arguments.data)
+        plan = {
+            "model": "dense",
+            "variants": [str(chosen) for chosen in variants],
+            "hyper_parameters": hyper_parameters(arguments, RECIPES["dense"], data),
+            "seed": arguments.seed,
+            "sha256 of the data": data.digest(),
+        }
+        _begin(directory, [directory / chosen.folder for chosen in variants], plan, arguments)
+        describe_data(data)
+        with resumable(directory, EXPERIMENT):
+            _compare(directory, _train(directory, variants, data, plan, arguments))
+
+
+def _train(
+    directory: Path, variants: list[Variant], data: MNIST, plan: dict[str, Any], arguments: argparse.Namespace
+) -> dict[str, dict[str, Any]]:
+    """Train each variant, but for those that are trained already where the experiment is resumed; gives the records."""
+    from tinynet.recipes import dense_variant
+
     records = {}
     for number, chosen in enumerate(variants, 1):
-        recipe, name = dense_variant(chosen.units, chosen.activation), str(chosen)
-        place = directory / name.replace(",", "-").replace(":", "-")
+        recipe, name, place = dense_variant(chosen.units, chosen.activation), str(chosen), directory / chosen.folder
         print(f"\nNetwork {number} of {len(variants)}: {recipe.title}{' (the original)' if number == 1 else ''}")
         if arguments.resume and (place / METRICS).exists():
             records[name] = read_record(place)
             print(f"It is trained already: {place}")
-        else:
-            place.mkdir(exist_ok=True)
-            words = ["experiment", "dense", "--variant", name]
-            records[name] = train(place, recipe, data, plan["hyper_parameters"], arguments, words)
-    _compare(directory, records)
+            continue
+        words = ["experiment", "dense", "--variant", name]
+        records[name] = train(place, recipe, data, plan["hyper_parameters"], arguments, words)
+    return records
 
 
-def _begin(directory: Path, plan: dict[str, Any], resume: bool) -> None:
-    """Write down what the experiment is; one that is resumed must be the same."""
+def _begin(directory: Path, places: list[Path], plan: dict[str, Any], arguments: argparse.Namespace) -> None:
+    """Claim the run directories, and write down what the experiment is; one that is resumed must be the same."""
     from tinynet.errors import ArgumentError
 
     path = directory / EXPERIMENT
-    if resume and path.exists():
+    if arguments.resume and path.exists():
         before = read_json(path)
         differs = [key for key, value in plan.items() if not isinstance(before, dict) or before.get(key) != value]
         if differs:
@@ -136,6 +152,11 @@ def _begin(directory: Path, plan: dict[str, Any], resume: bool) -> None:
                 f"{directory} holds another experiment, which differs in its {' and '.join(differs)}; to resume it, "
                 "give the command with which it began, or choose another directory with --out"
             )
+    for place in places:
+        claim(place, place.name, arguments.force, arguments.resume)
+        if arguments.force:  # so that nothing of an old run is ever taken for a part of this one
+            (place / METRICS).unlink(missing_ok=True)
+            (place / LAST).unlink(missing_ok=True)
     write_atomically(path, as_json(plan))
 
 

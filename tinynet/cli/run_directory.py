@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import math
 import os
 import platform
+import shlex
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tinynet.cli.arguments import MODELS
 from tinynet.errors import ArgumentError, CheckpointError, FileFormatError, WriteError
 
 if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
@@ -78,6 +81,21 @@ def claim(
             f"the run directory {wanted} cannot be made or written to ({error.strerror or error}); choose another one "
             "with --out",
         ) from error
+
+
+@contextlib.contextmanager
+def claimed(
+    out: Path | None, name: str, replace: bool, resume: bool = False, files: Sequence[str] = (METRICS, BEST, LAST)
+) -> Iterator[Path]:
+    """Claim a run directory as `claim` does, and remove it again if what goes on in here fails and leaves it empty."""
+    directory, created = claim(out, name, replace, resume, files)
+    try:
+        yield directory
+    except BaseException:
+        if created:
+            with contextlib.suppress(OSError):
+                directory.rmdir()  # if nothing is in it
+        raise
 
 
 def _fresh(wanted: Path) -> Path:
@@ -214,6 +232,13 @@ def open_run(directory: Path) -> Run:
     """
     from tinynet.model import load
 
+    if (directory / METRICS).is_file():
+        _check_model(read_json(directory / METRICS), directory)
+    elif (directory / LAST).is_file():
+        raise ArgumentError(
+            f"{directory} holds a run that was stopped; finish it with the command that began it and --out "
+            f"{shlex.quote(str(directory))} --resume"
+        )
     missing = [name for name in (METRICS, BEST) if not (directory / name).is_file()]
     if missing:
         what = f"has no {' and no '.join(missing)}" if directory.is_dir() else "is no directory"
@@ -232,6 +257,13 @@ def open_run(directory: Path) -> Run:
 def parameters_digest(model: Model) -> str:
     """Give the SHA-256 of the parameters of a model, by which two runs tell that they ended in the same bits."""
     return sha256(model.theta.tobytes()).hexdigest()
+
+
+def _check_model(record: Any, directory: Path) -> None:
+    """Refuse the run of a model that is no classifier of digits."""
+    model = record.get("model") if isinstance(record, dict) else None
+    if isinstance(model, str) and model not in MODELS:
+        raise ArgumentError(f"{directory} holds a run of {model}; this command takes runs of {', '.join(MODELS)}")
 
 
 def read_record(directory: Path) -> dict[str, Any]:

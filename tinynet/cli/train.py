@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import shlex
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from tinynet.cli.arguments import (
     add_threads,
     add_training,
 )
-from tinynet.cli.run_directory import BEST, LAST, METRICS, as_json, circumstances, claim, parameters_digest
+from tinynet.cli.run_directory import BEST, LAST, METRICS, as_json, circumstances, claimed, parameters_digest
 from tinynet.files import write_atomically
 
 if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
@@ -73,18 +74,13 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.threads is not None:
         set_num_threads(arguments.threads)
     recipe = RECIPES[arguments.model]
-    directory, created = claim(arguments.out, recipe.name, arguments.force, arguments.resume)
-    try:
+    with claimed(arguments.out, recipe.name, arguments.force, arguments.resume) as directory:
         data = load_mnist(arguments.data)
         settings = hyper_parameters(arguments, recipe, data)
         print(f"Training the {recipe.title} ({recipe.name}) on MNIST")
         describe_data(data)
-        train(directory, recipe, data, settings, arguments, ["train", recipe.name])
-    except BaseException:
-        if created:
-            with contextlib.suppress(OSError):
-                directory.rmdir()  # if nothing is in it
-        raise
+        with resumable(directory, LAST):
+            train(directory, recipe, data, settings, arguments, ["train", recipe.name])
 
 
 def hyper_parameters(arguments: argparse.Namespace, recipe: Recipe, data: MNIST) -> dict[str, Any]:
@@ -97,6 +93,18 @@ def hyper_parameters(arguments: argparse.Namespace, recipe: Recipe, data: MNIST)
         "epochs": arguments.epochs or recipe.epochs_for(len(data.x_train)),
         "shuffle": True,
     }
+
+
+@contextlib.contextmanager
+def resumable(directory: Path, file: str) -> Iterator[None]:
+    """Where the user stops what goes on in here, say how to go on, if the file by which that is known is there."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if not (directory / file).exists():
+            raise
+        told = f"stopped; the same command with --out {shlex.quote(str(directory))} --resume goes on from here"
+        raise KeyboardInterrupt(told) from None
 
 
 def train(
@@ -112,9 +120,9 @@ def train(
     With ``arguments.resume``, a run that the directory holds goes on where it was stopped. The command is what to type
     after ``tinynet``, but for the options, to do the same again.
     """
+    from tinynet.callbacks import Checkpoint
     from tinynet.model import load
     from tinynet.optim import SGD
-    from tinynet.training import Checkpoint
 
     model: Model = recipe.model(arguments.seed)
     print()
@@ -126,24 +134,19 @@ def train(
     resumed = arguments.resume and last.exists()
     if resumed:
         print(f"Going on with the run in {directory}", flush=True)
-    try:
-        history = model.fit(
-            data.x_train,
-            data.y_train,
-            epochs=settings["epochs"],
-            batch_size=settings["batch_size"],
-            optimizer=SGD(settings["learning_rate"]),
-            loss=recipe.loss,
-            validation_data=test,
-            seed=arguments.seed,
-            callbacks=[Checkpoint(best, best_only=True), Checkpoint(last, every_seconds=arguments.checkpoint_seconds)],
-            resume=last if resumed else None,
-        )
-    except KeyboardInterrupt:
-        if not last.exists():
-            raise
-        told = f"stopped; the same command with --out {shlex.quote(str(directory))} --resume goes on from here"
-        raise KeyboardInterrupt(told) from None
+    history = model.fit(
+        data.x_train,
+        data.y_train,
+        epochs=settings["epochs"],
+        batch_size=settings["batch_size"],
+        optimizer=SGD(settings["learning_rate"]),
+        loss=recipe.loss,
+        validation_data=test,
+        seed=arguments.seed,
+        callbacks=[Checkpoint(best, best_only=True), Checkpoint(last, every_seconds=arguments.checkpoint_seconds)],
+        resume=last if resumed else None,
+    )
+    settings = {**settings, "epochs": history.epochs}  # a run that is resumed may have made more than are asked for now
     started = time.perf_counter()
     model = load(best)
     figures = model.evaluate(*test, loss=recipe.loss)

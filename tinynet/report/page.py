@@ -12,7 +12,7 @@ from tinynet.layers import batch_shape
 from tinynet.metrics import Scores
 from tinynet.model import Model
 
-_SECTIONS = ("Model", "Settings", "Data", "Training", "Test", "First layer", "How to reproduce")
+_SECTIONS = ("Model and settings", "Data", "Training", "Test", "First layer", "How to reproduce")
 
 
 class Picture(NamedTuple):
@@ -44,11 +44,10 @@ def render(record: Mapping[str, Any], model: Model, scores: Scores, pictures: Ma
     """
     title = f"{record['title'].capitalize()} on MNIST"
     parts = (
-        _model(model, pictures),
-        _settings(record),
+        _model(record, model, pictures),
         _data(record, pictures),
         _training(record, pictures),
-        _test(scores, pictures),
+        _test(record, scores, pictures),
         _figure(pictures["filters"], "Each image is what one output of the layer weighs; all are on one scale."),
         _reproduction(record),
     )
@@ -100,7 +99,7 @@ def _cards(record: Mapping[str, Any], scores: Scores) -> str:
     )
 
 
-def _model(model: Model, pictures: Mapping[str, Picture]) -> str:
+def _model(record: Mapping[str, Any], model: Model, pictures: Mapping[str, Picture]) -> str:
     rows = []
     for layer in model.sublayers():
         counted = {id(p): p.size for _, part in layer.walk() for p in part.own_parameters.values()}
@@ -108,13 +107,15 @@ def _model(model: Model, pictures: Mapping[str, Picture]) -> str:
         rows.append((name, batch_shape(layer.output_shape), f"{sum(counted.values()):,}"))
     total = ("Total", "", f"{model.theta.size:,}")
     summary = _table(rows, ("Layer (type)", "Output shape", "Parameters"), foot=[total])
-    return f'<div class="pair"><div>{summary}</div>{_figure(pictures["model_diagram"])}</div>'
+    left = f"<div>{summary}{_settings(record)}</div>"
+    return f'<div class="pair">{left}{_figure(pictures["model_diagram"])}</div>'
 
 
 def _settings(record: Mapping[str, Any]) -> str:
     named = {name.replace("_", " ").capitalize(): value for name, value in record["hyper_parameters"].items()}
     rows = {**named, "Seed": record["seed"], "Type of numbers": record["parameters"]["dtype"]}
-    return _words({name: f"{v:g}" if isinstance(v, float) else str(v) for name, v in rows.items()})
+    words = _words({name: f"{v:g}" if isinstance(v, float) else str(v) for name, v in rows.items()})
+    return f"<h3>Settings</h3>{words}"
 
 
 def _data(record: Mapping[str, Any], pictures: Mapping[str, Picture]) -> str:
@@ -124,16 +125,16 @@ def _data(record: Mapping[str, Any], pictures: Mapping[str, Picture]) -> str:
     ]
     table = _table(arrays, ("Array", "Shape", "Type", "Least", "Largest"))
     grid, bars = (_figure(pictures[name]) for name in ("data_grid", "class_distribution"))
-    return f'<p>{escape(record["data"]["source"])}</p>{table}<div class="pair">{grid}{bars}</div>'
+    return f'<p>{escape(record["data"]["source"])}</p><div class="pair">{grid}<div>{table}{bars}</div></div>'
 
 
 def _training(record: Mapping[str, Any], pictures: Mapping[str, Picture]) -> str:
     history, seconds = record["history"], record["seconds"]["by_epoch"]
     rows = [
-        (str(i + 1), *(_number(values[i]) for values in history.values()), f"{time:.2f}")
+        (str(i + 1), *(_number(values[i]) for values in history.values()), f"{time:.1f}")
         for i, time in enumerate(seconds)
     ]
-    head = ("Epoch", *(_heading(name) for name in history), "Seconds")
+    head = ("Epoch", *(_heading(name) for name in history), "Time (s)")
     table = _table(rows, head, best=record["best_epoch"] - 1)
     return (
         _figure(
@@ -145,7 +146,7 @@ def _training(record: Mapping[str, Any], pictures: Mapping[str, Picture]) -> str
     )
 
 
-def _test(scores: Scores, pictures: Mapping[str, Picture]) -> str:
+def _test(record: Mapping[str, Any], scores: Scores, pictures: Mapping[str, Picture]) -> str:
     columns = zip(scores.names, scores.precision, scores.recall, scores.f1, scores.support, strict=True)
     rows = [(name, *map(_number, (p, r, f)), f"{n:,}") for name, p, r, f, n in columns]
     total = f"{scores.support.sum():,}"
@@ -157,6 +158,7 @@ def _test(scores: Scores, pictures: Mapping[str, Picture]) -> str:
     table = _table(rows, ("Class", "Precision", "Recall", "F1", "Support"), foot=foot)
     first, wrong = (_figure(pictures[name]) for name in ("predictions", "mislabelled"))
     return (
+        f"<p>Tested with the parameters of epoch {record['best_epoch']}, which has the least test loss.</p>"
         f'<div class="pair"><div>{table}</div>{_figure(pictures["confusion"])}</div>'
         f'<div class="pair">{first}{wrong}</div>'
     )

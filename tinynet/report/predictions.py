@@ -95,8 +95,8 @@ def confusion_heat_map(matrix: Array, names: Sequence[str] | None = None, title:
     Returns
     -------
     matplotlib.figure.Figure
-        In row i and column j the share of the samples of class i that were taken for class j. Colours follow the square
-        root of the share, so that rare confusions show. A class without samples is a row of dashes.
+        In row i and column j the share of the samples of class i that were taken for class j, in percent. Colours
+        follow the square root of the share, so that rare confusions show. A class without samples is a row of dashes.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def confusion_heat_map(matrix: Array, names: Sequence[str] | None = None, title:
     >>> import numpy as np
     >>> figure = confusion_heat_map(np.array([[3, 1], [0, 0]]))
     >>> [text.get_text() for text in figure.axes[0].texts]
-    ['0.75', '0.25', '-', '-']
+    ['75.0', '25.0', '-', '-']
     """
     k = len(matrix)
     if not k or matrix.shape != (k, k):
@@ -116,13 +116,13 @@ def confusion_heat_map(matrix: Array, names: Sequence[str] | None = None, title:
     from matplotlib.colors import PowerNorm
 
     words, totals = class_names(names, k), matrix.sum(axis=1, keepdims=True)
-    shares = np.where(totals > 0, matrix / np.maximum(totals, 1), np.nan)
-    figure = canvas(4.75, title or "Confusion matrix, normalised by true class")
+    shares = np.where(totals > 0, 100 * matrix / np.maximum(totals, 1), np.nan)
+    figure = canvas(4.75, title or "Confusion matrix, normalised by true class (%)")
     axes = figure.add_subplot()
-    picture = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, 0, 1))
+    picture = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, 0, 100))
     for i, j in np.ndindex(k, k):
         share = shares[i, j]
-        text = "-" if np.isnan(share) else f"{share:.2f}" if matrix[i, j] else "0"
+        text = "-" if np.isnan(share) else f"{share:.1f}" if 0 < share < 100 else f"{share:.0f}"
         dark = not np.isnan(share) and luminance(picture.cmap(picture.norm(share))) < 0.45
         color = "white" if dark else "0.65" if not matrix[i, j] else "black"
         axes.text(j, i, text, ha="center", va="center", fontsize=min(SMALL, 80 / k), color=color)
@@ -132,8 +132,8 @@ def confusion_heat_map(matrix: Array, names: Sequence[str] | None = None, title:
     axes.set_xlabel("Predicted class", fontsize=LABEL)
     axes.set_ylabel("True class", fontsize=LABEL)
     axes.spines[:].set_visible(False)
-    bar = figure.colorbar(picture, shrink=0.8, ticks=[0, 0.01, 0.05, 0.1, 0.25, 0.5, 1])
-    bar.ax.set_yticklabels(["0", "0.01", "0.05", "0.1", "0.25", "0.5", "1"], fontsize=SMALL)
-    bar.set_label("Share of the true class", fontsize=LABEL)
+    bar = figure.colorbar(picture, shrink=0.8, ticks=[0, 1, 5, 10, 25, 50, 100])
+    bar.ax.tick_params(labelsize=SMALL)
+    bar.set_label("Share of the true class (%)", fontsize=LABEL)
     bar.outline.set_visible(False)
     return figure

@@ -92,8 +92,8 @@ def write_report(directory: Path, record: Mapping[str, Any], model: Model, data:
         ),
         "confusion": (
             lambda: confusion_heat_map(matrix),
-            "Heat map: which share of the test images of each digit was taken for which digit. On the diagonal: "
-            f"{', '.join(f'{i}: {share:.2f}' for i, share in enumerate(scores.recall))}.",
+            "Heat map: how many percent of the test images of each digit were taken for which digit. On the diagonal: "
+            f"{', '.join(f'{i}: {share:.1%}' for i, share in enumerate(scores.recall))}.",
         ),
         "filters": (
             lambda: first_layer_filters(model),

@@ -56,7 +56,7 @@ def mosaic(
 ) -> AxesImage:
     """Show images (n, H, W) side by side in one picture, each with a frame and its title above.
 
-    The figure gets the height that this takes. Images are drawn as one array: a hundred of them cost no more than one.
+    The figure gets the height that this takes. All images are on one pair of axes: a pair for each takes far longer.
     """
     n, h, w = images.shape
     gap = 0.14 * w  # all lengths are in pixels of the images

@@ -1,18 +1,7 @@
-"""Training: the loop over epochs and batches, its checks, its history, its progress and its callbacks."""
+"""Training: the loop over epochs and batches, its checks, its history, its progress, and whom it tells of a run."""
 
-from tinynet.training.callbacks import Checkpoint, CSVLogger, EarlyStopping, LearningRateSchedule
 from tinynet.training.history import History
 from tinynet.training.loop import evaluate, fit, predict
 from tinynet.training.run import Run
 
-__all__ = [
-    "CSVLogger",
-    "Checkpoint",
-    "EarlyStopping",
-    "History",
-    "LearningRateSchedule",
-    "Run",
-    "evaluate",
-    "fit",
-    "predict",
-]
+__all__ = ["History", "Run", "evaluate", "fit", "predict"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 
@@ -17,7 +18,9 @@ class History:
     seconds : list of float
         The time of each epoch, with its validation.
     learning_rates : list of float
-        The learning rate at the end of each epoch.
+        The learning rate at the end of each epoch; NaN of an optimizer that has none.
+    stopped : str
+        Why the run ended before its last epoch; empty if it did not.
 
     Examples
     --------
@@ -29,6 +32,7 @@ class History:
     history: dict[str, list[float]] = field(default_factory=dict)
     seconds: list[float] = field(default_factory=list)
     learning_rates: list[float] = field(default_factory=list)
+    stopped: str = ""
 
     @property
     def epochs(self) -> int:
@@ -37,9 +41,12 @@ class History:
 
     @property
     def best_epoch(self) -> int:
-        """The epoch, counted from 1, of the least validation loss; without validation, of the least training loss."""
+        """The epoch, counted from 1, of the least validation loss; without validation, of the least training loss.
+
+        NaN counts as more than any number.
+        """
         losses = self.history.get("val_loss") or self.history.get("loss") or []
-        return losses.index(min(losses)) + 1 if losses else 0
+        return min(range(len(losses)), key=lambda i: (math.isnan(losses[i]), losses[i])) + 1 if losses else 0
 
     def append(self, figures: dict[str, float], seconds: float, learning_rate: float) -> None:
         """Add an epoch."""
@@ -52,9 +59,9 @@ class History:
 class Means:
     """Running means of figures, weighted by the number of samples, in float64."""
 
-    def __init__(self, total: dict[str, float] | None = None, count: int = 0) -> None:
-        self.total: dict[str, float] = total or {}
-        self.count = count
+    def __init__(self) -> None:
+        self.total: dict[str, float] = {}
+        self.count = 0
 
     def add(self, figures: dict[str, float], n: int) -> None:
         """Add the means over ``n`` samples."""

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinynet import checkpoint
 from tinynet.autograd import Array
 from tinynet.errors import ArgumentError, NonFiniteError
 from tinynet.init import generator
@@ -72,7 +73,7 @@ def fit(
     batch_size : int or None
         Samples a step; the last batch of an epoch may be smaller. None takes all of them in each step.
     optimizer : Optimizer, optional
-        `SGD` with its defaults if none is given. Its state starts afresh.
+        `SGD` with its defaults if none is given. Its state starts afresh, unless a run is resumed.
     loss : str or callable
         "cross_entropy", "binary_cross_entropy", or a function of (output, labels), made of ops, that gives one number.
     validation_data : (array_like, array_like), optional
@@ -130,6 +131,8 @@ def fit(
     optimizer = SGD() if optimizer is None else optimizer
     if not isinstance(optimizer, Optimizer):
         raise ArgumentError(f"optimizer must be an Optimizer, such as tn.SGD(0.01), but got {optimizer!r}")
+    if not isinstance(callbacks, list | tuple):
+        raise ArgumentError(f"callbacks must be a list of them, but got {callbacks!r}")
     samples, labels = check_labelled(model, x, y, task)
     validation = None if validation_data is None else check_validation(model, validation_data, task)
     if not model.parameters:
@@ -151,7 +154,7 @@ def fit(
     }
     run = Run(model, optimizer, state, rng, epochs, -(-len(samples) // size), callbacks, settings)
     if resume is not None:
-        run.resume(resume)
+        checkpoint.resume(run, resume)
     train = (CompiledStep if compiled else EagerStep)(model, task, optimizer, state, samples, labels)
     with progress(verbose, epochs, run.batches) as shown, run.underway(talkative=bool(verbose)):
         while run.goes_on:

@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
-from tinynet.checkpoint import check, plain
+from tinynet import checkpoint
 from tinynet.errors import ArgumentError
 from tinynet.files import write_atomically
 from tinynet.interrupts import interruptible
-from tinynet.layers import Layer
-from tinynet.modelfile import content, read_run
 from tinynet.optim import Optimizer
-from tinynet.optim.optimizer import State, changed
+from tinynet.optim.optimizer import State
 from tinynet.training.data import Trainable
 from tinynet.training.history import History, Means
 
@@ -39,8 +37,8 @@ class Run:
     - ``on_train_end(run)``, at the end, whatever ends the run.
 
     Callbacks are told in the order in which they were given, of the end of the run in the reverse order. An error that
-    one of them raises ends the run and comes out of `fit` as it is: nobody else is told of that moment, nothing is
-    saved, and of the end of the run are told those that were told of its begin.
+    one of them raises ends the run and comes out of `fit` as it is: nobody else is told of that moment, nothing more is
+    saved, and those that were told of the begin are told of the end.
 
     An object that has values of its own to keep has two more methods: ``state()`` gives a dictionary of numbers, texts,
     arrays and lists, and ``restore(state)`` takes it back in a run that is resumed, after ``on_train_begin``.
@@ -89,27 +87,33 @@ class Run:
     ) -> None:
         self.model, self.optimizer, self.epochs, self.batches = model, optimizer, epochs, batches
         self.epoch = self.batch = 0
-        self.history, self.means, self.figures = History(), Means(), dict[str, float]()
+        self.history, self.means, self._figures = History(), Means(), dict[str, float]()
         self.validates = bool(settings["validation_data"])
         self.error: BaseException | None = None
-        self._callbacks = [_checked(callback) for callback in callbacks]
-        self._stateful = [callback for callback in self._callbacks if hasattr(callback, "state")]
-        self.attentive = any(hasattr(c, "on_batch_end") for c in self._callbacks)  # whether batches are told of
-        names = [type(callback).__name__ for callback in self._stateful]
-        self._settings = settings | {"optimizer": plain(optimizer), "callbacks": names}
-        self._arrays, self._rng, self._learning_rate = state, rng, optimizer.learning_rate
-        self._order = rng.bit_generator.state  # as it was before the order of the epoch was drawn
-        self.started = time.perf_counter()  # when the epoch began
-        self._restored: list[dict[str, Any]] | None = None
-        self._requests: dict[Path, bool] = {}
-        self._stopped: str | None = None
         self._interrupted = False
+        self._callbacks = [_checked(callback) for callback in callbacks]
+        self._requests: dict[Path, bool] = {}
+        self._hooks = {name: [getattr(c, name) for c in self._callbacks if hasattr(c, name)] for name in EVENTS}
+        self.attentive = bool(self._hooks["on_batch_end"])  # whether there is anything to do after a batch
+        # What else a checkpoint holds.
+        self.stateful = [callback for callback in self._callbacks if hasattr(callback, "state")]
+        names = [type(callback).__name__ for callback in self.stateful]
+        self.settings = settings | {"optimizer": checkpoint.plain(optimizer), "callbacks": names}
+        self._given, self.arrays = checkpoint.numbers(optimizer), state
+        self.rng, self.order = rng, rng.bit_generator.state
+        self.started = time.perf_counter()
+        self.restored: list[Any] | None = None
 
     # --- for callbacks
 
+    @property
+    def figures(self) -> dict[str, float]:
+        """The figures of the epoch that has just ended, or the means of the one that is under way."""
+        return self._figures or self.means()
+
     def stop(self, reason: str = "stopped by a callback") -> None:
         """End the run after this batch or epoch; a checkpoint of it says so, and resuming it then trains no further."""
-        self._stopped = str(reason)
+        self.history.stopped, self.attentive = str(reason), True
 
     def save(self, path: str | os.PathLike[str], first: bool = False) -> None:
         """Save the run once all callbacks have been told of this moment, so that the file holds the state of each.
@@ -118,64 +122,28 @@ class Run:
         """
         self._requests[Path(path)] = first
 
-    def content(self) -> bytes:
-        """Give the content of a checkpoint of now.
-
-        Raises
-        ------
-        ArgumentError
-            If the model or the state of a callback cannot be put into a file.
-        """
-        told = {
-            "epoch": self.epoch,
-            "batch": self.batch,
-            "elapsed": time.perf_counter() - self.started if self.batch else 0.0,
-            "stopped": self._stopped,
-            "learning_rate": self.optimizer.learning_rate,
-            "means": vars(self.means),
-            "history": vars(self.history),
-            "generators": [self._order, self.model.rng.bit_generator.state],
-            "callbacks": [callback.state() for callback in self._stateful],
-            "settings": self._settings,
-        }
-        return content(cast(Layer, self.model), self.model.parameters, told, self._arrays)
-
     # --- for fit
 
     @property
     def goes_on(self) -> bool:
         """Whether there is more to do."""
-        return not self._interrupted and self._stopped is None and self.epoch < self.epochs
-
-    def resume(self, path: str | os.PathLike[str]) -> None:
-        """Take up the run that a checkpoint holds; nothing is changed unless all of it fits."""
-        generators, model = (self._rng, self.model.rng), cast(Layer, self.model)
-        fits = partial(check, settings=self._settings, batches=self.batches, generators=generators)
-        parameters, found, arrays = read_run(path, model, self.model.parameters, self._arrays, fits)
-        for name, parameter in self.model.parameters.items():
-            parameter.data[...] = parameters[name]
-        changed(self.model.parameters.values())
-        for name, array in self._arrays.items():
-            array[...] = arrays[name]
-        self.epoch, self.batch, self.started = found["epoch"], found["batch"], time.perf_counter() - found["elapsed"]
-        self._stopped, self._learning_rate = found["stopped"], found["learning_rate"]
-        self.means, self.history = Means(**found["means"]), History(**found["history"])
-        self._order, self._restored = found["generators"][0], found["callbacks"]
-        self._rng.bit_generator.state, self.model.rng.bit_generator.state = found["generators"]
+        return not self._interrupted and not self.history.stopped and self.epoch < self.epochs
 
     @contextmanager
     def underway(self, talkative: bool) -> Iterator[None]:
         """Tell of the begin and of the end; let the first Ctrl-C end the run after the batch."""
+        now = checkpoint.numbers(self.optimizer)
         with ExitStack() as ends:
-            ends.callback(setattr, self.optimizer, "learning_rate", self.optimizer.learning_rate)
+            ends.callback(vars(self.optimizer).update, self._given)
             ends.callback(self._write)
             try:
+                vars(self.optimizer).update(self._given)
                 for callback in self._callbacks:
                     getattr(callback, "on_train_begin", _ignore)(self)
                     ends.callback(getattr(callback, "on_train_end", _ignore), self)
-                for callback, state in zip(self._stateful, self._restored or (), strict=self._restored is not None):
+                for callback, state in zip(self.stateful, self.restored or (), strict=self.restored is not None):
                     callback.restore(state)
-                self.optimizer.learning_rate = self._learning_rate
+                vars(self.optimizer).update(now)
                 with interruptible(self._interrupt, "stopping after this batch" if talkative else ""):
                     yield
             except BaseException as error:
@@ -191,30 +159,31 @@ class Run:
     def begin_epoch(self) -> None:
         """Begin an epoch, or go on with one."""
         if not self.batch:
-            self.started = time.perf_counter()
+            self.started, self._figures = time.perf_counter(), {}
             self._tell("on_epoch_begin")
 
     def end_batch(self) -> bool:
         """Tell of the end of a batch, and give whether the run goes on."""
-        self.figures = self.means()
         self._tell("on_batch_end")
         return self.goes_on
 
     def end_epoch(self, figures: dict[str, float]) -> None:
         """Keep the figures of an epoch, and tell of its end."""
-        self.history.append(figures, time.perf_counter() - self.started, self.optimizer.learning_rate)
-        self.figures, self.means, self._order = figures, Means(), self._rng.bit_generator.state
+        rate = float(getattr(self.optimizer, "learning_rate", math.nan))
+        self.history.append(figures, time.perf_counter() - self.started, rate)
+        self._figures, self.means, self.order = figures, Means(), self.rng.bit_generator.state
         self.epoch, self.batch = self.epoch + 1, 0
         self._tell("on_epoch_end")
 
     def _tell(self, event: str) -> None:
-        for callback in self._callbacks:
-            getattr(callback, event, _ignore)(self)
-        self._write()
+        for hook in self._hooks[event]:
+            hook(self)
+        if self._requests:
+            self._write()
 
     def _write(self) -> None:
         """Write the checkpoints that were asked for."""
-        whole = self.content() if self._requests else b""
+        whole = checkpoint.content(self) if self._requests else b""
         for path in sorted(self._requests, key=lambda path: not self._requests[path]):
             write_atomically(path, whole)
         self._requests.clear()

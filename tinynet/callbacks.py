@@ -1,4 +1,4 @@
-"""The callbacks that come with tinynet; `Run` says what a callback is and when it is called."""
+"""The callbacks that come with tinynet. Training knows none of them; what a callback is stands in `Run`."""
 
 from __future__ import annotations
 
@@ -66,13 +66,14 @@ class Watch:
             )
 
     def on_epoch_end(self, run: Run) -> None:
-        """Compare the figure of this epoch with the best so far; NaN is better than nothing."""
+        """Compare the figure of this epoch with the best so far; NaN is better than nothing, and all else than NaN."""
         if self.monitor not in run.figures:
             raise ArgumentError(
                 f"{type(self).__name__} watches {self.monitor!r}, but the figures of this run are {list(run.figures)}"
             )
         value, sign = run.figures[self.monitor], 1 if self.mode == "min" else -1
-        better = self.best is None or math.isnan(self.best) or sign * (self.best - value) > self.min_delta
+        better = self.best is None or sign * (self.best - value) > self.min_delta
+        better = better or math.isnan(self.best or 0.0) > math.isnan(value)
         self.best, self.waited = (value, 0) if better else (self.best, self.waited + 1)
 
     def state(self) -> dict[str, Any]:
@@ -139,9 +140,13 @@ class Checkpoint(Watch):
     ) -> None:
         super().__init__(monitor, mode if best_only else "min")
         self.path, self.best_only = Path(path), best_only
-        self.every_batches = every_batches and check_count("Checkpoint: every_batches", every_batches)
-        self.every_seconds = every_seconds and positive("Checkpoint", "every_seconds", every_seconds)
-        if every_batches or every_seconds:
+        self.every_batches = 0 if every_batches is None else check_count("Checkpoint: every_batches", every_batches)
+        self.every_seconds = 0 if every_seconds is None else positive("Checkpoint", "every_seconds", every_seconds)
+        if best_only and (self.every_batches or self.every_seconds):
+            raise ArgumentError(
+                "Checkpoint: the best is known only after an epoch; leave out every_batches and every_seconds"
+            )
+        if self.every_batches or self.every_seconds:
             self.on_batch_end = self._after_batch  # otherwise batches cost nothing
 
     def on_train_begin(self, run: Run) -> None:
