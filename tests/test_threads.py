@@ -264,6 +264,33 @@ def test_a_nested_gate_leaves_the_limit_to_the_outer_one(blas_limit):
     assert blas_threads() == before
 
 
+def test_blas_is_limited_although_another_thread_has_set_its_threads():
+    """Threadpoolctl 3.8 lets only the first thread set them, silently, until that one has done."""
+    script = """
+        import threading
+        import numpy as np
+        import tinynet as tn
+        from threadpoolctl import ThreadpoolController
+        from tinynet.threads import kernel_gate
+
+        with kernel_gate():
+            pass
+        controller = ThreadpoolController().select(user_api="blas")
+        found = []
+
+        def look():
+            with kernel_gate():
+                found.extend(library.num_threads for library in controller.lib_controllers)
+
+        with controller.limit(limits=2):
+            thread = threading.Thread(target=look)
+            thread.start()
+            thread.join()
+        print(set(found))
+    """
+    assert run_script(script, OPENBLAS_NUM_THREADS=2).strip() == "{1}"
+
+
 def test_an_exception_inside_restores_the_limit_and_the_gate(blas_limit):
     before = blas_threads()
     for _ in range(2):

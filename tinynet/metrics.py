@@ -36,7 +36,7 @@ def accuracy(output: Array, labels: Array) -> float:
     0.5
     """
     labels = labels.argmax(axis=1) if labels.ndim == 2 else labels
-    return float(np.mean(output.argmax(axis=1) == labels))
+    return int(np.count_nonzero(output.argmax(axis=1) == labels)) / len(labels)
 
 
 def binary_accuracy(output: Array, labels: Array, threshold: float = 0.5) -> float:
@@ -62,7 +62,7 @@ def binary_accuracy(output: Array, labels: Array, threshold: float = 0.5) -> flo
     >>> binary_accuracy(np.array([0.2, 0.8, 0.9]), np.array([0, 1, 0])) == 2 / 3
     True
     """
-    return float(np.mean((output.reshape(-1) > threshold) == (labels.reshape(-1) != 0)))
+    return int(np.count_nonzero((output.reshape(-1) > threshold) == (labels.reshape(-1) != 0))) / len(labels)
 
 
 def confusion_matrix(output: Array, labels: Array, classes: int | None = None) -> Array:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import Any, Self
 
 import numpy as np
@@ -20,7 +21,7 @@ from tinynet.training import evaluate, fit, predict
 
 # What layers and models keep for themselves, and what no plan depends on.
 _STATE = {"arguments", "given_name", "name", "own_parameters", "initializers", "building", "owner", "output_shape"}
-_STATE |= {"_built", "rng", "_implied_input", "_theta", "_gradient", "_parameters", "plans"}
+_STATE |= {"_built", "rng", "_implied_input", "_theta", "_gradient", "_parameters", "plans", "_watched"}
 
 
 class _Identity:
@@ -34,6 +35,42 @@ class _Identity:
 
     def __hash__(self) -> int:
         return id(self.value)
+
+
+class _Configuration:
+    """The attributes of all layers, as part of a key; the hash is made once."""
+
+    def __init__(self, values: tuple[Hashable, ...]) -> None:
+        self.values, self.hash = values, hash(values)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, _Configuration) and self.values == other.values)
+
+    def __hash__(self) -> int:
+        return self.hash
+
+
+class _Watched:
+    """What the configuration of a model was made from, to tell quickly whether that is still so."""
+
+    def __init__(self, model: Layer) -> None:
+        layers = [layer for _, layer in model.walk()]
+        self.places: list[Iterable[Any]] = [vars(layer).values() for layer in layers]
+        self.places += [value for values in self.places for value in values if isinstance(value, list)]
+        self.held = [*chain.from_iterable(self.places)]  # so that no other object gets the identity of one of these
+        self.identities = [*map(id, self.held)]
+        self.configuration = _Configuration(
+            tuple(
+                value if isinstance(value, bool | int | float | str | None) else _Identity(value)
+                for layer in layers
+                for name, value in vars(layer).items()
+                if name not in _STATE
+            )
+        )
+
+    def unchanged(self) -> bool:
+        """Whether every attribute of every layer is the same object as then."""
+        return [*map(id, chain.from_iterable(self.places))] == self.identities
 
 
 class Model(Layer):
@@ -82,6 +119,7 @@ class Model(Layer):
     _gradient: Array | None
     _parameters: dict[str, Tensor]
     plans: dict[Any, Any]  # the latest plans of predict and evaluate
+    _watched: dict[str, _Watched]  # the last; in a dict, so that to keep it is not itself a change
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Make a model; an input that only its shape implies comes before all other layers."""
@@ -90,6 +128,7 @@ class Model(Layer):
         self._theta = self._gradient = None
         self._parameters = {}
         self.plans = {}
+        self._watched = {}
         return self
 
     def __init__(
@@ -230,12 +269,10 @@ class Model(Layer):
 
     def configuration(self) -> Hashable:
         """Give what a plan depends on besides the parameters: the attributes of every layer, objects by identity."""
-        return tuple(
-            value if isinstance(value, bool | int | float | str | None) else _Identity(value)
-            for _, layer in self.walk()
-            for name, value in vars(layer).items()
-            if name not in _STATE
-        )
+        watched = self._watched.get("last")
+        if watched is None or not watched.unchanged():
+            watched = self._watched["last"] = _Watched(self)
+        return watched.configuration
 
     # --- what a model does
 

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numba
@@ -25,18 +23,60 @@ if "OMP_WAIT_POLICY" not in os.environ:
 _most: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
 
 
-class _Gate:
-    """The state of the gate; one per process."""
+class Gate:
+    """The way into the kernels; see `kernel_gate`. One per process."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.depth = 0
         self.threads = _most
         self.forked = False  # whether this process is the fork of one that had started Numba's threads
-        self.blas: Any = None
+        self.blas: list[Any] | None = None
+        self.releases: list[Any] = []
+        self.held: list[tuple[Any, int]] = []  # libraries that had more threads than one, and how many
+
+    def __enter__(self) -> None:
+        self.lock.acquire()
+        try:
+            if not self.depth:
+                self._open()
+        except BaseException:
+            self.lock.release()
+            raise
+        self.depth += 1
+
+    def _open(self) -> None:
+        if self.forked:
+            raise ThreadingError(
+                "this process was forked from one in which Numba's threads had been started, and they do not survive a "
+                "fork; start processes with multiprocessing.get_context('spawn') or 'forkserver' instead, or fork "
+                "before tinynet computes anything"
+            )
+        if self.blas is None:
+            self.blas = _blas()
+            found = {getattr(type(library), "clear_controlling_thread", None) for library in self.blas}
+            self.releases = [release for release in found if release]
+        numba.set_num_threads(self.threads)  # Numba keeps it per Python thread
+        self.held = [(library, n) for library in self.blas if (n := library.get_num_threads()) not in (None, 1)]
+        self._limit([(library, 1) for library, _ in self.held])
+
+    def __exit__(self, *_: object) -> None:
+        self.depth -= 1
+        if not self.depth:
+            self._limit(self.held)
+        self.lock.release()
+
+    def _limit(self, numbers: list[tuple[Any, int]]) -> None:
+        """Set the threads of BLAS, whichever Python thread did so before: threadpoolctl 3.8 lets only that one."""
+        for release in self.releases:
+            release(force=True)
+        for library, n in numbers:
+            library.set_num_threads(n)
+        for release in self.releases:
+            release(force=True)
 
 
-_gate = _Gate()
+_gate = Gate()
 
 
 def _after_fork() -> None:
@@ -93,39 +133,23 @@ def get_num_threads() -> int:
     return _gate.threads
 
 
-@contextmanager
-def kernel_gate() -> Iterator[None]:
-    """Enter the kernels: one Python thread at a time, BLAS at one thread. May be nested.
+def kernel_gate() -> Gate:
+    """Give the way into the kernels: within ``with``, one Python thread at a time, and BLAS at one thread.
+
+    May be nested.
 
     Raises
     ------
     ThreadingError
-        In a forked child of a process that has run kernels: their threads did not survive the fork.
+        On entry, in a forked child of a process that has run kernels: their threads did not survive the fork.
     """
-    with _gate.lock:
-        if _gate.depth:
-            yield
-            return
-        if _gate.forked:
-            raise ThreadingError(
-                "this process was forked from one in which Numba's threads had been started, and they do not survive a "
-                "fork; start processes with multiprocessing.get_context('spawn') or 'forkserver' instead, or fork "
-                "before tinynet computes anything"
-            )
-        numba.set_num_threads(_gate.threads)  # Numba keeps it per Python thread
-        with _blas().limit(limits=1, user_api="blas"):
-            _gate.depth = 1
-            try:
-                yield
-            finally:
-                _gate.depth = 0
+    return _gate
 
 
-def _blas() -> Any:
-    """Give the control of every BLAS in the process, built once: NumPy's own, and SciPy's, which Numba calls."""
-    if _gate.blas is None:
-        import scipy.linalg.cython_blas  # noqa: F401 - a limit reaches only the libraries that are loaded
-        from threadpoolctl import ThreadpoolController
+def _blas() -> list[Any]:
+    """Give the control of every BLAS in the process: NumPy's own, and SciPy's, which Numba calls."""
+    import scipy.linalg.cython_blas  # noqa: F401 - a limit reaches only the libraries that are loaded
+    from threadpoolctl import ThreadpoolController
 
-        _gate.blas = ThreadpoolController()
-    return _gate.blas
+    # Through the libraries themselves a limit takes a third of the time that it takes through the controller.
+    return list(ThreadpoolController().select(user_api="blas").lib_controllers)

@@ -36,8 +36,9 @@ _THREADS += ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
 def environment(name: str, threads: int) -> dict[str, str]:
-    """Give the environment of a contender's process."""
-    return dict(os.environ) | dict.fromkeys(_THREADS, str(threads)) | ENTRIES[name].environment
+    """Give the environment of a contender's process; compiled modules are kept, as they are for users."""
+    inherited = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    return inherited | dict.fromkeys(_THREADS, str(threads)) | ENTRIES[name].environment
 
 
 def load(name: str) -> type[Contender]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import tinynet as tn
@@ -101,6 +101,8 @@ SHAPES = {
     "pool 3": Shape("float32", 8, 8, 4, 6, (3, 3), (1, 1), (3, 3), (3, 3), (4, 21)),
     "one image": Shape("float64", 8, 8, 5, 3, (3, 3), (2, 1), (2, 3), (2, 3), (1,)),
     "one tap": Shape("float32", 5, 5, 33, 2, (1, 1), (1, 1), (2, 2), (2, 3), (13,)),
+    "tiles 5 x 5": Shape("float32", 9, 8, 16, 18, (3, 3), (1, 1), (3, 3), (3, 3), (1, 16, 25)),
+    "tiles 4 x 5": Shape("float64", 7, 9, 17, 16, (3, 3), (1, 1), (2, 3), (2, 4), (2, 11)),
 }
 
 
@@ -347,6 +349,22 @@ def test_the_shapes_try_both_variants_and_every_kind_of_window():
         some = [d for d in dims if d.direct == direct]
         assert {d.sh > 1 for d in some} == {d.qh > d.ph or d.qw > d.pw for d in some} == {True, False}
         assert {SHAPES[name].dtype for name, d in zip(SHAPES, dims, strict=True) if d.direct == direct} == set(DTYPES)
+    assert {SHAPES[name].dtype for name, d in zip(SHAPES, dims, strict=True) if d.winograd} == set(DTYPES)
+    cuts = [pooled.tiles(n, d) for s, d in zip(SHAPES.values(), dims, strict=True) if d.winograd for n in s.n]
+    assert {chunks > 1 for chunks, _ in cuts} == {True, False}
+
+
+sides = st.integers(1, 4)
+
+
+@given(m=sides, r=sides, rng=generators)
+def test_winograds_transforms_are_exact_on_integers(m, r, rng):
+    """Without rounding, the outputs are multiples of the divisor, and those of a plain sum of products."""
+    assume(2 <= m + r - 1 <= 5)
+    b, g, a, divisor = (np.asarray(part).astype(int) for part in pooled.transforms(m, r))
+    x, w = rng.integers(-99, 99, m + r - 1), rng.integers(-99, 99, r)
+    expected = [x[i : i + r] @ w for i in range(m)]
+    np.testing.assert_array_equal(a @ ((g @ w) * (b @ x)), divisor * np.array(expected))
 
 
 # --- ties and zeros

@@ -58,7 +58,7 @@ def reference_step(name, fused=True, optimizer=None):
 
 # --- a step allocates no arrays
 
-PYTHON_BYTES = 512  # in a call: its frame, a dict of named arguments, headers of views; an array has more
+PYTHON_BYTES = 768  # in a call: its frame, a dict of named arguments, headers of views; an array has more
 
 
 def transient_bytes(function, *arguments):

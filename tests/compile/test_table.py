@@ -12,6 +12,7 @@ from tinynet.autograd import Cost
 from tinynet.compile import inference_plan, training_plan
 from tinynet.compile.table import sgemm_peak
 from tinynet.errors import ArgumentError
+from tinynet.kernels import conv_pool as pooled
 from tinynet.recipes import RECIPES
 from tinynet.threads import kernel_gate
 from tinynet.training.data import find_task
@@ -83,9 +84,17 @@ def test_outputs_of_a_convolution_that_no_window_reads_are_saved(cnn):
     """Windows 3x3 at stride 3 read 9x9 of 11x11; windows 2x2 all of 26x26."""
     _, _, before, after, _, _ = cnn
     first, second = 2 * N * 9 * 32, 2 * N * 288 * 64
-    expected = [(first * 676, 0, 0), (second * 81, second * 40, 0)]
-    assert costs(before, "conv_pool") == costs(after, "conv_pool") == expected
-    assert [row.cost.how for row in named(before, "conv_pool")] == ["direct, specialised", "product, specialised"]
+    for rows in (before, after):
+        one, two = (row.cost for row in named(rows, "conv_pool"))
+        assert (one.flops, one.dead, one.winograd, one.how) == (first * 676, 0, 0, "direct, specialised")
+        assert (two.flops + two.winograd, two.dead, two.how) == (second * 81, second * 40, "Winograd, specialised")
+
+
+def test_winograds_algorithm_multiplies_once_for_each_place_of_a_tile(cnn):
+    """9 tiles of 5x5, of 32 channels and for 64 filters, in place of 81 outputs of 288 taps."""
+    second = named(cnn[2], "conv_pool")[1].cost
+    assert second.flops == 2 * N * 9 * 25 * 32 * 64
+    assert second.winograd == 2 * N * (81 * 288 * 64 - 9 * 25 * 32 * 64)
 
 
 def test_a_sparse_backward_counts_the_winners_that_are_alive(cnn):
@@ -110,7 +119,7 @@ def test_what_is_spent_and_saved_is_what_the_ops_cost_that_a_fused_op_stands_for
     unfused = step_of("cnn", fused=False)[1].rows()
     for rows in (before, after):
         for name in ("", "_weight_grad", "_input_grad"):
-            fused = sorted(sum(row.cost[:3]) for row in named(rows, f"conv_pool{name}"))
+            fused = sorted(sum(row.cost[:4]) for row in named(rows, f"conv_pool{name}"))
             assert fused == sorted(row.cost.flops for row in named(unfused, f"conv2d{name}"))
 
 
@@ -120,7 +129,8 @@ def test_bytes_are_those_of_what_is_read_and_written_and_scratch_is_apart(cnn):
     assert gather.moved == N * (784 + 8) + 4 * N * 784  # of the whole set, the images of the batch; and their indices
     outputs = N * 9 * 64 * (4 + 1)  # values and winners
     assert second.moved == 4 * (N * 13 * 13 * 32 + 288 * 64 + 64) + outputs
-    assert second.scratch == N * 81 * (288 + 64) * 4
+    filters, tiles = 25 * 32 * 64, N * 9 * 25 * (32 + 64 + 1)  # transformed, and their products and sizes
+    assert second.scratch - 4 * (filters + tiles) == 4 * pooled.chunks(N) * (5 * 5 * 32 + 3 * 5 * 64 + 9)
     assert (dense.moved, dense.scratch) == (4 * (N * 576 + 576 * 128 + 128 + N * 128), 0)
     assert [(s.shape, str(s.dtype)) for s in second.outputs] == [((N, 3, 3, 64), "float32"), ((N, 3, 3, 64), "uint8")]
 

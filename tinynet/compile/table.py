@@ -20,7 +20,19 @@ if TYPE_CHECKING:
     from tinynet.compile.plan import Plan, Step
 
 _LEFT = ("op", "fuses", "how", "output")  # columns of text
-_DROPPED = ("scratch kB", "output", "fuses", "moved kB", "dead", "sparse", "GFLOP/s", "MFLOP", "of peak", "how")
+_DROPPED = (
+    "scratch kB",
+    "output",
+    "fuses",
+    "moved kB",
+    "dead",
+    "sparse",
+    "winograd",
+    "GFLOP/s",
+    "MFLOP",
+    "of peak",
+    "how",
+)
 
 
 class Measured(NamedTuple):
@@ -183,9 +195,10 @@ def table(plan: Plan, width: int | None = None) -> str:
     Returns
     -------
     str
-        Lines of plain text, without columns that would be empty. Flops are those that are carried out, "dead" those
-        saved where no window reads an output, "sparse" those saved where a gradient is 0: until a profile counts the
-        winners that relu has cut, as if there were none. The peak is that of matrix products in float32.
+        Lines of plain text, without columns that would be empty. Flops are those of products that are carried out;
+        "dead" those saved where no window reads an output; "winograd" those that Winograd's algorithm does without,
+        whose transforms are not counted; "sparse" those saved where a gradient is 0: until a profile counts the winners
+        that relu has cut, as if there were none. The peak is that of matrix products in float32.
 
     Examples
     --------
@@ -204,7 +217,7 @@ def table(plan: Plan, width: int | None = None) -> str:
     Plan of 2 calls with 3 kB of buffers
     """
     found = rows(plan)
-    flops = Cost(*(sum(getattr(row.cost, name) for row in found) for name in ("flops", "dead", "sparse")))
+    flops = Cost(*(sum(getattr(row.cost, name) for row in found) for name in ("flops", "dead", "sparse", "winograd")))
     measured = plan.measured
     times = (sum(measured.seconds), measured.peak) if measured else ()
     total = Row("total", "", "", (), sum(row.moved for row in found), 0, flops, *times)
@@ -220,8 +233,11 @@ def table(plan: Plan, width: int | None = None) -> str:
     ]
     rule = "-" * (sum(widths.values()) + 2 * len(widths) - 2)
     notes = [str(plan)]
-    if {"dead", "sparse"} & widths.keys():
-        notes.append("dead, sparse: MFLOP saved where no window reads an output, or a gradient is 0")
+    if {"dead", "sparse", "winograd"} & widths.keys():
+        notes.append(
+            "dead, sparse, winograd: MFLOP saved where no window reads an output, a gradient is 0, or by fewer"
+        )
+        notes.append("products of transformed tiles; the transforms are not counted")
     if measured:
         a_thread = measured.peak / measured.threads / 1e9
         notes.append(f"peak: sgemm at {a_thread:.1f} GFLOP/s a thread, times {measured.threads}")
@@ -235,7 +251,7 @@ def _cells(number: str, row: Row, total: Row) -> dict[str, str]:
     cells = {"#": number, "op": row.name, "fuses": row.fuses, "how": cost.how, "output": outputs}
     cells |= {"moved kB": _number(row.moved / 1e3), "scratch kB": _number(row.scratch / 1e3)}
     cells |= {"MFLOP": _number(cost.flops / 1e6, 3), "dead": _number(cost.dead / 1e6)}
-    cells |= {"sparse": _number(cost.sparse / 1e6)}
+    cells |= {"sparse": _number(cost.sparse / 1e6), "winograd": _number(cost.winograd / 1e6)}
     if row.seconds is not None and row.peak is not None and total.seconds is not None:
         rate = cost.flops / max(row.seconds, 1e-9)
         cells |= {"us": _number(row.seconds * 1e6), "share": f"{row.seconds / max(total.seconds, 1e-9):.1%}"}

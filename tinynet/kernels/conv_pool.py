@@ -5,15 +5,23 @@ gradient, and none where relu cut it: the index of the winner (DEAD where cut) t
 a scalar is all that each adds. The shapes are numbers that the kernels close over, so that LLVM unrolls the loops over
 taps and turns those over channels into vector code: about eight times as fast as the same loops with run-time bounds.
 
+There are three forward kernels. With few taps, products are made in registers; else by a matrix product of im2col; or,
+where it pays, by Winograd's algorithm with one tile for each window: a sum with R taps at M neighbouring places takes
+M R multiplications, but M + R - 1 between a transformed filter and transformed inputs (Winograd, "Arithmetic Complexity
+of Computations", 1980; for convolution layers Lavin and Gray, arXiv:1509.09308). In two dimensions 3x3 outputs under
+3x3 taps take 25 in place of 81, for each channel and filter.
+
 Axes: N images, each a row of H W C values; KH x KW taps, F filters; windows of PH x PW convolution outputs at strides
 QH, QW, of which there are OH x OW. Weights are (KH KW C, F).
 """
 
 import functools
+import math
 from typing import Any, NamedTuple
 
 import numba
 import numpy as np
+import numpy.typing as npt
 
 from tinynet.kernels.jit import kernel
 
@@ -22,6 +30,12 @@ _MOST_CHUNKS = 8
 _COLUMN_BYTES = 512 * 1024
 _MOST_IMAGES = 4
 _DIRECT_TAPS = 32  # up to so many values under a filter, the products are made in registers
+_POINTS = (0, 1, -1, 2)  # of Winograd's transforms; more of them cost more digits than they save time
+_WINOGRAD_CHANNELS = 16  # and filters: with fewer, the transforms take longer than the products that they save
+_TILES = 48  # whose transforms lie in the cache at a time
+_LEAST_TILES = 8  # that are worth a chunk
+
+Matrix = npt.NDArray[np.float32]
 
 
 class Dims(NamedTuple):
@@ -51,6 +65,22 @@ class Dims(NamedTuple):
     def direct(self) -> bool:
         """Whether products are made in registers, without a matrix product."""
         return self.taps <= _DIRECT_TAPS
+
+    @property
+    def tile(self) -> tuple[int, int]:
+        """The sides of what one window reads of the input, at stride 1."""
+        return self.ph + self.kh - 1, self.pw + self.kw - 1
+
+    @property
+    def winograd(self) -> bool:
+        """Whether Winograd's algorithm has transforms for these shapes, and saves a third of the products at least."""
+        th, tw = self.tile
+        fits = (self.sh, self.sw) == (1, 1) and max(th, tw) <= len(_POINTS) + 1
+        return (
+            fits
+            and min(self.c, self.f) >= _WINOGRAD_CHANNELS
+            and 3 * th * tw <= 2 * self.ph * self.pw * self.kh * self.kw
+        )
 
 
 def chunks(n: int) -> int:
@@ -144,6 +174,145 @@ def forward_product(d: Dims) -> Any:
                                 index[first + m, i, j, f] = DEAD if dead else winner
 
     return conv_pool_product
+
+
+def tiles(n: int, d: Dims) -> tuple[int, int]:
+    """Give the number of chunks of a batch, and the number of tiles that one takes at a time."""
+    count = n * d.oh * d.ow
+    chunks = max(1, min(_MOST_CHUNKS, count // _LEAST_TILES))
+    return chunks, max(1, min(_TILES, -(-count // chunks)))
+
+
+def transforms(m: int, r: int) -> tuple[Matrix, Matrix, Matrix, int]:
+    """Give the matrices B, G, A and the divisor of m outputs under r taps: y = A ((G w) * (B x)) / divisor.
+
+    They multiply polynomials by their values at a few points, one of them infinity (Toom and Cook), turned round. All
+    are integers, exact in float32, so that sums that are equal as integers come out equal, and a tie is still a tie.
+    """
+    points = _POINTS[: m + r - 2]
+    n = len(points) + 1
+    factors = [math.prod(p - q for q in points if q != p) for p in points]
+    divisor = math.lcm(*factors)
+    b, g, a = (np.zeros(shape, np.float32) for shape in ((n, n), (n, r), (m, n)))
+    for k, point in enumerate(points):
+        b[k, :-1] = np.rint(np.atleast_1d(np.poly([q for q in points if q != point])))[::-1]
+        g[k] = [point**j for j in range(r)]
+        a[:, k] = [point**i * (divisor // factors[k]) for i in range(m)]
+    b[-1] = np.rint(np.poly(points))[::-1]
+    g[-1, -1], a[-1, -1] = 1, divisor
+    return b, g, a, divisor
+
+
+@kernel(reorder=False)
+def one_window(x, weights, bias, corner, row, run, step_h, step_w, ph, pw, kh):
+    """Give the largest output of a window and its place, by sums of products."""
+    best = bias
+    winner = 0
+    for t in range(ph * pw):
+        v = bias
+        for u in range(kh):
+            for k in range(run):
+                v += x[corner + t // pw * step_h + t % pw * step_w + u * row + k] * weights[u * run + k]
+        if t == 0 or v > best or v != v:
+            best = v
+            winner = t
+    return best, winner
+
+
+@functools.cache
+def forward_winograd(d: Dims) -> Any:
+    """Make the forward kernel: transform, multiply matrices, one for each place in a tile, transform back and pool.
+
+    Rounding is that of all inputs of a tile, which may not show where it would matter: where all that is under a
+    filter is 0, as in the empty parts of an image, the sum is 0 and not nearly so; and what is NaN, as infinities in
+    one place of a tile make of all others, is computed anew without transforms.
+    """
+    _, w, c, filters, kh, kw, _, _, ph, pw, qh, qw, oh, ow = d
+    (th, tw), windows, run, row = d.tile, oh * ow, kw * c, w * c
+    bh, gh, ah, high = transforms(ph, kh)
+    bw, gw, aw, wide = transforms(pw, kw)
+
+    @kernel(parallel=True)
+    def conv_pool_winograd(y, index, turned, inputs, products, rows, sums, sizes, under, x, weights, bias):
+        tiles, zero, divisor = x.shape[0] * windows, x.dtype.type(0), x.dtype.type(high * wide)
+        chunks, block = inputs.shape[0], inputs.shape[2]
+        for place in numba.prange(th * tw):
+            a, b = place // tw, place % tw
+            for k in range(c):
+                for f in range(filters):
+                    v = zero
+                    for p in range(kh):
+                        for q in range(kw):
+                            v += gh[a, p] * gw[b, q] * weights[(p * kw + q) * c + k, f]
+                    turned[place, k, f] = v
+        for chunk in numba.prange(chunks):
+            hi = (chunk + 1) * tiles // chunks
+            for first in range(chunk * tiles // chunks, hi, block):
+                count = min(block, hi - first)
+                for s in range(count):
+                    m, i, j = (first + s) // windows, (first + s) % windows // ow, (first + s) % ow
+                    patch = x[m, i * qh * row + j * qw * c :]
+                    for p in range(th):
+                        for q in range(tw):
+                            v = zero
+                            for k in range(c):
+                                v += abs(patch[p * row + q * c + k])
+                            sizes[chunk, s, p * tw + q] = v
+                    for a in range(th):
+                        for q in range(tw):
+                            for k in range(c):
+                                v = zero
+                                for p in range(th):
+                                    v += bh[a, p] * patch[p * row + q * c + k]
+                                rows[chunk, a, q, k] = v
+                    for a in range(th):
+                        for b in range(tw):
+                            for k in range(c):
+                                v = zero
+                                for q in range(tw):
+                                    v += bw[b, q] * rows[chunk, a, q, k]
+                                inputs[chunk, a * tw + b, s, k] = v
+                for place in range(th * tw):
+                    np.dot(inputs[chunk, place, :count], turned[place], products[chunk, place, :count])
+                for s in range(count):
+                    m, i, j = (first + s) // windows, (first + s) % windows // ow, (first + s) % ow
+                    for p in range(ph):
+                        for b in range(tw):
+                            for f in range(filters):
+                                v = zero
+                                for a in range(th):
+                                    v += ah[p, a] * products[chunk, a * tw + b, s, f]
+                                sums[chunk, p, b, f] = v
+                    for t in range(ph * pw):
+                        v = zero
+                        for p in range(kh):
+                            for q in range(kw):
+                                v += sizes[chunk, s, (t // pw + p) * tw + t % pw + q]
+                        under[chunk, t] = v
+                    for f in range(filters):
+                        best = zero
+                        winner = 0
+                        for t in range(ph * pw):
+                            v = zero
+                            for b in range(tw):
+                                v += aw[t % pw, b] * sums[chunk, t // pw, b, f]
+                            v = (zero if under[chunk, t] == 0 else v / divisor) + bias[f]
+                            wins = t == 0 or v > best or v != v
+                            best = v if wins else best
+                            winner = t if wins else winner
+                        dead = best <= 0
+                        y[m, i, j, f] = zero if dead else best
+                        index[m, i, j, f] = DEAD if dead else winner
+                    corner = i * qh * row + j * qw * c
+                    for f in range(filters):
+                        if y[m, i, j, f] != y[m, i, j, f]:
+                            taps = weights[:, f]
+                            best, winner = one_window(x[m], taps, bias[f], corner, row, run, row, c, ph, pw, kh)
+                            dead = best <= 0
+                            y[m, i, j, f] = zero if dead else best
+                            index[m, i, j, f] = DEAD if dead else winner
+
+    return conv_pool_winograd
 
 
 @functools.cache

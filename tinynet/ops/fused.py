@@ -53,24 +53,34 @@ def _conv_pool_infer(x: Value, w: Value, bias: Value, p: Geometry, q: Geometry) 
 
 
 def _conv_pool_scratch(x: Value, w: Value, bias: Value, p: Geometry, q: Geometry) -> tuple[Spec, ...]:
-    d = _dims(x.shape, w.shape[3], p, q)
-    if d.direct:
-        return ()
-    chunks = pooled.chunks(x.shape[0])
-    rows = pooled.group(x.shape[0], d, x.dtype.itemsize) * d.oh * d.ow * d.ph * d.pw
-    return Spec((chunks, rows, d.taps), x.dtype), Spec((chunks, rows, d.f), x.dtype)
+    n, d = x.shape[0], _dims(x.shape, w.shape[3], p, q)
+    shapes: tuple[tuple[int, ...], ...] = ()
+    if d.winograd:
+        (th, tw), (chunks, tiles) = d.tile, pooled.tiles(n, d)
+        shapes = (th * tw, d.c, d.f), (chunks, th * tw, tiles, d.c), (chunks, th * tw, tiles, d.f)
+        shapes += (chunks, th, tw, d.c), (chunks, d.ph, tw, d.f), (chunks, tiles, th * tw), (chunks, d.ph * d.pw)
+    elif not d.direct:
+        chunks = pooled.chunks(n)
+        rows = pooled.group(n, d, x.dtype.itemsize) * d.oh * d.ow * d.ph * d.pw
+        shapes = (chunks, rows, d.taps), (chunks, rows, d.f)
+    return tuple(Spec(shape, x.dtype) for shape in shapes)
 
 
 def _conv_pool_bind(y: Array, index: Array, *rest: Array, p: Geometry, q: Geometry) -> tuple[Any, ...]:
     *scratch, x, w, bias = rest
     d = _dims(x.shape, w.shape[3], p, q)
-    make = pooled.forward_direct if d.direct else pooled.forward_product
-    return for_chunks(make(d), len(x)), y, index, *scratch, x.reshape(x.shape[0], -1), w.reshape(-1, d.f), bias
+    make = pooled.forward_winograd if d.winograd else pooled.forward_direct if d.direct else pooled.forward_product
+    chunks = pooled.tiles(len(x), d)[0] if d.winograd else pooled.chunks(len(x))
+    return for_chunks(make(d), chunks), y, index, *scratch, x.reshape(x.shape[0], -1), w.reshape(-1, d.f), bias
 
 
 def _forward_cost(x: Value, w: Value, bias: Value, p: Geometry, q: Geometry) -> Cost:
-    d = _dims(x.shape, w.shape[3], p, q)
-    return _conv_pool_cost(x.shape[0], d, p, "direct" if d.direct else "product")
+    n, d = x.shape[0], _dims(x.shape, w.shape[3], p, q)
+    if not d.winograd:
+        return _conv_pool_cost(n, d, p, "direct" if d.direct else "product")
+    (th, tw), cost = d.tile, _conv_pool_cost(n, d, p, "Winograd")
+    needed = 2 * n * d.oh * d.ow * th * tw * d.c * d.f
+    return cost._replace(flops=needed, winograd=cost.flops - needed)
 
 
 conv_pool: Op = Op(
