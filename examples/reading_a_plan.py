@@ -26,9 +26,9 @@ plan, _ = training_plan(model, tn.ops.cross_entropy, optimizer, state, x_train, 
 
 # %%
 # Before it is timed, the table has what follows from shapes. One line is one call. *fuses*: the ops it stands for.
-# *how*: ``direct`` makes products in registers, ``product`` by a matrix product, ``sparse`` from the winners of the
-# pooling alone. *MFLOP* is what is computed. *dead* is what no window reads and so is never computed. *sparse* is
-# what is left out because the gradient there is 0.
+# *how*: ``direct`` makes products in registers, ``Winograd`` needs fewer of them, ``sparse`` takes the winners of the
+# pooling alone. *MFLOP* is what is computed. *dead* is what no window reads and so is never computed, *sparse* what is
+# left out because the gradient there is 0, *winograd* what that algorithm saves.
 
 print(plan.table())
 
