@@ -15,9 +15,10 @@ import tinynet as tn
 
 # %%
 # A declaration says three things. ``infer``: which shape and dtype comes out; here those that go in. ``compute``: the
-# values, written into an array that is there already. ``vjp``: the gradient rule. It takes the cotangent ``g``, which
-# is the derivative of the loss by the output, and gives the derivative of the loss by the input: ``g`` times the
-# derivative of the op. It is written in ops, so it can be differentiated again.
+# values. They are written into ``out``, an array that is there already; what is returned is not looked at. ``vjp``:
+# the gradient rule. It takes the cotangent ``g``, which is the derivative of the loss by the output, and gives the
+# derivative of the loss by the input: ``g`` times the derivative of the op. It is written in ops, so it can be
+# differentiated again.
 
 
 def softplus_compute(out, x):
@@ -74,3 +75,18 @@ layers = [tn.Input((28, 28, 1), scale=1 / 255), tn.Flatten(), tn.Dense(32, activ
 model = tn.Sequential([*layers, tn.Dense(10, activation="softmax")], seed=0)
 history = model.fit(x_train, y_train, epochs=5, optimizer=tn.SGD(0.05), validation_data=test, seed=0)
 accuracy = model.evaluate(*test)["accuracy"]
+
+# %%
+# A file of this model names the op, and ``tn.load(path, custom_layers={"softplus": softplus})`` takes it from you.
+#
+# An op of several inputs has a rule for each. What is not an array is an attribute: it is passed by keyword, and all
+# functions get it. Here the width of the round bottom of an absolute value.
+
+smooth_abs = tn.Op(
+    "smooth_abs",
+    infer=lambda x, width: x,
+    compute=lambda out, x, width: np.sqrt(x * x + width * width, out=out),
+    vjp=(lambda g, out, x, width: g * x / out,),
+    formula="sqrt(x^2 + width^2)",
+)
+print(tn.check_gradients(lambda x: smooth_abs(x, width=0.5), np.linspace(-2, 2, 9)))
