@@ -16,7 +16,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tinynet.cli.arguments import MODELS
 from tinynet.errors import ArgumentError, CheckpointError, FileFormatError, WriteError
 
 if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
@@ -261,9 +260,11 @@ def parameters_digest(model: Model) -> str:
 
 def _check_model(record: Any, directory: Path) -> None:
     """Refuse the run of a model that is no classifier of digits."""
+    from tinynet.recipes import RECIPES
+
     model = record.get("model") if isinstance(record, dict) else None
-    if isinstance(model, str) and model not in MODELS:
-        raise ArgumentError(f"{directory} holds a run of {model}; this command takes runs of {', '.join(MODELS)}")
+    if isinstance(model, str) and model not in RECIPES:
+        raise ArgumentError(f"{directory} holds a run of {model}; this command takes runs of {', '.join(RECIPES)}")
 
 
 def read_record(directory: Path) -> dict[str, Any]:

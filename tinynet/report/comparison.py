@@ -111,7 +111,7 @@ def comparison_table(records: Mapping[str, Mapping[str, Any]]) -> str:
                 name,
                 f"{record['parameters']['count']:,}",
                 str(record["best_epoch"]),
-                *(f"{value:.4f}" for value in measures),
+                *("-" if value is None else f"{value:.4f}" for value in measures),
                 difference,
                 f"{record['seconds']['total']:.1f}",
             )
