@@ -347,7 +347,10 @@ def test_a_full_disk_leaves_the_run_that_was_there(place, data, capsys, monkeypa
         ([], "the following arguments are required: command"),
         (["fly"], r"argument command: invalid choice: 'fly' \(choose from '?train'?.*\)"),
         (["train"], "the following arguments are required: model"),
-        (["train", "rnn"], r"argument model: invalid choice: 'rnn' \(choose from '?softmax'?, '?dense'?, '?cnn'?\)"),
+        (
+            ["train", "rnn"],
+            r"argument model: invalid choice: 'rnn' \(choose from '?softmax'?, '?dense'?, .*\)",
+        ),
         (["train", "cnn", "--epochs", "0"], "argument --epochs: must be a whole number of 1 or more, but got '0'"),
         (["train", "cnn", "--epochs", "-3"], "argument --epochs: must be a whole number of 1 or more, but got '-3'"),
         (["train", "cnn", "--epochs", "ten"], "argument --epochs: must be a whole number of 1 or more, but got 'ten'"),
@@ -482,3 +485,69 @@ def test_a_reader_that_goes_away_is_no_traceback(data):
     assert process.stderr.read() == ""
     assert process.wait(timeout=60) == 1
     process.stderr.close()
+
+
+# --- is it a 5?
+
+
+def logistic(*arguments, data):
+    return main(["train", "logistic", "--epochs", "3", "--data", data, "--out", "run", *arguments])
+
+
+def test_a_logistic_run_is_resumed(place, data, capsys):
+    assert logistic("--epochs", "2", data=data) == 0
+    assert logistic("--resume", data=data) == 0
+    assert "Going on with the run in run" in capsys.readouterr().out
+    resumed = metrics(place / "run")
+    assert logistic("--force", data=data) == 0
+    assert metrics(place / "run")["history"] == resumed["history"]
+    assert len(resumed["history"]["loss"]) == 3
+
+
+def test_a_logistic_run_leaves_its_history_by_step_and_four_curves(place, data, capsys):
+    assert logistic(data=data) == 0
+    assert {p.name for p in (place / "run").iterdir()} == {
+        "metrics.json", "last.safetensors", "training_loss.pdf", "test_loss.pdf", "test_error.pdf", "step_size.pdf",
+    }  # fmt: skip
+    found = metrics(place / "run")
+    assert {"loss", "val_loss", "val_error", "step_size", "trials"} <= set(found["history"])
+    assert {len(values) for values in found["history"].values()} == {3}
+    assert found["hyper_parameters"]["line_search"] == {"alpha": 0.01, "beta": 0.5, "initial_step": 1.0}
+    model = tn.load(place / "run" / "last.safetensors")
+    (x, y), (x_test, y_test) = tn.datasets.mnist(data)
+    measured = model.evaluate(x_test, y_test == 5, loss="binary_cross_entropy")
+    assert abs(found["test"]["loss"] - measured["loss"]) < 1e-12
+    assert abs(found["test"]["error"] - (1 - measured["accuracy"])) < 1e-12
+    assert abs(found["history"]["loss"][-1] - model.evaluate(x, y == 5, loss="binary_cross_entropy")["loss"]) < 1e-12
+    out = capsys.readouterr().out
+    assert f"Final training loss {found['history']['loss'][-1]:.12f}" in out
+    assert re.search(r"3 steps in \d+\.\d\d s", out)
+    assert f"test error {found['test']['error']:.4f}" in out
+    for name in ("training_loss", "test_loss", "test_error", "step_size"):
+        assert (place / "run" / f"{name}.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_an_intercept_and_a_penalty_are_options(place, data):
+    assert logistic("--intercept", "--l2", "0.5", data=data) == 0
+    found = metrics(place / "run")
+    assert found["parameters"]["count"] == 785
+    assert (found["hyper_parameters"]["l2"], found["hyper_parameters"]["intercept"]) == (0.5, True)
+
+
+@pytest.mark.parametrize(
+    ("model", "options", "says"),
+    [
+        ("logistic", ["--lr", "0.1"], "--lr"),
+        ("logistic", ["--batch-size", "8"], "--batch-size"),
+        ("softmax", ["--intercept"], "--intercept"),
+        ("softmax", ["--l2", "0"], "--l2"),
+    ],
+)
+def test_options_that_do_not_go_with_the_model_are_refused(model, options, says, place, data, capsys):
+    assert main(["train", model, "--data", data, *options]) == 1
+    assert says in failure(capsys)
+    assert not list(place.iterdir())
+
+
+def test_a_penalty_below_0_is_no_number_for_it(data):
+    assert logistic("--l2", "-1", data=data) == 2

@@ -5,6 +5,7 @@ import runpy
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -74,6 +75,31 @@ def test_training_loop_learns_and_cuts_what_is_too_long():
     assert found["accuracy"] > 0.88
     assert max(found["lengths"]) > 1
     assert found["losses"][-1] < found["losses"][0]
+
+
+def test_line_search_goes_down_and_newton_arrives(capsys):
+    found = run("logistic_line_search")
+    assert (np.diff(found["history"]["loss"]) < 0).all()
+    assert found["history"]["loss"][-1] < 0.52
+    assert min(found["history"]["margin"]) >= 0
+    assert found["gradient_norm"] < 1e-10
+
+
+def test_checked_gradients_show_every_verdict():
+    found = run("gradient_check")
+    verdicts = [{row.verdict for row in found[name].rows} for name in ("right", "wrong", "cut", "kink", "hidden")]
+    assert verdicts == [{"ok"}, {"wrong"}, {"ok", "wrong"}, {"kink"}, {"round-off"}]
+
+
+def test_convexity_and_rates_agree_with_theory():
+    found = run("convexity_and_rates")
+    assert found["difference"] < 1e-12
+    assert -1e-12 <= found["eigenvalues"][0] < 1e-6 * found["eigenvalues"][-1]
+    assert (found["gaps"] <= found["bounds"]).all()
+    assert min(r.step_size for r in found["records"]) >= found["t_min"]
+    assert min(r.margin for r in found["records"] + found["ridge_records"] if not r.stopped) >= 0
+    assert 0 < found["fitted"] <= found["promised"] < 1
+    assert (found["falls"][1:] <= found["promised"] * found["falls"][:-1] + 1e-12).all()
 
 
 def test_a_run_that_was_stopped_is_resumed_to_the_same_bits():

@@ -90,6 +90,51 @@ def test_the_gradient_of_each_op_broken_by_a_thousandth_is_caught(op, i, data):
     assert [row.name for row in report.wrong] == [str(i)], f"\n{report}"
 
 
+def lost(factor):
+    """An identity for gradients on their way, whose own gradient is wrong by a factor."""
+    return Op("lost", infer=lambda g: g, compute=lambda y, g: np.copyto(y, g), vjp=(lambda h, y, g: factor * h,))
+
+
+def broken_twice(op, i):
+    """The op with its gradient for input i right, but the gradient of that one wrong by 0.1 %."""
+    right = op.rule(i)
+
+    def rule(*args, **attrs):
+        return lost(1.001)(right(*args, **attrs))
+
+    if isinstance(op.vjp, tuple):
+        return replace(op, vjp=tuple(rule if k == i else r for k, r in enumerate(op.vjp)))
+    return replace(op, vjp=lambda k, *args, **attrs: (rule if k == i else op.rule(k))(*args, **attrs))
+
+
+TWICE = [
+    (op, i)
+    for op, i in BREAKABLE
+    if not ROWS[op.name].fused and (op.name, i) not in (("sign", 0), ("relu_gradient", 1))  # where it is 0
+]
+
+
+@pytest.mark.parametrize(("op", "i"), TWICE, ids=[f"{op.name}-{i}" for op, i in TWICE])
+@settings(max_examples=2)
+@given(data=st.data())
+def test_the_second_derivative_of_each_op_broken_by_a_thousandth_is_caught(op, i, data):
+    case = data.draw(ROWS[op.name].cases)
+    result = ROWS[op.name].call(*(Tensor(x, x.dtype.kind == "f") for x in case.inputs), **case.attrs)
+    node = last_use(op, result)
+    assume(node is not None and i < len(node.inputs))
+    attrs = {**node.attrs, "dtype": np.dtype(float)} if op.name == "cast" else node.attrs
+    report = check_gradients(
+        lambda *inputs: first(apply(broken_twice(op, i), inputs, attrs)),
+        *(x.data for x in node.inputs),
+        names=[str(k) for k in range(len(node.inputs))],
+        directions=2,
+        order=2,
+    )
+    assert all(row.verdict == "ok" for row in report.rows if row.order == 1), f"\n{report}"
+    assume(next(row for row in report.rows if row.name == str(i)).gradient > 0)
+    assert "(cotangent)" in [row.name for row in report.wrong], f"\n{report}"
+
+
 def bowl(x):
     return o.exp(x @ x) + o.tanh(x).sum()
 
@@ -124,6 +169,14 @@ def test_a_gradient_that_is_not_finite_is_wrong(bad):
     assert verdicts(check_gradients(lambda x: scaled(bad)(x), np.ones(3))) == ["wrong"]
 
 
+def test_a_change_in_the_last_bit_of_a_saturated_net_is_no_kink():
+    rng = np.random.default_rng(116098)
+    x, labels = rng.normal(size=(2, 3)), rng.integers(0, 4, 2)
+    point = (3 * rng.normal(size=shape) for shape in ((3, 33), (33,), (33, 4)))
+    report = check_gradients(lambda v, b, w: o.cross_entropy(o.softmax(o.relu(x @ v + b) @ w), labels), *point)
+    assert verdicts(report) == ["ok"] * 3, f"\n{report}"
+
+
 def test_the_gradient_of_a_saturated_net_that_is_wrong_in_one_layer_is_wrong_there_only():
     rng = np.random.default_rng(0)
     x, v, w = rng.normal(size=(8, 4)), rng.normal(size=(4, 5)), rng.normal(size=(5, 3))
@@ -134,6 +187,25 @@ def test_the_gradient_of_a_saturated_net_that_is_wrong_in_one_layer_is_wrong_the
 def test_a_wrong_gradient_is_found_behind_a_kink_that_is_near():
     report = check_gradients(lambda x: o.relu(scaled(1.001)(x)), np.array([1e-6, -1e-6]))
     assert verdicts(report) == ["wrong"], f"\n{report}"
+
+
+@given(generators, st.integers(1, 5), st.sampled_from([-1e-3, 1e-3, 0.1, -1.0]))
+def test_a_second_derivative_scaled_by_little_or_much_is_wrong_and_the_first_is_not(rng, n, error):
+    square = Op("square", infer=lambda x: x, compute=lambda y, x: np.multiply(x, x, out=y),
+                vjp=(lambda g, y, x: 2 * g * scaled(1 + error)(x),))  # fmt: skip
+    report = check_gradients(square, rng.uniform(0.5, 1.0, n), names=["x"], order=2)
+    assert [(row.name, row.order, row.verdict) for row in report.rows] == [
+        ("x", 1, "ok"),
+        ("x", 2, "wrong"),
+        ("(cotangent)", 2, "ok"),
+    ], f"\n{report}"
+
+
+def test_a_first_derivative_that_is_wrong_is_told_in_either_order():
+    report = check_gradients(lambda x: bowl(scaled(1.001)(x)), np.ones(3) / 3, order=2)
+    assert ("x", 1) in [(row.name, row.order) for row in report.wrong]
+    with pytest.raises(GradientError, match="with respect to x, x \\(second order\\)"):
+        report.raise_if_wrong()
 
 
 # --- what is right is left alone
@@ -173,6 +245,29 @@ def test_a_network_of_relus_whose_kinks_are_near_is_right(rng, n, hidden, size):
     report = check_gradients(
         loss, size * rng.normal(size=(3, hidden)), size * rng.normal(size=hidden), size * rng.normal(size=(hidden, 4))
     )
+    assert report.ok, f"\n{report}"
+    assert not report.kinks, f"\n{report}"
+
+
+@pytest.mark.parametrize("f", SMOOTH.values(), ids=list(SMOOTH))
+@settings(max_examples=5)
+@given(rng=generators, n=st.integers(1, 4))
+def test_a_smooth_function_is_neither_wrong_nor_has_a_kink_in_second_order(f, rng, n):
+    report = check_gradients(f, rng.normal(size=n), order=2)
+    assert report.ok, f"\n{report}"
+    assert not report.kinks, f"\n{report}"
+
+
+@given(generators, st.integers(1, 3), st.integers(1, 10), st.sampled_from([0.1, 1.0]))
+@settings(max_examples=10)
+def test_a_network_is_right_in_second_order(rng, n, hidden, size):
+    x, labels = rng.normal(size=(n, 3)), rng.integers(0, 4, n)
+
+    def loss(v, b, w):
+        return o.cross_entropy(o.softmax(o.relu(x @ v + b) @ w), labels)
+
+    shapes = (3, hidden), (hidden,), (hidden, 4)
+    report = check_gradients(loss, *(size * rng.normal(size=shape) for shape in shapes), order=2)
     assert report.ok, f"\n{report}"
     assert not report.kinks, f"\n{report}"
 
@@ -240,6 +335,23 @@ def test_the_edge_of_where_a_function_is_defined_is_a_kink():
 def test_a_kink_in_some_directions_leaves_the_others_compared():
     (row,) = check_gradients(o.relu, np.array([1.0, 0.0, -2.0])).rows
     assert (row.verdict, row.compared, row.directions) == ("kink", 2, 6)
+
+
+@given(generators, st.integers(0, 3), st.integers(1, 2))
+def test_a_kink_is_one_in_second_order_too(rng, others, zeros):
+    x = rng.permutation(np.concatenate([rng.normal(size=others), np.zeros(zeros)]))
+    report = check_gradients(o.relu, x, names=["x"], order=2)
+    assert [(row.name, row.verdict) for row in report.rows[:2]] == [("x", "kink"), ("x", "kink")]
+    assert report.ok
+
+
+@given(generators, st.integers(0, 3))
+def test_a_kink_of_the_gradient_alone_is_one_in_second_order_alone(rng, others):
+    x = rng.permutation(np.concatenate([rng.uniform(0.5, 1, others), np.zeros(1)]))
+    report = check_gradients(lambda x: o.relu(x) * x, x, order=2)
+    one, two, _ = report.rows
+    assert (two.verdict, report.ok) == ("kink", True)
+    assert one.verdict == ("ok" if others else one.verdict) != "kink"
 
 
 # --- round-off
@@ -329,6 +441,7 @@ def test_names_are_those_of_the_function_unless_given():
         ((o.multiply, 1.0, 2.0), {"names": ["a", "a"]}, "distinct"),
         ((o.exp, np.ones(2)), {"directions": 0}, "directions"),
         ((o.exp, np.ones(2)), {"rtol": 0}, "rtol"),
+        ((o.exp, np.ones(2)), {"order": 3}, "order"),
         ((o.exp, np.ones(2)), {"loss": "cross_entropy"}, "model"),
         ((lambda x: x.data, np.ones(2)), {}, "ndarray"),
         ((lambda x: x > 0, np.ones(2)), {}, "bool"),
@@ -374,6 +487,21 @@ def test_the_table_tells_what_was_found():
     assert lines[4].split()[-5:-3] == ["3.3e-01", "1"]
     assert len({line.index("(1,)") for line in lines[2:5]}) == 1
     assert repr(report) == str(report)
+
+
+def test_the_table_of_second_order_tells_the_order_and_the_cotangents():
+    report = check_gradients(lambda x: (o.exp(x), o.tanh(x)), [1.0], order=2)
+    lines = str(report).splitlines()
+    assert lines[1].split()[:2] == ["order", "input"]
+    assert [line.split()[0] for line in lines[2:6]] == ["1", "2", "2", "2"]
+    assert [row.name for row in report.rows] == ["x", "x", "(cotangent 0)", "(cotangent 1)"]
+    assert report.strict
+
+
+def test_an_op_of_first_derivatives_only_says_so():
+    x, labels = np.ones((2, 3)), np.array([0, 1])
+    with pytest.raises(GradientError, match="softmax_cross_entropy"):
+        check_gradients(lambda x: OPS["softmax_cross_entropy"](x, labels)[0], x, order=2)
 
 
 def test_a_wrong_gradient_can_be_raised():

@@ -4,9 +4,19 @@ import dataclasses
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from tinynet.cli.arguments import MODELS
-from tinynet.recipes import RECIPES, dense_variant
+from tinynet.errors import ArgumentError
+from tinynet.recipes import (
+    LOGISTIC_STEPS,
+    RECIPES,
+    dense_variant,
+    logistic_model,
+    logistic_optimizer,
+    standardisation,
+)
 
 SHAPES = {
     "softmax": [("Input", (28, 28, 1)), ("Flatten", (784,)), ("Output", (10,))],
@@ -129,3 +139,36 @@ def test_the_variant_of_the_documents_is_the_dense_network():
     variant = dense_variant([128, 64], "relu")
     np.testing.assert_array_equal(variant.model(3).theta, recipe.model(3).theta)
     assert dataclasses.replace(variant, title=recipe.title, layers=recipe.layers) == recipe
+
+
+# --- "is it a 5?"
+
+
+@given(st.integers(0, 2**32 - 1).map(np.random.default_rng), st.integers(1, 3000))
+@settings(max_examples=5)
+def test_standardised_pixels_have_mean_0_and_deviation_1_or_0(rng, n):
+    images = rng.integers(0, 256, (n, 2, 3), np.uint8)
+    images[:, 0, 0] = 7
+    shift, scale = standardisation(images)
+    x = (images - shift) * scale
+    np.testing.assert_allclose(x.mean(axis=0), 0, atol=1e-11)
+    np.testing.assert_allclose(x.std(axis=0), np.where(images.std(axis=0) < 1e-9, 0, 1), atol=1e-9)
+    assert scale[0, 0] == 1
+
+
+def test_no_images_have_no_mean():
+    with pytest.raises(ArgumentError, match="at least one"):
+        standardisation(np.zeros((0, 2, 2), np.uint8))
+
+
+def test_the_logistic_model_starts_at_zero_in_float64():
+    model = logistic_model(np.ones((2, 28, 28), np.uint8))
+    assert (model.theta.size, model.dtype) == (784, np.float64)
+    assert not model.theta.any()
+    assert list(logistic_model(np.ones((2, 28, 28), np.uint8), True).parameters) == ["Output.weight", "Output.bias"]
+
+
+def test_the_line_search_is_the_documents():
+    optimizer = logistic_optimizer()
+    assert vars(optimizer.line_search) == {"alpha": 0.01, "beta": 0.5, "initial_step": 1.0}
+    assert (optimizer.weight_decay, logistic_optimizer(0.5).weight_decay, LOGISTIC_STEPS) == (0, 0.5, 200)

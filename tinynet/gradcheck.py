@@ -1,5 +1,8 @@
 """Gradients checked against difference quotients, with an error estimate on each, so that a verdict is not a guess.
 
+Second derivatives are checked likewise: they are the gradients of the gradient, as a function of the point and of the
+cotangent that it is weighted with.
+
 Along a direction d the slope <gradient, d> is claimed. The quotients (f(x + h d) - f(x)) / h from the right, from the
 left and across are extrapolated to h = 0 over windows of three steps h, h/4, h/16, at ever smaller steps. Each limit
 has an error: that of the extrapolation (seen in its last two columns) and the rounding of f, divided by h. Where left
@@ -12,7 +15,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -48,6 +51,8 @@ class Comparison:
         "wrong" or "kink" if any direction was, else "ok" if any was, else "round-off".
     compared, directions : int
         In how many directions, of how many, the gradient was found ok or wrong.
+    order : {1, 2}
+        Whether the gradient was checked, or its own gradient.
     """
 
     name: str
@@ -59,6 +64,7 @@ class Comparison:
     verdict: str
     compared: int
     directions: int
+    order: int = 1
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ class GradientReport:
     Attributes
     ----------
     rows : tuple of Comparison
-        In the order of the inputs or parameters.
+        In the order of the inputs or parameters; those of second order after those of first.
     rtol : float
         The relative error up to which a gradient is taken as right.
     """
@@ -104,21 +110,23 @@ class GradientReport:
     def raise_if_wrong(self) -> None:
         """Raise a GradientError with the table if a gradient is wrong."""
         if self.wrong:
-            names = ", ".join(row.name for row in self.wrong)
+            names = ", ".join(f"{row.name}{' (second order)' * (row.order - 1)}" for row in self.wrong)
             raise GradientError(f"the gradient is wrong with respect to {names}\n{self}")
 
     def __str__(self) -> str:
         layered = any("." in row.name for row in self.rows)
-        heads = ["layer", "parameter"] if layered else ["input"]
+        both = len({row.order for row in self.rows}) > 1
+        heads = [*(["order"] if both else []), *(["layer", "parameter"] if layered else ["input"])]
         table = [[*heads, "shape", "|gradient|", "analytic", "numeric", "rel. error", "compared", "verdict"]]
-        last = None
+        last: tuple[str, int] | None = None
         for row in self.rows:
             layer, _, parameter = row.name.rpartition(".")
-            name = ["" if layer == last else layer, parameter] if layered else [row.name]
+            name = ["" if (layer, row.order) == last else layer, parameter] if layered else [row.name]
+            name = [str(row.order), *name] if both else name
             numbers = [f"{x:.5g}" for x in (row.gradient, row.analytic, row.numeric)]
             counts = f"{row.compared} of {row.directions}"
             table.append([*name, str(row.shape), *numbers, f"{row.error:.1e}", counts, row.verdict])
-            last = layer
+            last = layer, row.order
         widths = [max(len(line[i]) for line in table) for i in range(len(table[0]))]
         left = {*range(len(heads) + 1), len(widths) - 1}
         lines = [
@@ -132,6 +140,7 @@ class GradientReport:
                 *(line.rstrip() for line in lines),
                 f"compared: directions; each row shows its worst one; right up to a relative error of {self.rtol:g}",
                 *(f"{verdict}: {text}" for verdict, text in _LEGEND.items() if verdict in found),
+                *(["order 2: the gradient of the gradient, in the inputs and in the cotangent"] if both else []),
             ]
         )
 
@@ -147,6 +156,7 @@ def check_gradients(
     seed: int = 0,
     directions: int = 3,
     rtol: float = 1e-4,
+    order: int = 1,
 ) -> GradientReport:
     """Compare the gradients of a function or a model with difference quotients, in float64.
 
@@ -173,6 +183,9 @@ def check_gradients(
         How many dense directions, and how many single elements, to try for each input.
     rtol : float
         The relative error up to which a gradient is right. A larger one is reported, if rounding lets it be seen.
+    order : {1, 2}
+        2 to check the second derivatives, too: the gradient of the gradient, with respect to the inputs or parameters
+        and to the cotangent.
 
     Returns
     -------
@@ -184,7 +197,9 @@ def check_gradients(
     ArgumentError
         If there is nothing to check, ``f`` is random, or it gives no floating Tensor.
     DataError
-        If ``f`` gives NaN or infinity at the point itself.
+        If ``f``, or its gradient where second derivatives are checked, is NaN or infinite at the point itself.
+    GradientError
+        If second derivatives are asked for and an op has none.
 
     Notes
     -----
@@ -202,6 +217,8 @@ def check_gradients(
     >>> report = check_gradients(lambda x: tn.ops.relu(x).sum(), np.array([-1.0, 0.0, 2.0]))
     >>> report.ok, report.strict, [row.name for row in report.kinks]
     (True, False, ['x'])
+    >>> check_gradients(tn.ops.tanh, np.array([0.5, 1.0]), order=2).strict
+    True
     >>> cube = tn.Op("cube", infer=lambda x: x, compute=lambda y, x: np.power(x, 3, out=y),
     ...              vjp=(lambda g, y, x: 2 * g * x**2,))
     >>> print(check_gradients(cube, np.array([1.0, 2.0]), names=["x"]))
@@ -213,6 +230,8 @@ def check_gradients(
     """
     if directions < 1 or not 0 < rtol < 1:
         raise ArgumentError(f"directions must be 1 or more and rtol between 0 and 1, but got {directions} and {rtol}")
+    if order not in (1, 2):
+        raise ArgumentError(f"order must be 1 or 2, but got {order!r}")
     if isinstance(getattr(f, "parameters", None), Mapping):
         leaves, forward = _of_model(f, inputs, y, loss)
     else:
@@ -224,8 +243,11 @@ def check_gradients(
         raise ArgumentError("there is nothing to check: no input is floating, or no parameter is there")
     with np.errstate(all="ignore"):
         point = _Point(leaves, forward, rng)
-        rows = tuple(point.check(name, rng, directions, rtol) for name in leaves)
-    return GradientReport(rows, rtol)
+        rows = [point.check(name, rng, directions, rtol) for name in leaves]
+        if order == 2:
+            second = _Point(*point.differentiated(), rng)
+            rows += [replace(second.check(name, rng, directions, rtol), order=2) for name in second.leaves]
+    return GradientReport(tuple(rows), rtol)
 
 
 Leaves = dict[str, Tensor]
@@ -288,6 +310,7 @@ class _Point:
         weights = np.split(self.cotangent, np.cumsum(sizes)[:-1])
         pairs = [(t, Tensor(w.reshape(t.shape))) for t, w in zip(outputs, weights, strict=True) if t.requires_grad]
         gradients = grad([t for t, _ in pairs], list(leaves.values()), [w for _, w in pairs])
+        self.weights = [w for _, w in pairs]
         self.gradients = {name: np.array(g.data, np.float64) for name, g in zip(leaves, gradients, strict=True)}
 
     def outputs(self) -> list[Tensor]:
@@ -299,6 +322,19 @@ class _Point:
             kinds = ", ".join(str(t.dtype) if isinstance(t, Tensor) else type(t).__name__ for t in several)
             raise ArgumentError(f"the function must give a floating Tensor, or a tuple of Tensors, but gave {kinds}")
         return floating
+
+    def differentiated(self) -> tuple[Leaves, Forward]:
+        """Give the gradient as a function: of the leaves, and of the cotangents, which are leaves of their own."""
+        several = len(self.weights) > 1
+        cotangents = {
+            f"(cotangent{f' {i}' * several})": Tensor(w.data, requires_grad=True) for i, w in enumerate(self.weights)
+        }
+
+        def gradients() -> tuple[Tensor, ...]:
+            outputs = [t for t in self.outputs() if t.requires_grad]
+            return tuple(grad(outputs, list(self.leaves.values()), list(cotangents.values()), create_graph=True))
+
+        return self.leaves | cotangents, gradients
 
     def values(self) -> Array:
         """Run the function; give its values in one vector, as a copy."""
@@ -414,7 +450,8 @@ def _judge(claim: float, windows: list[_Window], rtol: float) -> tuple[str, floa
     if not windows:
         return "kink", claim, math.nan  # the function is not defined on both sides
     rises = [w.step * max(abs(w.slope), abs(w.jump)) for w in windows]
-    if min(rises[-3:]) > max(0.99 * max(rises[-3:]), rises[0] / 2):
+    seen = all(abs(w.slope) > w.error or abs(w.jump) > w.blur for w in windows[-3:])
+    if seen and min(rises[-3:]) > max(0.99 * max(rises[-3:]), rises[0] / 2):
         return "kink", claim, windows[-1].slope  # a jump: however small the step, the values differ by the same
     telling = [w for w in windows if w.tells(claim, rtol)]
     while telling:

@@ -36,6 +36,7 @@ CONV = geometry("conv2d", IMAGES.shape, (3, 3), (1, 1), "valid")
 POOL = geometry("max_pool", MAP.shape, (2, 2), (2, 2), "valid")
 POOLED, PLACES = f4(32, 13, 13, 32), whole("u1", 32, 13, 13, 32)
 KEY, BETAS = (slice(None), slice(0, 2)), {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-7}
+BYTES, STANDARDISED = whole("u1", 60_000, 784), {"shift": np.zeros(784), "scale": np.ones(784)}
 
 # Arguments of each op that is not elementwise, from the reference CNN where it has the op.
 EXAMPLES = {
@@ -70,6 +71,8 @@ EXAMPLES = {
     "descend": ((f4(93_962), f4(93_962), f4()), {}),
     "adam": ((*3 * (f4(93_962),), whole("i8"), f4(93_962), f4()), BETAS),
     "adam_in_place": ((*3 * (f4(93_962),), whole("i8"), f4(93_962), f4()), BETAS),
+    "standardised_matvec": ((BYTES, f4(784)), STANDARDISED),
+    "standardised_rmatvec": ((BYTES, f4(60_000)), STANDARDISED),
     "softmax_cross_entropy": ((f4(32, 10), whole("i8", 32)), {}),
 }
 OPERANDS = (f4(32, 10), f4(10), f4(32, 10))  # of elementwise ops

@@ -520,3 +520,70 @@ def test_radial_basis_functions_give_the_same_as_unfused():
     rng = np.random.default_rng(0)
     problem = Problem(network, samples(rng, (8, 1), "float64"), rng.integers(0, 3, 8), "cross_entropy")
     agree(problem, partial(tn.SGD, 0.1), 1e-11)
+
+
+# --- standardised bytes times a vector
+
+
+def logistic(bias=False, shift=3.0, scale=0.5, units=1, dtype="float64"):
+    layers = [tn.Input((4, 4), shift, scale), tn.Flatten(), tn.Dense(units, "sigmoid", bias)]
+    return tn.Sequential(layers, seed=0, dtype=dtype)
+
+
+def predicted(model, spec):
+    return " ".join(step.name for step in inference_plan(model, spec).steps)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({}, "standardised_matvec sigmoid"),
+        ({"dtype": "float32"}, "standardised_matvec sigmoid"),
+        ({"bias": True}, "standardised_matvec add sigmoid"),
+        ({"shift": 0.0, "scale": 1.0}, "standardised_matvec sigmoid"),
+        ({"shift": np.arange(16.0).reshape(4, 4)}, "standardised_matvec sigmoid"),
+        ({"units": 2}, "gather matmul sigmoid"),
+    ],
+)
+def test_bytes_times_one_column_are_never_made_into_floats(options, expected):
+    assert predicted(logistic(**options), given_((32, 4, 4), "uint8")) == expected
+
+
+@pytest.mark.parametrize("dtype", ["int32", "float64", "uint16"])
+def test_other_data_are_made_into_floats_first(dtype):
+    assert predicted(logistic(), given_((32, 4, 4), dtype)) == "gather matmul sigmoid"
+
+
+def test_a_batch_that_is_picked_by_indices_is_gathered():
+    data = np.zeros((64, 4, 4), np.uint8), np.zeros(64, np.uint8)
+    plan, _ = training_plan(logistic(), o.binary_cross_entropy, tn.SGD(0.1), {}, *data, 8)
+    names = [step.name for step in plan.steps]
+    assert names[:2] == ["gather", "matmul"]
+    assert not [name for name in names if "matvec" in name]
+
+
+@given(st.integers(0, 2**32 - 1).map(np.random.default_rng), st.integers(1, 40), st.booleans())
+def test_a_fused_prediction_of_bytes_is_that_of_eager_execution(rng, n, bias):
+    shift, scale = rng.uniform(0, 255, (4, 4)), rng.uniform(0.001, 0.1, (4, 4))
+    x, model = rng.integers(0, 256, (n, 4, 4), np.uint8), logistic(bias, shift, scale)
+    np.testing.assert_allclose(model.predict(x), model.predict(x, compiled=False), rtol=1e-11)
+
+
+def test_what_has_first_derivatives_only_is_left_out_where_more_are_wanted():
+    with tracing():
+        x, y = Tensor(given_((5, 4, 4), "uint8")), Tensor(given_((5,), "uint8"))
+        losses = [o.binary_cross_entropy(logistic()(x), y), o.cross_entropy(logistic(units=2)(x), y)]
+        once, twice = ({node.op.name for node in ancestors(fuse(losses, twice=t))} for t in (False, True))
+    assert "softmax_cross_entropy" in once - twice
+    assert "standardised_matvec" in once & twice
+
+
+def test_other_values_can_be_put_in_place_of_those_of_a_node():
+    with tracing():
+        x = Tensor(given_((3,)))
+        inner = o.exp(x)
+        other = Tensor(given_((3,)))
+        (made,) = fuse([o.tanh(inner) + inner], instead={id(inner.node): (other,)})
+    nodes = ancestors([made])
+    assert [node.op.name for node in nodes] == ["tanh", "add"]
+    assert nodes[0].inputs[0] is other

@@ -16,7 +16,7 @@ import tinynet as tn
 from tinynet.autograd import Op, Tensor
 from tinynet.errors import GradientError
 from tinynet.kernels import conv_pool as pooled
-from tinynet.ops import fused
+from tinynet.ops import fused, matvec
 from tinynet.ops.conv import geometry
 
 OPS = tn.ops.declared()
@@ -297,12 +297,28 @@ ROWS["softmax_cross_entropy"] = Row(softmax_cross_entropy, fused.softmax_cross_e
 ROWS["descend"] = Row(fused.descend, fused.descend_parts, descents())
 
 
+# --- standardised bytes times a vector
+
+
+@st.composite
+def standardised(draw, transposed):
+    rng, dtype = draw(generators), draw(either_dtype)
+    n, f = draw(st.sampled_from([1, 7, 60, 1001])), draw(st.sampled_from([1, 9, 784]))
+    x = rng.integers(0, 256, (n, f), np.uint8)
+    vector, g = (rng.standard_normal(k).astype(dtype) for k in ((n, f) if transposed else (f, n)))
+    return Case((x, vector), {"shift": rng.uniform(0, 255, f), "scale": rng.uniform(0.01, 1, f)}, g)
+
+
+for name, turned in (("standardised_matvec", False), ("standardised_rmatvec", True)):
+    ROWS[name] = Row(vars(matvec)[name], vars(matvec)[f"{name}_parts"], standardised(turned))
+
+
 # --- what holds for all
 
 
 def test_every_fused_op_has_a_row():
     elsewhere = {op for op in OPS.values() if not op.fuses}
-    here = {op.name for op in vars(fused).values() if isinstance(op, Op) and op not in elsewhere}
+    here = {op.name for op in {**vars(fused), **vars(matvec)}.values() if isinstance(op, Op) and op not in elsewhere}
     assert set(ROWS) == here | {op.name for op in OPS.values() if op.fuses}
 
 
@@ -595,6 +611,17 @@ def test_a_second_derivative_of_dense_without_relu_is_right():
 
     for a, b in zip(second(fused.dense), second(fused.dense_parts), strict=True):
         close(a.data, b.data, "float64")
+
+
+def test_standardised_products_have_derivatives_of_every_order():
+    rng = np.random.default_rng(0)
+    x, v = rng.integers(0, 256, (6, 5), np.uint8), rng.standard_normal(5)
+    attrs = {"shift": rng.uniform(0, 255, 5), "scale": rng.uniform(0.01, 0.02, 5)}
+
+    def curved(op):
+        return tn.hessian(lambda v: tn.ops.exp(op(x, v, **attrs)).sum(), v).data
+
+    close(curved(matvec.standardised_matvec), curved(matvec.standardised_matvec_parts), "float64", 10)
 
 
 def without_derivative():

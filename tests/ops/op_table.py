@@ -183,6 +183,7 @@ add("exp", unary(), ref.elementwise(ref.math.exp), refused=whole(1))
 add("log", unary(positive), ref.elementwise(ref.math.log), refused=whole(1))
 add("tanh", unary(), ref.elementwise(ref.math.tanh), refused=whole(1))
 add("sigmoid", unary(), ref.elementwise(ref.sigmoid), refused=whole(1))
+add("softplus", unary(), ref.elementwise(lambda x: ref.math.log1p(ref.math.exp(x))), refused=whole(1))
 add("relu", unary(), ref.elementwise(lambda x: x if x > 0 else 0.0), refused=whole(1))
 
 
@@ -735,6 +736,24 @@ def naive_adam(theta, first, second, step, g, rate, beta1, beta2, epsilon):
     return theta - rate * unbiased / (np.sqrt(size) + epsilon)
 
 
+def standardised(draw, transposed):
+    """Bytes, and a vector of one length or the other."""
+    rng, n, f = draw(generators), draw(lengths), draw(lengths)
+    x = rng.integers(0, 256, (n, f)).astype(np.uint8)
+    attrs = {"shift": rng.uniform(0, 255, f), "scale": rng.uniform(0.01, 1, f)}
+    return Case((x, spread(rng, (n if transposed else f,))), attrs)
+
+
+def naive_matvec(x, v, shift, scale):
+    return ref.matmul((x.astype(float) - shift) * scale, v[:, None])[:, 0]
+
+
+def naive_rmatvec(x, r, shift, scale):
+    return ref.matmul(r[None, :], (x.astype(float) - shift) * scale)[0]
+
+
+fused("standardised_matvec", standardised(transposed=False), naive_matvec, nan=False)
+fused("standardised_rmatvec", standardised(transposed=True), naive_rmatvec, nan=False)
 fused("dense", denses(), naive_dense)
 fused("adam", adam_steps(), naive_adam, output=0, differentiable=False)
 fused("adam_in_place", adam_steps(), naive_adam, output=0, differentiable=False)

@@ -7,8 +7,8 @@ from matplotlib.colors import to_hex
 import tinynet as tn
 from tinynet.autograd import Cost
 from tinynet.cli import main
-from tinynet.compile.table import Row
 from tinynet.data import load_mnist
+from tinynet.display.table import Row
 from tinynet.errors import ArgumentError
 from tinynet.profiling import profile_step
 from tinynet.recipes import RECIPES

@@ -41,7 +41,7 @@ def assert_same(found, expected):
     (model, history), (other, reference) = found, expected
     np.testing.assert_array_equal(model.theta.view(np.uint32), other.theta.view(np.uint32))
     assert history.history == reference.history
-    assert history.learning_rates == reference.learning_rates
+    np.testing.assert_array_equal(history.learning_rates, reference.learning_rates)
     assert len(history.seconds) == len(reference.seconds)
 
 
@@ -80,6 +80,19 @@ def test_a_run_resumed_from_anywhere_ends_in_the_same_bits(optimizer, compiled, 
     assert positions == ["0 0", *(f"{e} {b}" for e in range(EPOCHS) for b in range(4) if e or b), "3 0"]
     for position in positions:
         assert_same(run(network(), **options(), resume=tmp_path / position), whole)
+
+
+@pytest.mark.parametrize("optimizer", [tn.GradientDescent(), tn.Newton(weight_decay=0.1)], ids=["descent", "newton"])
+def test_a_search_along_lines_is_resumed_from_any_step(optimizer, tmp_path):
+    def options():
+        model = tn.Sequential([tn.Input((6,), 1, 0.5), tn.Dense(3, "softmax")], seed=0)
+        return {"model": model, "optimizer": optimizer, "batch_size": None, "epochs": 4}
+
+    whole = run(**options(), callbacks=[SaveAll(tmp_path)])
+    positions = {path.name for path in tmp_path.iterdir()}
+    assert positions >= {"0 0", "0 1", "1 0", "1 1"}
+    for position in positions:
+        assert_same(run(**options(), callbacks=[SaveAll(tmp_path)], resume=tmp_path / position), whole)
 
 
 def scheduled(folder):

@@ -119,10 +119,23 @@ def _whole(text: str, least: int) -> int:
 
 def rate(text: str) -> float:
     """Read a finite number above 0."""
+    number = _finite(text)
+    if not number > 0:
+        raise argparse.ArgumentTypeError(f"must be a finite number above 0, but got {text!r}")
+    return number
+
+
+def factor(text: str) -> float:
+    """Read a finite number of 0 or more."""
+    number = _finite(text)
+    if not number >= 0:
+        raise argparse.ArgumentTypeError(f"must be a finite number of 0 or more, but got {text!r}")
+    return number
+
+
+def _finite(text: str) -> float:
     try:
         number = float(text)
     except ValueError:
         number = math.nan
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"must be a finite number above 0, but got {text!r}")
-    return number
+    return number if math.isfinite(number) else math.nan

@@ -9,12 +9,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tinynet.cli import logistic
 from tinynet.cli.arguments import (
     MODELS,
     add_checkpoints,
     add_command,
     add_data,
-    add_model,
     add_threads,
     add_training,
 )
@@ -36,7 +36,10 @@ EXAMPLES = """\
   tinynet train cnn --data ~/mnist --out runs/a    files that you have: IDX, mnist.npz or mnist_all.mat
   tinynet train softmax --lr 0.1 --batch-size 128 --seed 7
   tinynet train cnn --out runs/a --resume          goes on where that run was stopped, and ends in the same bits
+  tinynet train logistic --l2 0.001 --intercept    is it a 5? full batch, with a line search
 """
+
+_MODELS = MODELS | logistic.MODEL
 
 
 def declare(commands: Any) -> None:
@@ -46,11 +49,11 @@ def declare(commands: Any) -> None:
         "train",
         "train a reference model on MNIST",
         "Train a reference model on MNIST, test it, and keep its metrics, its parameters, figures and a report in\n"
-        "a directory.\n\nmodels:\n" + "\n".join(f"  {name:<9}{title}" for name, title in MODELS.items()),
+        "a directory.\n\nmodels:\n" + "\n".join(f"  {name:<9}{title}" for name, title in _MODELS.items()),
         EXAMPLES,
         run,
     )
-    add_model(parser)
+    parser.add_argument("model", choices=_MODELS, help=f"one of {', '.join(_MODELS)}")
     add_data(parser)
     add_training(parser)
     add_threads(parser)
@@ -63,6 +66,7 @@ def declare(commands: Any) -> None:
     held.add_argument("--force", action="store_true", help="replace the run that --out holds (default: refuse)")
     add_checkpoints(parser)
     add("--no-report", action="store_true", help="write no figures and no report; 'tinynet report' makes them later")
+    logistic.add_options(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
@@ -73,6 +77,10 @@ def run(arguments: argparse.Namespace) -> None:
 
     if arguments.threads is not None:
         set_num_threads(arguments.threads)
+    logistic.check_options(arguments)
+    if arguments.model in logistic.MODEL:
+        logistic.run(arguments)
+        return
     recipe = RECIPES[arguments.model]
     with claimed(arguments.out, recipe.name, arguments.force, arguments.resume) as directory:
         data = load_mnist(arguments.data)

@@ -6,7 +6,7 @@ of the pattern, the fused op is applied instead of the nodes it stands for. What
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, NamedTuple
 
@@ -16,7 +16,8 @@ from tinynet.autograd import Node, Tensor, apply, no_grad
 from tinynet.compile.plan import ancestors
 from tinynet.ops import fused
 from tinynet.ops.conv import Geometry
-from tinynet.ops.shape import pad
+from tinynet.ops.matvec import standardised_matvec
+from tinynet.ops.shape import pad, reshape
 
 _LEAST_PLACES = 4  # in a window; with fewer, dense gradients are the faster ones
 _MOST_PLACES = 254  # that an index of one byte can tell apart
@@ -57,13 +58,19 @@ class Uses:
         return all(x.node is None and x.symbolic and id(x) not in later for x in inputs)
 
 
-def fuse(outputs: Sequence[Tensor]) -> list[Tensor]:
+def fuse(
+    outputs: Sequence[Tensor], twice: bool = False, instead: Mapping[int, tuple[Tensor, ...]] | None = None
+) -> list[Tensor]:
     """Rewrite the graph of some outputs; to be called while tracing.
 
     Parameters
     ----------
     outputs : sequence of Tensor
         What is wanted of the graph; never hidden inside of a fused op.
+    twice : bool
+        Leave out rewrites to ops that have first derivatives only.
+    instead : mapping of int to tuple of Tensor, optional
+        What comes in place of the outputs of nodes, by the identity of the node.
 
     Returns
     -------
@@ -72,7 +79,7 @@ def fuse(outputs: Sequence[Tensor]) -> list[Tensor]:
     """
     uses = Uses(outputs, ancestors(outputs))
     chosen: dict[int, Rewrite] = {}
-    done: dict[int, tuple[Tensor, ...]] = {}
+    done = dict(instead or {})
 
     def new(x: Tensor) -> Tensor:
         return x if x.node is None else done[id(x.node)][x.index]
@@ -81,7 +88,7 @@ def fuse(outputs: Sequence[Tensor]) -> list[Tensor]:
     while stack:
         node = stack[-1]
         if id(node) not in chosen:
-            chosen[id(node)] = _rewrite(node, uses)
+            chosen[id(node)] = _rewrite(node, uses, twice)
         make, inputs = chosen[id(node)]
         missing = [x.node for x in inputs if x.node is not None and id(x.node) not in done]
         if missing and id(node) not in done:
@@ -95,9 +102,11 @@ def fuse(outputs: Sequence[Tensor]) -> list[Tensor]:
     return [new(y) for y in outputs]
 
 
-def _rewrite(node: Node, uses: Uses) -> Rewrite:
+def _rewrite(node: Node, uses: Uses, twice: bool) -> Rewrite:
     """Find what comes in place of a node: a fused op, or a copy."""
-    for pattern in (_conv_pool, _gather, _dense, _softmax_cross_entropy, _times_one, _descend, _adam):
+    patterns = (_gather, _matvec, _times_one)
+    once = (_conv_pool, _dense, _softmax_cross_entropy, _descend, _adam)
+    for pattern in patterns if twice else (*patterns, *once):
         found = pattern(node, uses)
         if found is not None:
             return found
@@ -158,8 +167,8 @@ def _padding(shape: tuple[int, ...], p: Geometry) -> list[tuple[int, int]]:
     return [(0, 0), (p.top, below), (p.left, right), (0, 0)]
 
 
-def _gather(node: Node, uses: Uses) -> Rewrite | None:
-    """(cast(x[indices]) - shift) * scale, where any but one of the last three may be missing."""
+def _standardised(node: Node, uses: Uses) -> tuple[Tensor, ...] | None:
+    """(cast(x[indices]) - shift) * scale, where any but one of the four may be missing; gives them in that order."""
     zero, one = (Tensor(np.asarray(v, node.values[0].dtype)) for v in (0, 1))
     found: dict[str, Tensor] = {"multiply": one, "subtract": zero}
     step: Node | None = node
@@ -172,26 +181,52 @@ def _gather(node: Node, uses: Uses) -> Rewrite | None:
         x = step.inputs[0]
     if x.node is node or x.ndim < 2 or x.shape != node.values[0].shape or any(v.ndim >= x.ndim for v in found.values()):
         return None
-    sample = node.values[0].shape[1:]
     reshape = uses.behind(x, "reshape")
     if reshape is not None and reshape.inputs[0].shape[0] == x.shape[0]:
         x = reshape.inputs[0]
     index = uses.behind(x, "index")
-    given = index.inputs if index else (x,)
-    if not all(_is_given(v) for v in given) or any(v.ndim != 1 for v in given[1:]) or not _for_kernels(given[0]):
+    data, *indices = index.inputs if index else (x,)
+    if not all(map(_is_given, (data, *indices))) or any(v.ndim != 1 for v in indices) or not _for_kernels(data):
         return None
-    x, *indices = given if index else (x, Tensor(np.arange(x.shape[0])))
-    if len(indices) != 1:
+    return data, *indices, found["subtract"], found["multiply"]
+
+
+def _gather(node: Node, uses: Uses) -> Rewrite | None:
+    """Match standardised data, as a whole or by the indices of samples."""
+    found, sample = _standardised(node, uses), node.values[0].shape[1:]
+    if found is None or len(found) > 4:
         return None
-    shift, scale = found["subtract"], found["multiply"]
-    return Rewrite(lambda *inputs: fused.gather(*inputs, sample=sample), (x, *indices, shift, scale))
+    data, *indices = found[:-2]
+    inputs = (data, *(indices or [Tensor(np.arange(data.shape[0]))]), *found[-2:])
+    return Rewrite(lambda *inputs: fused.gather(*inputs, sample=sample), inputs)
+
+
+def _matvec(node: Node, uses: Uses) -> Rewrite | None:
+    """Match the product of standardised bytes, all of them, with a single column."""
+    if node.op.name != "matmul" or any(node.attrs.values()) or node.values[0].shape[1:] != (1,):
+        return None
+    x, column = node.inputs
+    flat = uses.behind(x, "reshape")
+    made = flat.inputs[0] if flat else x
+    last = uses.behind(made, "multiply") or uses.behind(made, "subtract") or uses.behind(made, "cast")
+    found = _standardised(last, uses) if last else None
+    if last is None or found is None or len(found) > 3 or found[0].dtype != np.uint8 or len(made) != len(x):
+        return None
+    sample = last.values[0].shape[1:]
+    shift, scale = (np.broadcast_to(v.data, sample).reshape(-1).astype(float) for v in found[1:])
+
+    def make(data: Tensor, column: Tensor) -> Tensor:
+        y: Tensor = standardised_matvec(reshape(data, x.shape), reshape(column, -1), shift=shift, scale=scale)
+        return reshape(y, node.values[0].shape)
+
+    return Rewrite(make, (found[0], column))
 
 
 def _dense(node: Node, uses: Uses) -> Rewrite | None:
     """relu(x w + bias), or x w + bias."""
     add = uses.behind(node.inputs[0], "add") if node.op.name == "relu" else node if node.op.name == "add" else None
     product = uses.behind(add.inputs[0], "matmul") if add else None
-    if add is None or product is None or product.attrs["trans_a"] or product.attrs["trans_b"]:
+    if add is None or product is None or any(product.attrs.values()) or _matvec(product, uses):
         return None
     bias = add.inputs[1]
     if bias.ndim != 1 or len(product.values[0].shape) != 2 or bias.shape[0] != product.values[0].shape[1]:

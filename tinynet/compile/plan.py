@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.autograd import Array, Node, Spec, Tensor
-from tinynet.compile.table import Measured, profile, rows, table
+from tinynet.display.table import Measured, profile, rows, table
 from tinynet.errors import TraceError
 from tinynet.threads import kernel_gate
 

@@ -32,6 +32,7 @@ from tinynet.ops.pointwise import (
     relu,
     sigmoid,
     sign,
+    softplus,
     subtract,
     tanh,
     where,
@@ -45,8 +46,8 @@ __all__ = [
     "abs", "add", "binary_cross_entropy", "broadcast_to", "cast", "concatenate", "conv2d", "cross_entropy",
     "declared", "divide", "equal", "exp", "getitem", "greater", "greater_equal", "less", "less_equal", "log",
     "log_softmax", "logaddexp", "matmul", "max", "max_pool", "maximum", "mean", "multiply", "negative", "not_equal",
-    "pad", "power", "relu", "reshape", "sigmoid", "sign", "softmax", "subtract", "sum", "sum_to", "tanh",
-    "transpose", "where",
+    "pad", "power", "relu", "reshape", "sigmoid", "sign", "softmax", "softplus", "subtract", "sum", "sum_to",
+    "tanh", "transpose", "where",
 ]
 # fmt: on
 

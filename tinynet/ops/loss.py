@@ -11,7 +11,7 @@ from tinynet.autograd import Array, Op, Tensor, Value, as_tensor
 from tinynet.errors import DataError, DTypeError, ShapeError
 from tinynet.kernels import loss as kernels
 from tinynet.ops.cast import cast, check_floating
-from tinynet.ops.pointwise import exp, logaddexp, sigmoid
+from tinynet.ops.pointwise import exp, sigmoid, softplus
 from tinynet.ops.reduce import mean, sum
 from tinynet.ops.shape import getitem, reshape, transpose
 
@@ -272,4 +272,4 @@ def binary_cross_entropy(output: Any, labels: Any) -> Tensor:
         check_binary(labels.data, output.shape)
     logits = reshape(_logits(output, sigmoid), (output.shape[0],))
     toward_one = 1 - 2 * reshape(cast(labels, logits.dtype), logits.shape)
-    return mean(logaddexp(0.0, toward_one * logits))
+    return mean(softplus(toward_one * logits))

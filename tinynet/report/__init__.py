@@ -1,6 +1,7 @@
 """Figures and the report of a run. Only this package imports matplotlib, and only where a figure is drawn."""
 
 from tinynet.report.comparison import comparison_figure, comparison_table
+from tinynet.report.convergence import gap_figure, linear_rate_figure, spectrum_figure, step_curves
 from tinynet.report.curves import learning_curve
 from tinynet.report.data import class_distribution, data_grid
 from tinynet.report.model import first_layer_filters, model_diagram
@@ -15,9 +16,13 @@ __all__ = [
     "confusion_heat_map",
     "data_grid",
     "first_layer_filters",
+    "gap_figure",
     "learning_curve",
+    "linear_rate_figure",
     "model_diagram",
     "prediction_grid",
     "profile_figure",
+    "spectrum_figure",
+    "step_curves",
     "write_report",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tinynet.compile.table import Row
+from tinynet.display.table import Row
 from tinynet.errors import ArgumentError
 from tinynet.report.style import BLUE, GREEN, ORANGE
 

@@ -16,9 +16,10 @@ import numpy.typing as npt
 
 from tinynet import checkpoint
 from tinynet.autograd import Array
+from tinynet.display.progress import progress
 from tinynet.errors import ArgumentError, NonFiniteError
 from tinynet.init import generator
-from tinynet.optim import SGD, Optimizer
+from tinynet.optim import SGD, LineSearchOptimizer, Optimizer
 from tinynet.threads import kernel_gate
 from tinynet.training.data import (
     LossFunction,
@@ -32,9 +33,8 @@ from tinynet.training.data import (
     find_task,
 )
 from tinynet.training.history import History, Means
-from tinynet.training.progress import progress
 from tinynet.training.run import Run
-from tinynet.training.steps import CompiledStep, EagerStep, batches, figures, outputs
+from tinynet.training.steps import CompiledStep, EagerStep, FullBatchStep, TrainingStep, batches, figures, outputs
 
 _GATE_SECONDS = 0.05  # that training holds the kernels before other Python threads may have them
 
@@ -45,7 +45,7 @@ def fit(
     y: npt.ArrayLike,
     epochs: int = 10,
     batch_size: int | None = 32,
-    optimizer: Optimizer | None = None,
+    optimizer: Optimizer | LineSearchOptimizer | None = None,
     loss: str | LossFunction = "cross_entropy",
     validation_data: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
     shuffle: bool = True,
@@ -72,8 +72,10 @@ def fit(
         How many times to go over the samples.
     batch_size : int or None
         Samples a step; the last batch of an epoch may be smaller. None takes all of them in each step.
-    optimizer : Optimizer, optional
-        `SGD` with its defaults if none is given. Its state starts afresh, unless a run is resumed.
+    optimizer : Optimizer or LineSearchOptimizer, optional
+        `SGD` with its defaults if none is given. Its state starts afresh, unless a run is resumed. `GradientDescent`
+        and `Newton` search along a line on all samples and take ``batch_size=None``; an epoch is then a step, and the
+        run ends early where no step is left to make.
     loss : str or callable
         "cross_entropy", "binary_cross_entropy", or a function of (output, labels), made of ops, that gives one number.
     validation_data : (array_like, array_like), optional
@@ -99,7 +101,8 @@ def fit(
     Returns
     -------
     History
-        Loss and metrics by epoch, those before the checkpoint included.
+        Loss and metrics by epoch, those before the checkpoint included. Of an optimizer with a line search, the loss
+        after each step in place of metrics on the training samples, with what `StepRecord` has besides.
 
     Raises
     ------
@@ -129,10 +132,15 @@ def fit(
     epochs = check_count("epochs", epochs)
     size = None if batch_size is None else check_count("batch_size", batch_size)
     optimizer = SGD() if optimizer is None else optimizer
-    if not isinstance(optimizer, Optimizer):
+    if not isinstance(optimizer, Optimizer | LineSearchOptimizer):
         raise ArgumentError(f"optimizer must be an Optimizer, such as tn.SGD(0.01), but got {optimizer!r}")
     if not isinstance(callbacks, list | tuple):
         raise ArgumentError(f"callbacks must be a list of them, but got {callbacks!r}")
+    if isinstance(optimizer, LineSearchOptimizer) and batch_size is not None:
+        raise ArgumentError(
+            f"{type(optimizer).__name__} takes all samples in each step, an epoch being a step; pass batch_size=None "
+            f"instead of {batch_size!r}"
+        )
     samples, labels = check_labelled(model, x, y, task)
     validation = None if validation_data is None else check_validation(model, validation_data, task)
     if not model.parameters:
@@ -155,7 +163,12 @@ def fit(
     run = Run(model, optimizer, state, rng, epochs, -(-len(samples) // size), callbacks, settings)
     if resume is not None:
         checkpoint.resume(run, resume)
-    train = (CompiledStep if compiled else EagerStep)(model, task, optimizer, state, samples, labels)
+    train: TrainingStep
+    if isinstance(optimizer, LineSearchOptimizer):
+        train = FullBatchStep(model, task, optimizer, state, samples, labels, compiled=compiled)
+        shuffle = False
+    else:
+        train = (CompiledStep if compiled else EagerStep)(model, task, optimizer, state, samples, labels)
     with progress(verbose, epochs, run.batches) as shown, run.underway(talkative=bool(verbose)):
         while run.goes_on:
             run.begin_epoch()
@@ -173,9 +186,11 @@ def fit(
             else:
                 results, trained = run.means(), time.perf_counter()
                 if validation is not None:
-                    measured = _measure(model, task, *validation, 256, compiled)
+                    measured = _measure(model, task, *validation, train.measured, compiled)
                     results |= {f"val_{name}": value for name, value in measured.items()}
                 shown.end(results, time.perf_counter() - run.started, trained - run.started)
+                if train.stopped:
+                    run.stop(train.stopped)
                 run.end_epoch(results)
     return run.history
 

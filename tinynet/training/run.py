@@ -17,7 +17,6 @@ from tinynet import checkpoint
 from tinynet.errors import ArgumentError
 from tinynet.files import write_atomically
 from tinynet.interrupts import interruptible
-from tinynet.optim import Optimizer
 from tinynet.optim.optimizer import State
 from tinynet.training.data import Trainable
 from tinynet.training.history import History, Means
@@ -77,7 +76,7 @@ class Run:
     def __init__(
         self,
         model: Trainable,
-        optimizer: Optimizer,
+        optimizer: Any,
         state: State,
         rng: np.random.Generator,
         epochs: int,

@@ -13,7 +13,7 @@ from tinynet.autograd import Array, Spec, Tensor, grad, no_grad
 from tinynet.compile import Plan, evaluation_plan, inference_plan, training_plan
 from tinynet.compile.trace import scalar_loss
 from tinynet.errors import ArgumentError
-from tinynet.optim import Optimizer
+from tinynet.objective import Objective
 from tinynet.optim.optimizer import State, changed
 from tinynet.training.data import LossFunction, Task, Trainable
 
@@ -27,8 +27,17 @@ class TrainingStep:
     Where the loss is not finite there is no update: the parameters are those before the batch.
     """
 
+    stopped = ""  # why there is no further step, if there is none
+    measured = 256  # samples at a time in a validation
+
     def __init__(
-        self, model: Trainable, task: Task, optimizer: Optimizer, state: State, samples: Array, labels: Array
+        self,
+        model: Trainable,
+        task: Task,
+        optimizer: Any,
+        state: State,
+        samples: Array,
+        labels: Array,
     ) -> None:
         self.model, self.task, self.optimizer, self.state = model, task, optimizer, state
         self.samples, self.labels = samples, labels
@@ -78,6 +87,26 @@ class CompiledStep(TrainingStep):
         if math.isfinite(figures["loss"]):
             plan.commit()
             changed(self.parameters)
+        return figures
+
+
+class FullBatchStep(TrainingStep):
+    """A step of an optimizer with a line search, on all samples; the loss that it gives is that after the step."""
+
+    def __init__(self, *arguments: Any, compiled: bool) -> None:
+        super().__init__(*arguments)
+        decay = self.optimizer.weight_decay
+        self.objective = Objective(self.model, self.samples, self.labels, self.task.loss, decay, compiled=compiled)
+        self.measured = self.objective.batches[0].stop
+
+    def __call__(self, indices: Array) -> Figures:
+        """Train on all samples, whatever the indices."""
+        theta, objective = self.model.theta, self.objective
+        record = self.optimizer.step(objective, theta)
+        changed(self.parameters)
+        self.stopped = record.stopped
+        figures = {k: float(v) for k, v in vars(record).items() if k != "stopped"}
+        figures["loss"] -= objective.penalty(theta)
         return figures
 
 

@@ -8,16 +8,14 @@ from __future__ import annotations
 import functools
 import math
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from tinynet.autograd import Array, Cost, Spec
 from tinynet.errors import ArgumentError
 from tinynet.threads import get_num_threads, kernel_gate
-
-if TYPE_CHECKING:
-    from tinynet.compile.plan import Plan, Step
 
 _LEFT = ("op", "fuses", "how", "output")  # columns of text
 _DROPPED = (
@@ -42,6 +40,20 @@ class Measured(NamedTuple):
     seconds: list[float]
     threads: int
     peak: float  # of all threads, in flop/s
+
+
+class Plan(Protocol):
+    """What is read of a plan."""
+
+    steps: list[Any]
+    measured: Measured | None
+    changed: list[Array]  # what it updates
+
+    def kinds(self) -> dict[int, str]:
+        """Tell what each node, by its identity, is part of."""
+
+    def put(self, values: Mapping[str, Any]) -> None:
+        """Copy values into the inputs."""
 
 
 class Row(NamedTuple):
@@ -79,7 +91,7 @@ def rows(plan: Plan) -> list[Row]:
     return found
 
 
-def _cost(step: Step, inputs: tuple[Any, ...]) -> Cost:
+def _cost(step: Any, inputs: tuple[Any, ...]) -> Cost:
     kernel = (getattr(step.function, "__module__", None) or "").startswith("tinynet.kernels")
     how = "kernel" if kernel else "numpy"
     if step.node is None:
@@ -95,7 +107,7 @@ def _bytes(array: Array) -> int:
     return int(array.itemsize * math.prod(once))
 
 
-def _fuses(step: Step) -> str:
+def _fuses(step: Any) -> str:
     if step.node is None:
         return ""
     return " + ".join(part for part in step.node.op.fuses.split(" + ") if step.node.attrs.get(part, True))

@@ -10,7 +10,7 @@ import pytest
 import tinynet as tn
 from tinynet.autograd import Cost
 from tinynet.compile import inference_plan, training_plan
-from tinynet.compile.table import sgemm_peak
+from tinynet.display.table import sgemm_peak
 from tinynet.errors import ArgumentError
 from tinynet.kernels import conv_pool as pooled
 from tinynet.recipes import RECIPES

@@ -17,8 +17,9 @@ Figures = Callable[[], dict[str, float]]
 
 
 def write_figures(figures: dict[str, float]) -> str:
-    """Write figures in one line: loss 0.6970, accuracy 0.8035."""
-    return ", ".join(f"{name} {value:{'.4f' if abs(value) < 1e6 else '.4g'}}" for name, value in figures.items())
+    """Write figures in one line: loss 0.6970, accuracy 0.8035, trials 3."""
+    usual = {name for name, value in figures.items() if name.endswith(("loss", "accuracy")) and abs(value) < 1e6}
+    return ", ".join(f"{name} {value:{'.4f' if name in usual else '.4g'}}" for name, value in figures.items())
 
 
 class Silent:

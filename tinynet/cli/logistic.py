@@ -1,0 +1,128 @@
+"""``tinynet train logistic``: is it a 5? Logistic regression on all images at once, with a line search."""
+
+from __future__ import annotations
+
+import io
+import time
+from typing import TYPE_CHECKING
+
+from tinynet.cli.arguments import factor
+from tinynet.cli.run_directory import LAST, METRICS, as_json, circumstances, claimed
+from tinynet.errors import ArgumentError
+from tinynet.files import write_atomically
+
+if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
+    import argparse
+    from pathlib import Path
+
+    from tinynet.data import MNIST
+
+MODEL = {"logistic": "is it a 5? logistic regression by line search, 784 parameters"}
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that this model alone has."""
+    group = parser.add_argument_group("options of logistic, whose steps are its --epochs (default: 200)")
+    group.add_argument("--intercept", action="store_true", help="add an intercept; the documents' model has none")
+    group.add_argument("--l2", type=factor, metavar="X", help="add a penalty (X / 2) |w|^2 (default: 0)")
+
+
+def check_options(arguments: argparse.Namespace) -> None:
+    """Refuse options that do not go with the model."""
+    if arguments.model in MODEL:
+        given, why = (
+            ["--batch-size"] * bool(arguments.batch_size) + ["--lr"] * bool(arguments.lr),
+            ("takes all images in each step, and a line search finds how far it goes"),
+        )
+    else:
+        given, why = (
+            ["--intercept"] * arguments.intercept + ["--l2"] * (arguments.l2 is not None),
+            ("has no such option; logistic has"),
+        )
+    if given:
+        raise ArgumentError(f"{' and '.join(given)}: {arguments.model} {why}; leave it out")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Train and test the model, and leave a run directory."""
+    from tinynet.data import load_mnist
+
+    with claimed(arguments.out, arguments.model, arguments.force, arguments.resume) as directory:
+        _train(directory, load_mnist(arguments.data), arguments)
+
+
+def _train(directory: Path, data: MNIST, arguments: argparse.Namespace) -> None:
+    from tinynet.callbacks import Checkpoint
+    from tinynet.cli.train import describe_data, resumable
+    from tinynet.recipes import LOGISTIC_DIGIT, LOGISTIC_STEPS, logistic_model, logistic_optimizer
+    from tinynet.report import step_curves
+
+    steps, l2 = arguments.epochs or LOGISTIC_STEPS, arguments.l2 or 0.0
+    print(f"Training the logistic regression that tells {LOGISTIC_DIGIT}s from the other digits of MNIST")
+    describe_data(data)
+    model, optimizer = logistic_model(data.x_train, arguments.intercept), logistic_optimizer(l2)
+    search = vars(optimizer.line_search)
+    print()
+    model.summary()
+    print(f"\nGradient descent on all images, {steps} steps, L2 {l2:g}, line search with", end=" ")
+    print(", ".join(f"{name} {value:g}" for name, value in search.items()), flush=True)
+
+    last = directory / LAST
+    resumed = arguments.resume and last.exists()
+    if resumed:
+        print(f"Going on with the run in {directory}", flush=True)
+    started = time.perf_counter()
+    with resumable(directory, LAST):
+        found = model.fit(
+            data.x_train,
+            data.y_train == LOGISTIC_DIGIT,
+            epochs=steps,
+            batch_size=None,
+            optimizer=optimizer,
+            loss="binary_cross_entropy",
+            validation_data=(data.x_test, data.y_test == LOGISTIC_DIGIT),
+            callbacks=[Checkpoint(last, every_seconds=arguments.checkpoint_seconds)],
+            resume=last if resumed else None,
+        )
+    seconds = time.perf_counter() - started
+    history = {name: values for name, values in found.history.items() if name != "val_accuracy"}
+    history["val_error"] = [1 - accuracy for accuracy in found.history["val_accuracy"]]
+    curves = {f"{name}.pdf": figure for name, figure in step_curves(history).items()}
+    for name, figure in curves.items():
+        picture = io.BytesIO()
+        figure.savefig(picture, format="pdf")
+        write_atomically(directory / name, picture.getvalue())
+    record = {
+        "model": arguments.model,
+        "digit": LOGISTIC_DIGIT,
+        "parameters": {"count": model.theta.size, "dtype": str(model.dtype)},
+        "hyper_parameters": {
+            "loss": "binary_cross_entropy",
+            "optimizer": type(optimizer).__name__,
+            "line_search": dict(search),
+            "l2": l2,
+            "intercept": arguments.intercept,
+            "steps": steps,
+        },
+        "data": {
+            "source": data.source,
+            "origin": data.origin,
+            "sha256": data.digest(),
+            "training_samples": len(data.x_train),
+            "test_samples": len(data.x_test),
+        },
+        "history": history,
+        "stopped": found.stopped,
+        "test": {"loss": history["val_loss"][-1], "error": history["val_error"][-1]},
+        "seconds": {"total": seconds, "by_step": found.seconds},
+        **circumstances(),
+        "command": arguments.command_line,
+    }
+    write_atomically(directory / METRICS, as_json(record))
+    count = len(found.seconds)
+    print(f"\n{count} steps in {seconds:.2f} s, {1e3 * seconds / count:.1f} ms a step with its test")
+    if found.stopped:
+        print(f"Stopped: {found.stopped}")
+    print(f"Final training loss {history['loss'][-1]:.12f}")
+    print(f"Test loss {history['val_loss'][-1]:.6f}, test error {history['val_error'][-1]:.4f}")
+    print(f"Run directory: {directory} ({', '.join([METRICS, LAST, *curves])})")

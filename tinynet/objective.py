@@ -1,0 +1,365 @@
+"""Objectives: the loss of a model over a whole set, as a function of the vector of its parameters."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynet import ops
+from tinynet.autograd import Array, Node, Spec, Tensor, as_tensor, grad, no_grad, tracing
+from tinynet.compile.fuse import fuse
+from tinynet.compile.plan import Plan, ancestors
+from tinynet.compile.trace import Loss, Traceable, scalar_loss
+from tinynet.errors import ArgumentError, DataError, ShapeError, TraceError
+from tinynet.threads import kernel_gate
+
+Vector = npt.NDArray[np.float64]
+Given = Mapping[str, Any]
+Line = Callable[[float], float]
+
+_LOSSES = ("cross_entropy", "binary_cross_entropy")
+_MOST_BYTES = 64 * 2**20  # of intermediate values in a batch, as the graph of its loss has them
+_EAGER_BATCH = 256
+_ENDS = ("start", "slope")  # of a line
+
+
+class Objective:
+    """The mean loss of a model over a set, plus (l2 / 2) |theta|^2, as a function of theta.
+
+    It sums over fixed batches in their order, in float64, and leaves the parameters of the model as they are.
+
+    Parameters
+    ----------
+    model : Model
+        Any model; its parameters are only read.
+    x : array_like
+        Samples (n, ...), as in `fit`. Where one batch holds them all, they are read where they are.
+    y : array_like
+        Labels, as the loss takes them.
+    loss : {"cross_entropy", "binary_cross_entropy"} or callable
+        A function of (output, labels), made of ops, that gives the mean over a batch as one number.
+    l2 : float
+        The factor of the penalty on all parameters, 0 or more.
+    batch_size : int, optional
+        Samples computed at a time; by default as many as need 64 MiB for what lies between them and the loss.
+    compiled : bool
+        Trace once and replay. Without, each op is computed as it is called, on the model's own parameters.
+
+    Raises
+    ------
+    ArgumentError, ShapeError, DTypeError, DataError
+        If the arguments do not fit the model or each other.
+    TraceError
+        At the first evaluation, if the forward or the loss reads values; use ``compiled=False``.
+
+    Notes
+    -----
+    Where the output is affine in theta up to what is applied to it sample by sample (found from the traced graph: each
+    op on the way must have a gradient rule that does not depend on what theta decides), `along` computes that
+    part once for the point and once for the direction; each trial then goes over the n outputs alone.
+
+    Examples
+    --------
+    >>> import numpy as np, tinynet as tn
+    >>> model = tn.Sequential([tn.Input((2,)), tn.Dense(1, use_bias=False, kernel_init="zeros")], dtype="float64")
+    >>> objective = tn.Objective(model, [[1.0, 0.0], [1.0, 2.0]], [0, 1], loss="binary_cross_entropy")
+    >>> value, gradient = objective.value_and_gradient(np.zeros(2))
+    >>> round(value, 6), gradient
+    (0.693147, array([ 0. , -0.5]))
+    >>> phi = objective.along(np.zeros(2), -gradient)
+    >>> round(phi(0.0), 6), round(phi(1.0), 6)
+    (0.693147, 0.503204)
+    """
+
+    def __init__(
+        self,
+        model: Traceable,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike,
+        loss: str | Loss = "cross_entropy",
+        l2: float = 0.0,
+        batch_size: int | None = None,
+        compiled: bool = True,
+    ) -> None:
+        if not callable(loss) and loss not in _LOSSES:
+            raise ArgumentError(f"Objective: loss must be one of {_LOSSES} or a function made of ops, but got {loss!r}")
+        self.model, self.compiled = model, compiled
+        self.loss: Loss = getattr(ops, loss) if isinstance(loss, str) else loss
+        self.l2 = float(l2)
+        if not 0 <= self.l2 < math.inf:
+            raise ArgumentError(f"Objective: l2 must be a finite number of 0 or more, but got {l2!r}")
+        self._parameters = list(model.parameters.values())
+        self._theta = np.empty_like(model.theta)  # where plans read the parameters
+        self._graphs: dict[tuple[int, bool], _Graph] = {}
+        self._plans: dict[tuple[str, int], Plan] = {}
+        self._known: tuple[Vector, list[Given]] | None = None  # the affine values at the last theta
+        self._offset: list[Given] | None = None  # and at 0
+        self.samples, self.labels = (np.ascontiguousarray(as_tensor(a).data) for a in (x, y))
+        self._check()
+        n = len(self.samples)
+        size = min(n, self._fitting() if batch_size is None else int(batch_size))
+        if size < 1:
+            raise ArgumentError(f"Objective: batch_size must be 1 or more, but got {batch_size!r}")
+        self.batches = [slice(start, min(start + size, n)) for start in range(0, n, size)]
+
+    def _check(self) -> None:
+        """Refuse what cannot be computed; the loss itself checks the labels, beside an output of zeros."""
+        n = len(self.samples) if self.samples.ndim else 0
+        if not n or self.labels.shape[:1] != (n,):
+            raise ShapeError(
+                f"Objective: x has shape {self.samples.shape} and y has shape {self.labels.shape}; both must have an "
+                "entry for each sample, and at least one"
+            )
+        if not all(np.isfinite(a).all() for a in (self.samples, self.labels) if a.dtype.kind == "f"):
+            raise DataError("Objective: x or y has NaN or infinite values; clean the data first")
+        with tracing() if self.compiled else no_grad():
+            one = self.samples[:1]
+            output = self.model(Tensor(Spec(one.shape, one.dtype) if self.compiled else one))
+        with np.errstate(all="ignore"):
+            scalar_loss(self.loss, Tensor(np.zeros((n, *output.shape[1:]), output.dtype)), Tensor(self.labels))
+
+    def _fitting(self) -> int:
+        """Give the number of samples whose intermediate values fit."""
+        if not self.compiled:
+            return _EAGER_BATCH
+        two, three = (
+            sum(
+                math.prod(v.shape) * v.dtype.itemsize
+                for node in ancestors([self._graph(size).loss])
+                if not node.op.view
+                for v in node.values
+            )
+            for size in (2, 3)
+        )
+        return max(1, _MOST_BYTES // max(1, three - two))
+
+    # --- what can be asked
+
+    def value(self, theta: npt.ArrayLike) -> float:
+        """Give the loss at theta (P,)."""
+        theta = self._vector(theta)
+        total = math.fsum(weight * found["loss"].item() for weight, found in self._each("value", theta))
+        return total + self.penalty(theta)
+
+    def value_and_gradient(self, theta: npt.ArrayLike) -> tuple[float, Vector]:
+        """Give the loss at theta (P,) and its gradient (P,), in float64."""
+        theta = self._vector(theta)
+        values, gradient = [], np.zeros(theta.size)
+        pieces: list[Given] = []
+        for weight, found in self._each("gradient", theta):
+            values.append(weight * found["loss"].item())
+            gradient += weight * found["gradient"]
+            pieces.append({name: np.array(found[name]) for name in found.keys() - {"loss", "gradient"}})
+        self._known = theta, pieces
+        return math.fsum(values) + self.penalty(theta), gradient + self.l2 * theta
+
+    def penalty(self, theta: npt.ArrayLike) -> float:
+        """Give the part (l2 / 2) |theta|^2 of the loss at theta (P,)."""
+        theta = self._vector(theta)
+        return self.l2 / 2 * float(theta @ theta)
+
+    def hvp(self, theta: npt.ArrayLike, vector: npt.ArrayLike) -> Vector:
+        """Give the product (P,) of the Hessian at theta (P,) with a vector (P,), in float64."""
+        theta, v = self._vector(theta), self._vector(vector)
+        total = np.zeros(theta.size)
+        for weight, found in self._each("hvp", theta, itertools.repeat({"vector": v.astype(self._theta.dtype)})):
+            total += weight * found["hvp"]
+        return total + self.l2 * v
+
+    def along(self, theta: npt.ArrayLike, direction: npt.ArrayLike) -> Line:
+        """Give the function t -> value(theta + t direction).
+
+        Parameters
+        ----------
+        theta, direction : array_like
+            (P,).
+
+        Returns
+        -------
+        callable
+            Of a number. Where the model is affine in theta it does not go over the samples again.
+        """
+        theta, d = self._vector(theta), self._vector(direction)
+        if not self.affine:
+            return lambda t: self.value(theta + t * d)
+        known = self._known
+        if known is None or not np.array_equal(known[0], theta):
+            known = self._known = theta, self._pieces(theta)
+        if self._offset is None:
+            self._offset = self._pieces(np.zeros_like(theta))
+        ends = zip(known[1], self._pieces(d), self._offset, strict=True)
+        lines = [
+            {f"start {k}": at[k] for k in at} | {f"slope {k}": to[k] - offset[k] for k in at} for at, to, offset in ends
+        ]
+        tt, td, dd = float(theta @ theta), float(theta @ d), float(d @ d)
+
+        def phi(t: float) -> float:
+            found = self._each("rest", None, ({**line, "t": t} for line in lines))
+            return math.fsum(w * f["loss"].item() for w, f in found) + self.l2 / 2 * (tt + 2 * t * td + t * t * dd)
+
+        return phi
+
+    @property
+    def affine(self) -> bool:
+        """Whether the model is affine in theta but for what follows sample by sample, so that `along` is cheap."""
+        return self.compiled and bool(self._graph(self.batches[0].stop).pieces)
+
+    # --- how it is computed
+
+    def _vector(self, given: npt.ArrayLike) -> Vector:
+        vector = np.array(given, np.float64)
+        if vector.shape != self._theta.shape:
+            raise ShapeError(f"Objective: a vector of shape {self._theta.shape} is expected, but got {vector.shape}")
+        return vector
+
+    def _pieces(self, theta: Vector) -> list[Given]:
+        """Compute the affine values of each batch."""
+        return [{name: np.array(v) for name, v in found.items()} for _, found in self._each("pieces", theta)]
+
+    def _each(
+        self, kind: str, theta: Vector | None, given: Iterable[Given] = itertools.repeat({})
+    ) -> Iterator[tuple[float, Given]]:
+        """Compute something of each batch at theta; gives its share of the samples, and values to be used at once."""
+        with kernel_gate(), self._placed(theta):
+            for part, more in zip(self.batches, given, strict=False):
+                yield (part.stop - part.start) / len(self.samples), self._run(kind, part, more)
+
+    @contextmanager
+    def _placed(self, theta: Vector | None) -> Iterator[None]:
+        """Put theta where it is read; in the model itself only for a while."""
+        to = self._theta if self.compiled else self.model.theta
+        before = to.copy()
+        try:
+            if theta is not None:
+                to[...] = theta
+            yield
+        finally:
+            to[...] = before
+
+    def _run(self, kind: str, part: slice, given: Given) -> Given:
+        x, y = self.samples[part], self.labels[part]
+        if not self.compiled:
+            with no_grad() if kind == "value" else nullcontext():
+                loss = scalar_loss(self.loss, self.model(Tensor(x)), Tensor(y))
+            return {name: t.data for name, t in self._derived(kind, loss, given).items()}
+        size = part.stop - part.start
+        if (kind, size) not in self._plans:
+            self._plans[kind, size] = self._plan(kind, size)
+        return self._plans[kind, size].replay(**given, **({} if len(self.batches) == 1 else {"x": x, "y": y}))
+
+    def _derived(self, kind: str, loss: Tensor, given: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Differentiate the loss of a batch as often as is asked."""
+        if kind == "value":
+            return {"loss": loss}
+        gradient = _flat(grad(loss, self._parameters, create_graph=kind == "hvp"))
+        if kind == "gradient":
+            return {"loss": loss, "gradient": gradient}
+        slope = ops.sum(gradient * as_tensor(given["vector"]))
+        return {"hvp": _flat(grad(slope, self._parameters)) if slope.requires_grad else 0 * gradient}
+
+    def _graph(self, size: int, twice: bool = False) -> _Graph:
+        """Trace the loss of a batch of a size."""
+        if (size, twice) not in self._graphs:
+            with tracing():
+                x, y = (_symbol((size, *a.shape[1:]), a.dtype) for a in (self.samples, self.labels))
+                (loss,) = fuse([scalar_loss(self.loss, self.model(x), y)], twice)
+                self._graphs[size, twice] = _Graph(x, y, loss, _affine_pieces(loss, x, self._parameters))
+        return self._graphs[size, twice]
+
+    def _plan(self, kind: str, size: int) -> Plan:
+        """Plan one kind of computation for a batch. The only batch is read where it is."""
+        graph, inputs = self._graph(size, twice=kind == "hvp"), {}
+        with tracing():
+            if kind == "pieces":
+                outputs = graph.pieces
+            elif kind == "rest":
+                inputs["t"] = _symbol((), self._theta.dtype)
+                instead = {}
+                for name, piece in graph.pieces.items():
+                    start, slope = (inputs.setdefault(f"{end} {name}", _symbol(*piece.spec)) for end in _ENDS)
+                    instead[id(piece.node)] = (start + inputs["t"] * slope,)
+                outputs = {"loss": fuse([graph.loss], instead=instead)[0]}
+            else:
+                inputs |= {"vector": _symbol(self._theta.shape, self._theta.dtype)} if kind == "hvp" else {}
+                outputs = self._derived(kind, graph.loss, inputs) | (graph.pieces if kind == "gradient" else {})
+                outputs = dict(zip(outputs, fuse(list(outputs.values())), strict=True))
+        data = {"x": graph.x, "y": graph.y}
+        if len(self.batches) > 1:
+            return Plan(inputs | data, outputs, bound=self._bound())
+        return Plan(inputs, outputs, (*self._bound(), (graph.x, self.samples), (graph.y, self.labels)))
+
+    def _bound(self) -> tuple[tuple[Tensor, Array], ...]:
+        """Pair each parameter with its place in the vector that plans read."""
+        ends = np.cumsum([p.size for p in self._parameters])
+        parts = np.split(self._theta, ends[:-1])
+        return tuple((p, part.reshape(p.shape)) for p, part in zip(self._parameters, parts, strict=True))
+
+
+class _Graph(NamedTuple):
+    """The traced loss of a batch."""
+
+    x: Tensor
+    y: Tensor
+    loss: Tensor
+    pieces: dict[str, Tensor]  # see `_affine_pieces`
+
+
+def _symbol(shape: tuple[int, ...], dtype: Any) -> Tensor:
+    return Tensor(Spec(shape, np.dtype(dtype)))
+
+
+def _flat(tensors: Sequence[Tensor]) -> Tensor:
+    return ops.concatenate([ops.reshape(t, -1) for t in tensors])
+
+
+def _affine_pieces(loss: Tensor, samples: Tensor, leaves: Sequence[Tensor]) -> dict[str, Tensor]:
+    """Find values, affine in the leaves and made from the samples, through which alone a loss depends on the leaves.
+
+    None if it depends on them in another way, too.
+    """
+    affine = {id(leaf): True for leaf in leaves}  # what depends on the leaves, by identity of leaf or node
+    sampled = {id(samples)}
+    pieces: dict[str, Tensor] = {}
+
+    def key(x: Tensor) -> int:
+        return id(x) if x.node is None else id(x.node)
+
+    for node in ancestors([loss]):
+        if any(key(x) in sampled for x in node.inputs):
+            sampled.add(id(node))
+        moving = [i for i, x in enumerate(node.inputs) if key(x) in affine]
+        if not moving:
+            continue
+        affine[id(node)] = all(affine[key(node.inputs[i])] for i in moving) and _is_affine(node, moving)
+        for x in (node.inputs[i] for i in moving if not affine[id(node)]):
+            if affine[key(x)] and x.node is not None:
+                pieces[f"piece {x.node.number}"] = x
+            if affine[key(x)] and key(x) not in sampled:
+                return {}
+    return pieces
+
+
+def _is_affine(node: Node, moving: Sequence[int]) -> bool:
+    """Whether a node is affine in some of its inputs together: whether their gradients do not depend on them."""
+    if len(node.values) > 1 or node.values[0].dtype.kind != "f":
+        return False
+    g, out = (_symbol(node.values[0].shape, node.values[0].dtype) for _ in range(2))
+    inputs = [_symbol(*x.spec) if i in moving else x for i, x in enumerate(node.inputs)]
+    for i in moving:
+        rule = node.op.rule(i)
+        if rule is None:
+            return False
+        try:
+            made = rule(g, out, *inputs, **node.attrs)
+        except TraceError:  # the rule reads values
+            return False
+        used = {id(made), *(id(x) for n in ancestors([made]) for x in n.inputs)}
+        if id(g) not in used or used & {id(out), *(id(inputs[k]) for k in moving)}:
+            return False
+    return True
