@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -78,6 +79,15 @@ def layer_signature(app, what, name, obj, options, signature, returns):
     return None
 
 
+def bars_are_lengths(app, what, name, obj, options, lines):
+    """Keep |theta| in a docstring as it stands: docutils would look for a substitution of that name."""
+    for i, line in enumerate(lines):
+        if not line.lstrip().startswith((">>>", "...")):
+            words = re.split(r"(``.*?``)", line)
+            lines[i] = "".join(part if part.startswith("``") else part.replace("|", r"\|") for part in words)
+
+
 def setup(app):
     """Connect what is defined here."""
     app.connect("autodoc-process-signature", layer_signature)
+    app.connect("autodoc-process-docstring", bars_are_lengths, priority=900)  # after numpydoc

@@ -32,7 +32,7 @@ model = tn.Sequential(
 
 # %%
 # ``batch_size=None`` takes all images in each step, so an epoch is a step. Each step begins with t = 1 and halves it
-# until the loss falls by at least alpha t |g|^2 (Armijo's condition). What it found is in the history.
+# until the loss falls by at least ``alpha t |g|^2`` (Armijo's condition). What it found is in the history.
 
 optimizer = tn.GradientDescent(line_search=tn.Backtracking(alpha=0.01, beta=0.5, initial_step=1.0))
 run = model.fit(
