@@ -30,7 +30,7 @@ extensions = [
     "op_reference",
     "diagrams",
 ]
-exclude_patterns = ["_ext", "decisions/README.md", "benchmarks/README.md", "tutorials/*.ipynb", "tutorials/*.py"]
+exclude_patterns = ["_ext", "decisions/README.md", "tutorials/*.ipynb", "tutorials/*.py"]
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist", "attrs_inline"]
 myst_heading_anchors = 3
 autosummary_generate = True
@@ -87,7 +87,14 @@ def bars_are_lengths(app, what, name, obj, options, lines):
             lines[i] = "".join(part if part.startswith("``") else part.replace("|", r"\|") for part in words)
 
 
+def measured(app, docname, content):
+    """List what `python -m benchmarks.compare` has written on the page of benchmarks, if it is there."""
+    if docname == "benchmarks" and Path(app.srcdir, "benchmarks", "README.md").is_file():
+        content[0] += "\nThe last run:\n\n```{toctree}\nbenchmarks/README\n```\n"
+
+
 def setup(app):
     """Connect what is defined here."""
+    app.connect("source-read", measured)
     app.connect("autodoc-process-signature", layer_signature)
     app.connect("autodoc-process-docstring", bars_are_lengths, priority=900)  # after numpydoc
