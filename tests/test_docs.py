@@ -20,7 +20,7 @@ FENCE = re.compile(r"^(?P<mark>```+)(?P<info>[^\n]+)\n(?P<text>.*?)^(?P=mark)$",
 PEERS = re.compile(r"^import (keras|torch)$", re.MULTILINE)
 
 sys.path.insert(0, str(DOCS / "_ext"))
-from pieces import TEST, missing_test  # noqa: E402
+from pieces import TEST, missing_test, piece  # noqa: E402
 
 
 def label(path):
@@ -70,6 +70,18 @@ def test_the_tests_that_a_page_names_exist(path):
     text = re.sub(r"\s+", "", path.read_text("utf-8"))
     named = [match[0] for match in TEST.finditer(text)]
     assert [problem for problem in map(missing_test, named) if problem] == []
+
+
+SOURCE = re.compile(r"^:::\{source\} (\S+)\n(?::from: (.*)\n)?(?::to: (.*)\n)?:::$", re.MULTILINE)
+
+
+@pytest.mark.parametrize("path", [p for p in PAGES if "{source}" in p.read_text("utf-8")], ids=label)
+def test_the_pieces_of_source_that_a_page_shows_are_there(path):
+    text = path.read_text("utf-8")
+    named = SOURCE.findall(text)
+    assert len(named) == text.count(":::{source}")
+    for target, start, end in named:
+        assert 1 <= len(piece(target, start, end)[1].splitlines()) <= 45
 
 
 def test_every_op_has_a_page_with_an_example_of_its_shapes():

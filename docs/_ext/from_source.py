@@ -40,7 +40,6 @@ class Command(SphinxDirective):
 
     required_arguments = 1
     final_argument_whitespace = True
-    option_spec = {"lines": directives.unchanged}
 
     def run(self):
         """Run it in an empty directory and show it with its output."""
@@ -62,7 +61,7 @@ class Test(SphinxRole):
     """The name of a test, which must exist."""
 
     def run(self):
-        """Show the name; the path stands in its title."""
+        """Show its name and its file."""
         problem = missing_test(self.text)
         if problem:
             message = self.inliner.reporter.error(problem, line=self.lineno)

@@ -43,22 +43,19 @@ def names(statement):
 
 
 def source_lines(target):
-    """Give the lines of a definition, without its docstring, and the number of the first."""
+    """Give the file of a definition, and its lines without its docstring."""
     path, node = find(target)
-    lines = parsed(path)[0].splitlines()
-    first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
-    numbered = [(i, lines[i - 1]) for i in range(first, node.end_lineno + 1)]
-    body = getattr(node, "body", None)
-    if body and ast.get_docstring(node) is not None and len(body) > 1:
-        start, end = body[0].lineno, body[0].end_lineno
-        numbered = [(i, line) for i, line in numbered if not start <= i <= end]
-    return path, numbered
+    first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", []))])
+    numbers = set(range(first, node.end_lineno + 1))
+    body = getattr(node, "body", [])
+    if len(body) > 1 and ast.get_docstring(node) is not None:
+        numbers -= set(range(body[0].lineno, body[0].end_lineno + 1))
+    return path, [line for number, line in enumerate(parsed(path)[0].splitlines(), 1) if number in numbers]
 
 
 def piece(target, start=None, end=None):
     """Give part of a definition: from the line that has one text to the line that has another, both included."""
-    path, numbered = source_lines(target)
-    lines = [line for _, line in numbered]
+    path, lines = source_lines(target)
     first = next((i for i, line in enumerate(lines) if start in line), None) if start else 0
     if first is None:
         raise LookupError(f"{target} has no line with {start!r}")
