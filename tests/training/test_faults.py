@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import kill_runs
 import numpy as np
@@ -50,8 +51,8 @@ class Disk:
 
     def __init__(self, monkeypatch, n, error=None, half=False):
         self.n, self.error, self.half, self.calls, self.dead = n, error, half, [], False
-        for name in CALLS:
-            monkeypatch.setattr(files.os, name, self.failing(name, getattr(os, name)))
+        failing = {name: self.failing(name, getattr(os, name)) for name in CALLS}
+        monkeypatch.setattr(files, "os", SimpleNamespace(**vars(os) | failing))  # others, such as Numba, have theirs
         unlink = Path.unlink
         monkeypatch.setattr(Path, "unlink", lambda path, **options: None if self.dead else unlink(path, **options))
 
@@ -77,7 +78,6 @@ class Disk:
 @pytest.fixture(scope="module")
 def alone(tmp_path_factory):
     """A run left alone: its model, its history, and its calls."""
-    train(tmp_path_factory.mktemp("first"))  # Numba keeps what it compiles on disk, which is not to be counted
     folder = tmp_path_factory.mktemp("alone")
     with pytest.MonkeyPatch.context() as monkeypatch:
         disk = Disk(monkeypatch, 0)
