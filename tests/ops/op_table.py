@@ -736,6 +736,7 @@ def naive_adam(theta, first, second, step, g, rate, beta1, beta2, epsilon):
     return theta - rate * unbiased / (np.sqrt(size) + epsilon)
 
 
+@st.composite
 def standardised(draw, transposed):
     """Bytes, and a vector of one length or the other."""
     rng, n, f = draw(generators), draw(lengths), draw(lengths)
