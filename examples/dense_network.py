@@ -1,14 +1,27 @@
-"""Dense network: why a network needs something between its layers.
-
-You learn what hidden layers do, and how to compare two models. A stack of weighted sums alone is again only a weighted
-sum, however many layers it has. With relu, max(x, 0), between them, the layers can build on each other.
 """
+Dense network
+=============
+
+Why a network needs something between its layers. You learn what hidden layers do, and how to compare two models.
+
+A stack of weighted sums alone is again only a weighted sum, however many layers it has. With relu, max(x, 0), between
+them, the layers can build on each other.
+"""
+
+import matplotlib.pyplot as plt
 
 import tinynet as tn
 
+(x_train, y_train), test = tn.datasets.mnist(source="sample")
+
+
+# %%
+# The same layers, with or without an activation in the hidden ones. The same seed gives both models the same initial
+# weights, bit for bit.
+
 
 def make(activation):
-    """Make the network with or without an activation in its hidden layers; the parameters are as many."""
+    """Make the network, with an activation in its hidden layers or with none."""
     return tn.Sequential(
         [
             tn.Input((28, 28, 1), scale=1 / 255),
@@ -17,34 +30,35 @@ def make(activation):
             tn.Dense(64, activation=activation, name="hidden2"),
             tn.Dense(10, activation="softmax", name="digits"),
         ],
-        seed=0,  # the same seed gives both models the same initial weights, bit for bit
+        seed=0,
     )
 
 
-def main(source="auto", epochs=20):
-    (x_train, y_train), test = tn.datasets.mnist(source)
+make("relu").summary()
 
-    results = {}
-    for activation in (None, "relu"):
-        model = make(activation)
-        if not results:
-            model.summary()
-        # validation_data is measured after each epoch. Nothing is learned from it: it shows whether what the model
-        # learned also holds for images that it has not seen.
-        history = model.fit(
-            x_train, y_train, epochs=epochs, optimizer=tn.SGD(0.02), validation_data=test, seed=0, verbose=0
-        ).history
-        results[activation] = history
-        print(f"activation {activation}: trained for {epochs} epochs")
+# %%
+# ``validation_data`` is measured after each epoch. Nothing is learned from it: it shows whether what the model learned
+# also holds for images that it has not seen.
 
-    # Linear layers learn quickly, but can only draw straight borders between the digits: relu overtakes them.
-    print("         linear layers               with relu")
-    print("epoch    training   test accuracy    training   test accuracy")
-    for epoch in range(epochs):
-        row = [results[a][figure][epoch] for a in (None, "relu") for figure in ("accuracy", "val_accuracy")]
-        print("{:5}    {:8.4f}   {:13.4f}    {:8.4f}   {:13.4f}".format(epoch + 1, *row))
-    return results["relu"]["val_accuracy"][-1]
+results = {}
+for activation in (None, "relu"):
+    model = make(activation)
+    results[activation] = model.fit(
+        x_train, y_train, epochs=25, optimizer=tn.SGD(0.02), validation_data=test, seed=0, verbose=0
+    ).history
+    last = {name: values[-1] for name, values in results[activation].items()}
+    print(f"activation {activation!s:4}: training accuracy {last['accuracy']:.4f}, test {last['val_accuracy']:.4f}")
 
+# %%
+# Linear layers learn quickly, but can only draw straight borders between the digits: relu overtakes them.
 
-if __name__ == "__main__":
-    main()
+figure, axes = plt.subplots(figsize=(6, 3.8), layout="constrained")
+for activation, color in ((None, "#0072B2"), ("relu", "#D55E00")):
+    history = results[activation]
+    epochs = range(1, len(history["loss"]) + 1)
+    name = "with relu" if activation else "linear layers"
+    axes.plot(epochs, history["accuracy"], color=color, label=f"{name}, training")
+    axes.plot(epochs, history["val_accuracy"], "--", color=color, label=f"{name}, test")
+axes.set(xlabel="epoch", ylabel="accuracy", ylim=(0.7, 1), title="Accuracy with and without relu between the layers")
+axes.legend()
+plt.show()

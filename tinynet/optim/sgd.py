@@ -19,7 +19,7 @@ class SGD(Optimizer):
     momentum : float
         How much of the last step's direction is kept, from 0 to below 1.
     weight_decay : float
-        The factor of an L2 penalty (weight_decay / 2) |theta|^2 on all parameters, 0 or more.
+        The factor of an L2 penalty, ``(weight_decay / 2) |theta|^2``, on all parameters, 0 or more.
 
     Raises
     ------

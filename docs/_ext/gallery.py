@@ -1,0 +1,46 @@
+"""The gallery: its order, and the figures of `tinynet.report`, which are not those of pyplot."""
+
+import ast
+from pathlib import Path
+
+from matplotlib.figure import Figure
+from sphinx_gallery.scrapers import figure_rst
+
+# From first steps to what lies below.
+ORDER = [
+    "softmax_regression",
+    "dense_network",
+    "cnn",
+    "logistic_line_search",
+    "convexity_and_rates",
+    "gradients",
+    "gradient_check",
+    "custom_op",
+    "custom_layer",
+    "training_loop",
+    "exact_resume",
+    "reading_a_plan",
+]
+
+
+class Order:
+    """The place of an example in the gallery; each must have one."""
+
+    def __init__(self, folder):
+        self.folder = folder
+
+    def __call__(self, name):
+        """Give the place of an example."""
+        return ORDER.index(Path(name).stem)
+
+
+def report_figures(block, block_vars, gallery_conf):
+    """Show each figure of the report that a block ends with."""
+    last = ast.parse(block.content).body[-1:] if block.type == "code" else []
+    name = ast.unparse(last[0]) if last else ""
+    figure = block_vars["example_globals"].get(name)
+    if not isinstance(figure, Figure):
+        return ""
+    path = next(block_vars["image_path_iterator"])
+    figure.savefig(path, dpi=140)
+    return figure_rst([path], gallery_conf["src_dir"], figure.get_suptitle())

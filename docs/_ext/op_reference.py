@@ -1,0 +1,231 @@
+"""The reference of the ops, written from their declarations when the site is built: a page for each family."""
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import re
+import textwrap
+from pathlib import Path
+
+import numpy as np
+from pieces import find, parsed
+
+import tinynet as tn
+from tinynet.autograd import Op, Spec
+from tinynet.ops import fused
+from tinynet.ops.conv import geometry
+from tinynet.ops.pointwise import Elementwise
+
+FAMILIES = tuple(importlib.import_module(f"tinynet.ops.{m.name}") for m in pkgutil.iter_modules(tn.ops.__path__))
+OUT = Path(__file__).parents[1] / "reference" / "ops"
+
+
+def f4(*lengths):
+    """Give the shape and dtype of a float32 array."""
+    return Spec(lengths, np.dtype("f4"))
+
+
+def whole(dtype, *lengths):
+    """Give the shape and dtype of an array of whole numbers."""
+    return Spec(lengths, np.dtype(dtype))
+
+
+IMAGES, FILTERS, MAP = f4(32, 28, 28, 1), f4(3, 3, 1, 32), f4(32, 26, 26, 32)
+CONV = geometry("conv2d", IMAGES.shape, (3, 3), (1, 1), "valid")
+POOL = geometry("max_pool", MAP.shape, (2, 2), (2, 2), "valid")
+POOLED, PLACES = f4(32, 13, 13, 32), whole("u1", 32, 13, 13, 32)
+KEY, BETAS = (slice(None), slice(0, 2)), {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-7}
+BYTES, STANDARDISED = whole("u1", 60_000, 784), {"shift": np.zeros(784), "scale": np.ones(784)}
+
+# Arguments of each op that is not elementwise, from the reference CNN where it has the op.
+EXAMPLES = {
+    "matmul": ((f4(32, 576), f4(576, 128)), {"trans_a": False, "trans_b": False}),
+    "conv2d": ((IMAGES, FILTERS), {"p": CONV}),
+    "conv2d_input_grad": ((MAP, FILTERS), {"p": CONV, "size": (28, 28)}),
+    "conv2d_weight_grad": ((IMAGES, MAP), {"p": CONV}),
+    "max_pool": ((MAP,), {"p": POOL}),
+    "max_unpool": ((POOLED, PLACES), {"p": POOL, "size": (26, 26)}),
+    "pool_gather": ((MAP, PLACES), {"p": POOL}),
+    "softmax": ((f4(32, 10),), {}),
+    "log_softmax": ((f4(32, 10),), {}),
+    "sum": ((f4(32, 10),), {"axes": (0,)}),
+    "max": ((f4(32, 10),), {}),
+    "broadcast_to": ((f4(10),), {"shape": (32, 10)}),
+    "reshape": ((f4(32, 3, 3, 64),), {"shape": (32, 576)}),
+    "transpose": ((f4(2, 3, 4),), {"axes": (0, 2, 1)}),
+    "slice": ((f4(5, 4),), {"key": KEY}),
+    "unslice": ((f4(5, 2),), {"key": KEY, "shape": (5, 4)}),
+    "index": ((whole("u1", 60_000, 28, 28), whole("i8", 32)), {}),
+    "index_add": ((f4(32, 10), whole("i8", 32)), {"shape": (100, 10)}),
+    "concatenate": ((f4(288), f4(32)), {"axis": 0}),
+    "cast": ((whole("u1", 32, 784),), {"dtype": np.dtype("f4")}),
+    "relu": ((f4(32, 128),), {}),
+    "relu_gradient": ((f4(32, 128), f4(32, 128)), {}),
+    "conv_pool": ((IMAGES, FILTERS, f4(32)), {"p": CONV, "q": POOL}),
+    "conv_pool_weight_grad": ((IMAGES, POOLED, PLACES), {"p": CONV, "q": POOL}),
+    "conv_pool_input_grad": ((POOLED, FILTERS, PLACES), {"p": CONV, "q": POOL, "shape": IMAGES.shape}),
+    "gather": ((whole("u1", 60_000, 28, 28), whole("i8", 32), f4(), f4()), {"sample": (28, 28, 1)}),
+    "dense": ((f4(32, 576), f4(576, 128), f4(128)), {"relu": True}),
+    "dense_cotangent": ((f4(32, 128), f4(32, 128)), {}),
+    "descend": ((f4(93_962), f4(93_962), f4()), {}),
+    "adam": ((*3 * (f4(93_962),), whole("i8"), f4(93_962), f4()), BETAS),
+    "adam_in_place": ((*3 * (f4(93_962),), whole("i8"), f4(93_962), f4()), BETAS),
+    "standardised_matvec": ((BYTES, f4(784)), STANDARDISED),
+    "standardised_rmatvec": ((BYTES, f4(60_000)), STANDARDISED),
+    "softmax_cross_entropy": ((f4(32, 10), whole("i8", 32)), {}),
+}
+OPERANDS = (f4(32, 10), f4(10), f4(32, 10))  # of elementwise ops
+
+
+def declarations(module):
+    """Give the ops that a module declares, each with its variable, in their order."""
+    names = [
+        target.id
+        for node in ast.parse(inspect.getsource(module)).body
+        for target in ([node.target] if isinstance(node, ast.AnnAssign) else getattr(node, "targets", []))
+        if isinstance(target, ast.Name)
+    ]
+    return [(name, vars(module)[name]) for name in names if isinstance(vars(module)[name], Op)]
+
+
+def call_of(module, name):
+    """Give the text of the file of a declaration, and the call that makes it."""
+    path, node = find(f"{module.__name__}.{name}")
+    return parsed(path)[0], node.value
+
+
+def rules(text, call):
+    """Give the source of the gradient rules of a declaration."""
+    keyword = next((k.value for k in call.keywords if k.arg == "vjp"), None)
+    if keyword is not None:
+        found = keyword.elts if isinstance(keyword, ast.Tuple) else [keyword]
+    else:  # an elementwise op: its name, what computes it, its rules
+        found = call.args[2:] if call.func.id in ("_elementwise", "_unary") else []
+    return [textwrap.dedent(ast.get_source_segment(text, rule)) for rule in found], found
+
+
+def arguments(op, found):
+    """Give the names of the inputs of an op, from its rules or its infer."""
+    lambdas = [rule for rule in found if isinstance(rule, ast.Lambda)]
+    if lambdas:
+        return [a.arg for a in lambdas[0].args.args[2:]]
+    if isinstance(op, Elementwise):
+        return ["x", "y"]
+    parameters = inspect.signature(op.infer).parameters.values()
+    return [("*" if p.kind is p.VAR_POSITIONAL else "") + p.name for p in parameters]
+
+
+def shapes(op, inputs):
+    """Work out the shape of the outputs for an example, by the op's own rule."""
+    if op.name in EXAMPLES:
+        specs, attrs = EXAMPLES[op.name]
+    elif isinstance(op, Elementwise):
+        count = len([name for name in inputs if not name.startswith("*")])
+        specs, attrs = OPERANDS[:count], {}
+        if op.name == "where":
+            specs = (whole("?", 32, 10), *OPERANDS[1:])
+    else:
+        raise LookupError(f"op {op.name!r} has no example of its shapes in {__file__}")
+    made = op.infer(*specs, **attrs)
+    made = made if type(made) is tuple else (made,)
+    return ", ".join(map(spec, specs)), ", ".join(map(spec, made))
+
+
+def spec(value):
+    """Write a shape and a dtype."""
+    return f"{tuple(value.shape)} {np.dtype(value.dtype).name}"
+
+
+def fused_by(name):
+    """Give the fused ops that stand for an op among others; a bias is added by add."""
+    stands = {"bias": "add"}
+    parts = {op.name: [stands.get(part, part) for part in op.fuses.split(" + ")] for _, op in declarations(fused)}
+    return [other for other, of in parts.items() if name in of]
+
+
+def entry(module, variable, op):
+    """Write the reference of one op."""
+    text, call = call_of(module, variable)
+    sources, found = rules(text, call)
+    inputs = arguments(op, found)
+    took, gave = shapes(op, inputs)
+    count = len(EXAMPLES[op.name][0]) if op.name in EXAMPLES else len(inputs)
+    inputs, attributes = (inputs[:1], []) if inputs[0].startswith("*") else (inputs[:count], inputs[count:])
+    lines = [f".. _op-{op.name}:", "", op.name, "-" * len(op.name), ""]
+    is_public = getattr(tn.ops, op.name, None) is op
+    if is_public:
+        lines += [f".. py:function:: tinynet.ops.{op.name}({', '.join(inputs)})", ""]
+        indent = "   "
+    else:
+        indent = ""
+    kind = "View of its input, no copy. " if op.view else "Writes over its first input. " if op.inplace else ""
+    body = [f"``{op.formula}``", ""]
+    if kind:
+        body += [kind, ""]
+    if op.fuses:
+        body += ["Stands for " + " + ".join(f"``{part}``" for part in op.fuses.split(" + ")) + ".", ""]
+    body += [":Inputs: " + ", ".join(f"``{name}``" for name in inputs)]
+    if attributes:
+        body += [":Attributes: " + ", ".join(f"``{name}``" for name in attributes)]
+    body += [f":Shapes: ``{took}`` to ``{gave}``"]
+    if op.source:
+        body += [f":From: {op.source}"]
+    others = fused_by(op.name)
+    if others:
+        body += [":Fused by: " + ", ".join(f":ref:`{other} <op-{other}>`" for other in others)]
+    body += [""]
+    if sources:
+        body += ["Gradient, for each input:", "", ".. code-block:: python", ""]
+        body += textwrap.indent(",\n".join(sources), "   ").splitlines()
+    else:
+        body += ["It has no gradient rule."]
+    body += ["", "Declared as", "", f".. source:: {module.__name__}.{variable}", ""]
+    return lines + [indent + line if line else "" for line in body]
+
+
+def page(module):
+    """Write the page of a family: its title is what its file says of itself, up to the first colon or stop."""
+    first, _, rest = inspect.getdoc(module).partition("\n")
+    title, *more = re.split(r"[:.] ", first.rstrip("."), maxsplit=1)
+    text = "".join(f"{words[:1].upper()}{words[1:]}." for words in more)
+    lines = [
+        title,
+        "=" * len(title),
+        "",
+        f"In ``{module.__name__}``. {text}",
+        "",
+        rest.strip(),
+        "",
+    ]
+    functions = [
+        name
+        for name in tn.ops.__all__
+        if not isinstance(getattr(tn.ops, name), Op) and getattr(tn.ops, name).__module__ == module.__name__
+    ]
+    if functions:
+        lines += ["Functions", "~~~~~~~~~", "", "They bring their arguments into the form that the ops take.", ""]
+        lines += [line for name in functions for line in (f".. autofunction:: tinynet.ops.{name}", "")]
+        lines += ["Ops", "~~~", ""]
+    for variable, op in declarations(module):
+        lines += entry(module, variable, op)
+    return "\n".join(lines)
+
+
+def write(app):
+    """Write a page for each family, and leave those alone that are as they were."""
+    OUT.mkdir(parents=True, exist_ok=True)
+    for module in FAMILIES:
+        path, text = OUT / f"{module.__name__.rsplit('.', 1)[1]}.rst", page(module)
+        if not path.is_file() or path.read_text("utf-8") != text:
+            path.write_text(text, "utf-8")
+
+
+def setup(app):
+    """Write the pages before anything is read."""
+    there = {op.name for module in FAMILIES for _, op in declarations(module)}
+    missing = set(tn.ops.declared()) - there
+    if missing:
+        raise LookupError(f"these ops are on no page of the reference: {sorted(missing)}")
+    app.connect("builder-inited", write)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
