@@ -264,6 +264,39 @@ def test_a_nested_gate_leaves_the_limit_to_the_outer_one(blas_limit):
     assert blas_threads() == before
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+def test_a_fork_while_another_thread_is_in_the_gate_leaves_blas_its_threads():
+    script = """
+        import os
+        import threading
+        import numpy as np
+        import tinynet as tn
+        from threadpoolctl import ThreadpoolController
+        from tinynet.threads import kernel_gate
+
+        inside, done = threading.Event(), threading.Event()
+
+        def compute():
+            with kernel_gate():
+                inside.set()
+                done.wait()
+
+        with kernel_gate():
+            pass
+        controller = ThreadpoolController().select(user_api="blas")
+        thread = threading.Thread(target=compute)
+        thread.start()
+        inside.wait()
+        child = os.fork()
+        if not child:
+            os._exit({library.num_threads for library in controller.lib_controllers} != {2})
+        done.set()
+        thread.join()
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    """
+    assert run_script(script, OPENBLAS_NUM_THREADS=2).strip() == "0"
+
+
 def test_blas_is_limited_although_another_thread_has_set_its_threads():
     """Threadpoolctl 3.8 lets only the first thread set them, silently, until that one has done."""
     script = """

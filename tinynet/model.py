@@ -54,22 +54,28 @@ class _Watched:
     """What the configuration of a model was made from, to tell quickly whether that is still so."""
 
     def __init__(self, model: Layer) -> None:
-        layers = [layer for _, layer in model.walk()]
-        self.places: list[Iterable[Any]] = [vars(layer).values() for layer in layers]
-        self.places += [value for values in self.places for value in values if isinstance(value, list)]
+        self.places: list[Iterable[Any]] = []  # attributes and the containers among them
+        configuration: list[Any] = []
+        for _, layer in model.walk():
+            self.places.append(vars(layer).values())
+            configuration.append(type(layer))
+            configuration += [self._plain(value) for name, value in vars(layer).items() if name not in _STATE]
         self.held = [*chain.from_iterable(self.places)]  # so that no other object gets the identity of one of these
         self.identities = [*map(id, self.held)]
-        self.configuration = _Configuration(
-            tuple(
-                value if isinstance(value, bool | int | float | str | None) else _Identity(value)
-                for layer in layers
-                for name, value in vars(layer).items()
-                if name not in _STATE
-            )
-        )
+        self.configuration = _Configuration(tuple(configuration))
+
+    def _plain(self, value: Any) -> Hashable:
+        """Give a value as part of a key: a container by what is in it, an object by its identity."""
+        if isinstance(value, dict):
+            self.places += [value.keys(), value.values()]
+            return dict, *(self._plain(part) for item in value.items() for part in item)
+        if isinstance(value, list | tuple):
+            self.places.append(value)
+            return type(value), *map(self._plain, value)
+        return (type(value), value) if isinstance(value, bool | int | float | str | None) else _Identity(value)
 
     def unchanged(self) -> bool:
-        """Whether every attribute of every layer is the same object as then."""
+        """Whether every attribute of every layer, and every part of one, is the same object as then."""
         return [*map(id, chain.from_iterable(self.places))] == self.identities
 
 
@@ -268,7 +274,7 @@ class Model(Layer):
         self.gradient[...] = 0
 
     def configuration(self) -> Hashable:
-        """Give what a plan depends on besides the parameters: the attributes of every layer, objects by identity."""
+        """Give what a plan depends on besides the parameters: the class and the attributes of every layer."""
         watched = self._watched.get("last")
         if watched is None or not watched.unchanged():
             watched = self._watched["last"] = _Watched(self)

@@ -81,6 +81,8 @@ _gate = Gate()
 
 def _after_fork() -> None:
     _gate.lock = threading.RLock()  # another thread of the parent may have held it
+    if _gate.depth:
+        _gate._limit(_gate.held)
     _gate.depth = 0
     _gate.forked = _numba_has_threads()
 

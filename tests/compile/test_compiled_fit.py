@@ -192,6 +192,50 @@ def test_a_layer_that_is_taken_out_and_one_that_changes_its_shape_give_no_wrong_
     assert assert_as_eager(model, x).shape == (40, 6)
 
 
+class Twice(tn.Layer):
+    def forward(self, x):
+        return x * 2.0
+
+
+class Plus(tn.Layer):
+    def forward(self, x):
+        return x + 1.0
+
+
+def test_layers_without_attributes_that_change_places_or_class_give_no_wrong_answer():
+    model, (x, _) = tn.Sequential([tn.Input((5,)), tn.Dense(3), Twice(), Plus()], seed=0), data()
+    first = assert_as_eager(model, x)
+    model.layers[2:] = model.layers[:1:-1]
+    assert not np.allclose(assert_as_eager(model, x), first)
+    model.layers[2] = Twice()
+    assert_as_eager(model, x)
+    model.layers[2:] = [tn.ReLU()]
+    assert_as_eager(model, x)
+    model.layers[2] = tn.Sigmoid()
+    assert_as_eager(model, x)
+
+
+class Polynomial(tn.Layer):
+    def __init__(self, coefficients, options):
+        self.coefficients, self.options = coefficients, options
+
+    def forward(self, x):
+        return sum(c * x**k for k, c in enumerate(self.coefficients)) * self.options["scale"][0]
+
+
+def test_a_part_of_an_attribute_that_is_changed_gives_no_wrong_answer():
+    layer = Polynomial([1.0, 2.0], {"scale": [1.0]})
+    model, (x, _) = tn.Sequential([tn.Input((5,)), tn.Dense(3), layer], seed=0), data()
+    outputs = [assert_as_eager(model, x)]
+    layer.coefficients[0] = 3.0
+    outputs.append(assert_as_eager(model, x))
+    layer.options["scale"][0] = 2.0
+    outputs.append(assert_as_eager(model, x))
+    layer.options["scale"] = [0.5]
+    outputs.append(assert_as_eager(model, x))
+    assert len({output.tobytes() for output in outputs}) == 4
+
+
 def test_the_shift_and_scale_of_the_input_may_be_replaced_but_not_changed():
     model, (x, _) = dense(), data()
     with pytest.raises(ValueError, match="read-only"):

@@ -198,7 +198,7 @@ def transforms(m: int, r: int) -> tuple[Matrix, Matrix, Matrix, int]:
         b[k, :-1] = np.rint(np.atleast_1d(np.poly([q for q in points if q != point])))[::-1]
         g[k] = [point**j for j in range(r)]
         a[:, k] = [point**i * (divisor // factors[k]) for i in range(m)]
-    b[-1] = np.rint(np.poly(points))[::-1]
+    b[-1] = np.rint(np.atleast_1d(np.poly(points)))[::-1]
     g[-1, -1], a[-1, -1] = 1, divisor
     return b, g, a, divisor
 
