@@ -137,6 +137,25 @@ def test_along_is_the_value_on_the_line(rng, batch, t, l2):
         np.testing.assert_allclose(other(t), objective.value(d + t * theta), rtol=1e-12)
 
 
+@pytest.mark.parametrize("scale", [1.0, 2.0])
+def test_no_rewrite_reaches_across_what_comes_in_place_of_the_affine_part(scale):
+    """A factor of 1 vanishes in the first fusion; what it kept apart must not be fused in the second one."""
+    rng = np.random.default_rng(0)
+
+    class Scale(tn.Layer):
+        def forward(self, x):
+            return x * scale
+
+    layers = [tn.Input((6, 6, 1)), tn.Conv2D(2, 3), Scale(), tn.ReLU(), tn.MaxPool(2), tn.Flatten()]
+    model = tn.Sequential(layers, seed=0, dtype="float64")
+    objective = tn.Objective(model, rng.normal(size=(5, 6, 6, 1)), rng.integers(0, 8, 5))
+    assert objective.affine
+    theta, d = rng.normal(size=(2, model.theta.size))
+    phi = objective.along(theta, d)
+    for t in (0.0, 0.5, 1.0):
+        np.testing.assert_allclose(phi(t), objective.value(theta + t * d), rtol=1e-12)
+
+
 def test_along_begins_at_the_very_value_that_came_with_the_gradient():
     rng = np.random.default_rng(0)
     images, five = rng.integers(0, 256, (500, 5, 5), np.uint8), rng.integers(0, 2, 500)
