@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinynet as tn
-from tinynet.errors import ArgumentError, DataError, ShapeError
+from tinynet.errors import ArgumentError, DataError, DTypeError, ShapeError
 from tinynet.recipes import logistic_model, standardisation
 
 o = tn.ops
@@ -311,6 +311,9 @@ def test_bits_do_not_depend_on_the_number_of_threads():
         (([[0.0] * 4], [0], "hinge"), ArgumentError, "hinge"),
         (([[0.0] * 4], [0], "cross_entropy", -1.0), ArgumentError, "-1.0"),
         (([[0.0] * 4], [0], "cross_entropy", 0.0, 0), ArgumentError, "0"),
+        (([[0.0] * 4], [0], "cross_entropy", "a"), ArgumentError, "l2 must be a finite number of 0 or more"),
+        (([[0.0] * 4], [0], "cross_entropy", 0.0, "a"), ArgumentError, "batch_size must be an integer of 1 or more"),
+        (([[0.0] * 4], [0], "cross_entropy", 0.0, 2.5), ArgumentError, "but got 2.5"),
     ],
 )
 def test_what_cannot_be_computed_is_refused(arguments, error, says):
@@ -321,3 +324,19 @@ def test_what_cannot_be_computed_is_refused(arguments, error, says):
 def test_a_vector_of_another_length_is_refused():
     with pytest.raises(ShapeError, match=r"\(2,\)"):
         tn.Objective(network(), np.zeros((1, 4)), [0]).value([1.0, 2.0])
+
+
+@pytest.mark.parametrize("given", [["a", "b"], [1j, 2.0], [[1.0], [1.0, 2.0]]])
+def test_a_vector_of_anything_else_than_numbers_is_refused(given):
+    with pytest.raises(DTypeError, match="an array of numbers"):
+        tn.Objective(linear(2), np.zeros((1, 2)), [0], "binary_cross_entropy").value(given)
+
+
+def test_eager_gradients_are_recorded_whatever_surrounds_them():
+    objective = tn.Objective(network(), np.ones((2, 4)), [0, 1], compiled=False)
+    theta = objective.model.theta + 0.1
+    expected = *objective.value_and_gradient(theta), objective.hvp(theta, theta)
+    with tn.no_grad():
+        found = *objective.value_and_gradient(theta), objective.hvp(theta, theta)
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(a, b)

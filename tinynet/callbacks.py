@@ -13,12 +13,11 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, cast
 
+from tinynet.arguments import check_count, positive
 from tinynet.errors import ArgumentError, CheckpointError, WriteError
 from tinynet.files import write_atomically
 from tinynet.layers import Layer
 from tinynet.modelfile import conforms, describe
-from tinynet.optim.optimizer import positive
-from tinynet.training.data import check_count
 from tinynet.training.run import Run
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynet import checkpoint
+from tinynet.arguments import check_count
 from tinynet.autograd import Array
 from tinynet.display.progress import progress
 from tinynet.errors import ArgumentError, NonFiniteError
@@ -26,7 +27,6 @@ from tinynet.training.data import (
     Metric,
     Task,
     Trainable,
-    check_count,
     check_labelled,
     check_samples,
     check_validation,
