@@ -85,7 +85,7 @@ class Run:
         settings: dict[str, Any],
     ) -> None:
         self.model, self.optimizer, self.epochs, self.batches = model, optimizer, epochs, batches
-        self.epoch = self.batch = 0
+        self.epoch, self.batch, self.stopping = 0, 0, ""  # why the epoch under way is the last, once that is known
         self.history, self.means, self._figures = History(), Means(), dict[str, float]()
         self.validates = bool(settings["validation_data"])
         self.error: BaseException | None = None
