@@ -114,6 +114,12 @@ def test_a_callback_may_stop_the_run(event):
     assert train(epochs=1).stopped == ""
 
 
+@pytest.mark.parametrize("reason", [(), ("",)])
+def test_a_run_is_stopped_without_a_reason_too(reason):
+    history = train(lambda run: run.stop(*reason), epochs=5)
+    assert (history.epochs, history.stopped) == (1, "stopped by a callback")
+
+
 def fail(*_):
     raise ZeroDivisionError("of the user's")
 
@@ -362,6 +368,15 @@ def test_a_plateau_lowers_the_rate_and_waits_again():
 def test_a_rate_that_is_none_is_refused():
     with pytest.raises(ArgumentError, match="the learning rate must be a finite number of 0 or more, but got nan"):
         train(tn.LearningRateSchedule(lambda epoch, first: math.nan))
+
+
+@pytest.mark.parametrize("optimizer", [tn.GradientDescent(), tn.Newton()])
+@pytest.mark.parametrize(
+    "schedule", [tn.LearningRateSchedule.step(2), tn.LearningRateSchedule.plateau("loss")], ids=["step", "plateau"]
+)
+def test_an_optimizer_without_a_learning_rate_takes_no_schedule(schedule, optimizer):
+    with pytest.raises(ArgumentError, match=f"{type(optimizer).__name__} has no learning rate"):
+        train(schedule, optimizer=optimizer, batch_size=None)
 
 
 def test_a_schedule_makes_no_new_plans(monkeypatch):

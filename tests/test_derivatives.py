@@ -47,6 +47,16 @@ def test_what_is_linear_or_constant_has_a_hessian_of_zeros(f):
     np.testing.assert_array_equal(tn.hvp(f, x, x).data, np.zeros(3))
 
 
+def test_derivatives_are_recorded_whatever_surrounds_them():
+    x = np.array([1.0, 2.0])
+    with tn.no_grad():
+        np.testing.assert_array_equal(tn.hvp(lambda x: (x * x * x).sum(), x, x).data, [6, 24])
+        np.testing.assert_array_equal(tn.hessian(lambda x: (x * x * x).sum(), x).data, np.diag([6.0, 12.0]))
+        np.testing.assert_array_equal(tn.jacobian(lambda x: x * x, x).data, np.diag([2.0, 4.0]))
+        assert tn.check_gradients(o.tanh, x, order=2).strict
+        assert not (2 * tn.Tensor(x, requires_grad=True)).requires_grad
+
+
 def test_a_value_that_does_not_depend_on_x_has_a_jacobian_of_zeros():
     np.testing.assert_array_equal(tn.jacobian(lambda x: o.exp(np.ones(2)), np.ones(3)).data, np.zeros((2, 3)))
 
@@ -97,6 +107,7 @@ def test_products_with_the_hessian_of_a_network_agree_with_quotients_of_gradient
     ("call", "error", "says"),
     [
         (lambda: tn.hvp(o.exp, np.ones(2), np.ones(2)), ArgumentError, r"\(2,\)"),
+        (lambda: tn.hvp(lambda x: x * 2, np.ones(2), np.ones(2)), ArgumentError, "^hvp: the function"),
         (lambda: tn.hessian(o.exp, np.ones(2)), ArgumentError, r"sum\(\)"),
         (lambda: tn.hvp(lambda x: x.sum(), np.ones(2), np.ones(3)), ShapeError, r"\(3,\)"),
         (lambda: tn.jacobian(lambda x: x > 0, np.ones(2)), ArgumentError, "bool"),

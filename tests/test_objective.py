@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import tinynet as tn
-from tinynet.errors import ArgumentError, DataError, ShapeError
+from tinynet.errors import ArgumentError, DataError, DTypeError, ShapeError
 from tinynet.recipes import logistic_model, standardisation
 
 o = tn.ops
@@ -135,6 +135,25 @@ def test_along_is_the_value_on_the_line(rng, batch, t, l2):
         other = objective.along(d, theta)  # a line does not change when another one is asked for
         np.testing.assert_allclose(phi(t), objective.value(theta + t * d), rtol=1e-12)
         np.testing.assert_allclose(other(t), objective.value(d + t * theta), rtol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.0])
+def test_no_rewrite_reaches_across_what_comes_in_place_of_the_affine_part(scale):
+    """A factor of 1 vanishes in the first fusion; what it kept apart must not be fused in the second one."""
+    rng = np.random.default_rng(0)
+
+    class Scale(tn.Layer):
+        def forward(self, x):
+            return x * scale
+
+    layers = [tn.Input((6, 6, 1)), tn.Conv2D(2, 3), Scale(), tn.ReLU(), tn.MaxPool(2), tn.Flatten()]
+    model = tn.Sequential(layers, seed=0, dtype="float64")
+    objective = tn.Objective(model, rng.normal(size=(5, 6, 6, 1)), rng.integers(0, 8, 5))
+    assert objective.affine
+    theta, d = rng.normal(size=(2, model.theta.size))
+    phi = objective.along(theta, d)
+    for t in (0.0, 0.5, 1.0):
+        np.testing.assert_allclose(phi(t), objective.value(theta + t * d), rtol=1e-12)
 
 
 def test_along_begins_at_the_very_value_that_came_with_the_gradient():
@@ -292,6 +311,9 @@ def test_bits_do_not_depend_on_the_number_of_threads():
         (([[0.0] * 4], [0], "hinge"), ArgumentError, "hinge"),
         (([[0.0] * 4], [0], "cross_entropy", -1.0), ArgumentError, "-1.0"),
         (([[0.0] * 4], [0], "cross_entropy", 0.0, 0), ArgumentError, "0"),
+        (([[0.0] * 4], [0], "cross_entropy", "a"), ArgumentError, "l2 must be a finite number of 0 or more"),
+        (([[0.0] * 4], [0], "cross_entropy", 0.0, "a"), ArgumentError, "batch_size must be an integer of 1 or more"),
+        (([[0.0] * 4], [0], "cross_entropy", 0.0, 2.5), ArgumentError, "but got 2.5"),
     ],
 )
 def test_what_cannot_be_computed_is_refused(arguments, error, says):
@@ -302,3 +324,19 @@ def test_what_cannot_be_computed_is_refused(arguments, error, says):
 def test_a_vector_of_another_length_is_refused():
     with pytest.raises(ShapeError, match=r"\(2,\)"):
         tn.Objective(network(), np.zeros((1, 4)), [0]).value([1.0, 2.0])
+
+
+@pytest.mark.parametrize("given", [["a", "b"], [1j, 2.0], [[1.0], [1.0, 2.0]]])
+def test_a_vector_of_anything_else_than_numbers_is_refused(given):
+    with pytest.raises(DTypeError, match="an array of numbers"):
+        tn.Objective(linear(2), np.zeros((1, 2)), [0], "binary_cross_entropy").value(given)
+
+
+def test_eager_gradients_are_recorded_whatever_surrounds_them():
+    objective = tn.Objective(network(), np.ones((2, 4)), [0, 1], compiled=False)
+    theta = objective.model.theta + 0.1
+    expected = *objective.value_and_gradient(theta), objective.hvp(theta, theta)
+    with tn.no_grad():
+        found = *objective.value_and_gradient(theta), objective.hvp(theta, theta)
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(a, b)

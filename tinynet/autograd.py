@@ -507,6 +507,13 @@ def no_grad() -> Iterator[None]:
 
 
 @contextmanager
+def recording() -> Iterator[None]:
+    """Record history, also within `no_grad`: for what takes gradients of its own."""
+    with _set(_recording, True):
+        yield
+
+
+@contextmanager
 def tracing() -> Iterator[None]:
     """Compute nothing, and record everything: the ops that follow become a graph of shapes, to be planned."""
     with _set(_tracing, True), _set(_recording, True):

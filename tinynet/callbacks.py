@@ -13,12 +13,11 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, cast
 
+from tinynet.arguments import check_count, positive
 from tinynet.errors import ArgumentError, CheckpointError, WriteError
 from tinynet.files import write_atomically
 from tinynet.layers import Layer
 from tinynet.modelfile import conforms, describe
-from tinynet.optim.optimizer import positive
-from tinynet.training.data import check_count
 from tinynet.training.run import Run
 
 
@@ -223,6 +222,16 @@ class EarlyStopping(Watch):
             run.stop(f"{self.monitor} has not improved for {self.waited} epochs")
 
 
+def _rate(schedule: Any, run: Run) -> float:
+    """Give the learning rate of a run that a schedule is to change."""
+    if not hasattr(run.optimizer, "learning_rate"):
+        raise ArgumentError(
+            f"{type(schedule).__name__} sets the learning rate, but {type(run.optimizer).__name__} has no learning "
+            "rate; leave the schedule out, or train with an optimizer such as tn.SGD"
+        )
+    return float(run.optimizer.learning_rate)
+
+
 class LearningRateSchedule:
     """Sets the learning rate at the begin of each epoch; the optimizer has its own back at the end of the run.
 
@@ -231,6 +240,11 @@ class LearningRateSchedule:
     rate : callable
         A function of the number of complete epochs and of the learning rate that the run began with. `step`, `cosine`
         and `plateau` make the usual schedules.
+
+    Raises
+    ------
+    ArgumentError
+        If it is no function, or gives no rate; once a run begins, if its optimizer has no learning rate.
 
     Examples
     --------
@@ -249,7 +263,7 @@ class LearningRateSchedule:
 
     def on_train_begin(self, run: Run) -> None:
         """Note the rate that the run begins with."""
-        self.first = run.optimizer.learning_rate
+        self.first = _rate(self, run)
 
     def on_epoch_begin(self, run: Run) -> None:
         """Set the rate of the epoch."""
@@ -295,6 +309,11 @@ class Plateau(Watch):
         By which the rate is multiplied, above 0 and below 1.
     least : float
         Below which it does not fall.
+
+    Raises
+    ------
+    ArgumentError
+        As from `EarlyStopping`; once a run begins, if its optimizer has no learning rate.
     """
 
     def __init__(
@@ -304,6 +323,11 @@ class Plateau(Watch):
         self.factor, self.least = positive("plateau", "factor", factor), positive("plateau", "least", least, zero=True)
         if self.factor >= 1:
             raise ArgumentError(f"plateau: factor must be below 1, but got {factor!r}")
+
+    def on_train_begin(self, run: Run) -> None:
+        """Forget the run before, and make sure that there is a rate."""
+        super().on_train_begin(run)
+        _rate(self, run)
 
     def on_epoch_begin(self, run: Run) -> None:
         """Lower the rate, if it is time, and wait again."""

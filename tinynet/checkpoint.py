@@ -19,6 +19,7 @@ from tinynet.optim.optimizer import changed
 _FORM = {
     "epoch": int,
     "batch": int,
+    "stopping": str,
     "elapsed": float,
     "numbers": {str: (float, int)},
     "means": {"total": {str: float}, "count": int},
@@ -38,6 +39,7 @@ class Resumable(Protocol):
     epoch: int
     batch: int
     batches: int
+    stopping: str  # why the epoch under way is the last, if it is
     started: float  # when the epoch began
     means: Any
     history: Any
@@ -69,6 +71,7 @@ def content(run: Resumable) -> bytes:
     told = {
         "epoch": run.epoch,
         "batch": run.batch,
+        "stopping": run.stopping,
         "elapsed": time.perf_counter() - run.started if run.batch else 0.0,
         "numbers": numbers(run.optimizer),
         "means": vars(run.means),
@@ -106,7 +109,8 @@ def resume(run: Resumable, path: str | os.PathLike[str]) -> None:
     changed(model.parameters.values())
     for name, array in run.arrays.items():
         array[...] = arrays[name]
-    run.epoch, run.batch, run.started = found["epoch"], found["batch"], time.perf_counter() - found["elapsed"]
+    run.epoch, run.batch, run.stopping = (found[name] for name in ("epoch", "batch", "stopping"))
+    run.started = time.perf_counter() - found["elapsed"]
     vars(run.means).update(found["means"])
     vars(run.history).update(found["history"])
     vars(run.optimizer).update(found["numbers"])

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.autograd import Tensor, as_tensor, grad
+from tinynet.autograd import Tensor, as_tensor, grad, recording
 from tinynet.errors import ArgumentError, ShapeError
 
 Function = Callable[[Tensor], Tensor]
 
 
+@recording()
 def hvp(f: Function, x: Any, v: Any) -> Tensor:
     """Multiply the Hessian of a function with a vector, without forming it: at the cost of a few gradients.
 
@@ -51,12 +52,13 @@ def hvp(f: Function, x: Any, v: Any) -> Tensor:
     x, v = _leaf(x), as_tensor(v)
     if v.shape != x.shape:
         raise ShapeError(f"hvp: v must have the shape of x, {x.shape}, but has {v.shape}")
-    first = _gradient(f, x)
+    first = _gradient("hvp", f, x)
     if not first.requires_grad:  # f is linear
         return 0 * first
     return grad(first, [x], [v])[0]
 
 
+@recording()
 def jacobian(f: Function, x: Any) -> Tensor:
     """Differentiate each value of a function with respect to each of its input, in reverse mode, a value at a time.
 
@@ -91,6 +93,7 @@ def jacobian(f: Function, x: Any) -> Tensor:
     return _rows(_value("jacobian", f, x), x)
 
 
+@recording()
 def hessian(f: Function, x: Any) -> Tensor:
     """Give all second derivatives of a function of n values, at the cost of n gradients of its gradient.
 
@@ -121,7 +124,7 @@ def hessian(f: Function, x: Any) -> Tensor:
             [2., 0.]])
     """
     x = _leaf(x)
-    return _rows(_gradient(f, x), x)
+    return _rows(_gradient("hessian", f, x), x)
 
 
 def _leaf(x: Any) -> Tensor:
@@ -136,10 +139,10 @@ def _value(name: str, f: Function, x: Tensor) -> Tensor:
     return y
 
 
-def _gradient(f: Function, x: Tensor) -> Tensor:
-    y = _value("hessian", f, x)
+def _gradient(name: str, f: Function, x: Tensor) -> Tensor:
+    y = _value(name, f, x)
     if y.size != 1:
-        raise ArgumentError(f"hessian: the function must give one number, but gave shape {y.shape}; take a .sum()")
+        raise ArgumentError(f"{name}: the function must give one number, but gave shape {y.shape}; take a .sum()")
     if not y.requires_grad:  # f is constant
         return Tensor(np.zeros(x.shape, x.dtype))
     return grad(y, [x], create_graph=True)[0]

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinynet import ops
-from tinynet.autograd import Array, Shape, Tensor, as_tensor, grad
+from tinynet.autograd import Array, Shape, Tensor, as_tensor, grad, recording
 from tinynet.errors import ArgumentError, DataError, GradientError
 
 _FIRST_STEP, _STEPS = 2.0**-4, 16  # each step is a quarter of the one before
@@ -147,6 +147,7 @@ class GradientReport:
     __repr__ = __str__
 
 
+@recording()
 def check_gradients(
     f: Any,
     *inputs: Any,

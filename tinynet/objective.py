@@ -5,14 +5,15 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from tinynet import ops
-from tinynet.autograd import Array, Node, Spec, Tensor, as_tensor, grad, no_grad, tracing
+from tinynet.arguments import check_count, check_numbers, positive
+from tinynet.autograd import Array, Node, Spec, Tensor, as_tensor, grad, no_grad, recording, tracing
 from tinynet.compile.fuse import fuse
 from tinynet.compile.plan import Plan, ancestors
 from tinynet.compile.trace import Loss, Traceable, scalar_loss
@@ -91,9 +92,8 @@ class Objective:
             raise ArgumentError(f"Objective: loss must be one of {_LOSSES} or a function made of ops, but got {loss!r}")
         self.model, self.compiled = model, compiled
         self.loss: Loss = getattr(ops, loss) if isinstance(loss, str) else loss
-        self.l2 = float(l2)
-        if not 0 <= self.l2 < math.inf:
-            raise ArgumentError(f"Objective: l2 must be a finite number of 0 or more, but got {l2!r}")
+        self.l2 = positive("Objective", "l2", l2, zero=True)
+        size = None if batch_size is None else check_count("Objective: batch_size", batch_size)
         self._parameters = list(model.parameters.values())
         self._theta = np.empty_like(model.theta)  # where plans read the parameters
         self._graphs: dict[tuple[int, bool], _Graph] = {}
@@ -103,9 +103,7 @@ class Objective:
         self.samples, self.labels = (np.ascontiguousarray(as_tensor(a).data) for a in (x, y))
         self._check()
         n = len(self.samples)
-        size = min(n, self._fitting() if batch_size is None else int(batch_size))
-        if size < 1:
-            raise ArgumentError(f"Objective: batch_size must be 1 or more, but got {batch_size!r}")
+        size = min(n, size or self._fitting())
         self.batches = [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
     def _check(self) -> None:
@@ -213,7 +211,7 @@ class Objective:
     # --- how it is computed
 
     def _vector(self, given: npt.ArrayLike) -> Vector:
-        vector = np.array(given, np.float64)
+        vector = np.array(check_numbers("Objective: a vector", given), np.float64)
         if vector.shape != self._theta.shape:
             raise ShapeError(f"Objective: a vector of shape {self._theta.shape} is expected, but got {vector.shape}")
         return vector
@@ -245,9 +243,9 @@ class Objective:
     def _run(self, kind: str, part: slice, given: Given) -> Given:
         x, y = self.samples[part], self.labels[part]
         if not self.compiled:
-            with no_grad() if kind == "value" else nullcontext():
+            with no_grad() if kind == "value" else recording():
                 loss = scalar_loss(self.loss, self.model(Tensor(x)), Tensor(y))
-            return {name: t.data for name, t in self._derived(kind, loss, given).items()}
+                return {name: t.data for name, t in self._derived(kind, loss, given).items()}
         size = part.stop - part.start
         if (kind, size) not in self._plans:
             self._plans[kind, size] = self._plan(kind, size)

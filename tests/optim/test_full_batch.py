@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinynet as tn
-from tinynet.errors import ArgumentError, NonFiniteError
+from tinynet.errors import ArgumentError, DTypeError, NonFiniteError
 from tinynet.recipes import logistic_model, logistic_optimizer
 
 o = tn.ops
@@ -248,6 +248,14 @@ def test_a_batch_size_does_not_go_with_a_line_search(batch_size):
     model, x, y = logistic_problem()
     with pytest.raises(ArgumentError, match="batch_size=None"):
         model.fit(x, y, optimizer=tn.GradientDescent(), loss="binary_cross_entropy", verbose=0, **batch_size)
+
+
+@pytest.mark.parametrize("theta", [np.zeros(6, int), [0.0] * 6])
+def test_a_step_moves_floating_vectors_in_place_and_no_others(theta):
+    model, x, y = logistic_problem()
+    objective = tn.Objective(model, x, y, loss="binary_cross_entropy")
+    with pytest.raises(DTypeError, match="theta must be a floating array"):
+        tn.GradientDescent().step(objective, theta)
 
 
 # --- the documents' model

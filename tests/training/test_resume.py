@@ -95,6 +95,27 @@ def test_a_search_along_lines_is_resumed_from_any_step(optimizer, tmp_path):
         assert_same(run(**options(), callbacks=[SaveAll(tmp_path)], resume=tmp_path / position), whole)
 
 
+@pytest.mark.parametrize("save", ["every batch", "at Ctrl-C"])
+def test_a_search_that_has_made_its_last_step_makes_no_more_when_resumed(save, tmp_path):
+    def options():
+        model = tn.Sequential([tn.Input((6,), 1, 0.5), tn.Dense(3, "softmax")], seed=0)
+        return {"model": model, "optimizer": tn.Newton(tolerance=0.01), "batch_size": None, "epochs": 9}
+
+    whole = run(**options(), callbacks=[SaveAll(tmp_path)])
+    last, path = whole[1].epochs - 1, tmp_path / "last"
+    assert last < 8
+    assert whole[1].stopped
+    if save == "every batch":
+        path, callbacks = tmp_path / f"{last} 1", []
+    else:
+        callbacks = [tn.Checkpoint(path)]
+        with pytest.raises(KeyboardInterrupt):
+            run(**options(), callbacks=[InterruptAt(last, 1), *callbacks])
+    resumed = run(**options(), callbacks=callbacks, resume=path)
+    assert_same(resumed, whole)
+    assert resumed[1].stopped == whole[1].stopped
+
+
 def scheduled(folder):
     """Callbacks with states of all kinds."""
     return [

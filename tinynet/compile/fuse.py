@@ -6,7 +6,7 @@ of the pattern, the fused op is applied instead of the nodes it stands for. What
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, NamedTuple
 
@@ -32,10 +32,10 @@ class Rewrite(NamedTuple):
 
 
 class Uses:
-    """How often each value of a graph is used."""
+    """How often each value of a graph is used, and the nodes, by identity, that something else comes in place of."""
 
-    def __init__(self, outputs: Sequence[Tensor], nodes: Sequence[Node]) -> None:
-        self.nodes = nodes
+    def __init__(self, outputs: Sequence[Tensor], nodes: Sequence[Node], replaced: Collection[int] = ()) -> None:
+        self.nodes, self.replaced = nodes, replaced
         self.count: dict[Any, int] = {}
         for x in [*outputs, *(x for node in nodes for x in node.inputs)]:
             if x.node is not None:
@@ -45,9 +45,9 @@ class Uses:
     def behind(self, x: Tensor, name: str) -> Node | None:
         """Give the node that made ``x`` if it is an op of that name, and this is the only use of ``x``.
 
-        Not one that is not recorded: there a gradient stops.
+        Not one that is not recorded: there a gradient stops. Nor one that something else comes in place of.
         """
-        node = x.node
+        node = None if id(x.node) in self.replaced else x.node
         alone = node is not None and node.op.name == name and node.recorded and self.count[id(node), x.index] == 1
         return node if alone else None
 
@@ -77,7 +77,7 @@ def fuse(
     list of Tensor
         The same values, made by fused ops where a rewrite fits.
     """
-    uses = Uses(outputs, ancestors(outputs))
+    uses = Uses(outputs, ancestors(outputs), replaced=instead or ())
     chosen: dict[int, Rewrite] = {}
     done = dict(instead or {})
 

@@ -6,10 +6,11 @@ from typing import Any
 
 import numpy as np
 
+from tinynet.arguments import positive
 from tinynet.autograd import Tensor
 from tinynet.errors import ArgumentError
 from tinynet.ops import fused
-from tinynet.optim.optimizer import Array, Optimizer, State, positive
+from tinynet.optim.optimizer import Array, Optimizer, State
 
 
 class Adam(Optimizer):

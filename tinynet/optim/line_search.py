@@ -13,9 +13,10 @@ from typing import ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from tinynet.errors import ArgumentError, NonFiniteError
+from tinynet.arguments import positive
+from tinynet.errors import ArgumentError, DTypeError, NonFiniteError
 from tinynet.objective import Objective
-from tinynet.optim.optimizer import Array, State, positive
+from tinynet.optim.optimizer import Array, State
 
 Vector = npt.NDArray[np.float64]
 _NOTHING = 2.0**-100  # a step so small is none, even from parameters that are 0
@@ -181,9 +182,14 @@ class LineSearchOptimizer:
 
         Raises
         ------
+        DTypeError, ShapeError
+            If theta is no floating array, or not of that length.
         NonFiniteError
             If the loss or its gradient is NaN or infinite at theta.
         """
+        if not isinstance(theta, np.ndarray) or theta.dtype.kind != "f":
+            came = getattr(theta, "dtype", type(theta).__name__)
+            raise DTypeError(f"theta must be a floating array, which a step changes in place, but got {came}")
         loss, gradient = objective.value_and_gradient(theta)
         norm = float(np.linalg.norm(gradient))
         if not (math.isfinite(loss) and math.isfinite(norm)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
@@ -10,8 +9,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
+from tinynet.arguments import positive
 from tinynet.autograd import Tensor, no_grad
-from tinynet.errors import ArgumentError
 
 Array = npt.NDArray[Any]
 State = dict[str, Array]
@@ -89,16 +88,3 @@ def changed(parameters: Iterable[Tensor]) -> None:
     """Mark parameters as changed in place, so that no gradient is taken through their old values."""
     for parameter in parameters:
         parameter.version += 1
-
-
-def positive(owner: str, argument: str, value: Any, zero: bool = False) -> float:
-    """Check that a number is finite and above 0 (or not below, with ``zero``)."""
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not math.isfinite(number) or number < 0 or (number == 0 and not zero):
-        raise ArgumentError(
-            f"{owner}: {argument} must be a finite number {'of 0 or more' if zero else 'above 0'}, but got {value!r}"
-        )
-    return number

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from tinynet.arguments import positive
 from tinynet.autograd import Tensor
 from tinynet.errors import ArgumentError
-from tinynet.optim.optimizer import Optimizer, positive
+from tinynet.optim.optimizer import Optimizer
 
 
 class SGD(Optimizer):

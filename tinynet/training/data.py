@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -12,8 +11,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynet import ops
+from tinynet.arguments import check_numbers
 from tinynet.autograd import Array, Shape, Tensor
-from tinynet.errors import ArgumentError, DataError, DTypeError, ShapeError, TinynetError
+from tinynet.errors import ArgumentError, DataError, ShapeError, TinynetError
 from tinynet.layers import Input
 from tinynet.metrics import accuracy, binary_accuracy
 from tinynet.ops.loss import check_binary, check_classes
@@ -119,19 +119,9 @@ def find_task(loss: str | LossFunction, metrics: Sequence[Metric] | None) -> Tas
     return Task(task.loss, task.check_labels, lambda output: named)
 
 
-def _numbers(what: str, given: npt.ArrayLike) -> Array:
-    try:
-        array = np.asarray(given)
-    except ValueError as error:  # rows of different lengths
-        raise DTypeError(f"{what} must be an array of numbers, but cannot be made into an array: {error}") from error
-    if array.dtype.kind not in "fiub":
-        raise DTypeError(f"{what} must be an array of numbers, but has dtype {array.dtype}")
-    return array
-
-
 def check_samples(model: Trainable, x: npt.ArrayLike) -> Array:
     """Check samples against a model: numbers, at least one, of its shape, finite."""
-    array = _numbers("x", x)
+    array = check_numbers("x", x)
     model.input.check(array.shape)
     model.parameters  # noqa: B018 - the model is built now, outside of any trace, and knows the shape of its output
     if not len(array):
@@ -147,7 +137,7 @@ def check_samples(model: Trainable, x: npt.ArrayLike) -> Array:
 
 def check_labelled(model: Trainable, x: npt.ArrayLike, y: npt.ArrayLike, task: Task) -> tuple[Array, Array]:
     """Check samples and their labels against a model and a loss."""
-    samples, labels = check_samples(model, x), _numbers("y", y)
+    samples, labels = check_samples(model, x), check_numbers("y", y)
     if not labels.ndim or len(labels) != len(samples):
         raise ShapeError(f"x has {len(samples)} samples, but y has shape {labels.shape}; each sample needs one label")
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
@@ -167,14 +157,3 @@ def check_validation(model: Trainable, data: Any, task: Task) -> tuple[Array, Ar
         return check_labelled(model, x, y, task)
     except TinynetError as error:
         raise type(error)(f"validation_data: {error}") from error
-
-
-def check_count(argument: str, value: Any, least: int = 1) -> int:
-    """Check that a number of things is an integer and not too small."""
-    try:
-        number = operator.index(value)
-    except TypeError:
-        number = least - 1
-    if number < least or isinstance(value, bool):
-        raise ArgumentError(f"{argument} must be an integer of {least} or more, but got {value!r}")
-    return number

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynet import checkpoint
+from tinynet.arguments import check_count
 from tinynet.autograd import Array
 from tinynet.display.progress import progress
 from tinynet.errors import ArgumentError, NonFiniteError
@@ -26,7 +27,6 @@ from tinynet.training.data import (
     Metric,
     Task,
     Trainable,
-    check_count,
     check_labelled,
     check_samples,
     check_validation,
@@ -179,7 +179,7 @@ def fit(
                 if not math.isfinite(now["loss"]):
                     raise _non_finite(now["loss"], run)
                 run.means.add(now, part.stop - part.start)
-                run.batch += 1
+                run.batch, run.stopping = run.batch + 1, train.stopped
                 shown.step(run.batch, run.means)
                 if run.attentive and not run.end_batch():
                     break
@@ -189,8 +189,8 @@ def fit(
                     measured = _measure(model, task, *validation, train.measured, compiled)
                     results |= {f"val_{name}": value for name, value in measured.items()}
                 shown.end(results, time.perf_counter() - run.started, trained - run.started)
-                if train.stopped:
-                    run.stop(train.stopped)
+                if run.stopping:
+                    run.stop(run.stopping)
                 run.end_epoch(results)
     return run.history
 

@@ -85,7 +85,7 @@ class Run:
         settings: dict[str, Any],
     ) -> None:
         self.model, self.optimizer, self.epochs, self.batches = model, optimizer, epochs, batches
-        self.epoch = self.batch = 0
+        self.epoch, self.batch, self.stopping = 0, 0, ""  # why the epoch under way is the last, once that is known
         self.history, self.means, self._figures = History(), Means(), dict[str, float]()
         self.validates = bool(settings["validation_data"])
         self.error: BaseException | None = None
@@ -110,9 +110,12 @@ class Run:
         """The figures of the epoch that has just ended, or the means of the one that is under way."""
         return self._figures or self.means()
 
-    def stop(self, reason: str = "stopped by a callback") -> None:
-        """End the run after this batch or epoch; a checkpoint of it says so, and resuming it then trains no further."""
-        self.history.stopped, self.attentive = str(reason), True
+    def stop(self, reason: str = "") -> None:
+        """End the run after this batch or epoch; a checkpoint of it says so, and resuming it then trains no further.
+
+        Without a reason, or with an empty one, it is said to be "stopped by a callback".
+        """
+        self.history.stopped, self.attentive = str(reason) or "stopped by a callback", True
 
     def save(self, path: str | os.PathLike[str], first: bool = False) -> None:
         """Save the run once all callbacks have been told of this moment, so that the file holds the state of each.
