@@ -412,6 +412,8 @@ def _decode(value: Any, known: Mapping[str, Any], seen: list[Any]) -> Any:
     place = len(seen)
     seen.append(None)
     made: Callable[..., Any] = _look_up(value["layer"], known)
+    if not (isinstance(made, type) and issubclass(made, Layer)):  # an op is known too, but is not for a file to call
+        raise CheckpointError(f"the file names {value['layer']!r} as a layer, which is none")
     seen[place] = made(**{k: _decode(v, known, seen) for k, v in value["arguments"].items()})
     return seen[place]
 
