@@ -220,6 +220,39 @@ def test_a_record_that_lacks_a_part_is_told(command, place):
     assert "data is missing, or of another form than it should be; train again" in err
 
 
+@pytest.mark.parametrize(
+    ("part", "change_it"),
+    [
+        ("hyper_parameters", lambda found: found["hyper_parameters"].pop("loss")),
+        ("hyper_parameters", lambda found: found["hyper_parameters"].pop("epochs")),
+        ("hyper_parameters", lambda found: found["hyper_parameters"].update(loss=3)),
+        ("versions", lambda found: found["versions"].clear()),
+        ("history", lambda found: found["history"].clear()),
+        ("history", lambda found: found["history"].pop("accuracy")),
+        ("history", lambda found: found["history"]["val_loss"].pop()),
+        ("history", lambda found: found["history"].update(more=[0.5])),
+        ("history", lambda found: found["seconds"].update(by_epoch=[1.0, 1.0, 1.0])),
+        ("best_epoch", lambda found: found.update(best_epoch=3)),
+        ("best_epoch", lambda found: found.update(best_epoch=0)),
+        ("classes", lambda found: found.update(classes=10**6)),
+        ("classes", lambda found: found.update(classes=3)),
+    ],
+)
+def test_a_record_that_was_edited_is_told(part, change_it, command, place):
+    change(place / "run", change_it)
+    for name in ("evaluate", "report"):
+        code, _, err = command(name, "run")
+        assert code == 1
+        assert f"tinynet wrote: {part} is missing, or of another form than it should be; train again" in err
+
+
+def test_a_machine_that_does_not_tell_its_processors_is_none_of_a_damage(command, place):
+    change(place / "run", lambda found: found["machine"].update(cpus=None))
+    assert command("report", "run")[0] == 0
+    page = (place / "run" / "report.html").read_text("utf-8")
+    assert " processors" not in page
+
+
 def test_a_damaged_model_is_told(command, place):
     path = place / "run" / "best.safetensors"
     path.write_bytes(path.read_bytes()[:1000])
