@@ -306,6 +306,7 @@ def _check_model(record: Any, directory: Path) -> None:
 def read_record(directory: Path) -> dict[str, Any]:
     """Read and check what ``metrics.json`` says of a finished run; errors as for `open_run`."""
     from tinynet.modelfile import conforms
+    from tinynet.recipes import RECIPES
 
     record, path = read_json(directory / METRICS), directory / METRICS
     parts = record if isinstance(record, dict) else {}
@@ -314,6 +315,7 @@ def read_record(directory: Path) -> dict[str, Any]:
         epochs = len(parts["seconds"]["by_epoch"])
         fits = {
             "classes": parts["classes"] == CLASSES,
+            "hyper_parameters": parts["hyper_parameters"]["loss"] in {recipe.loss for recipe in RECIPES.values()},
             "history": all(len(values) == epochs for values in parts["history"].values()),
             "best_epoch": 1 <= parts["best_epoch"] <= epochs,
         }
@@ -329,7 +331,9 @@ def read_record(directory: Path) -> dict[str, Any]:
 def read_json(path: Path) -> Any:
     """Read a record that `as_json` wrote; a FileFormatError says that it is damaged."""
     try:
-        return json.loads(path.read_bytes())
+        value = json.loads(path.read_bytes())
+        json.dumps(value, ensure_ascii=False).encode()  # raises at half a character, which nothing can show
+        return value
     except (OSError, ValueError, RecursionError) as error:
         raise FileFormatError(f"{path} cannot be read ({error}); train again, or restore it from a copy") from error
 
@@ -361,7 +365,7 @@ def load_data(run: Run, source: str | None, same: bool) -> MNIST:
     from tinynet.data import load_mnist
 
     origin = run.record["data"]["origin"]
-    if source is None and origin != "sample" and not Path(origin).exists():
+    if source is None and origin != "sample" and not os.path.exists(origin):  # noqa: PTH110 - that of Path raises if it is long
         raise ArgumentError(f"the data of the run, {origin}, are not there any more; name them with --data")
     data = load_mnist(origin if source is None else source)
     if data.digest() != run.record["data"]["sha256"]:
