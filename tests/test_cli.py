@@ -240,6 +240,73 @@ def test_a_run_is_resumed_with_what_it_was_started_with_only(place, data, capsys
     assert train("--data", data, "--resume", "--force") == 2
 
 
+def test_a_finished_run_whose_best_model_is_gone_says_what_to_do(place, data, capsys):
+    assert train("--data", data, "--out", "mine") == 0
+    (place / "mine" / "best.safetensors").unlink()
+    capsys.readouterr()
+    assert train("--data", data, "--out", "mine", "--resume") == 1
+    assert failure(capsys) == (
+        "mine/best.safetensors, with the model of the best epoch, is gone, and mine/last.safetensors has only that of "
+        "the last one; restore it from a copy, or train again with --force in place of --resume"
+    )
+
+
+def test_a_run_that_is_replaced_leaves_none_of_its_files(place, data, capsys):
+    (place / "mine").mkdir()
+    mine = place / "mine"
+    for name in ("notes.txt", "mine.png", "report.txt"):
+        (mine / name).write_text("precious")
+    arguments = ["--data", data, "--epochs", "1", "--out", "mine"]
+    assert main(["train", "softmax", *arguments]) == 0
+    drawn = {path.name for path in mine.iterdir() if path.suffix in {".png", ".txt", ".html"}}
+    assert len(drawn) == 3 + 10
+    assert main(["train", "logistic", *arguments, "--force"]) == 0
+    curves = {"training_loss.pdf", "test_loss.pdf", "test_error.pdf", "step_size.pdf"}
+    kept = {"notes.txt", "mine.png", "report.txt"}
+    assert {path.name for path in mine.iterdir()} == {"metrics.json", "last.safetensors"} | curves | kept
+    assert train("--data", data, "--out", "mine", "--force") == 0
+    assert {path.name for path in mine.iterdir()} == {"metrics.json", "best.safetensors", "last.safetensors"} | kept
+
+
+@pytest.mark.parametrize("model", ["softmax", "logistic"])
+def test_a_replacement_that_was_stopped_early_takes_nothing_of_the_run_before(model, place, data, capsys, monkeypatch):
+    arguments = ["train", model, "--data", data, "--out", "mine", "--epochs", "1", "--no-report"]
+    assert main(arguments) == 0
+
+    def stopped(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(tn.Model, "fit", stopped)
+        assert main([*arguments, "--force"]) == 130
+    assert capsys.readouterr().err == "\ntinynet: stopped; nothing was saved\n"
+    assert main([*arguments, "--resume"]) == 0
+    assert "Going on" not in capsys.readouterr().out
+
+
+def test_a_replacement_whose_data_cannot_be_read_leaves_the_run_that_was_there(place, data):
+    assert train("--data", data, "--out", "mine") == 0
+    before = {path: path.read_bytes() for path in (place / "mine").iterdir()}
+    for model in ("softmax", "logistic"):
+        assert train("--data", "nowhere", "--out", "mine", "--force", model=model) == 1
+    assert {path: path.read_bytes() for path in (place / "mine").iterdir()} == before
+
+
+def test_who_stops_a_replacement_is_told_to_go_on_without_force(place, data, capsys, monkeypatch):
+    fit = tn.Model.fit
+
+    def stopped(*arguments, callbacks, **options):
+        press = lambda run: run.epoch == 1 and signal.raise_signal(signal.SIGINT)  # noqa: E731
+        return fit(*arguments, callbacks=[press, *callbacks], **options)
+
+    assert train("--data", data, "--out", "mine") == 0
+    monkeypatch.setattr(tn.Model, "fit", stopped)
+    assert train("--data", data, "--out", "mine", "--epochs", "3", "--force") == 130
+    assert capsys.readouterr().err.endswith(
+        "stopped; the same command without --force, with --out mine --resume goes on from here\n"
+    )
+
+
 def test_resume_goes_on_with_the_run_of_that_model_by_default(place, data):
     assert train("--data", data, "--resume") == 0
     assert train("--data", data, "--resume") == 0
@@ -333,7 +400,7 @@ def test_a_full_disk_leaves_the_run_that_was_there(place, data, capsys, monkeypa
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(files.os, "fsync", full)
-    assert train("--data", data, "--out", str(place / "mine"), "--force", "--seed", "1") == 1
+    assert train("--data", data, "--out", str(place / "mine"), "--resume", "--epochs", "2") == 1
     monkeypatch.undo()
     assert {path: path.read_bytes() for path in (place / "mine").iterdir()} == before
 
@@ -430,6 +497,7 @@ def test_help_shows_the_options_their_defaults_and_examples(capsys):
         "--batch-size": "32",
         "--lr": "0.01",
         "--seed": "0",
+        "--l2": "0",
         "--threads": "all cores",
         "--out": "runs/<model>, or",
         "--force": "refuse",
@@ -504,6 +572,24 @@ def test_a_logistic_run_is_resumed(place, data, capsys):
     assert len(resumed["history"]["loss"]) == 3
 
 
+def test_a_logistic_run_that_is_resumed_tells_of_all_its_steps(place, data, capsys):
+    assert logistic("--epochs", "2", "--no-report", data=data) == 0
+    capsys.readouterr()
+    assert logistic("--epochs", "1", "--no-report", "--resume", data=data) == 0  # it is complete: none is made
+    found = metrics(place / "run")
+    seconds = found["seconds"]["by_step"]
+    assert found["hyper_parameters"]["steps"] == len(seconds) == 2
+    assert found["seconds"]["total"] == sum(seconds)
+    told = f"2 steps in {sum(seconds):.2f} s, {1e3 * np.median(seconds):.1f} ms a step with its test\n"
+    assert told in capsys.readouterr().out
+
+
+def test_a_logistic_run_without_a_report_draws_no_curves(place, data, capsys):
+    assert logistic("--no-report", data=data) == 0
+    assert {p.name for p in (place / "run").iterdir()} == {"metrics.json", "last.safetensors"}
+    assert capsys.readouterr().out.endswith("Run directory: run (metrics.json, last.safetensors)\n")
+
+
 def test_a_logistic_run_leaves_its_history_by_step_and_four_curves(place, data, capsys):
     assert logistic(data=data) == 0
     assert {p.name for p in (place / "run").iterdir()} == {
@@ -539,6 +625,8 @@ def test_an_intercept_and_a_penalty_are_options(place, data):
     [
         ("logistic", ["--lr", "0.1"], "--lr"),
         ("logistic", ["--batch-size", "8"], "--batch-size"),
+        ("logistic", ["--seed", "0"], "--seed"),
+        ("logistic", ["--seed", "7"], "--seed"),
         ("softmax", ["--intercept"], "--intercept"),
         ("softmax", ["--l2", "0"], "--l2"),
     ],

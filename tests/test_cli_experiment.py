@@ -148,7 +148,7 @@ def test_a_run_in_the_place_of_a_variant_is_not_replaced_without_force(words, tm
     assert (tmp_path / "mine" / "other" / "metrics.json").read_text() == "precious"
 
 
-def test_a_replaced_experiment_that_was_stopped_takes_nothing_of_the_one_before(words, tmp_path, monkeypatch):
+def test_a_replaced_experiment_that_was_stopped_takes_nothing_of_the_one_before(words, tmp_path, capsys, monkeypatch):
     words += ["--out", str(tmp_path / "mine")]
     assert main(words) == 0
 
@@ -158,6 +158,10 @@ def test_a_replaced_experiment_that_was_stopped_takes_nothing_of_the_one_before(
     with monkeypatch.context() as patched:
         patched.setattr(tn.Sequential, "fit", stopped)
         assert main([*words, "--seed", "3", "--force"]) == 130
+    assert capsys.readouterr().err.endswith(
+        f"the same command without --force, with --out {tmp_path / 'mine'} --resume goes on from here\n"
+    )
+    assert not list((tmp_path / "mine" / "12-relu").iterdir())
     assert main([*words, "--seed", "3", "--resume"]) == 0
     assert [record(tmp_path / "mine" / name)["seed"] for name in ("20-10-linear", "12-relu")] == [3, 3]
 

@@ -147,11 +147,12 @@ def test_nothing_of_a_record_becomes_part_of_the_page(command, place):
     assert page.count("&lt;script&gt;alert(&#x27;&amp;&#x27;)&lt;/script&gt;") >= 10
 
 
-def test_data_that_are_gone_are_told(command, place):
-    change(place / "run", lambda found: found["data"].update(origin="/no/such/mnist.npz"))
+@pytest.mark.parametrize("origin", ["/no/such/mnist.npz", "m" * 5000])
+def test_data_that_are_gone_are_told(origin, command, place):
+    change(place / "run", lambda found: found["data"].update(origin=origin))
     code, _, err = command("evaluate", "run")
     assert code == 1
-    assert "the data of the run, /no/such/mnist.npz, are not there any more; name them with --data" in err
+    assert f"the data of the run, {origin}, are not there any more; name them with --data" in err
 
 
 # --- predict
@@ -199,6 +200,7 @@ def test_what_is_no_run_is_told(words, directory, message, command):
         (b"{", "cannot be read"),
         (b"\xff\xfe", "cannot be read"),
         (b"[" * 100_000, "cannot be read"),
+        (b'{"model": "\\ud800"}', "cannot be read"),
         (b"[]", "model is missing, or of another form"),
         (b"{}", "model is missing, or of another form"),
         (b'{"model": 3}', "model is missing, or of another form"),
@@ -218,6 +220,40 @@ def test_a_record_that_lacks_a_part_is_told(command, place):
     code, _, err = command("report", "run")
     assert code == 1
     assert "data is missing, or of another form than it should be; train again" in err
+
+
+@pytest.mark.parametrize(
+    ("part", "change_it"),
+    [
+        ("hyper_parameters", lambda found: found["hyper_parameters"].pop("loss")),
+        ("hyper_parameters", lambda found: found["hyper_parameters"].pop("epochs")),
+        ("hyper_parameters", lambda found: found["hyper_parameters"].update(loss=3)),
+        ("hyper_parameters", lambda found: found["hyper_parameters"].update(loss="binary_cross_entropy")),
+        ("versions", lambda found: found["versions"].clear()),
+        ("history", lambda found: found["history"].clear()),
+        ("history", lambda found: found["history"].pop("accuracy")),
+        ("history", lambda found: found["history"]["val_loss"].pop()),
+        ("history", lambda found: found["history"].update(more=[0.5])),
+        ("history", lambda found: found["seconds"].update(by_epoch=[1.0, 1.0, 1.0])),
+        ("best_epoch", lambda found: found.update(best_epoch=3)),
+        ("best_epoch", lambda found: found.update(best_epoch=0)),
+        ("classes", lambda found: found.update(classes=10**6)),
+        ("classes", lambda found: found.update(classes=3)),
+    ],
+)
+def test_a_record_that_was_edited_is_told(part, change_it, command, place):
+    change(place / "run", change_it)
+    for name in ("evaluate", "report"):
+        code, _, err = command(name, "run")
+        assert code == 1
+        assert f"tinynet wrote: {part} is missing, or of another form than it should be; train again" in err
+
+
+def test_a_machine_that_does_not_tell_its_processors_is_none_of_a_damage(command, place):
+    change(place / "run", lambda found: found["machine"].update(cpus=None))
+    assert command("report", "run")[0] == 0
+    page = (place / "run" / "report.html").read_text("utf-8")
+    assert " processors" not in page
 
 
 def test_a_damaged_model_is_told(command, place):

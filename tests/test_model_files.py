@@ -395,6 +395,17 @@ def test_only_names_in_the_table_are_called(saved, tmp_path):
             tn.load(saved)
 
 
+@pytest.mark.parametrize("name", ["tinynet.ops.pad", "mine"])
+def test_only_layers_are_made_of_what_a_file_calls_a_layer(name, saved):
+    called = []
+    wide = {"array": [[0.0]], "dtype": "float32"}
+    arguments = {"x": wide, "widths": [[0, 1], [0, 1]], "value": 0.0}
+    describe(saved, lambda d: layers(d)[1].update(layer=name, arguments=arguments))
+    with pytest.raises(CheckpointError, match=f"names '{name}' as a layer, which is none"):
+        tn.load(saved, custom_layers={"mine": lambda **given: called.append(given)})
+    assert not called
+
+
 # --- places that cannot be written to
 
 

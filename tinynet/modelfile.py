@@ -251,7 +251,7 @@ def conforms(value: Any, form: Any) -> bool:
         As read from a file.
     form : type, tuple, list or dict
         ``[form]`` is a list of any length, ``{str: form}`` a dictionary with any names, ``{"name": form}`` one with
-        just these names.
+        just these names, ``{"name": form, str: other}`` one with these names and any others.
 
     Returns
     -------
@@ -271,9 +271,10 @@ def conforms(value: Any, form: Any) -> bool:
         return any(conforms(value, one) for one in form)
     if isinstance(form, list):
         return isinstance(value, list) and all(conforms(v, form[0]) for v in value)
-    if not isinstance(value, dict) or (str not in form and value.keys() != form.keys()):
+    named = form.keys() - {str}
+    if not isinstance(value, dict) or not named <= value.keys() or (str not in form and value.keys() != named):
         return False
-    return all(conforms(v, form[str] if str in form else form[k]) for k, v in value.items())
+    return all(conforms(v, form[k if k in named else str]) for k, v in value.items())
 
 
 @dataclass
@@ -412,6 +413,8 @@ def _decode(value: Any, known: Mapping[str, Any], seen: list[Any]) -> Any:
     place = len(seen)
     seen.append(None)
     made: Callable[..., Any] = _look_up(value["layer"], known)
+    if not (isinstance(made, type) and issubclass(made, Layer)):  # an op is known too, but is not for a file to call
+        raise CheckpointError(f"the file names {value['layer']!r} as a layer, which is none")
     seen[place] = made(**{k: _decode(v, known, seen) for k, v in value["arguments"].items()})
     return seen[place]
 

@@ -88,7 +88,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
     add("--batch-size", type=count, metavar="N", help="images a step (default: 32)")
     add("--lr", type=rate, metavar="X", help="learning rate of SGD (default: 0.01)")
     add("--seed", type=seed, default=0, metavar="N", help="decides the initial parameters and the order of the images "
-        "(default: %(default)s)")  # fmt: skip
+        "(default: 0)")  # fmt: skip
 
 
 def add_checkpoints(parser: argparse.ArgumentParser) -> None:

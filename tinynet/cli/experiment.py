@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tinynet.cli.arguments import add_checkpoints, add_command, add_data, add_threads, add_training
-from tinynet.cli.run_directory import LAST, METRICS, as_json, claim, claimed, read_json, read_record
+from tinynet.cli.run_directory import METRICS, as_json, claim, claimed, clear, read_json, read_record
 from tinynet.cli.train import describe_data, hyper_parameters, resumable, train
 from tinynet.files import write_atomically
 
@@ -116,7 +116,7 @@ def run(arguments: argparse.Namespace) -> None:
         }
         _begin(directory, [directory / chosen.folder for chosen in variants], plan, arguments)
         describe_data(data)
-        with resumable(directory, EXPERIMENT):
+        with resumable(directory, EXPERIMENT, arguments.force):
             _compare(directory, _train(directory, variants, data, plan, arguments))
 
 
@@ -154,9 +154,10 @@ def _begin(directory: Path, places: list[Path], plan: dict[str, Any], arguments:
             )
     for place in places:
         claim(place, place.name, arguments.force, arguments.resume)
-        if arguments.force:  # so that nothing of an old run is ever taken for a part of this one
-            (place / METRICS).unlink(missing_ok=True)
-            (place / LAST).unlink(missing_ok=True)
+        if arguments.force:
+            clear(place)
+    if arguments.force:
+        clear(directory, (EXPERIMENT, TABLE, PICTURE))
     write_atomically(path, as_json(plan))
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-import time
+from statistics import median
 from typing import TYPE_CHECKING
 
 from tinynet.cli.arguments import factor
-from tinynet.cli.run_directory import LAST, METRICS, as_json, circumstances, claimed
+from tinynet.cli.run_directory import LAST, METRICS, as_json, circumstances, claimed, clear
 from tinynet.errors import ArgumentError
 from tinynet.files import write_atomically
 
@@ -22,7 +22,12 @@ MODEL = {"logistic": "is it a 5? logistic regression by line search, 784 paramet
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that this model alone has."""
-    group = parser.add_argument_group("options of logistic, whose steps are its --epochs (default: 200)")
+    group = parser.add_argument_group(
+        "options of logistic",
+        "Its steps are its --epochs (default: 200). It begins at zeros, each step takes all images, and a line\n"
+        "search finds how far it goes: --batch-size, --lr and --seed are refused. It has curves as PDF in place\n"
+        "of a report; --no-report leaves them out.",
+    )
     group.add_argument("--intercept", action="store_true", help="add an intercept; the documents' model has none")
     group.add_argument("--l2", type=factor, metavar="X", help="add a penalty (X / 2) |w|^2 (default: 0)")
 
@@ -31,13 +36,21 @@ def check_options(arguments: argparse.Namespace) -> None:
     """Refuse options that do not go with the model."""
     if arguments.model in MODEL:
         given, why = (
-            ["--batch-size"] * bool(arguments.batch_size) + ["--lr"] * bool(arguments.lr),
-            ("takes all images in each step, and a line search finds how far it goes"),
+            [
+                option
+                for option, value in {
+                    "--batch-size": arguments.batch_size,
+                    "--lr": arguments.lr,
+                    "--seed": arguments.seed,
+                }.items()
+                if value is not None
+            ],
+            "takes all images in each step, begins at zeros, and a line search finds how far each step goes",
         )
     else:
         given, why = (
             ["--intercept"] * arguments.intercept + ["--l2"] * (arguments.l2 is not None),
-            ("has no such option; logistic has"),
+            "has no such option; logistic has",
         )
     if given:
         raise ArgumentError(f"{' and '.join(given)}: {arguments.model} {why}; leave it out")
@@ -48,7 +61,10 @@ def run(arguments: argparse.Namespace) -> None:
     from tinynet.data import load_mnist
 
     with claimed(arguments.out, arguments.model, arguments.force, arguments.resume) as directory:
-        _train(directory, load_mnist(arguments.data), arguments)
+        data = load_mnist(arguments.data)
+        if arguments.force:
+            clear(directory)
+        _train(directory, data, arguments)
 
 
 def _train(directory: Path, data: MNIST, arguments: argparse.Namespace) -> None:
@@ -71,8 +87,7 @@ def _train(directory: Path, data: MNIST, arguments: argparse.Namespace) -> None:
     resumed = arguments.resume and last.exists()
     if resumed:
         print(f"Going on with the run in {directory}", flush=True)
-    started = time.perf_counter()
-    with resumable(directory, LAST):
+    with resumable(directory, LAST, arguments.force):
         found = model.fit(
             data.x_train,
             data.y_train == LOGISTIC_DIGIT,
@@ -84,10 +99,10 @@ def _train(directory: Path, data: MNIST, arguments: argparse.Namespace) -> None:
             callbacks=[Checkpoint(last, every_seconds=arguments.checkpoint_seconds)],
             resume=last if resumed else None,
         )
-    seconds = time.perf_counter() - started
     history = {name: values for name, values in found.history.items() if name != "val_accuracy"}
     history["val_error"] = [1 - accuracy for accuracy in found.history["val_accuracy"]]
-    curves = {f"{name}.pdf": figure for name, figure in step_curves(history).items()}
+    drawn = {} if arguments.no_report else step_curves(history)
+    curves = {f"{name}.pdf": figure for name, figure in drawn.items()}
     for name, figure in curves.items():
         picture = io.BytesIO()
         figure.savefig(picture, format="pdf")
@@ -102,7 +117,7 @@ def _train(directory: Path, data: MNIST, arguments: argparse.Namespace) -> None:
             "line_search": dict(search),
             "l2": l2,
             "intercept": arguments.intercept,
-            "steps": steps,
+            "steps": found.epochs,  # a run that is resumed may have made more than are asked for now
         },
         "data": {
             "source": data.source,
@@ -114,13 +129,13 @@ def _train(directory: Path, data: MNIST, arguments: argparse.Namespace) -> None:
         "history": history,
         "stopped": found.stopped,
         "test": {"loss": history["val_loss"][-1], "error": history["val_error"][-1]},
-        "seconds": {"total": seconds, "by_step": found.seconds},
+        "seconds": {"total": sum(found.seconds), "by_step": found.seconds},
         **circumstances(),
         "command": arguments.command_line,
     }
     write_atomically(directory / METRICS, as_json(record))
-    count = len(found.seconds)
-    print(f"\n{count} steps in {seconds:.2f} s, {1e3 * seconds / count:.1f} ms a step with its test")
+    total, typical = sum(found.seconds), 1e3 * median(found.seconds)
+    print(f"\n{found.epochs} steps in {total:.2f} s, {typical:.1f} ms a step with its test")
     if found.stopped:
         print(f"Stopped: {found.stopped}")
     print(f"Final training loss {history['loss'][-1]:.12f}")

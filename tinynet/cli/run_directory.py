@@ -23,6 +23,12 @@ if TYPE_CHECKING:  # what computes is imported only once it is needed, so that h
     from tinynet.model import Model
 
 METRICS, BEST, LAST = "metrics.json", "best.safetensors", "last.safetensors"
+CLASSES = 10
+WRITTEN = (  # all that a run leaves: its record and models, what its report has, and the curves of logistic
+    METRICS, BEST, LAST, "report.html", "classification_report.txt", "class_distribution.png", "confusion.png",
+    "data_grid.png", "filters.png", "learning_curve.png", "mislabelled.png", "model_diagram.png", "predictions.png",
+    "training_loss.pdf", "test_loss.pdf", "test_error.pdf", "step_size.pdf",
+)  # fmt: skip
 
 
 def claim(
@@ -38,7 +44,7 @@ def claim(
     name : str
         Of what is trained.
     replace : bool
-        Take a directory that holds a run already, whose files are replaced.
+        Take a directory that holds a run already; `clear` removes that.
     resume : bool
         Take a directory that holds a run already, which goes on.
     files : sequence of str
@@ -95,6 +101,35 @@ def claimed(
             with contextlib.suppress(OSError):
                 directory.rmdir()  # if nothing is in it
         raise
+
+
+def clear(directory: Path, files: Sequence[str] = WRITTEN) -> None:
+    """Remove the files of a run that is replaced, so that none of them is ever taken for a part of the new one.
+
+    This is done once the data are read, for what is wrong with these must not cost the user a run. Other files in the
+    directory are left alone.
+
+    Parameters
+    ----------
+    directory : pathlib.Path
+        As `claim` gives it.
+    files : sequence of str
+        The names of what is removed, if it is there.
+
+    Raises
+    ------
+    WriteError
+        If one cannot be removed.
+    """
+    for name in files:
+        try:
+            (directory / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise WriteError(
+                error.errno,
+                f"{directory / name} of the run before cannot be removed ({error.strerror or error}); choose another "
+                "directory with --out",
+            ) from error
 
 
 def _fresh(wanted: Path) -> Path:
@@ -182,12 +217,13 @@ class Run(NamedTuple):
     model: Model
 
 
+_VALUES = [(float, type(None))]  # by epoch
 _FORM = {  # of what a record must hold for a run to be evaluated and reported on; see `tinynet.modelfile.conforms`
     "model": str,
     "title": str,
     "classes": int,
     "parameters": {"count": int, "dtype": str, "sha256": str},
-    "hyper_parameters": {str: (str, int, float, bool)},
+    "hyper_parameters": {"loss": str, "epochs": int, str: (str, int, float, bool)},
     "seed": int,
     "data": {
         "source": str,
@@ -197,12 +233,12 @@ _FORM = {  # of what a record must hold for a run to be evaluated and reported o
         "test_samples": int,
         "arrays": {str: {"shape": [int], "dtype": str, "min": int, "max": int}},
     },
-    "history": {str: [(float, type(None))]},
+    "history": {"loss": _VALUES, "accuracy": _VALUES, "val_loss": _VALUES, "val_accuracy": _VALUES, str: _VALUES},
     "best_epoch": int,
     "test": {"loss": (float, type(None)), "accuracy": float},
     "seconds": {"total": float, "by_epoch": [float]},
-    "versions": {str: str},
-    "machine": {"platform": str, "cpus": int, "threads": int},
+    "versions": {"tinynet": str, str: str},
+    "machine": {"platform": str, "cpus": (int, type(None)), "threads": int},
     "finished": str,
     "command": str,
     "reproduce": str,
@@ -270,10 +306,20 @@ def _check_model(record: Any, directory: Path) -> None:
 def read_record(directory: Path) -> dict[str, Any]:
     """Read and check what ``metrics.json`` says of a finished run; errors as for `open_run`."""
     from tinynet.modelfile import conforms
+    from tinynet.recipes import RECIPES
 
     record, path = read_json(directory / METRICS), directory / METRICS
     parts = record if isinstance(record, dict) else {}
     wrong = [name for name, form in _FORM.items() if not conforms(parts.get(name), form)]
+    if not wrong:
+        epochs = len(parts["seconds"]["by_epoch"])
+        fits = {
+            "classes": parts["classes"] == CLASSES,
+            "hyper_parameters": parts["hyper_parameters"]["loss"] in {recipe.loss for recipe in RECIPES.values()},
+            "history": all(len(values) == epochs for values in parts["history"].values()),
+            "best_epoch": 1 <= parts["best_epoch"] <= epochs,
+        }
+        wrong = [name for name, fit in fits.items() if not fit]
     if wrong:
         raise FileFormatError(
             f"{path} is no record that this version of tinynet wrote: {wrong[0]} is missing, or of another form than "
@@ -285,7 +331,9 @@ def read_record(directory: Path) -> dict[str, Any]:
 def read_json(path: Path) -> Any:
     """Read a record that `as_json` wrote; a FileFormatError says that it is damaged."""
     try:
-        return json.loads(path.read_bytes())
+        value = json.loads(path.read_bytes())
+        json.dumps(value, ensure_ascii=False).encode()  # raises at half a character, which nothing can show
+        return value
     except (OSError, ValueError, RecursionError) as error:
         raise FileFormatError(f"{path} cannot be read ({error}); train again, or restore it from a copy") from error
 
@@ -317,7 +365,7 @@ def load_data(run: Run, source: str | None, same: bool) -> MNIST:
     from tinynet.data import load_mnist
 
     origin = run.record["data"]["origin"]
-    if source is None and origin != "sample" and not Path(origin).exists():
+    if source is None and origin != "sample" and not os.path.exists(origin):  # noqa: PTH110 - that of Path raises if it is long
         raise ArgumentError(f"the data of the run, {origin}, are not there any more; name them with --data")
     data = load_mnist(origin if source is None else source)
     if data.digest() != run.record["data"]["sha256"]:

@@ -18,7 +18,18 @@ from tinynet.cli.arguments import (
     add_threads,
     add_training,
 )
-from tinynet.cli.run_directory import BEST, LAST, METRICS, as_json, circumstances, claimed, parameters_digest
+from tinynet.cli.run_directory import (
+    BEST,
+    CLASSES,
+    LAST,
+    METRICS,
+    as_json,
+    circumstances,
+    claimed,
+    clear,
+    parameters_digest,
+)
+from tinynet.errors import CheckpointError
 from tinynet.files import write_atomically
 
 if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
@@ -29,7 +40,6 @@ if TYPE_CHECKING:  # what computes is imported only once it is needed, so that h
     from tinynet.model import Model
     from tinynet.recipes import Recipe
 
-CLASSES = 10
 EXAMPLES = """\
   tinynet train cnn                                the full MNIST, downloaded once, or else the embedded sample
   tinynet train dense --data sample --epochs 5     4,000 + 1,000 images, no network needed
@@ -56,6 +66,7 @@ def declare(commands: Any) -> None:
     parser.add_argument("model", choices=_MODELS, help=f"one of {', '.join(_MODELS)}")
     add_data(parser)
     add_training(parser)
+    parser.set_defaults(seed=None)  # so that logistic can tell whether it is given; see `run`
     add_threads(parser)
     add = parser.add_argument
     add("--out", type=Path, metavar="DIR", help="the run directory (default: runs/<model>, or runs/<model>-2, ... if "
@@ -65,7 +76,8 @@ def declare(commands: Any) -> None:
         "runs/<model>), which was stopped; start it if there is none")  # fmt: skip
     held.add_argument("--force", action="store_true", help="replace the run that --out holds (default: refuse)")
     add_checkpoints(parser)
-    add("--no-report", action="store_true", help="write no figures and no report; 'tinynet report' makes them later")
+    add("--no-report", action="store_true", help="write no figures and no report; 'tinynet report' makes them later, "
+        "but for logistic")  # fmt: skip
     logistic.add_options(parser)
 
 
@@ -81,13 +93,16 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.model in logistic.MODEL:
         logistic.run(arguments)
         return
+    arguments.seed = arguments.seed or 0
     recipe = RECIPES[arguments.model]
     with claimed(arguments.out, recipe.name, arguments.force, arguments.resume) as directory:
         data = load_mnist(arguments.data)
+        if arguments.force:
+            clear(directory)
         settings = hyper_parameters(arguments, recipe, data)
         print(f"Training the {recipe.title} ({recipe.name}) on MNIST")
         describe_data(data)
-        with resumable(directory, LAST):
+        with resumable(directory, LAST, arguments.force):
             train(directory, recipe, data, settings, arguments, ["train", recipe.name])
 
 
@@ -104,15 +119,18 @@ def hyper_parameters(arguments: argparse.Namespace, recipe: Recipe, data: MNIST)
 
 
 @contextlib.contextmanager
-def resumable(directory: Path, file: str) -> Iterator[None]:
-    """Where the user stops what goes on in here, say how to go on, if the file by which that is known is there."""
+def resumable(directory: Path, file: str, forced: bool) -> Iterator[None]:
+    """Where the user stops what goes on in here, say how to go on, if the file by which that is known is there.
+
+    ``forced`` tells whether the command has --force, which must go.
+    """
     try:
         yield
     except KeyboardInterrupt:
         if not (directory / file).exists():
             raise
-        told = f"stopped; the same command with --out {shlex.quote(str(directory))} --resume goes on from here"
-        raise KeyboardInterrupt(told) from None
+        command = f"the same command{' without --force,' * forced} with --out {shlex.quote(str(directory))} --resume"
+        raise KeyboardInterrupt(f"stopped; {command} goes on from here") from None
 
 
 def train(
@@ -156,7 +174,13 @@ def train(
     )
     settings = {**settings, "epochs": history.epochs}  # a run that is resumed may have made more than are asked for now
     started = time.perf_counter()
-    model = load(best)
+    try:
+        model = load(best)
+    except FileNotFoundError as error:  # of a run that is resumed, and does no better from there on
+        raise CheckpointError(
+            f"{best}, with the model of the best epoch, is gone, and {last} has only that of the last one; restore it "
+            "from a copy, or train again with --force in place of --resume"
+        ) from error
     figures = model.evaluate(*test, loss=recipe.loss)
     predicted, scores = classify(model, data)
     seconds = sum(history.seconds) + time.perf_counter() - started

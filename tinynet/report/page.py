@@ -168,7 +168,7 @@ def _reproduction(record: Mapping[str, Any]) -> str:
     machine = record["machine"]
     facts = {
         **{name: str(version) for name, version in record["versions"].items()},
-        "Machine": f"{machine['platform']}, {machine['cpus']} processors",
+        "Machine": machine["platform"] + (f", {machine['cpus']} processors" if machine["cpus"] else ""),
         "Threads": f"{machine['threads']}; results do not depend on them",
         "SHA-256 of the data": record["data"]["sha256"],
         "SHA-256 of the parameters": record["parameters"]["sha256"],
