@@ -29,6 +29,7 @@ DEAD = 255  # in place of a winner, where relu cut it
 _MOST_CHUNKS = 8
 _COLUMN_BYTES = 512 * 1024
 _MOST_IMAGES = 4
+_IMAGES_A_PARTIAL = 8
 _DIRECT_TAPS = 32  # up to so many values under a filter, the products are made in registers
 _POINTS = (0, 1, -1, 2)  # of Winograd's transforms; more of them cost more digits than they save time
 _WINOGRAD_CHANNELS = 16  # and filters: with fewer, the transforms take longer than the products that they save
@@ -86,6 +87,11 @@ class Dims(NamedTuple):
 def chunks(n: int) -> int:
     """Give the number of chunks of a batch."""
     return max(1, min(_MOST_CHUNKS, n))
+
+
+def partials(n: int) -> int:
+    """Give the number of chunks of a gradient of weights, whose partial sums cost as much as a few images each."""
+    return max(1, min(_MOST_CHUNKS, -(-n // _IMAGES_A_PARTIAL)))
 
 
 def group(n: int, d: Dims, itemsize: int) -> int:

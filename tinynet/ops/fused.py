@@ -114,15 +114,16 @@ def _weight_grad_infer(x: Value, g: Value, index: Value, p: Geometry, q: Geometr
 
 
 def _weight_grad_scratch(x: Value, g: Value, index: Value, p: Geometry, q: Geometry) -> tuple[Spec, ...]:
-    d, chunks = _dims(x.shape, g.shape[3], p, q), pooled.chunks(x.shape[0])
+    d, chunks = _dims(x.shape, g.shape[3], p, q), pooled.partials(x.shape[0])
     return Spec((chunks, d.taps, d.f) if d.direct else (chunks, d.f, d.taps), x.dtype), Spec((chunks, d.f), x.dtype)
 
 
 def _weight_grad_bind(dw: Array, db: Array, *rest: Array, p: Geometry, q: Geometry) -> tuple[Any, ...]:
     *scratch, x, g, index = rest
     d = _dims(x.shape, g.shape[3], p, q)
-    make = pooled.weight_grad_direct if d.direct else pooled.weight_grad
-    return for_chunks(make(d), len(x)), dw.reshape(d.taps, d.f), db, *scratch, x.reshape(x.shape[0], -1), g, index
+    # LLVM does not vectorise the direct one but in its parallel form.
+    make = pooled.weight_grad_direct(d) if d.direct else for_chunks(pooled.weight_grad(d), pooled.partials(len(x)))
+    return make, dw.reshape(d.taps, d.f), db, *scratch, x.reshape(x.shape[0], -1), g, index
 
 
 def _weight_grad_cost(x: Value, g: Value, index: Value, p: Geometry, q: Geometry) -> Cost:
