@@ -65,7 +65,8 @@ def _bars(found: dict[str, Result], title: str, path: Path) -> Path | None:
             x, middle, width, yerr=errors, label=ENTRIES[name].title, color=COLOURS[name], hatch=HATCHES[name],
             edgecolor="white", linewidth=0.5, error_kw={"elinewidth": 1, "capsize": 2, "ecolor": "0.3"},
         )  # fmt: skip
-        axes.bar_label(drawn, [f"{value:.2g}" for value in middle], fontsize=7, padding=2)
+        behind = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # where the line at 1 passes
+        axes.bar_label(drawn, [f"{value:.2g}" for value in middle], fontsize=7, padding=2, bbox=behind, zorder=5)
     axes.axhline(1, color=COLOURS[BASELINE], linewidth=1.5, label="tinynet = 1")
     axes.set_yscale("log")
     axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
