@@ -235,12 +235,12 @@ def forward_winograd(d: Dims) -> Any:
     """
     _, w, c, filters, kh, kw, _, _, ph, pw, qh, qw, oh, ow = d
     (th, tw), windows, run, row = d.tile, oh * ow, kw * c, w * c
-    bh, gh, ah, high = transforms(ph, kh)
-    bw, gw, aw, wide = transforms(pw, kw)
 
     @kernel(parallel=True)
-    def conv_pool_winograd(y, index, turned, inputs, products, rows, sums, sizes, under, x, weights, bias):
-        tiles, zero, divisor = x.shape[0] * windows, x.dtype.type(0), x.dtype.type(high * wide)
+    def conv_pool_winograd(
+        y, index, turned, inputs, products, rows, sums, sizes, under, x, weights, bias, bh, gh, ah, bw, gw, aw, divisor
+    ):
+        tiles, zero = x.shape[0] * windows, x.dtype.type(0)
         chunks, block = inputs.shape[0], inputs.shape[2]
         for place in numba.prange(th * tw):
             a, b = place // tw, place % tw

@@ -69,9 +69,14 @@ def _conv_pool_scratch(x: Value, w: Value, bias: Value, p: Geometry, q: Geometry
 def _conv_pool_bind(y: Array, index: Array, *rest: Array, p: Geometry, q: Geometry) -> tuple[Any, ...]:
     *scratch, x, w, bias = rest
     d = _dims(x.shape, w.shape[3], p, q)
-    make = pooled.forward_winograd if d.winograd else pooled.forward_direct if d.direct else pooled.forward_product
-    chunks = pooled.tiles(len(x), d)[0] if d.winograd else pooled.chunks(len(x))
-    return for_chunks(make(d), chunks), y, index, *scratch, x.reshape(x.shape[0], -1), w.reshape(-1, d.f), bias
+    arguments = y, index, *scratch, x.reshape(x.shape[0], -1), w.reshape(-1, d.f), bias
+    if not d.winograd:
+        make = pooled.forward_direct if d.direct else pooled.forward_product
+        return for_chunks(make(d), pooled.chunks(len(x))), *arguments
+    (*high, over), (*wide, under) = pooled.transforms(d.ph, d.kh), pooled.transforms(d.pw, d.kw)
+    matrices = (matrix.astype(x.dtype) for matrix in (*high, *wide))
+    kernel = for_chunks(pooled.forward_winograd(d), pooled.tiles(len(x), d)[0])
+    return kernel, *arguments, *matrices, x.dtype.type(over * under)
 
 
 def _forward_cost(x: Value, w: Value, bias: Value, p: Geometry, q: Geometry) -> Cost:
