@@ -89,6 +89,25 @@ def test_every_bit_is_the_same_on_any_threading_layer(bits, layer):
     assert json.loads(run([BITS], NUMBA_NUM_THREADS=2, NUMBA_THREADING_LAYER=layer)) == bits
 
 
+def test_every_bit_is_the_same_in_the_process_that_compiles_and_in_the_next(tmp_path):
+    script = """
+        import hashlib
+        import numpy as np
+        import tinynet as tn
+        from tinynet.ops import fused
+        from tinynet.ops.conv import geometry
+
+        rng = np.random.default_rng(0)
+        x, w, b = (rng.standard_normal(s).astype(np.float32) for s in ((4, 8, 8, 16), (3, 3, 16, 16), (16,)))
+        p = geometry("test", x.shape, (3, 3), (1, 1), "valid")
+        q = geometry("test", (1, 6, 6, 16), (3, 3), (3, 3), "valid")
+        y, index = fused.conv_pool(x, w, b, p=p, q=q)
+        print(hashlib.sha256(y.data.tobytes() + index.data.tobytes()).hexdigest())
+    """
+    first, second = (run_script(script, NUMBA_CACHE_DIR=tmp_path / "cache") for _ in range(2))
+    assert first == second
+
+
 # --- several Python threads
 
 CONCURRENT = """
