@@ -58,7 +58,7 @@ def reference_step(name, fused=True, optimizer=None):
 
 # --- a step allocates no arrays
 
-PYTHON_BYTES = 768  # in a call: its frame, a dict of named arguments, headers of views; an array has more
+PYTHON_BYTES = 1024  # in a call: its frame, twenty arguments or a dict of them, headers of views; an array has more
 
 
 def transient_bytes(function, *arguments):
@@ -245,17 +245,6 @@ def graphs(draw):
     return function
 
 
-def arrays_of(step):
-    """All arrays that a call is given, those it works in among them."""
-    return [a for a in step.arguments if isinstance(a, np.ndarray)]
-
-
-def scratch_of(step):
-    """The arrays that a call works in: neither what it reads nor what it makes."""
-    known = [*step.inputs, *step.outputs]
-    return [a for a in arrays_of(step) if not any(np.may_share_memory(a, other) for other in known)]
-
-
 def assert_apart(plan):
     """Nothing writes over a value between the call that makes it and one that reads it."""
     made = {id(step.node): i for i, step in enumerate(plan.steps) if step.node is not None}
@@ -269,11 +258,11 @@ def assert_apart(plan):
         if not any(np.shares_memory(array, made) for made in plan.steps[first].outputs):
             return  # it was copied on the way
         for step in plan.steps[first + 1 : last]:
-            for written in [*step.outputs, *scratch_of(step)]:
+            for written in [*step.outputs, *step.scratch]:
                 assert not np.shares_memory(written, array), (plan.steps[first].name, step.name)
 
     for i, step in enumerate(plan.steps):
-        writes = [*step.outputs, *scratch_of(step)]
+        writes = [*step.outputs, *step.scratch]
         for j, array in enumerate(writes):
             assert not any(np.shares_memory(array, other) for other in writes[:j])
             if step.node is None or not step.node.op.inplace:
@@ -292,7 +281,7 @@ def poison(plan):
     """Fill all that a run is to write with NaN, or with the largest numbers."""
     kept = [*plan._inputs.values(), *plan.changed]
     for step in plan.steps:
-        for array in [*step.outputs, *scratch_of(step)]:
+        for array in [*step.outputs, *step.scratch]:
             if not any(np.may_share_memory(array, other) for other in kept):
                 array[...] = (
                     np.nan if array.dtype.kind == "f" else np.iinfo(array.dtype).max if array.dtype != bool else 1

@@ -35,7 +35,7 @@ class Step:
     name: str
     outputs: tuple[Array, ...]
     inputs: tuple[Array, ...]
-    scratch: int = 0  # bytes
+    scratch: tuple[Array, ...] = ()  # what it works in
 
 
 class Plan:
@@ -312,13 +312,13 @@ class _Layout:
             specs = [Spec(v.shape, v.dtype) for v in node.values]
             outputs = tuple(self._take((id(node), i), spec) for i, spec in enumerate(specs) if i >= op.inplace)
             needed = op.scratch(*inputs, **node.attrs) if op.scratch else ()
-            scratch = [self.pool.take(spec) for spec in needed]
-            function, arguments = op.call((*outputs, *(a for a, _ in scratch), *inputs), node.attrs)
+            taken = [self.pool.take(spec) for spec in needed]
+            scratch = tuple(array for array, _ in taken)
+            function, arguments = op.call((*outputs, *scratch, *inputs), node.attrs)
             made = (*inputs[: op.inplace], *outputs)
-            working = sum(a.nbytes for a, _ in scratch)
-            self.steps.append(Step(node, function, arguments, op.name, made, inputs, working))
+            self.steps.append(Step(node, function, arguments, op.name, made, inputs, scratch))
             self.arrays |= {(id(node), i): array for i, array in enumerate(made)}
-            for _, block in scratch:
+            for _, block in taken:
                 self.pool.give(block)
         for root in itertools.chain(
             (self._root(x) for x in node.inputs), ((id(node), i) for i in range(len(node.values)))

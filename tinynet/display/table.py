@@ -87,7 +87,8 @@ def rows(plan: Plan) -> list[Row]:
         reads = sum(map(_bytes, step.inputs)) if cost.reads is None else cost.reads
         moved = reads + sum(map(_bytes, step.outputs))
         times = (plan.measured.seconds[i], plan.measured.peak) if plan.measured else ()
-        found.append(Row(step.name, kind, _fuses(step), outputs, moved, step.scratch, cost, *times))
+        scratch = sum(a.nbytes for a in step.scratch)
+        found.append(Row(step.name, kind, _fuses(step), outputs, moved, scratch, cost, *times))
     return found
 
 
