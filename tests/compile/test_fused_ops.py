@@ -230,8 +230,9 @@ ROWS["gather"] = Row(fused.gather, fused.gather_parts, gathers())
 def dense_cases(draw):
     rng, dtype = draw(generators), draw(either_dtype)
     n, k, m = (draw(st.integers(1, most)) for most in (12, 40, 40))
-    many = draw(st.sampled_from([1, 1, 50]))  # enough for several chunks
-    x, w, bias, g = (rng.standard_normal(s).astype(dtype) for s in ((n * many, k), (k, m), (m,), (n * many, m)))
+    many, wide = draw(st.sampled_from([(1, 1), (1, 1), (50, 1), (1, 20)]))  # the last two: several chunks, either way
+    n, k, m = n * many, k * wide, m * wide
+    x, w, bias, g = (rng.standard_normal(s).astype(dtype) for s in ((n, k), (k, m), (m,), (n, m)))
     relu = draw(st.booleans())
     near = np.abs(x.astype(float) @ w + bias) < (1e-3 if dtype == "float32" else 1e-9)
     g[near] = 0

@@ -43,12 +43,16 @@ def convolutions(draw):
 
 
 # Any cut of the batch must do: the kernels read it off the shape of their working arrays.
-cuts = st.tuples(st.integers(1, 5), st.integers(1, 4))
+cuts = st.tuples(st.integers(1, 5), st.integers(1, 9))
 
 
 def columns(cut, taps, p, dtype):
-    chunks, group = cut
-    return garbage((chunks, group * p.oh * p.ow, taps), dtype)
+    chunks, rows = cut
+    return garbage((chunks, rows * p.ow, taps), dtype)
+
+
+def turned(w):
+    return garbage((w.shape[3], w[..., 0].size), w.dtype)
 
 
 # --- references: one tap at a time, straight from the definition
@@ -112,7 +116,7 @@ def test_conv2d_is_the_sum_over_taps_and_channels(case, cut):
 def test_input_grad_brings_each_cotangent_back_through_its_taps(case, cut):
     x, w, g, p = case
     dx = garbage(x.shape, x.dtype)
-    conv.conv2d_input_grad(dx, columns(cut, w[..., 0].size, p, x.dtype), g, w, p)
+    conv.conv2d_input_grad(dx, columns(cut, w[..., 0].size, p, x.dtype), turned(w), g, w, p)
     np.testing.assert_array_equal(dx, naive_input_grad(x, w, g, p))
 
 
@@ -129,21 +133,21 @@ def test_weight_grad_sums_over_images_and_pixels(case, cut):
 @given(convolutions(), st.data())
 def test_im2col_lays_out_what_each_pixel_sees(case, data):
     x, w, _, p = case
-    first = data.draw(st.integers(0, len(x)))
-    count = data.draw(st.integers(0, len(x) - first))
-    cols = garbage((count * p.oh * p.ow, w[..., 0].size), x.dtype)
+    first = data.draw(st.integers(0, len(x) * p.oh))
+    count = data.draw(st.integers(0, len(x) * p.oh - first))
+    cols = garbage((count * p.ow, w[..., 0].size), x.dtype)
     conv.im2col(cols, x, first, count, p)
-    np.testing.assert_array_equal(cols, naive_im2col(x[first : first + count], p))
+    np.testing.assert_array_equal(cols, naive_im2col(x, p)[first * p.ow : (first + count) * p.ow])
 
 
 @given(convolutions(), generators)
 def test_col2im_is_the_adjoint_of_im2col(case, rng):
     x, w, _, p = case
     cols = garbage((len(x) * p.oh * p.ow, w[..., 0].size), x.dtype)
-    conv.im2col(cols, x, 0, len(x), p)
+    conv.im2col(cols, x, 0, len(x) * p.oh, p)
     c = whole(rng, cols.shape, x.dtype)
     back = garbage(x.shape, x.dtype)
-    conv.col2im(back, c, 0, len(x), p)
+    conv.col2im(back, c, 0, len(x) * p.oh, p)
     assert inner(cols, c) == inner(x, back)
 
 
@@ -151,10 +155,11 @@ def test_col2im_is_the_adjoint_of_im2col(case, rng):
 def test_col2im_leaves_the_other_images_alone(case):
     x, w, _, p = case
     before = x.copy()
-    conv.col2im(x, np.ones((0, w[..., 0].size), x.dtype), len(x) // 2, 0, p)
+    row = len(x) // 2 * p.oh
+    conv.col2im(x, np.ones((0, w[..., 0].size), x.dtype), row, 0, p)
     np.testing.assert_array_equal(x, before)
     if len(x):
-        conv.col2im(x, np.zeros((p.oh * p.ow, w[..., 0].size), x.dtype), len(x) // 2, 1, p)
+        conv.col2im(x, np.zeros((p.oh * p.ow, w[..., 0].size), x.dtype), row, p.oh, p)
         before[len(x) // 2] = 0
         np.testing.assert_array_equal(x, before)
 
@@ -167,7 +172,7 @@ def test_the_three_products_are_adjoint_in_every_argument(case, cut):
     partial, product = (garbage((cut[0], cols.shape[2], w.shape[3]), x.dtype) for _ in range(2))
     y, dx, dw = (garbage(like.shape, x.dtype) for like in (g, x, w))
     conv.conv2d(y, cols, x, w, p)
-    conv.conv2d_input_grad(dx, cols, g, w, p)
+    conv.conv2d_input_grad(dx, cols, turned(w), g, w, p)
     conv.conv2d_weight_grad(dw, cols, partial, product, x, g, p)
     assert inner(g, y) == inner(dx, x) == inner(dw, w)
 
@@ -197,22 +202,25 @@ def test_nan_reaches_the_outputs_that_see_it_and_no_others(dtype):
 sizes = st.integers(0, 1000)
 
 
-@given(sizes, st.integers(1, 800), st.integers(1, 600), st.sampled_from([4, 8]))
-@example(0, 1, 1, 4)
-@example(32, 121, 288, 4)
-def test_chunks_and_groups_are_in_range(n, rows, taps, itemsize):
-    chunks, group = conv.chunks(n, rows, taps, itemsize)
+@given(sizes, *[st.integers(1, 50)] * 2, st.integers(1, 2000), st.integers(1, 600), st.sampled_from([4, 8]))
+@example(0, 1, 1, 1, 1, 4)
+@example(32, 28, 28, 400, 32, 4)
+@example(32, 16, 16, 1152, 128, 4)
+def test_chunks_and_rows_are_in_range(n, height, width, taps, filters, itemsize):
+    chunks, rows = conv.chunks(n, height, width, taps, filters, itemsize)
     assert 1 <= chunks <= max(1, min(n, 8))
-    assert 1 <= group <= 4
-    assert group <= max(1, -(-n // chunks)), "no longer than the longest chunk"
-    assert group == 1 or group * rows * taps * itemsize <= 512 * 1024, "what is gathered at a time stays in the cache"
+    assert 1 <= rows <= max(1, -(-n // chunks) * height), "no longer than the longest chunk"
+    assert rows == 1 or rows * width * taps * itemsize <= 1536 * 1024, "what is gathered at a time stays in the cache"
+    if width * taps * filters <= 1_000_000:
+        assert rows * width * taps * filters <= 1_000_000, "where a row is a small product, all of them are"
 
 
-@given(sizes, st.integers(1, 16))
-def test_the_chunks_cover_each_image_once_and_evenly(n, chunks):
-    cuts = [conv.bounds(chunk, chunks, n) for chunk in range(chunks)]
+@given(sizes, st.integers(1, 16), st.integers(1, 9))
+def test_the_chunks_cover_each_image_once_and_evenly(n, chunks, height):
+    cuts = [conv.bounds(chunk, chunks, n, height) for chunk in range(chunks)]
     assert cuts[0][0] == 0
-    assert cuts[-1][1] == n
+    assert cuts[-1][1] == n * height
     assert all(this[1] == following[0] for this, following in pairwise(cuts))
     lengths = [hi - lo for lo, hi in cuts]
-    assert max(lengths) - min(lengths) <= 1
+    assert {length % height for length in lengths} == {0}, "an image belongs to one chunk"
+    assert max(lengths) - min(lengths) <= height

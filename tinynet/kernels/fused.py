@@ -54,6 +54,29 @@ def dense(y, x, w, bias, relu, chunks):
         finish_rows(y, bias, relu, lo, hi)
 
 
+@kernel(parallel=True)
+def dense_by_inner(y, slices, sums, x, w, bias, relu, chunks):
+    """Compute the same, each chunk from some columns of x and the same rows of w, then the sum of the chunks.
+
+    Each thread then reads the part of w that it also finds the gradient of and moves: w stays in its core's cache.
+    """
+    rows, inner = x.shape
+    for chunk in numba.prange(chunks):
+        lo, hi = chunk * inner // chunks, (chunk + 1) * inner // chunks
+        part = slices[rows * lo : rows * hi].reshape(rows, hi - lo)
+        for r in range(rows):
+            part[r, :] = x[r, lo:hi]
+        np.dot(part, w[lo:hi], sums[chunk])
+    for chunk in numba.prange(chunks):
+        lo, hi = chunk * rows // chunks, (chunk + 1) * rows // chunks
+        for r in range(lo, hi):
+            y[r, :] = sums[0, r]
+            for other in range(1, chunks):
+                for k in range(y.shape[1]):
+                    y[r, k] += sums[other, r, k]
+        finish_rows(y, bias, relu, lo, hi)
+
+
 @kernel()
 def dense_cotangent(cut, db, g, y):
     """Cut g where y (the output of relu) is 0, and sum it over the rows."""

@@ -65,10 +65,10 @@ def geometry(name: str, shape: Shape, window: tuple[int, int], stride: tuple[int
     return Geometry(*window, *stride, before[0], before[1], out[0], out[1])
 
 
-def _columns(n: int, taps: int, p: Geometry, like: Value) -> Spec:
-    pixels = p.oh * p.ow
-    chunks, group = kernels.chunks(n, pixels, taps, like.dtype.itemsize)
-    return Spec((chunks, group * pixels, taps), like.dtype)
+def _columns(n: int, weights: Shape, p: Geometry, like: Value) -> Spec:
+    taps, filters = math.prod(weights[:3]), weights[3]
+    chunks, rows = kernels.chunks(n, p.oh, p.ow, taps, filters, like.dtype.itemsize)
+    return Spec((chunks, rows * p.ow, taps), like.dtype)
 
 
 def _cost(n: int, weights: Shape, p: Geometry) -> Cost:
@@ -84,7 +84,7 @@ _conv2d: Op = Op(
     "conv2d",
     infer=_conv2d_infer,
     bind=lambda y, cols, x, w, p: (for_chunks(kernels.conv2d, len(cols)), y, cols, x, w, p),
-    scratch=lambda x, w, p: (_columns(x.shape[0], w.shape[0] * w.shape[1] * w.shape[2], p, x),),
+    scratch=lambda x, w, p: (_columns(x.shape[0], w.shape, p, x),),
     vjp=(
         lambda g, y, x, w, p: _conv2d_input_grad(g, w, p=p, size=x.shape[1:3]),
         lambda g, y, x, w, p: _conv2d_weight_grad(x, g, p=p),
@@ -100,11 +100,15 @@ def _input_grad_infer(g: Value, w: Value, p: Geometry, size: tuple[int, int]) ->
     return Spec((g.shape[0], *size, w.shape[2]), g.dtype)
 
 
+def _input_grad_scratch(g: Value, w: Value, p: Geometry, size: tuple[int, int]) -> tuple[Spec, Spec]:
+    return _columns(g.shape[0], w.shape, p, g), Spec((w.shape[3], math.prod(w.shape[:3])), g.dtype)
+
+
 _conv2d_input_grad: Op = Op(
     "conv2d_input_grad",
     infer=_input_grad_infer,
-    bind=lambda dx, cols, g, w, p, size: (for_chunks(kernels.conv2d_input_grad, len(cols)), dx, cols, g, w, p),
-    scratch=lambda g, w, p, size: (_columns(g.shape[0], w.shape[0] * w.shape[1] * w.shape[2], p, g),),
+    bind=lambda *arrays, p, size: (for_chunks(kernels.conv2d_input_grad, len(arrays[1])), *arrays, p),
+    scratch=_input_grad_scratch,
     vjp=(
         lambda h, dx, g, w, p, size: _conv2d(h, w, p=p),
         lambda h, dx, g, w, p, size: _conv2d_weight_grad(h, g, p=p),
@@ -121,9 +125,8 @@ def _weight_grad_infer(x: Value, g: Value, p: Geometry) -> Spec:
 
 
 def _weight_grad_scratch(x: Value, g: Value, p: Geometry) -> tuple[Spec, ...]:
-    taps = p.kh * p.kw * x.shape[3]
-    cols = _columns(x.shape[0], taps, p, x)
-    partial = Spec((cols.shape[0], taps, g.shape[3]), x.dtype)
+    cols = _columns(x.shape[0], _weight_grad_infer(x, g, p).shape, p, x)
+    partial = Spec((cols.shape[0], *cols.shape[2:], g.shape[3]), x.dtype)
     return cols, partial, partial
 
 

@@ -211,9 +211,27 @@ def _dense_infer(x: Value, w: Value, bias: Value, relu: bool) -> Spec:
     return Spec((x.shape[0], w.shape[1]), x.dtype)
 
 
-def _dense_bind(y: Array, x: Array, w: Array, bias: Array, relu: bool) -> tuple[Any, ...]:
-    chunks = linear.chunks(x.shape[0], 2 * y.size * x.shape[1])
-    return for_chunks(kernels.dense, chunks), y, x, w, bias, relu, chunks
+def _dense_chunks(x: Value, w: Value) -> tuple[int, bool]:
+    """Give the number of chunks, and whether they cut the inner axis: where that moves less than w to each thread."""
+    (rows, inner), columns = x.shape, w.shape[1]
+    flops = 2 * rows * inner * columns
+    chunks = linear.chunks(inner, flops)
+    if chunks > 1 and inner * columns > rows * inner + chunks * rows * columns:
+        return chunks, True
+    return linear.chunks(rows, flops), False
+
+
+def _dense_scratch(x: Value, w: Value, bias: Value, relu: bool) -> tuple[Spec, ...]:
+    chunks, by_inner = _dense_chunks(x, w)
+    (rows, inner), columns = x.shape, w.shape[1]
+    return (Spec((rows * inner,), x.dtype), Spec((chunks, rows, columns), x.dtype)) if by_inner else ()
+
+
+def _dense_bind(y: Array, *rest: Array, relu: bool) -> tuple[Any, ...]:
+    *scratch, x, w, bias = rest
+    chunks, by_inner = _dense_chunks(x, w)
+    kernel = kernels.dense_by_inner if by_inner else for_chunks(kernels.dense, chunks)
+    return kernel, y, *scratch, x, w, bias, relu, chunks
 
 
 def _dense_grads(g: Tensor, y: Tensor, relu: bool) -> tuple[Tensor, Tensor]:
@@ -227,6 +245,7 @@ def _dense_grads(g: Tensor, y: Tensor, relu: bool) -> tuple[Tensor, Tensor]:
 dense: Op = Op(
     "dense",
     infer=_dense_infer,
+    scratch=_dense_scratch,
     bind=_dense_bind,
     vjp=(
         lambda g, y, x, w, bias, relu: matmul(_dense_grads(g, y, relu)[0], w, trans_b=True),
