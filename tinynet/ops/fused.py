@@ -212,11 +212,14 @@ def _dense_infer(x: Value, w: Value, bias: Value, relu: bool) -> Spec:
 
 
 def _dense_chunks(x: Value, w: Value) -> tuple[int, bool]:
-    """Give the number of chunks, and whether they cut the inner axis: where that moves less than w to each thread."""
+    """Give the number of chunks, and whether they cut the inner axis.
+
+    By rows of x, each thread reads all of w; by the inner axis, it writes slices of x, and sums that others read.
+    """
     (rows, inner), columns = x.shape, w.shape[1]
     flops = 2 * rows * inner * columns
     chunks = linear.chunks(inner, flops)
-    if chunks > 1 and inner * columns > rows * inner + chunks * rows * columns:
+    if chunks > 1 and inner * columns > rows * inner + 2 * chunks * rows * columns:
         return chunks, True
     return linear.chunks(rows, flops), False
 
