@@ -311,7 +311,7 @@ class _Graph(NamedTuple):
 def _affine_pieces(loss: Tensor, samples: Tensor, leaves: Sequence[Tensor]) -> dict[str, Tensor]:
     """Find values, affine in the leaves and made from the samples, through which alone a loss depends on the leaves.
 
-    None if it depends on them in another way, too.
+    Empty if there are none, or if it depends on the leaves in another way, too.
     """
     affine = {id(leaf): True for leaf in leaves}  # what depends on the leaves, by identity of leaf or node
     sampled = {id(samples)}
