@@ -138,23 +138,20 @@ def _whole(text: str, least: int) -> int:
 
 def rate(text: str) -> float:
     """Read a finite number above 0."""
-    number = _finite(text)
-    if not number > 0:
-        raise argparse.ArgumentTypeError(f"must be a finite number above 0, but got {text!r}")
-    return number
+    return _finite(text, zero=False)
 
 
 def factor(text: str) -> float:
     """Read a finite number of 0 or more."""
-    number = _finite(text)
-    if not number >= 0:
-        raise argparse.ArgumentTypeError(f"must be a finite number of 0 or more, but got {text!r}")
-    return number
+    return _finite(text, zero=True)
 
 
-def _finite(text: str) -> float:
+def _finite(text: str, zero: bool) -> float:
     try:
         number = float(text)
     except ValueError:
         number = math.nan
-    return number if math.isfinite(number) else math.nan
+    if not math.isfinite(number) or number < 0 or (number == 0 and not zero):
+        what = "of 0 or more" if zero else "above 0"
+        raise argparse.ArgumentTypeError(f"must be a finite number {what}, but got {text!r}")
+    return number
