@@ -13,10 +13,10 @@ import numpy.typing as npt
 
 from tinynet import ops
 from tinynet.arguments import check_count, check_numbers, positive
-from tinynet.autograd import Array, Node, Spec, Tensor, as_tensor, grad, no_grad, recording, tracing
+from tinynet.autograd import Array, Node, Tensor, as_tensor, grad, no_grad, recording, tracing
 from tinynet.compile.fuse import fuse
 from tinynet.compile.plan import Plan, ancestors
-from tinynet.compile.trace import Loss, Traceable, scalar_loss
+from tinynet.compile.trace import Loss, Traceable, flat, scalar_loss, symbol
 from tinynet.errors import ArgumentError, DataError, ShapeError, TraceError
 from tinynet.threads import kernel_gate
 
@@ -118,7 +118,7 @@ class Objective:
             raise DataError("Objective: x or y has NaN or infinite values; clean the data first")
         with tracing() if self.compiled else no_grad():
             one = self.samples[:1]
-            output = self.model(Tensor(Spec(one.shape, one.dtype) if self.compiled else one))
+            output = self.model(symbol(one.shape, one.dtype) if self.compiled else Tensor(one))
         with np.errstate(all="ignore"):
             scalar_loss(self.loss, Tensor(np.zeros((n, *output.shape[1:]), output.dtype)), Tensor(self.labels))
 
@@ -255,17 +255,17 @@ class Objective:
         """Differentiate the loss of a batch as often as is asked."""
         if kind == "value":
             return {"loss": loss}
-        gradient = _flat(grad(loss, self._parameters, create_graph=kind == "hvp"))
+        gradient = flat(grad(loss, self._parameters, create_graph=kind == "hvp"))
         if kind == "gradient":
             return {"loss": loss, "gradient": gradient}
         slope = ops.sum(gradient * as_tensor(given["vector"]))
-        return {"hvp": _flat(grad(slope, self._parameters)) if slope.requires_grad else 0 * gradient}
+        return {"hvp": flat(grad(slope, self._parameters)) if slope.requires_grad else 0 * gradient}
 
     def _graph(self, size: int, twice: bool = False) -> _Graph:
         """Trace the loss of a batch of a size."""
         if (size, twice) not in self._graphs:
             with tracing():
-                x, y = (_symbol((size, *a.shape[1:]), a.dtype) for a in (self.samples, self.labels))
+                x, y = (symbol((size, *a.shape[1:]), a.dtype) for a in (self.samples, self.labels))
                 (loss,) = fuse([scalar_loss(self.loss, self.model(x), y)], twice)
                 self._graphs[size, twice] = _Graph(x, y, loss, _affine_pieces(loss, x, self._parameters))
         return self._graphs[size, twice]
@@ -277,14 +277,14 @@ class Objective:
             if kind == "pieces":
                 outputs = graph.pieces
             elif kind == "rest":
-                inputs["t"] = _symbol((), self._theta.dtype)
+                inputs["t"] = symbol((), self._theta.dtype)
                 instead = {}
                 for name, piece in graph.pieces.items():
-                    start, slope = (inputs.setdefault(f"{end} {name}", _symbol(*piece.spec)) for end in _ENDS)
+                    start, slope = (inputs.setdefault(f"{end} {name}", symbol(*piece.spec)) for end in _ENDS)
                     instead[id(piece.node)] = (start + inputs["t"] * slope,)
                 outputs = {"loss": fuse([graph.loss], instead=instead)[0]}
             else:
-                inputs |= {"vector": _symbol(self._theta.shape, self._theta.dtype)} if kind == "hvp" else {}
+                inputs |= {"vector": symbol(self._theta.shape, self._theta.dtype)} if kind == "hvp" else {}
                 outputs = self._derived(kind, graph.loss, inputs) | (graph.pieces if kind == "gradient" else {})
                 outputs = dict(zip(outputs, fuse(list(outputs.values())), strict=True))
         data = {"x": graph.x, "y": graph.y}
@@ -308,18 +308,10 @@ class _Graph(NamedTuple):
     pieces: dict[str, Tensor]  # see `_affine_pieces`
 
 
-def _symbol(shape: tuple[int, ...], dtype: Any) -> Tensor:
-    return Tensor(Spec(shape, np.dtype(dtype)))
-
-
-def _flat(tensors: Sequence[Tensor]) -> Tensor:
-    return ops.concatenate([ops.reshape(t, -1) for t in tensors])
-
-
 def _affine_pieces(loss: Tensor, samples: Tensor, leaves: Sequence[Tensor]) -> dict[str, Tensor]:
     """Find values, affine in the leaves and made from the samples, through which alone a loss depends on the leaves.
 
-    None if it depends on them in another way, too.
+    Empty if there are none, or if it depends on the leaves in another way, too.
     """
     affine = {id(leaf): True for leaf in leaves}  # what depends on the leaves, by identity of leaf or node
     sampled = {id(samples)}
@@ -347,8 +339,8 @@ def _is_affine(node: Node, moving: Sequence[int]) -> bool:
     """Whether a node is affine in some of its inputs together: whether their gradients do not depend on them."""
     if len(node.values) > 1 or node.values[0].dtype.kind != "f":
         return False
-    g, out = (_symbol(node.values[0].shape, node.values[0].dtype) for _ in range(2))
-    inputs = [_symbol(*x.spec) if i in moving else x for i, x in enumerate(node.inputs)]
+    g, out = (symbol(node.values[0].shape, node.values[0].dtype) for _ in range(2))
+    inputs = [symbol(*x.spec) if i in moving else x for i, x in enumerate(node.inputs)]
     for i in moving:
         rule = node.op.rule(i)
         if rule is None:

@@ -38,6 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = _parser().parse_args(given)
         arguments.command_line = shlex.join(["tinynet", *given])
+        if getattr(arguments, "threads", None) is not None:
+            from tinynet.threads import set_num_threads
+
+            set_num_threads(arguments.threads)
         arguments.run(arguments)
     except SystemExit as stop:  # argparse has printed the help, the version or what is wrong
         return int(stop.code or 0)

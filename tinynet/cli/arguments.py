@@ -91,10 +91,29 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         "(default: 0)")  # fmt: skip
 
 
-def add_checkpoints(parser: argparse.ArgumentParser) -> None:
-    """Add how often a run is saved."""
-    parser.add_argument("--checkpoint-seconds", type=rate, default=30.0, metavar="S", help="save the run after so many "
-        "seconds, and after each epoch (default: %(default)g)")  # fmt: skip
+def add_output(parser: argparse.ArgumentParser, what: str, default: str, out: str, no_report: str) -> None:
+    """Add where a run or an experiment is kept, what becomes of one that is there already, and how often it is saved.
+
+    Parameters
+    ----------
+    parser : argparse.ArgumentParser
+        To add the options to.
+    what : str
+        What is kept: "run" or "experiment".
+    default : str
+        Its directory, by default.
+    out, no_report : str
+        The help of ``--out`` and of ``--no-report``.
+    """
+    add = parser.add_argument
+    add("--out", type=Path, metavar="DIR", help=out)
+    held = parser.add_mutually_exclusive_group()
+    held.add_argument("--resume", action="store_true", help=f"go on with the {what} that --out holds (default: "
+        f"{default}), which was stopped; start it if there is none")  # fmt: skip
+    held.add_argument("--force", action="store_true", help=f"replace the {what} that --out holds (default: refuse)")
+    add("--checkpoint-seconds", type=rate, default=30.0, metavar="S", help="save the run after so many seconds, and "
+        "after each epoch (default: %(default)g)")  # fmt: skip
+    add("--no-report", action="store_true", help=no_report)
 
 
 def count(text: str) -> int:
@@ -119,23 +138,20 @@ def _whole(text: str, least: int) -> int:
 
 def rate(text: str) -> float:
     """Read a finite number above 0."""
-    number = _finite(text)
-    if not number > 0:
-        raise argparse.ArgumentTypeError(f"must be a finite number above 0, but got {text!r}")
-    return number
+    return _finite(text, zero=False)
 
 
 def factor(text: str) -> float:
     """Read a finite number of 0 or more."""
-    number = _finite(text)
-    if not number >= 0:
-        raise argparse.ArgumentTypeError(f"must be a finite number of 0 or more, but got {text!r}")
-    return number
+    return _finite(text, zero=True)
 
 
-def _finite(text: str) -> float:
+def _finite(text: str, zero: bool) -> float:
     try:
         number = float(text)
     except ValueError:
         number = math.nan
-    return number if math.isfinite(number) else math.nan
+    if not math.isfinite(number) or number < 0 or (number == 0 and not zero):
+        what = "of 0 or more" if zero else "above 0"
+        raise argparse.ArgumentTypeError(f"must be a finite number {what}, but got {text!r}")
+    return number

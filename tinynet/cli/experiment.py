@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import io
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tinynet.cli.arguments import add_checkpoints, add_command, add_data, add_threads, add_training
+from tinynet.cli.arguments import add_command, add_data, add_output, add_threads, add_training
 from tinynet.cli.run_directory import METRICS, as_json, claim, claimed, clear, read_json, read_record
 from tinynet.cli.train import describe_data, hyper_parameters, resumable, train
 from tinynet.files import write_atomically
@@ -71,14 +70,14 @@ def declare(commands: Any) -> None:
     add_data(parser)
     add_training(parser)
     add_threads(parser)
-    add("--out", type=Path, metavar="DIR", help="the directory of the experiment (default: runs/experiment-dense, or "
-        "with -2, ... if that is there already)")  # fmt: skip
-    held = parser.add_mutually_exclusive_group()
-    held.add_argument("--resume", action="store_true", help="go on with the experiment that --out holds (default: "
-        "runs/experiment-dense), which was stopped; start it if there is none")  # fmt: skip
-    held.add_argument("--force", action="store_true", help="replace the experiment that --out holds (default: refuse)")
-    add_checkpoints(parser)
-    add("--no-report", action="store_true", help="write no figures and no report of each variant")
+    default = f"runs/{_NAME}"
+    add_output(
+        parser,
+        "experiment",
+        default,
+        out=f"the directory of the experiment (default: {default}, or with -2, ... if that is there already)",
+        no_report="write no figures and no report of each variant",
+    )
 
 
 def variant(text: str) -> Variant:
@@ -97,14 +96,11 @@ def run(arguments: argparse.Namespace) -> None:
     from tinynet.data import load_mnist
     from tinynet.errors import ArgumentError
     from tinynet.recipes import RECIPES
-    from tinynet.threads import set_num_threads
 
     variants = arguments.variant or _DEFAULT
     twice = [str(v) for v in variants if variants.count(v) > 1]
     if twice:
         raise ArgumentError(f"--variant {twice[0]} is given twice; each network must differ from the others")
-    if arguments.threads is not None:
-        set_num_threads(arguments.threads)
     with claimed(arguments.out, _NAME, arguments.force, arguments.resume, (EXPERIMENT,)) as directory:
         data = load_mnist(arguments.data)
         plan = {
@@ -164,12 +160,11 @@ def _begin(directory: Path, places: list[Path], plan: dict[str, Any], arguments:
 def _compare(directory: Path, records: dict[str, dict[str, Any]]) -> None:
     """Write and print the table, and draw the figure."""
     from tinynet.report import comparison_figure, comparison_table
+    from tinynet.report.style import encode
     from tinynet.training import History
 
     table = comparison_table(records)
     histories = {name: History(record["history"], record["seconds"]["by_epoch"]) for name, record in records.items()}
-    picture = io.BytesIO()
-    comparison_figure(histories).savefig(picture, format="png", dpi=200)
-    write_atomically(directory / PICTURE, picture.getvalue())
+    write_atomically(directory / PICTURE, encode(comparison_figure(histories)))
     write_atomically(directory / TABLE, f"{table}\n".encode())
     print(f"\n{table}\n\nExperiment: {directory} ({TABLE}, {PICTURE}, and a run directory for each network)")

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import io
 from statistics import median
 from typing import TYPE_CHECKING
 
 from tinynet.cli.arguments import factor
-from tinynet.cli.run_directory import LAST, METRICS, as_json, circumstances, claimed, clear
+from tinynet.cli.run_directory import LAST, METRICS, as_json, circumstances, claimed, clear, data_record
 from tinynet.errors import ArgumentError
 from tinynet.files import write_atomically
 
@@ -72,6 +71,7 @@ def _train(directory: Path, data: MNIST, arguments: argparse.Namespace) -> None:
     from tinynet.cli.train import describe_data, resumable
     from tinynet.recipes import LOGISTIC_DIGIT, LOGISTIC_STEPS, logistic_model, logistic_optimizer
     from tinynet.report import step_curves
+    from tinynet.report.style import encode
 
     steps, l2 = arguments.epochs or LOGISTIC_STEPS, arguments.l2 or 0.0
     print(f"Training the logistic regression that tells {LOGISTIC_DIGIT}s from the other digits of MNIST")
@@ -104,9 +104,7 @@ def _train(directory: Path, data: MNIST, arguments: argparse.Namespace) -> None:
     drawn = {} if arguments.no_report else step_curves(history)
     curves = {f"{name}.pdf": figure for name, figure in drawn.items()}
     for name, figure in curves.items():
-        picture = io.BytesIO()
-        figure.savefig(picture, format="pdf")
-        write_atomically(directory / name, picture.getvalue())
+        write_atomically(directory / name, encode(figure, "pdf"))
     record = {
         "model": arguments.model,
         "digit": LOGISTIC_DIGIT,
@@ -119,13 +117,7 @@ def _train(directory: Path, data: MNIST, arguments: argparse.Namespace) -> None:
             "intercept": arguments.intercept,
             "steps": found.epochs,  # a run that is resumed may have made more than are asked for now
         },
-        "data": {
-            "source": data.source,
-            "origin": data.origin,
-            "sha256": data.digest(),
-            "training_samples": len(data.x_train),
-            "test_samples": len(data.x_test),
-        },
+        "data": data_record(data),
         "history": history,
         "stopped": found.stopped,
         "test": {"loss": history["val_loss"][-1], "error": history["val_error"][-1]},

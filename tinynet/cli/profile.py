@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import io
 import shutil
 import statistics
 import tempfile
@@ -51,19 +50,18 @@ def declare(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run ``tinynet profile``: print the table, and write the picture."""
     from tinynet.data import load_mnist
+    from tinynet.display.progress import say_compiling
     from tinynet.kernels.jit import compilations
     from tinynet.profiling import profile_step
     from tinynet.recipes import RECIPES
     from tinynet.report import profile_figure
-    from tinynet.threads import set_num_threads
+    from tinynet.report.style import encode
 
     out = arguments.out or Path(f"profile-{arguments.model}.png")
     _check(out, arguments.force)
-    if arguments.threads is not None:
-        set_num_threads(arguments.threads)
     recipe = RECIPES[arguments.model]
     data = load_mnist(arguments.data)
-    with compilations(_tell):
+    with compilations(say_compiling):
         found = profile_step(recipe, data, arguments.batch_size, arguments.repeats)
     rows = found.plan.rows()
     total = 1e3 * sum(row.seconds or 0 for row in rows)
@@ -76,16 +74,10 @@ def run(arguments: argparse.Namespace) -> None:
     figure = profile_figure(
         rows, f"A training step of the {recipe.title}: {found.batch_size} images, {threads}, {total:.3g} ms"
     )
-    picture = io.BytesIO()
-    figure.savefig(picture, format=out.suffix[1:].lower(), dpi=200)
+    picture = encode(figure, out.suffix[1:].lower())
     _check(out, arguments.force)
-    write_atomically(out, picture.getvalue())
+    write_atomically(out, picture)
     print(f"\nPicture: {out}")
-
-
-def _tell(kernel: str, number: int) -> None:
-    if number == 1:
-        print("Compiling kernels for their first use; later runs find them on disk ...", flush=True)
 
 
 def _check(out: Path, force: bool) -> None:

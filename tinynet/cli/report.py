@@ -34,10 +34,6 @@ def declare(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run ``tinynet report``."""
-    from tinynet.threads import set_num_threads
-
-    if arguments.threads is not None:
-        set_num_threads(arguments.threads)
     found = open_run(arguments.run_directory)
     data = load_data(found, arguments.data, same=True)
     predicted, _ = classify(found.model, data)

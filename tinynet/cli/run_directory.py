@@ -167,6 +167,17 @@ def circumstances() -> dict[str, Any]:
     }
 
 
+def data_record(data: MNIST) -> dict[str, Any]:
+    """Tell the data of a run: what they are called, where they are from, their SHA-256, how many samples there are."""
+    return {
+        "source": data.source,
+        "origin": data.origin,
+        "sha256": data.digest(),
+        "training_samples": len(data.x_train),
+        "test_samples": len(data.x_test),
+    }
+
+
 def as_json(value: Any) -> bytes:
     r"""Write a record as JSON, with null for NaN and infinity, which JSON has no words for.
 

@@ -10,14 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinynet.cli import logistic
-from tinynet.cli.arguments import (
-    MODELS,
-    add_checkpoints,
-    add_command,
-    add_data,
-    add_threads,
-    add_training,
-)
+from tinynet.cli.arguments import MODELS, add_command, add_data, add_output, add_threads, add_training
 from tinynet.cli.run_directory import (
     BEST,
     CLASSES,
@@ -27,6 +20,7 @@ from tinynet.cli.run_directory import (
     circumstances,
     claimed,
     clear,
+    data_record,
     parameters_digest,
 )
 from tinynet.errors import CheckpointError
@@ -68,16 +62,13 @@ def declare(commands: Any) -> None:
     add_training(parser)
     parser.set_defaults(seed=None)  # so that logistic can tell whether it is given; see `run`
     add_threads(parser)
-    add = parser.add_argument
-    add("--out", type=Path, metavar="DIR", help="the run directory (default: runs/<model>, or runs/<model>-2, ... if "
-        "that is there already)")  # fmt: skip
-    held = parser.add_mutually_exclusive_group()
-    held.add_argument("--resume", action="store_true", help="go on with the run that --out holds (default: "
-        "runs/<model>), which was stopped; start it if there is none")  # fmt: skip
-    held.add_argument("--force", action="store_true", help="replace the run that --out holds (default: refuse)")
-    add_checkpoints(parser)
-    add("--no-report", action="store_true", help="write no figures and no report; 'tinynet report' makes them later, "
-        "but for logistic")  # fmt: skip
+    add_output(
+        parser,
+        "run",
+        "runs/<model>",
+        out="the run directory (default: runs/<model>, or runs/<model>-2, ... if that is there already)",
+        no_report="write no figures and no report; 'tinynet report' makes them later, but for logistic",
+    )
     logistic.add_options(parser)
 
 
@@ -85,10 +76,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Run ``tinynet train``: train, test, and leave a run directory."""
     from tinynet.data import load_mnist
     from tinynet.recipes import RECIPES
-    from tinynet.threads import set_num_threads
 
-    if arguments.threads is not None:
-        set_num_threads(arguments.threads)
     logistic.check_options(arguments)
     if arguments.model in logistic.MODEL:
         logistic.run(arguments)
@@ -195,14 +183,7 @@ def train(
         },
         "hyper_parameters": settings,
         "seed": arguments.seed,
-        "data": {
-            "source": data.source,
-            "origin": data.origin,
-            "sha256": data.digest(),
-            "training_samples": len(data.x_train),
-            "test_samples": len(data.x_test),
-            "arrays": arrays(data),
-        },
+        "data": {**data_record(data), "arrays": arrays(data)},
         "history": history.history,
         "best_epoch": history.best_epoch,
         "test": figures,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -38,8 +38,14 @@ class Updating(Protocol):
         """Give the new theta and the new state, made of ops."""
 
 
-def _symbol(shape: tuple[int, ...], dtype: Any) -> Tensor:
+def symbol(shape: tuple[int, ...], dtype: Any) -> Tensor:
+    """Give a Tensor without values, which stands for an input while tracing."""
     return Tensor(Spec(shape, np.dtype(dtype)))
+
+
+def flat(tensors: Sequence[Tensor]) -> Tensor:
+    """Put the values of Tensors into one vector, one after another: gradients, as theta has their parameters."""
+    return ops.concatenate([ops.reshape(t, -1) for t in tensors])
 
 
 def training_plan(
@@ -76,17 +82,16 @@ def training_plan(
     """
     theta = model.theta
     with tracing():
-        indices, rate = _symbol((batch,), np.intp), _symbol((), theta.dtype)
-        x, y = (_symbol(a.shape, a.dtype) for a in (samples, labels))
-        whole = _symbol(theta.shape, theta.dtype)
-        slots = {name: _symbol(v.shape, v.dtype) for name, v in state.items()}
+        indices, rate = symbol((batch,), np.intp), symbol((), theta.dtype)
+        x, y = (symbol(a.shape, a.dtype) for a in (samples, labels))
+        whole = symbol(theta.shape, theta.dtype)
+        slots = {name: symbol(v.shape, v.dtype) for name, v in state.items()}
         picked = ops.getitem(y, indices)
         output = model(ops.getitem(x, indices))
         value = scalar_loss(loss, output, picked)
         if fused:
             value, output, picked = fuse([value, output, picked])
-        gradients = grad(value, list(model.parameters.values()))
-        gradient = ops.concatenate([ops.reshape(g, -1) for g in gradients])
+        gradient = flat(grad(value, list(model.parameters.values())))
         new = list(optimizer.update(whole, gradient, rate, **slots))
         if fused:
             value, output, picked, *new = fuse([value, output, picked, *new])

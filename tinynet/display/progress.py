@@ -22,6 +22,12 @@ def write_figures(figures: dict[str, float]) -> str:
     return ", ".join(f"{name} {value:{'.4f' if name in usual else '.4g'}}" for name, value in figures.items())
 
 
+def say_compiling(kernel: str, count: int) -> None:
+    """Print a line for the first kernel that is compiled, and none for those that follow."""
+    if count == 1:
+        print("Compiling kernels for their first use; later runs find them on disk ...", flush=True)
+
+
 class Silent:
     """Shows nothing; and says what the others are asked."""
 
@@ -63,8 +69,7 @@ class Lines(Silent):
 
     def compiling(self, kernel: str, count: int) -> None:
         """Print a line for the first kernel only."""
-        if count == 1:
-            print("Compiling kernels for their first use; later runs find them on disk ...", flush=True)
+        say_compiling(kernel, count)
 
 
 class Live(Silent):

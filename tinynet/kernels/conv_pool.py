@@ -76,9 +76,9 @@ class Dims(NamedTuple):
     def winograd(self) -> bool:
         """Whether Winograd's algorithm has transforms for these shapes, and saves a third of the products at least."""
         th, tw = self.tile
-        fits = (self.sh, self.sw) == (1, 1) and max(th, tw) <= len(_POINTS) + 1
         return (
-            fits
+            (self.sh, self.sw) == (1, 1)
+            and max(th, tw) <= len(_POINTS) + 1
             and min(self.c, self.f) >= _WINOGRAD_CHANNELS
             and 3 * th * tw <= 2 * self.ph * self.pw * self.kh * self.kw
         )
@@ -201,10 +201,10 @@ def transforms(m: int, r: int) -> tuple[Matrix, Matrix, Matrix, int]:
     divisor = math.lcm(*factors)
     b, g, a = (np.zeros(shape, np.float32) for shape in ((n, n), (n, r), (m, n)))
     for k, point in enumerate(points):
-        b[k, :-1] = np.rint(np.atleast_1d(np.poly([q for q in points if q != point])))[::-1]
+        b[k, :-1] = np.polynomial.polynomial.polyfromroots([q for q in points if q != point])
         g[k] = [point**j for j in range(r)]
         a[:, k] = [point**i * (divisor // factors[k]) for i in range(m)]
-    b[-1] = np.rint(np.atleast_1d(np.poly(points)))[::-1]
+    b[-1] = np.polynomial.polynomial.polyfromroots(points)
     g[-1, -1], a[-1, -1] = 1, divisor
     return b, g, a, divisor
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,14 +17,13 @@ from tinynet.report.data import class_distribution, data_grid
 from tinynet.report.model import first_layer_filters, model_diagram
 from tinynet.report.page import Picture, render
 from tinynet.report.predictions import confusion_heat_map, prediction_grid
-from tinynet.report.style import Array
+from tinynet.report.style import Array, encode
 from tinynet.training import History
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PAGE, SCORES = "report.html", "classification_report.txt"
-_DPI = 200
 
 
 def write_report(directory: Path, record: Mapping[str, Any], model: Model, data: MNIST, predicted: Array) -> list[str]:
@@ -100,19 +98,13 @@ def write_report(directory: Path, record: Mapping[str, Any], model: Model, data:
             "The weights of the first layer with parameters, as images.",
         ),
     }
-    pictures = {name: Picture(_png(draw()), alt) for name, (draw, alt) in made.items()}
+    pictures = {name: Picture(encode(draw()), alt) for name, (draw, alt) in made.items()}
     contents = {f"{name}.png": picture.png for name, picture in pictures.items()}
     contents[SCORES] = f"{scores}\n".encode()
     contents[PAGE] = render(record, model, scores, pictures).encode()
     for name, content in contents.items():
         write_atomically(directory / name, content)
     return list(contents)
-
-
-def _png(figure: Figure) -> bytes:
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=_DPI)
-    return stream.getvalue()
 
 
 def _pairs(labels: Array, predicted: Array) -> str:

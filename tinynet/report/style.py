@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ BLUE, ORANGE, GREEN, VERMILION, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 
 WIDTH = 5.6  # inches: a column of print; and text of 8 points can still be read where a phone shows it 390 pixels wide
 TITLE, LABEL, SMALL = 11, 9, 8  # sizes of text, in points
+_DPI = 200  # of figures in files
 
 
 def canvas(height: float, title: str = "") -> Figure:
@@ -32,6 +34,13 @@ def canvas(height: float, title: str = "") -> Figure:
     if title:
         figure.suptitle(title, fontsize=TITLE)
     return figure
+
+
+def encode(figure: Figure, format: str = "png") -> bytes:
+    """Give a figure as the content of a file: png, or svg or pdf."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format=format, dpi=_DPI)
+    return stream.getvalue()
 
 
 def plain(axes: Axes, grid: str | None = None) -> None:

@@ -13,17 +13,17 @@ import numpy.typing as npt
 from tinynet import ops
 from tinynet.arguments import check_numbers
 from tinynet.autograd import Array, Shape, Tensor
+from tinynet.compile.trace import Loss, Traceable
 from tinynet.errors import ArgumentError, DataError, ShapeError, TinynetError
 from tinynet.layers import Input
 from tinynet.metrics import accuracy, binary_accuracy
 from tinynet.ops.loss import check_binary, check_classes
 
-LossFunction = Callable[[Tensor, Tensor], Tensor]
 Metric = Callable[[Array, Array], float]
 
 
-class Trainable(Protocol):
-    """What training needs of a model."""
+class Trainable(Traceable, Protocol):
+    """What training needs of a model, besides what tracing does."""
 
     name: str
     dtype: np.dtype[Any]
@@ -36,29 +36,18 @@ class Trainable(Protocol):
         """The layer through which data enter."""
 
     @property
-    def parameters(self) -> dict[str, Tensor]:
-        """The parameters by name."""
-
-    @property
-    def theta(self) -> Array:
-        """The parameters in one vector."""
-
-    @property
     def gradient(self) -> Array:
         """The gradients in one vector."""
 
     def configuration(self) -> Hashable:
         """Give what a plan depends on besides the parameters."""
 
-    def __call__(self, x: Any) -> Tensor:
-        """Compute the outputs of a batch."""
-
 
 @dataclass(frozen=True)
 class Task:
     """What is minimised and what is measured besides."""
 
-    loss: LossFunction
+    loss: Loss
     check_labels: Callable[[Array, Shape], None]
     metrics: Callable[[Tensor], dict[str, Metric]]  # by what made the output
 
@@ -100,7 +89,7 @@ _tasks = {
 }
 
 
-def find_task(loss: str | LossFunction, metrics: Sequence[Metric] | None) -> Task:
+def find_task(loss: str | Loss, metrics: Sequence[Metric] | None) -> Task:
     """Find a loss by its name, with its own metrics, or take the user's functions."""
     if isinstance(loss, str) and loss in _tasks:
         task = _tasks[loss]

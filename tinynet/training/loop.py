@@ -17,13 +17,13 @@ import numpy.typing as npt
 from tinynet import checkpoint
 from tinynet.arguments import check_count
 from tinynet.autograd import Array
+from tinynet.compile.trace import Loss
 from tinynet.display.progress import progress
 from tinynet.errors import ArgumentError, NonFiniteError
 from tinynet.init import generator
 from tinynet.optim import SGD, LineSearchOptimizer, Optimizer
 from tinynet.threads import kernel_gate
 from tinynet.training.data import (
-    LossFunction,
     Metric,
     Task,
     Trainable,
@@ -46,7 +46,7 @@ def fit(
     epochs: int = 10,
     batch_size: int | None = 32,
     optimizer: Optimizer | LineSearchOptimizer | None = None,
-    loss: str | LossFunction = "cross_entropy",
+    loss: str | Loss = "cross_entropy",
     validation_data: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
     shuffle: bool = True,
     seed: int | None = None,
@@ -232,7 +232,7 @@ def evaluate(
     x: npt.ArrayLike,
     y: npt.ArrayLike,
     batch_size: int = 256,
-    loss: str | LossFunction = "cross_entropy",
+    loss: str | Loss = "cross_entropy",
     metrics: Sequence[Metric] | None = None,
     compiled: bool = True,
 ) -> dict[str, float]:

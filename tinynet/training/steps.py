@@ -11,11 +11,11 @@ import numpy as np
 
 from tinynet.autograd import Array, Spec, Tensor, grad, no_grad
 from tinynet.compile import Plan, evaluation_plan, inference_plan, training_plan
-from tinynet.compile.trace import scalar_loss
+from tinynet.compile.trace import Loss, scalar_loss
 from tinynet.errors import ArgumentError
 from tinynet.objective import Objective
 from tinynet.optim.optimizer import State, changed
-from tinynet.training.data import LossFunction, Task, Trainable
+from tinynet.training.data import Task, Trainable
 
 Figures = dict[str, float]
 _MOST_PLANS = 8  # that a model keeps
@@ -163,7 +163,7 @@ def figures(
             yield len(batch), measure(task, output, loss.item(), output.data, labels)
 
 
-def _evaluation(model: Trainable, loss: LossFunction, x: Spec, y: Spec) -> tuple[Plan, Tensor, LossFunction]:
+def _evaluation(model: Trainable, loss: Loss, x: Spec, y: Spec) -> tuple[Plan, Tensor, Loss]:
     """Make a plan, to be kept with the loss, whose identity is in the key."""
     return *evaluation_plan(model, loss, x, y), loss
 
