@@ -9,6 +9,7 @@ from tinynet.kernels.jit import kernel
 
 _ROW_CHUNK = 8_192  # values of a row-wise pass that are worth a thread
 _MOST_CHUNKS = 8
+_LINE = 64  # bytes of memory that a cache holds together
 
 
 def chunks(rows: int, size: int) -> int:
@@ -17,21 +18,35 @@ def chunks(rows: int, size: int) -> int:
 
 
 @kernel()
+def touch(x, indices):
+    """Read a value of each cache line of some rows, so that the waits for memory overlap; give a sum that means nothing."""
+    total = 0.0
+    for source in indices:
+        for k in range(0, x.shape[1], _LINE // x.itemsize):
+            total += x[source, k]
+    return total
+
+
+@kernel()
 def gather(out, x, indices, shift, scale):
     """Write (x[indices] - shift) * scale, with one shift and scale for all values."""
+    touched = touch(x, indices)
     for r in range(out.shape[0]):
         source = indices[r]
         for k in range(out.shape[1]):
             out[r, k] = (out.dtype.type(x[source, k]) - shift) * scale
+    return touched
 
 
 @kernel()
 def gather_each(out, x, indices, shift, scale):
     """Write (x[indices] - shift) * scale, with a shift and scale for each value of a sample."""
+    touched = touch(x, indices)
     for r in range(out.shape[0]):
         source = indices[r]
         for k in range(out.shape[1]):
             out[r, k] = (out.dtype.type(x[source, k]) - shift[k]) * scale[k]
+    return touched
 
 
 @kernel()
