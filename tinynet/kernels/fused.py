@@ -19,7 +19,7 @@ def chunks(rows: int, size: int) -> int:
 
 @kernel()
 def touch(x, indices):
-    """Read a value of each cache line of some rows, so that the waits for memory overlap; give a sum that means nothing."""
+    """Read each cache line of some rows, so that the waits for memory overlap; the sum keeps the reading alive."""
     total = 0.0
     for source in indices:
         for k in range(0, x.shape[1], _LINE // x.itemsize):
