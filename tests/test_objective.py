@@ -236,6 +236,49 @@ def test_where_it_is_affine_a_trial_reads_no_samples():
     assert names == {"multiply", "add", "softplus", "sum", "divide"}
 
 
+@given(generators, st.sampled_from([None, 3]), st.floats(-2, 2))
+@settings(max_examples=10)
+def test_a_point_that_was_followed_has_the_value_and_gradient_of_any_other(rng, batch, t):
+    x, y = rng.normal(size=(8, 4)), rng.integers(0, 2, 8)
+    for model, loss in ((linear(4), "binary_cross_entropy"), (network(), "cross_entropy")):
+        objective, fresh = (tn.Objective(model, x, y, loss, 0.1, batch) for _ in range(2))
+        theta, d = rng.normal(size=(2, model.theta.size))
+        for _ in range(3):
+            phi = objective.along(theta, d)
+            objective.follow(t)
+            theta = theta + t * d
+            value, gradient = objective.value_and_gradient(theta)
+            np.testing.assert_allclose(value, fresh.value_and_gradient(theta)[0], rtol=1e-12)
+            np.testing.assert_allclose(gradient, fresh.value_and_gradient(theta)[1], rtol=1e-10, atol=1e-13)
+            np.testing.assert_allclose(phi(0.5 * t), fresh.value(theta - 0.5 * t * d), rtol=1e-12)  # the line stays
+            other = rng.normal(size=theta.size)
+            assert objective.value_and_gradient(other)[0] == fresh.value_and_gradient(other)[0]
+
+
+def test_a_step_reads_the_samples_twice():
+    rng = np.random.default_rng(0)
+    images, five = rng.integers(0, 256, (50, 5, 5), np.uint8), rng.integers(0, 2, 50)
+    objective = tn.Objective(logistic_model(images), images, five, "binary_cross_entropy")
+    optimizer, theta = tn.GradientDescent(), np.zeros(25)
+    for _ in range(2):
+        optimizer.step(objective, theta)
+    reading = {kind: [s.name for s in plan.steps if "matvec" in s.name] for (kind, _), plan in objective._plans.items()}
+    assert reading["slope"] == ["standardised_rmatvec"]
+    assert reading["pieces"] == ["standardised_matvec"]
+    assert reading["rest"] == []
+
+
+def test_a_gradient_is_found_when_the_model_was_trained_since_the_objective_was_traced():
+    x, y = np.random.default_rng(0).normal(size=(8, 4)), np.arange(8) % 2
+    model = linear(4)
+    objective = tn.Objective(model, x, y, "binary_cross_entropy")
+    objective.value(model.theta)
+    model.fit(x, y, epochs=1, loss="binary_cross_entropy", verbose=0)
+    value, gradient = objective.value_and_gradient(model.theta)
+    fresh = tn.Objective(model, x, y, "binary_cross_entropy").value_and_gradient(model.theta)
+    assert (value, gradient.tolist()) == (fresh[0], fresh[1].tolist())
+
+
 # --- standardised bytes
 
 

@@ -39,6 +39,9 @@ class Function:
 
         return phi
 
+    def follow(self, t):
+        """Nothing is carried from one point to the next."""
+
 
 def bowl(a, b):
     return Function(lambda w: w @ a @ w / 2 - b @ w, lambda w: a @ w - b, lambda w: a)

@@ -82,10 +82,11 @@ def test_a_run_resumed_from_anywhere_ends_in_the_same_bits(optimizer, compiled, 
         assert_same(run(network(), **options(), resume=tmp_path / position), whole)
 
 
+@pytest.mark.parametrize("dtype", ["float32", "float64"])  # in float64 the affine values are carried from step to step
 @pytest.mark.parametrize("optimizer", [tn.GradientDescent(), tn.Newton(weight_decay=0.1)], ids=["descent", "newton"])
-def test_a_search_along_lines_is_resumed_from_any_step(optimizer, tmp_path):
+def test_a_search_along_lines_is_resumed_from_any_step(optimizer, dtype, tmp_path):
     def options():
-        model = tn.Sequential([tn.Input((6,), 1, 0.5), tn.Dense(3, "softmax")], seed=0)
+        model = tn.Sequential([tn.Input((6,), 1, 0.5), tn.Dense(3, "softmax")], seed=0, dtype=dtype)
         return {"model": model, "optimizer": optimizer, "batch_size": None, "epochs": 4}
 
     whole = run(**options(), callbacks=[SaveAll(tmp_path)])

@@ -207,6 +207,7 @@ class LineSearchOptimizer:
         slack = self.round_off * eps * abs(loss)
         t, after, trials = self.line_search.search(objective.along(theta, d), loss, slope, least, slack)
         theta += (t * d).astype(theta.dtype)
+        objective.follow(t)
         margin = loss - after + self.line_search.alpha * t * slope
         stopped = "" if t else f"no decrease along the direction: the step shrank to nothing in {trials} trials"
         return StepRecord(after, norm, t, trials, margin, 1 + products + trials, stopped)

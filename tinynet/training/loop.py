@@ -160,15 +160,15 @@ def fit(
         "seed": str(seed),
         "compiled": bool(compiled),
     }
-    run = Run(model, optimizer, state, rng, epochs, -(-len(samples) // size), callbacks, settings)
-    if resume is not None:
-        checkpoint.resume(run, resume)
     train: TrainingStep
     if isinstance(optimizer, LineSearchOptimizer):
         train = FullBatchStep(model, task, optimizer, state, samples, labels, compiled=compiled)
         shuffle = False
     else:
         train = (CompiledStep if compiled else EagerStep)(model, task, optimizer, state, samples, labels)
+    run = Run(model, optimizer, train.state, rng, epochs, -(-len(samples) // size), callbacks, settings)
+    if resume is not None:
+        checkpoint.resume(run, resume)
     with progress(verbose, epochs, run.batches) as shown, run.underway(talkative=bool(verbose)):
         while run.goes_on:
             run.begin_epoch()

@@ -97,6 +97,7 @@ class FullBatchStep(TrainingStep):
         super().__init__(*arguments)
         decay = self.optimizer.weight_decay
         self.objective = Objective(self.model, self.samples, self.labels, self.task.loss, decay, compiled=compiled)
+        self.state |= self.objective.carried
         self.measured = self.objective.batches[0].stop
 
     def __call__(self, indices: Array) -> Figures:
