@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -266,6 +267,37 @@ def test_a_step_reads_the_samples_twice():
     assert reading["slope"] == ["standardised_rmatvec"]
     assert reading["pieces"] == ["standardised_matvec"]
     assert reading["rest"] == []
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+@pytest.mark.parametrize("make", [linear, lambda n: network()])
+def test_asking_again_gives_the_same(make, compiled):
+    x, y = np.random.default_rng(0).normal(size=(8, 4)), np.arange(8) % 2
+    model = make(4)
+    loss = "binary_cross_entropy" if make is linear else "cross_entropy"
+    objective = tn.Objective(model, x, y, loss, compiled=compiled)
+    theta = np.linspace(-1, 1, model.theta.size)
+    first, again = (objective.value_and_gradient(theta) for _ in range(2))
+    assert first[0] == again[0]
+    np.testing.assert_array_equal(first[1], again[1])
+
+
+def test_an_objective_serves_two_python_threads():
+    x, y = np.random.default_rng(0).normal(size=(300, 4)), np.arange(300) % 2
+    objective = tn.Objective(linear(4), x, y, "binary_cross_entropy", batch_size=100)
+    points = np.random.default_rng(1).normal(size=(2, objective.model.theta.size))
+    expected = [objective.value_and_gradient(point) for point in points]
+
+    def ask(i):
+        for _ in range(50):
+            phi = objective.along(points[i], np.ones_like(points[i]))
+            value, gradient = objective.value_and_gradient(points[i])
+            assert phi(0.0) == value == expected[i][0]
+            np.testing.assert_array_equal(gradient, expected[i][1])
+
+    with ThreadPoolExecutor(2) as pool:
+        for asked in [pool.submit(ask, i) for i in (0, 1)]:
+            asked.result()
 
 
 def test_a_gradient_is_found_when_the_model_was_trained_since_the_objective_was_traced():

@@ -152,17 +152,14 @@ class Objective:
     def value_and_gradient(self, theta: npt.ArrayLike) -> tuple[float, Vector]:
         """Give the loss at theta (P,) and its gradient (P,), in float64."""
         theta = self._vector(theta)
-        known = self.affine and np.array_equal(self._point, theta)
-        if not known:
-            self._point.fill(np.nan)
         values, gradient = [], np.zeros(theta.size)
-        results = self._each("slope" if known else "gradient", theta, self._known if known else itertools.repeat({}))
-        for at, (weight, found) in zip(self._known, results, strict=True):
-            values.append(weight * found["loss"].item())
-            gradient += weight * found["gradient"]
-            if not known:
-                _copy(at, found)
-        self._point[...] = theta
+        with self._knowing(theta) as known:
+            results = self._each("slope", theta, self._known) if known else self._each("gradient", theta)
+            for at, (weight, found) in zip(self._known, results, strict=True):
+                values.append(weight * found["loss"].item())
+                gradient += weight * found["gradient"]
+                if not known:
+                    _copy(at, found)
         return math.fsum(values) + self.penalty(theta), gradient + self.l2 * theta
 
     def penalty(self, theta: npt.ArrayLike) -> float:
@@ -194,18 +191,15 @@ class Objective:
         theta, d = self._vector(theta), self._vector(direction)
         if not self.affine:
             return lambda t: self.value(theta + t * d)
-        if not np.array_equal(self._point, theta):
-            self._point.fill(np.nan)
-            for at, (_, found) in zip(self._known, self._each("pieces", theta), strict=True):
-                _copy(at, found)
-            self._point[...] = theta
+        with self._knowing(theta) as known:
+            if not known:
+                for at, (_, found) in zip(self._known, self._each("pieces", theta), strict=True):
+                    _copy(at, found)
+            starts = [{f"start {name}": values.copy() for name, values in at.items()} for at in self._known]
         if self._offset is None:
             self._offset = self._pieces(np.zeros_like(theta))
-        ends = zip(self._known, self._pieces(d), self._offset, strict=True)
-        lines: list[Given] = [
-            {f"start {k}": at[k].copy() for k in at} | {f"slope {k}": to[k] - offset[k] for k in at}
-            for at, to, offset in ends
-        ]
+        ends = zip(starts, self._pieces(d), self._offset, strict=True)
+        lines: list[Given] = [start | {f"slope {k}": to[k] - offset[k] for k in to} for start, to, offset in ends]
         self._line = theta, d, lines
         tt, td, dd = float(theta @ theta), float(theta @ d), float(d @ d)
 
@@ -225,12 +219,11 @@ class Objective:
         """
         if self._line is not None:
             theta, d, lines = self._line
-            self._point.fill(np.nan)
-            for at, line in zip(self._known, lines, strict=True):
-                for name, values in at.items():
-                    np.multiply(line[f"slope {name}"], t, out=values)
-                    values += line[f"start {name}"]
-            self._point[...] = theta + t * d
+            with self._knowing(theta + t * d):
+                for at, line in zip(self._known, lines, strict=True):
+                    for name, values in at.items():
+                        np.multiply(line[f"slope {name}"], t, out=values)
+                        values += line[f"start {name}"]
 
     @property
     def carried(self) -> dict[str, Array]:
@@ -256,6 +249,15 @@ class Objective:
         """Where the affine values of each batch at the point are kept; nothing where they are not affine."""
         graphs = [self._graph(part.stop - part.start) if self.compiled else None for part in self.batches]
         return [{k: np.zeros(v.shape, v.dtype) for k, v in (graph.pieces if graph else {}).items()} for graph in graphs]
+
+    @contextmanager
+    def _knowing(self, theta: Vector) -> Iterator[bool]:
+        """Tell whether the affine values at theta are known, and let them be written; afterwards they are known."""
+        with kernel_gate():  # no other Python thread writes them
+            known = self.affine and np.array_equal(self._point, theta)
+            self._point.fill(np.nan)  # until they are complete
+            yield known
+            self._point[...] = theta
 
     def _pieces(self, theta: Vector) -> list[Given]:
         """Compute the affine values of each batch."""
