@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import tinynet as tn
-from tinynet.autograd import Array, Op, Spec, Tensor, tracing
+from tinynet.autograd import Array, Op, Spec, Tensor, ancestors, tracing
 from tinynet.compile.fuse import fuse
-from tinynet.compile.plan import ancestors
 from tinynet.recipes import RECIPES
 
 BATCH = 32

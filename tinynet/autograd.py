@@ -368,7 +368,9 @@ class Tensor:
         GradientError
             If no leaf requires a gradient, or a leaf was changed in place since it was used.
         """
-        leaves = list({id(x): x for node in _ancestors([self]) for x in node.inputs if _is_leaf(x)}.values())
+        leaves = list(
+            {id(x): x for node in ancestors([self], recorded=True) for x in node.inputs if _is_leaf(x)}.values()
+        )
         if _is_leaf(self):
             leaves = [self]
         cotangents = None if cotangent is None else [cotangent]
@@ -594,7 +596,7 @@ def grad(
                 "not require one; make it with tn.Tensor(array, requires_grad=True), outside of tn.no_grad()"
             )
     seeds = _seeds(outputs, cotangents)
-    nodes = _ancestors(outputs)
+    nodes = ancestors(outputs, recorded=True)
 
     # What depends on the inputs asked for; the rest of the graph is never visited.
     asked = {_key(x) for x in inputs}
@@ -696,13 +698,13 @@ def _is_leaf(x: Tensor) -> bool:
     return x.requires_grad and x.node is None
 
 
-def _ancestors(outputs: Iterable[Tensor]) -> list[Node]:
-    """Give the recorded nodes that the outputs were made by, in the order in which they were made."""
+def ancestors(outputs: Iterable[Tensor], recorded: bool = False) -> list[Node]:
+    """Give all nodes that lead to some outputs, or those alone that carry gradients, in the order of their making."""
     found: dict[int, Node] = {}
-    stack = [y.node for y in outputs if y.requires_grad and y.node is not None]
+    stack = list(outputs)
     while stack:
-        node = stack.pop()
-        if id(node) not in found:
-            found[id(node)] = node
-            stack.extend(x.node for x in node.inputs if x.requires_grad and x.node is not None)
+        x = stack.pop()
+        if x.node is not None and id(x.node) not in found and (x.requires_grad or not recorded):
+            found[id(x.node)] = x.node
+            stack.extend(x.node.inputs)
     return sorted(found.values(), key=lambda node: node.number)

@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from tinynet import ops
 from tinynet.arguments import check_count, check_numbers, positive
-from tinynet.autograd import Array, Node, Tensor, as_tensor, grad, no_grad, recording, tracing
+from tinynet.autograd import Array, Node, Tensor, ancestors, as_tensor, grad, no_grad, recording, tracing
 from tinynet.compile.fuse import fuse
-from tinynet.compile.plan import Plan, ancestors
+from tinynet.compile.plan import Plan
 from tinynet.compile.trace import Loss, Traceable, flat, scalar_loss, symbol
 from tinynet.errors import ArgumentError, DataError, ShapeError, TraceError
 from tinynet.threads import kernel_gate

@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 from networks import OPTIMIZERS, Apply, Network, Problem, assert_close, pointwise_layers, problems, samples, train
 
 import tinynet as tn
-from tinynet.autograd import Spec, Tensor, tracing
+from tinynet.autograd import Spec, Tensor, ancestors, tracing
 from tinynet.compile import evaluation_plan, inference_plan, training_plan
 from tinynet.compile.fuse import fuse
-from tinynet.compile.plan import ancestors
 from tinynet.recipes import RECIPES
 
 o = tn.ops

@@ -13,9 +13,8 @@ from numba.core.dispatcher import Dispatcher
 from numba.core.runtime import _nrt_python, rtsys
 
 import tinynet as tn
-from tinynet.autograd import Spec, Tensor, tracing
+from tinynet.autograd import Spec, Tensor, ancestors, tracing
 from tinynet.compile import Plan, inference_plan, training_plan
-from tinynet.compile.plan import ancestors
 from tinynet.errors import NonFiniteError, TraceError
 from tinynet.ops import fused as fused_ops
 from tinynet.recipes import RECIPES

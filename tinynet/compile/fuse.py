@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinynet.autograd import Node, Tensor, apply, no_grad
-from tinynet.compile.plan import ancestors
+from tinynet.autograd import Node, Tensor, ancestors, apply, no_grad
 from tinynet.ops import fused
 from tinynet.ops.conv import Geometry
 from tinynet.ops.matvec import standardised_matvec

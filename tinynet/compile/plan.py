@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from tinynet.autograd import Array, Node, Spec, Tensor
+from tinynet.autograd import Array, Node, Spec, Tensor, ancestors
 from tinynet.display.table import Measured, profile, rows, table
 from tinynet.errors import TraceError
 from tinynet.threads import kernel_gate
@@ -370,15 +370,3 @@ def _only_reshaped(x: Tensor) -> bool:
             return False
         x = x.node.inputs[0]
     return True
-
-
-def ancestors(wanted: Sequence[Tensor]) -> list[Node]:
-    """Give all nodes that lead to the values wanted, in the order in which they were traced."""
-    found: dict[int, Node] = {}
-    stack = [y.node for y in wanted if y.node is not None]
-    while stack:
-        node = stack.pop()
-        if id(node) not in found:
-            found[id(node)] = node
-            stack.extend(x.node for x in node.inputs if x.node is not None)
-    return sorted(found.values(), key=lambda node: node.number)

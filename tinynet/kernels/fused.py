@@ -10,6 +10,8 @@ from tinynet.kernels.jit import kernel
 _ROW_CHUNK = 8_192  # values of a row-wise pass that are worth a thread
 _MOST_CHUNKS = 8
 _LINE = 64  # bytes of memory that a cache holds together
+_AHEAD = 32 * 1024  # bytes of rows that are asked for at once: a typical L1 cache
+_SHORT = 8  # so many rows at least must fit in there
 
 
 def chunks(rows: int, size: int) -> int:
@@ -18,20 +20,26 @@ def chunks(rows: int, size: int) -> int:
 
 
 @kernel()
-def touch(x, indices):
-    """Read each cache line of some rows, so that the waits for memory overlap; the sum keeps the reading alive."""
+def touch(x, indices, r):
+    """At every few rows, read each cache line of the next ones, so that the waits for memory overlap.
+
+    The sum keeps the reading alive. Of long rows the processor itself asks for what comes next.
+    """
+    ahead = _AHEAD // max(1, x.shape[1] * x.itemsize)
     total = 0.0
-    for source in indices:
-        for k in range(0, x.shape[1], _LINE // x.itemsize):
-            total += x[source, k]
+    if ahead >= _SHORT and r % ahead == 0:
+        for source in indices[r : r + ahead]:
+            for k in range(0, x.shape[1], _LINE // x.itemsize):
+                total += x[source, k]
     return total
 
 
 @kernel()
 def gather(out, x, indices, shift, scale):
     """Write (x[indices] - shift) * scale, with one shift and scale for all values."""
-    touched = touch(x, indices)
+    touched = 0.0
     for r in range(out.shape[0]):
+        touched += touch(x, indices, r)
         source = indices[r]
         for k in range(out.shape[1]):
             out[r, k] = (out.dtype.type(x[source, k]) - shift) * scale
@@ -41,8 +49,9 @@ def gather(out, x, indices, shift, scale):
 @kernel()
 def gather_each(out, x, indices, shift, scale):
     """Write (x[indices] - shift) * scale, with a shift and scale for each value of a sample."""
-    touched = touch(x, indices)
+    touched = 0.0
     for r in range(out.shape[0]):
+        touched += touch(x, indices, r)
         source = indices[r]
         for k in range(out.shape[1]):
             out[r, k] = (out.dtype.type(x[source, k]) - shift[k]) * scale[k]
