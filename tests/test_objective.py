@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 import tinynet as tn
 from tinynet.errors import ArgumentError, DataError, DTypeError, ShapeError
 from tinynet.recipes import logistic_model, standardisation
+from tinynet.threads import kernel_gate
 
 o = tn.ops
 generators = st.integers(0, 2**32 - 1).map(np.random.default_rng)
@@ -267,6 +268,28 @@ def test_a_step_reads_the_samples_twice():
     assert reading["slope"] == ["standardised_rmatvec"]
     assert reading["pieces"] == ["standardised_matvec"]
     assert reading["rest"] == []
+
+
+def test_an_interrupted_gradient_does_not_hold_the_gate(monkeypatch):
+    """Not even as long as its traceback is kept, as an interactive session does."""
+    x, y = np.random.default_rng(0).normal(size=(8, 4)), np.arange(8) % 2
+    objective = tn.Objective(linear(4), x, y, "binary_cross_entropy")
+
+    def interrupt(to, found):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tinynet.objective._copy", interrupt)
+    with pytest.raises(KeyboardInterrupt) as kept:
+        objective.value_and_gradient(np.ones(4))
+    assert kernel_gate().depth == 0
+    assert kept.value.__traceback__ is not None
+
+
+def test_in_float32_nothing_is_carried_and_a_checkpoint_stays_small():
+    x, y = np.random.default_rng(0).normal(size=(8, 4)), np.arange(8) % 2
+    assert tn.Objective(linear(4, "float32"), x, y, "binary_cross_entropy").carried == {}
+    assert tn.Objective(network(), x, y).carried == {}
+    assert set(tn.Objective(linear(4), x, y, "binary_cross_entropy").carried) == {"point", "values 0 of batch 0"}
 
 
 @pytest.mark.parametrize("compiled", [True, False])

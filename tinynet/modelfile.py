@@ -235,7 +235,10 @@ def read_run(
         file.check(parameters)
         beside = {_ARRAYS + name: array for name, array in arrays.items()}
         if set(file.beside) != set(beside):
-            raise CheckpointError(f"{path} is damaged: of the run it has the arrays {file.beside}, not {list(beside)}")
+            raise CheckpointError(
+                f"{path} is damaged, or of another version of tinynet: of the run it has the arrays {file.beside}, not "
+                f"{list(beside)}"
+            )
         for name, array in beside.items():
             file.check_tensor(name, array.shape, array.dtype)
         kept = {name: file.array(_ARRAYS + name) for name in arrays}

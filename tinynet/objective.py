@@ -41,7 +41,8 @@ class Objective:
     model : Model
         Any model; its parameters are only read.
     x : array_like
-        Samples (n, ...), as in `fit`. Where one batch holds them all, they are read where they are.
+        Samples (n, ...), as in `fit`. Where one batch holds them all, they are read where they are. They, and the
+        labels, must not be changed while the objective is in use.
     y : array_like
         Labels, as the loss takes them.
     loss : {"cross_entropy", "binary_cross_entropy"} or callable
@@ -65,8 +66,8 @@ class Objective:
     Where the output is affine in theta up to what is applied to it sample by sample (found from the traced graph: each
     op on the way must have a gradient rule that does not depend on what theta decides), `along` computes that
     part once for the point and once for the direction; each trial then goes over the n outputs alone. Where the point
-    then moves along the line, and `follow` is told so, that part moves with it and is not computed anew, at the cost of
-    one more rounding.
+    then moves along the line, and `follow` is told so, that part moves with it and is not computed anew (in float64).
+    What was rounded on the way is then carried, too, until `forget`.
 
     Examples
     --------
@@ -154,8 +155,8 @@ class Objective:
         theta = self._vector(theta)
         values, gradient = [], np.zeros(theta.size)
         with self._knowing(theta) as known:
-            results = self._each("slope", theta, self._known) if known else self._each("gradient", theta)
-            for at, (weight, found) in zip(self._known, results, strict=True):
+            kind, given = ("slope", self._known) if known else ("gradient", itertools.repeat({}))
+            for at, (weight, found) in zip(self._known, self._each(kind, theta, given), strict=True):
                 values.append(weight * found["loss"].item())
                 gradient += weight * found["gradient"]
                 if not known:
@@ -217,7 +218,7 @@ class Objective:
         t : float
             By how much: the new point is ``theta + t * direction``, to the bit.
         """
-        if self._line is not None:
+        if self._line is not None and self._carries:
             theta, d, lines = self._line
             with self._knowing(theta + t * d):
                 for at, line in zip(self._known, lines, strict=True):
@@ -225,11 +226,24 @@ class Objective:
                         np.multiply(line[f"slope {name}"], t, out=values)
                         values += line[f"start {name}"]
 
+    def forget(self) -> bool:
+        """Compute the gradient at the point anew when it is asked for next; tells whether that may change it."""
+        carried = self._carries and not np.isnan(self._point).any()
+        self._point.fill(np.nan)
+        return carried
+
+    @property
+    def _carries(self) -> bool:
+        """Whether affine values move with the point. In float32 the point is rounded to another than the line's."""
+        return self.affine and self._theta.dtype == np.float64
+
     @property
     def carried(self) -> dict[str, Array]:
         """What a step leaves to the next one, in place: the affine values, and the point where they are those."""
+        if not self._carries:
+            return {}
         values = {f"values {k} of batch {i}": a for i, at in enumerate(self._known) for k, a in enumerate(at.values())}
-        return {"point": self._point} | values if values else {}
+        return {"point": self._point} | values
 
     @property
     def affine(self) -> bool:

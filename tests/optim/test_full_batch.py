@@ -42,6 +42,9 @@ class Function:
     def follow(self, t):
         """Nothing is carried from one point to the next."""
 
+    def forget(self):
+        return False
+
 
 def bowl(a, b):
     return Function(lambda w: w @ a @ w / 2 - b @ w, lambda w: a @ w - b, lambda w: a)
@@ -283,3 +286,18 @@ def test_the_losses_on_full_mnist_are_those_of_the_documents_model():
     for step, loss in measured.items():
         assert abs(history.history["loss"][step - 1] - loss) < 1e-9
     assert min(history.history["margin"]) >= 0
+
+
+def test_roundings_that_were_carried_along_do_not_end_a_run():
+    """Raw features of 1e6 make large values on the way, whose roundings are not those of the small ones at the end."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(50, 4)), rng.normal(size=50)
+    x = x * np.array([1, 1e3, 1e5, 1e6]) + np.array([0, 2000, 1e5, 1e6])
+
+    def squares(output, target):
+        return ((output[:, 0] - target) ** 2).mean()
+
+    model = tn.Sequential([tn.Input((4,)), tn.Dense(1)], seed=1, dtype="float64")
+    theta, records = tn.Newton(tolerance=1e-8).minimize(tn.Objective(model, x, y, squares), model.theta, 40)
+    assert "tolerance" in records[-1].stopped
+    assert np.linalg.norm(tn.Objective(model, x, y, squares).value_and_gradient(theta)[1]) <= 1e-8

@@ -14,6 +14,7 @@ from tinynet.kernels.jit import kernel
 _MOST_CHUNKS = 8
 _COLUMN_BYTES = 1536 * 1024  # of im2col at a time: about the L2 cache of a core
 _SMALL_PRODUCT = 1_000_000  # multiplications: up to so many, OpenBLAS does not copy the matrices first (with AVX-512)
+_LEAST_PIXELS = 12  # in a small product that pays
 
 
 def chunks(n: int, height: int, width: int, taps: int, filters: int, itemsize: int) -> tuple[int, int]:
@@ -21,7 +22,8 @@ def chunks(n: int, height: int, width: int, taps: int, filters: int, itemsize: i
     chunks = max(1, min(_MOST_CHUNKS, n))
     row = max(1, width * taps)
     fitting = max(1, _COLUMN_BYTES // (row * itemsize))
-    most = min(fitting, _SMALL_PRODUCT // max(1, row * filters) or fitting)
+    small = _SMALL_PRODUCT // max(1, row * filters)
+    most = min(fitting, small) if small * width >= _LEAST_PIXELS else fitting
     rows = -(-n // chunks) * height
     return chunks, max(1, -(-rows // max(1, -(-rows // most))))  # in pieces of nearly equal length
 

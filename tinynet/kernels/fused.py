@@ -25,7 +25,7 @@ def touch(x, indices, r):
 
     The sum keeps the reading alive. Of long rows the processor itself asks for what comes next.
     """
-    ahead = _AHEAD // max(1, x.shape[1] * x.itemsize)
+    ahead = _AHEAD // max(_LINE, x.shape[1] * x.itemsize)
     total = 0.0
     if ahead >= _SHORT and r % ahead == 0:
         for source in indices[r : r + ahead]:

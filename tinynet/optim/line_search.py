@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -190,6 +190,12 @@ class LineSearchOptimizer:
         if not isinstance(theta, np.ndarray) or theta.dtype.kind != "f":
             came = getattr(theta, "dtype", type(theta).__name__)
             raise DTypeError(f"theta must be a floating array, which a step changes in place, but got {came}")
+        record = self._step(objective, theta)
+        if record.stopped and objective.forget():  # what was carried here has roundings, which may not end a run
+            record = replace(again := self._step(objective, theta), evaluations=record.evaluations + again.evaluations)
+        return record
+
+    def _step(self, objective: Objective, theta: Array) -> StepRecord:
         loss, gradient = objective.value_and_gradient(theta)
         norm = float(np.linalg.norm(gradient))
         if not (math.isfinite(loss) and math.isfinite(norm)):
@@ -204,8 +210,9 @@ class LineSearchOptimizer:
             )
         eps = np.finfo(theta.dtype).eps
         least = eps * float(np.abs(theta).max()) / float(np.abs(d).max()) / 4 + _NOTHING
-        slack = self.round_off * eps * abs(loss)
-        t, after, trials = self.line_search.search(objective.along(theta, d), loss, slope, least, slack)
+        t, after, trials = self.line_search.search(
+            objective.along(theta, d), loss, slope, least, self.round_off * eps * abs(loss)
+        )
         theta += (t * d).astype(theta.dtype)
         objective.follow(t)
         margin = loss - after + self.line_search.alpha * t * slope
