@@ -66,8 +66,12 @@ def test_the_reference_models_learn_evaluate_and_predict_as_without_plans(name, 
             verbose=0, compiled=compiled,
         )  # fmt: skip
         histories.append(history.history)
-    # Of two places in a window that are equal but for rounding, each way may choose another for the gradient.
-    np.testing.assert_allclose(models[0].theta, models[1].theta, rtol=1e-4, atol=5e-4)
+    close = np.isclose(models[0].theta, models[1].theta, rtol=1e-4, atol=1e-5)
+    if name == "cnn":  # of two places in a window that are equal but for rounding, each way may choose another
+        assert close.mean() > 0.99
+        np.testing.assert_allclose(models[0].theta, models[1].theta, rtol=1e-4, atol=5e-4)
+    else:
+        assert close.all()
     for figure, values in histories[1].items():
         np.testing.assert_allclose(histories[0][figure], values, rtol=1e-4)
     models[1].theta[...] = models[0].theta
