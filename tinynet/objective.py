@@ -261,8 +261,8 @@ class Objective:
     @functools.cached_property
     def _known(self) -> list[dict[str, Array]]:
         """Where the affine values of each batch at the point are kept; nothing where they are not affine."""
-        graphs = [self._graph(part.stop - part.start) if self.compiled else None for part in self.batches]
-        return [{k: np.zeros(v.shape, v.dtype) for k, v in (graph.pieces if graph else {}).items()} for graph in graphs]
+        pieces = [self._graph(part.stop - part.start).pieces if self.compiled else {} for part in self.batches]
+        return [{name: np.zeros(piece.shape, piece.dtype) for name, piece in batch.items()} for batch in pieces]
 
     @contextmanager
     def _knowing(self, theta: Vector) -> Iterator[bool]:
@@ -331,24 +331,24 @@ class Objective:
         """Plan one kind of computation for a batch. The only batch is read where it is."""
         graph, inputs = self._graph(size, twice=kind == "hvp"), {}
         with tracing():
+            instead = {}  # of the affine values
             if kind == "pieces":
                 outputs = graph.pieces
             elif kind == "rest":
                 inputs["t"] = symbol((), self._theta.dtype)
-                instead = {}
                 for name, piece in graph.pieces.items():
                     start, slope = (inputs.setdefault(f"{end} {name}", symbol(*piece.spec)) for end in _ENDS)
                     instead[id(piece.node)] = (start + inputs["t"] * slope,)
-                outputs = {"loss": fuse([graph.loss], instead=instead)[0]}
+                outputs = {"loss": graph.loss}
             elif kind == "slope":
-                inputs |= {name: symbol(*piece.spec) for name, piece in graph.pieces.items()}
-                instead = {id(piece.node): (inputs[name],) for name, piece in graph.pieces.items()}
+                for name, piece in graph.pieces.items():
+                    instead[id(piece.node)] = (inputs.setdefault(name, symbol(*piece.spec)),)
                 outputs = self._derived("gradient", graph.loss, {})
-                outputs = dict(zip(outputs, fuse(list(outputs.values()), instead=instead), strict=True))
             else:
                 inputs |= {"vector": symbol(self._theta.shape, self._theta.dtype)} if kind == "hvp" else {}
                 outputs = self._derived(kind, graph.loss, inputs) | (graph.pieces if kind == "gradient" else {})
-                outputs = dict(zip(outputs, fuse(list(outputs.values())), strict=True))
+            if kind != "pieces":
+                outputs = dict(zip(outputs, fuse(list(outputs.values()), instead=instead), strict=True))
         data = {"x": graph.x, "y": graph.y}
         if len(self.batches) > 1:
             return Plan(inputs | data, outputs, bound=self._bound())

@@ -162,7 +162,7 @@ class LineSearchOptimizer:
         raise NotImplementedError(f"{type(self).__name__} has no direction; define it")
 
     def initial_state(self, theta: Array) -> State:
-        """Give the state before the first step: there is none, each step depends on theta alone."""
+        """Give the state before the first step: none of its own; what steps carry is the objective's."""
         return {}
 
     def step(self, objective: Objective, theta: Array) -> StepRecord:
