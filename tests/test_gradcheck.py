@@ -15,7 +15,7 @@ from tinynet.errors import ArgumentError, DataError, GradientError
 from tinynet.gradcheck import check_gradients
 
 sys.path.insert(0, str(Path(__file__).parent / "ops"))
-from op_table import OPS, ROWS, generators
+from op_table import OPS, ROWS, generators, last_use
 
 o = tn.ops
 INF, NAN = np.inf, np.nan
@@ -31,17 +31,6 @@ def scaled(factor):
 
 
 # --- what is wrong is caught
-
-
-def last_use(op, result):
-    """Find a node of an op among those that made a tensor."""
-    stack = [result.node]
-    while stack:
-        node = stack.pop()
-        if node is not None and node.op is op:
-            return node
-        stack.extend(x.node for x in (node.inputs if node else ()))
-    return None
 
 
 def broken(op, i):

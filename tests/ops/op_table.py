@@ -80,6 +80,17 @@ def shaped(*shape):
     return np.ones(shape)
 
 
+def last_use(op, result):
+    """Find a node of an op among those that made a tensor."""
+    stack = [result.node]
+    while stack:
+        node = stack.pop()
+        if node is not None and node.op is op:
+            return node
+        stack.extend(x.node for x in (node.inputs if node else ()))
+    return None
+
+
 # --- values
 
 generators = st.integers(0, 2**32 - 1).map(np.random.default_rng)
@@ -738,8 +749,8 @@ def naive_adam(theta, first, second, step, g, rate, beta1, beta2, epsilon):
 
 @st.composite
 def standardised(draw, transposed):
-    """Bytes, and a vector of one length or the other."""
-    rng, n, f = draw(generators), draw(lengths), draw(lengths)
+    """Bytes, and a vector of one length or the other; with features enough for vectorised loops."""
+    rng, n, f = draw(generators), draw(lengths), draw(st.integers(1, 12))
     x = rng.integers(0, 256, (n, f)).astype(np.uint8)
     attrs = {"shift": rng.uniform(0, 255, f), "scale": rng.uniform(0.01, 1, f)}
     return Case((x, spread(rng, (n if transposed else f,))), attrs)

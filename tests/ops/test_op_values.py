@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
-from op_table import OPS, ROWS, few
+from op_table import OPS, ROWS, few, last_use
 
 import tinynet as tn
 from tinynet.autograd import Spec, Tensor
@@ -103,6 +103,44 @@ def test_arrays_in_any_layout_give_the_same_values(row, data, layout):
     case = data.draw(row.cases)
     found = values(row, [layout(x) for x in case.inputs], case.attrs)
     close(found, values(row, case.inputs, case.attrs), 1e-13)
+
+
+def placed(arrays, first, gap):
+    """Copies of arrays in one piece of memory, in their order from the first one on, with gaps between them."""
+    lengths = [-(-x.nbytes // 8) * 8 + gap for x in arrays]
+    memory, at, copies = np.zeros(sum(lengths), np.uint8), 0, {}
+    for k in np.roll(range(len(arrays)), -first):
+        x = arrays[k]
+        copies[k] = memory[at : at + x.nbytes].view(x.dtype).reshape(x.shape)
+        copies[k][...] = x
+        at += lengths[k]
+    return [copies[k] for k in range(len(arrays))]
+
+
+@pytest.mark.parametrize("op", [op for op in OPS.values() if not op.view], ids=lambda op: op.name)
+@given(data=st.data(), dtype=st.sampled_from([np.float32, np.float64]), gap=st.sampled_from([0, 8, 64, 4096]))
+def test_bits_do_not_depend_on_where_arrays_lie_in_memory(op, data, dtype, gap):
+    """Of a compiled loop there are versions, with other orders of a sum, for arrays that lie near to each other."""
+    case = data.draw(ROWS[op.name].cases)
+    inputs = [x.astype(dtype) if x.dtype.kind == "f" else x for x in case.inputs]
+    result = ROWS[op.name].call(*(Tensor(x, x.dtype.kind == "f") for x in inputs), **case.attrs)
+    node = last_use(op, result[0] if isinstance(result, tuple) else result)
+    assume(node is not None)
+    inputs, attrs = [np.array(x.data, order="C") for x in node.inputs], dict(node.attrs)
+    named = [name for name, value in attrs.items() if isinstance(value, np.ndarray)]
+    made = [np.zeros(y.shape, y.dtype) for y in node.values[op.inplace :]]
+    scratch = [np.zeros(*spec) for spec in (op.scratch(*inputs, **attrs) if op.scratch else ())]
+    arrays = [*made, *scratch, *inputs]
+
+    def bits(first):
+        found = placed([*arrays, *(attrs[name] for name in named)], first, gap)
+        function, arguments = op.call(found[: len(arrays)], attrs | dict(zip(named, found[len(arrays) :], strict=True)))
+        with np.errstate(all="ignore"):
+            function(*arguments)
+        changed = len(made) + len(scratch)
+        return [x.tobytes() for x in (*found[: len(made)], *found[changed : changed + op.inplace])]
+
+    assert all(bits(first) == bits(0) for first in range(1, len(arrays) + len(named)))
 
 
 @every_row

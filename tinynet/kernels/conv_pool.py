@@ -105,12 +105,11 @@ def forward_direct(d: Dims) -> Any:
     """Make the forward kernel for few taps: each output is a sum in registers, vectorised over the filters."""
     _, w, c, filters, kh, kw, sh, sw, ph, pw, qh, qw, oh, ow = d
     run, row, places = kw * c, w * c, ph * pw
-    most = _MOST_CHUNKS
 
     @kernel(parallel=True, reorder=False)  # equal patches then give equal sums, of which the first wins
     def conv_pool_direct(y, index, x, weights, bias):
         n, zero = x.shape[0], x.dtype.type(0)
-        chunks = max(1, min(most, n))
+        chunks = max(1, min(_MOST_CHUNKS, n))
         for chunk in numba.prange(chunks):
             for m in range(chunk * n // chunks, (chunk + 1) * n // chunks):
                 for i in range(oh):
@@ -417,7 +416,6 @@ def input_grad(d: Dims) -> Any:
     """Make the kernel of the gradient of the input: the filter times a scalar, added at the place of each winner."""
     h, w, c, filters, kh, kw, sh, sw, _, pw, qh, qw, oh, ow = d
     run, row, taps, size = kw * c, w * c, d.taps, h * w * c
-    most = _MOST_CHUNKS
 
     @kernel(parallel=True)
     def conv_pool_input_grad(dx, turned, g, weights, index):
@@ -425,7 +423,7 @@ def input_grad(d: Dims) -> Any:
         for f in range(filters):
             for k in range(taps):
                 turned[f, k] = weights[k, f]
-        chunks = max(1, min(most, n))
+        chunks = max(1, min(_MOST_CHUNKS, n))
         for chunk in numba.prange(chunks):
             for m in range(chunk * n // chunks, (chunk + 1) * n // chunks):
                 for k in range(size):

@@ -20,7 +20,9 @@ def kernel(parallel: bool = False, reorder: bool = True) -> Callable[[Callable[.
     """Compile a function of arrays and numbers on its first call, and keep the code on disk for later processes.
 
     Kernels take C-contiguous arrays of one dtype, write into arrays that the caller owns, and neither check nor raise.
-    A kernel calls only kernels of its own file: that file alone tells Numba whether the kept code is stale.
+    A kernel calls only kernels of its own file: that file alone tells Numba whether the kept code is stale. A loop that
+    sums does not also write, unless a function such as exp keeps it from being vectorised: LLVM makes two versions of
+    it, and takes the one with reordered sums where arrays lie far enough apart in memory.
 
     Parameters
     ----------

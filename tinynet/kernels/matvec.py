@@ -12,9 +12,10 @@ from tinynet.kernels.jit import kernel
 @kernel(parallel=True)
 def matvec(y, scaled, x, v, shift, scale, chunks):
     """Write ((x - shift) scale) v, as x (scale v) - shift . (scale v)."""
-    offset = 0.0
     for k in range(v.size):
         scaled[k] = scale[k] * v[k]
+    offset = 0.0
+    for k in range(v.size):  # apart: where a loop also writes, the order of its sum depends on where arrays lie
         offset += shift[k] * scaled[k]
     rows = x.shape[0]
     for chunk in numba.prange(chunks):
