@@ -121,7 +121,8 @@ def test_the_second_derivative_of_each_op_broken_by_a_thousandth_is_caught(op, i
     )
     assert all(row.verdict == "ok" for row in report.rows if row.order == 1), f"\n{report}"
     assume(next(row for row in report.rows if row.name == str(i)).gradient > 0)
-    assert "(cotangent)" in [row.name for row in report.wrong], f"\n{report}"
+    # It is the row of the cotangent that is wrong, or, where that one has large other parts, that of an input.
+    assert any(row.order == 2 for row in report.wrong), f"\n{report}"
 
 
 def bowl(x):

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
 
 import tinynet as tn
+from tinynet import threads
 from tinynet.errors import ArgumentError, DataError, DTypeError, ShapeError
 from tinynet.recipes import logistic_model, standardisation
-from tinynet.threads import kernel_gate
 
 o = tn.ops
 generators = st.integers(0, 2**32 - 1).map(np.random.default_rng)
@@ -281,8 +282,24 @@ def test_an_interrupted_gradient_does_not_hold_the_gate(monkeypatch):
     monkeypatch.setattr("tinynet.objective._copy", interrupt)
     with pytest.raises(KeyboardInterrupt) as kept:
         objective.value_and_gradient(np.ones(4))
-    assert kernel_gate().depth == 0
+    assert threads._gate.depth == 0
     assert kept.value.__traceback__ is not None
+
+
+def test_bits_do_not_depend_on_the_number_of_threads_that_blas_has():
+    """It shares out scalar products of vectors longer than 10,000."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(20, 20_000)), np.arange(20) % 2
+    objective = tn.Objective(linear(20_000), x, y, "binary_cross_entropy", l2=0.1)
+    found = []
+    for limit in (1, 2):
+        with threadpool_limits(limit, user_api="blas"):
+            objective.forget()
+            theta = np.linspace(-1, 1, 20_000)
+            values = objective.penalty(theta), objective.along(theta, np.sin(theta))(0.3)
+            reached, _ = tn.Newton().minimize(objective, theta, steps=3)
+            found.append((values, reached.tobytes()))
+    assert found[0] == found[1]
 
 
 def test_in_float32_nothing_is_carried_and_a_checkpoint_stays_small():

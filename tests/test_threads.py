@@ -1,5 +1,6 @@
 import json
 import os
+import signal
 import subprocess
 import sys
 import textwrap
@@ -270,6 +271,49 @@ def test_the_gate_holds_blas_at_one_thread_and_then_restores_it(blas_limit):
     with kernel_gate():
         assert set(blas_threads()) == {1}
     assert blas_threads() == before
+
+
+INTERRUPTS = """
+import faulthandler, random, signal
+from concurrent.futures import ThreadPoolExecutor
+import numpy as np, tinynet as tn
+from threadpoolctl import threadpool_info
+from tinynet.threads import kernel_gate
+
+def blas():
+    return [library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"]
+
+def inside():
+    with kernel_gate():
+        return blas()
+
+faulthandler.dump_traceback_later(40, exit=True)
+a = tn.Tensor(np.ones((4, 4)))
+a @ a
+before = blas()
+pool = ThreadPoolExecutor(1)
+signal.signal(signal.SIGALRM, signal.default_int_handler)
+random.seed(0)
+for _ in range(300):
+    try:
+        signal.setitimer(signal.ITIMER_REAL, random.uniform(0.0001, 0.0005))
+        while True:
+            a @ a
+    except KeyboardInterrupt:
+        pass
+    assert pool.submit(inside).result(timeout=20) == [1] * len(before)
+    assert blas() == before
+print("ok")
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="the system has no such timer")
+def test_after_an_interrupt_the_gate_is_free_and_blas_has_its_threads_back():
+    """At 300 random moments of a loop of small products, most of which is the way in and out of the gate."""
+    environment = {**os.environ, "OPENBLAS_NUM_THREADS": "2", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    command = [sys.executable, "-c", INTERRUPTS]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
+    assert done.stdout == "ok\n", done.stderr
 
 
 def test_a_nested_gate_leaves_the_limit_to_the_outer_one(blas_limit):

@@ -588,7 +588,7 @@ def grad(
     (12.0, 12.0)
     """
     outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
-    inputs = list(inputs)
+    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     for x in inputs:
         if not x.requires_grad:
             raise GradientError(

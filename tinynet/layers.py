@@ -35,6 +35,13 @@ class Building:
     deferred: bool  # leave the parameters without values: the model gives them their places in one vector
 
 
+def nested(value: Any, leaf: Callable[[Any], Any]) -> Any:
+    """Copy lists, tuples and dicts within each other, with ``leaf(x)`` for all else in them."""
+    if type(value) in (list, tuple):
+        return type(value)(nested(v, leaf) for v in value)
+    return {k: nested(v, leaf) for k, v in value.items()} if type(value) is dict else leaf(value)
+
+
 class Layer:
     """A part of a network. A subclass has a ``build``, if it has parameters, and a ``forward``.
 
@@ -76,7 +83,7 @@ class Layer:
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Make a layer and remember its arguments, by which it is copied and saved."""
         self = super().__new__(cls)
-        self.arguments = (args, kwargs)
+        self.arguments = nested((args, kwargs), lambda x: x.copy() if isinstance(x, np.ndarray) else x)
         self.given_name = None
         self.name = cls.base_name()
         self.own_parameters = {}

@@ -178,7 +178,7 @@ class Model(Layer):
                 f"model {self} is a layer of another model; its parameters are part of that one's theta"
             )
         entry = self.input
-        _name_layers(self)
+        _name_layers(self, set())
         sample = Spec((2, *entry.shape), self.dtype)
         try:
             self._trace(Tensor(sample), Building(self.rng, self.dtype, deferred=True))
@@ -327,6 +327,13 @@ class Model(Layer):
         copy.build_model(initialise=False).theta[...] = self.theta
         return copy
 
+    def __deepcopy__(self, memo: object) -> Self:
+        """Copy the model; its layers are made afresh from their arguments."""
+        return self.astype(self.dtype) if self._built else modelfile.clone(self)
+
+    def __reduce_ex__(self, protocol: object) -> str:
+        raise ArgumentError(f"{self} cannot be pickled; give model.save(path), and elsewhere tn.load(path), instead")
+
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save the architecture and the parameters in a safetensors file, whole or not at all.
 
@@ -412,15 +419,16 @@ def _float_dtype(model: Layer, dtype: npt.DTypeLike) -> np.dtype[Any]:
     return found
 
 
-def _name_layers(parent: Layer) -> None:
-    """Give every layer a name that is unique beside its siblings: dense, dense_1, ..."""
+def _name_layers(parent: Layer, named: set[int]) -> None:
+    """Give every layer a name that is unique beside its siblings: dense, dense_1, ...; a shared one keeps its first."""
     siblings = list(parent.sublayers())
-    taken = [layer.given_name for layer in siblings if layer.given_name]
-    for name in taken:
-        if taken.count(name) > 1:
+    given = [layer.given_name for layer in siblings if layer.given_name]
+    for name in given:
+        if given.count(name) > 1:
             raise ArgumentError(f"two layers of {parent} have the name {name!r}; each needs a name of its own")
+    taken = [*given, *(layer.name for layer in siblings if id(layer) in named)]
     for layer in siblings:
-        if not layer.given_name:
+        if not layer.given_name and id(layer) not in named:
             base, number = type(layer).base_name(), 0
             name = base
             while name in taken:
@@ -428,7 +436,9 @@ def _name_layers(parent: Layer) -> None:
                 name = f"{base}_{number}"
             layer.name = name
             taken.append(name)
-        _name_layers(layer)
+        if id(layer) not in named:
+            named.add(id(layer))
+            _name_layers(layer, named)
 
 
 def load(path: str | os.PathLike[str], custom_layers: Mapping[str, Any] | None = None) -> Model:

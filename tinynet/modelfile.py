@@ -25,7 +25,7 @@ from tinynet import ops
 from tinynet.autograd import Array, Op, Tensor
 from tinynet.errors import ArgumentError, CheckpointError, TinynetError
 from tinynet.files import write_atomically
-from tinynet.layers import Layer
+from tinynet.layers import Layer, nested
 
 _FORMAT = "tinynet-model"
 _VERSION = 2  # the first had no digests and no runs
@@ -42,16 +42,12 @@ def clone(layer: L) -> L:
     done: dict[int, Layer] = {}
 
     def fresh(value: Any) -> Any:
-        if isinstance(value, Layer):
-            if id(value) not in done:
-                args, kwargs = value.arguments
-                done[id(value)] = type(value)(*fresh(args), **fresh(kwargs))
-            return done[id(value)]
-        if isinstance(value, list | tuple):
-            return type(value)(fresh(v) for v in value)
-        if isinstance(value, dict):
-            return {k: fresh(v) for k, v in value.items()}
-        return value
+        if not isinstance(value, Layer):
+            return value
+        if id(value) not in done:
+            args, kwargs = nested(value.arguments, fresh)
+            done[id(value)] = type(value)(*args, **kwargs)
+        return done[id(value)]
 
     return cast(L, fresh(layer))
 
@@ -101,6 +97,11 @@ def content(
     }
     if run is not None:
         metadata["run"] = json.dumps(encode(run, "the state of the run"))
+    if len(metadata["model"]) > _MOST_METADATA:
+        raise ArgumentError(
+            f"{model}: the arguments of its layers take {len(metadata['model']):,} bytes as text, and a model file may "
+            f"have {_MOST_METADATA:,} of them; make large arrays parameters of a layer"
+        )
     metadata["digest"] = _digest_of(metadata)
     whole = save(tensors, metadata)
     if _header(whole) > _MOST_HEADER:

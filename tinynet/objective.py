@@ -166,7 +166,7 @@ class Objective:
     def penalty(self, theta: npt.ArrayLike) -> float:
         """Give the part (l2 / 2) |theta|^2 of the loss at theta (P,)."""
         theta = self._vector(theta)
-        return self.l2 / 2 * float(theta @ theta)
+        return self.l2 / 2 * _dot(theta, theta)
 
     def hvp(self, theta: npt.ArrayLike, vector: npt.ArrayLike) -> Vector:
         """Give the product (P,) of the Hessian at theta (P,) with a vector (P,), in float64."""
@@ -202,7 +202,7 @@ class Objective:
         ends = zip(starts, self._pieces(d), self._offset, strict=True)
         lines: list[Given] = [start | {f"slope {k}": to[k] - offset[k] for k in to} for start, to, offset in ends]
         self._line = theta, d, lines
-        tt, td, dd = float(theta @ theta), float(theta @ d), float(d @ d)
+        tt, td, dd = _dot(theta, theta), _dot(theta, d), _dot(d, d)
 
         def phi(t: float) -> float:
             found = self._each("rest", None, ({**line, "t": t} for line in lines))
@@ -359,6 +359,12 @@ class Objective:
         ends = np.cumsum([p.size for p in self._parameters])
         parts = np.split(self._theta, ends[:-1])
         return tuple((p, part.reshape(p.shape)) for p, part in zip(self._parameters, parts, strict=True))
+
+
+def _dot(a: Vector, b: Vector) -> float:
+    """Multiply vectors; of long ones, BLAS on several threads would add in another order."""
+    with kernel_gate():
+        return float(a @ b)
 
 
 def _copy(to: Mapping[str, Array], found: Given) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numba
@@ -23,29 +25,21 @@ if "OMP_WAIT_POLICY" not in os.environ:
 _most: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
 
 
-class Gate:
-    """The way into the kernels; see `kernel_gate`. One per process."""
+class _Gate:
+    """The state of the way into the kernels; see `kernel_gate`."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.depth = 0
         self.threads = _most
+        self.numba = threading.local()  # what Numba was told in a Python thread
         self.forked = False  # whether this process is the fork of one that had started Numba's threads
         self.blas: list[Any] | None = None
         self.releases: list[Any] = []
         self.held: list[tuple[Any, int]] = []  # libraries that had more threads than one, and how many
 
-    def __enter__(self) -> None:
-        self.lock.acquire()
-        try:
-            if not self.depth:
-                self._open()
-        except BaseException:
-            self.lock.release()
-            raise
-        self.depth += 1
-
-    def _open(self) -> None:
+    def open(self) -> None:
+        """Hold BLAS at one thread."""
         if self.forked:
             raise ThreadingError(
                 "this process was forked from one in which Numba's threads had been started, and they do not survive a "
@@ -56,17 +50,19 @@ class Gate:
             self.blas = _blas()
             found = {getattr(type(library), "clear_controlling_thread", None) for library in self.blas}
             self.releases = [release for release in found if release]
-        numba.set_num_threads(self.threads)  # Numba keeps it per Python thread
-        self.held = [(library, n) for library in self.blas if (n := library.get_num_threads()) not in (None, 1)]
-        self._limit([(library, 1) for library, _ in self.held])
+        if getattr(self.numba, "threads", None) != self.threads:  # Numba keeps it per Python thread, behind a lock
+            numba.set_num_threads(self.threads)
+            self.numba.threads = self.threads
+        if not self.held:  # else Ctrl-C came before they were given back their threads
+            self.held = [(library, n) for library in self.blas if (n := library.get_num_threads()) not in (None, 1)]
+        self.limit([(library, 1) for library, _ in self.held])
 
-    def __exit__(self, *_: object) -> None:
-        self.depth -= 1
-        if not self.depth:
-            self._limit(self.held)
-        self.lock.release()
+    def close(self) -> None:
+        """Give BLAS back its threads."""
+        self.limit(self.held)
+        self.held = []
 
-    def _limit(self, numbers: list[tuple[Any, int]]) -> None:
+    def limit(self, numbers: list[tuple[Any, int]]) -> None:
         """Set the threads of BLAS, whichever Python thread did so before: threadpoolctl 3.8 lets only that one."""
         for release in self.releases:
             release(force=True)
@@ -76,14 +72,15 @@ class Gate:
             release(force=True)
 
 
-_gate = Gate()
+_gate = _Gate()
 
 
 def _after_fork() -> None:
     _gate.lock = threading.RLock()  # another thread of the parent may have held it
     if _gate.depth:
-        _gate._limit(_gate.held)
+        _gate.close()
     _gate.depth = 0
+    _gate.numba = threading.local()
     _gate.forked = _numba_has_threads()
 
 
@@ -135,17 +132,33 @@ def get_num_threads() -> int:
     return _gate.threads
 
 
-def kernel_gate() -> Gate:
-    """Give the way into the kernels: within ``with``, one Python thread at a time, and BLAS at one thread.
+@contextmanager
+def kernel_gate() -> Iterator[None]:
+    """Enter the kernels: within ``with``, or as a decorator, one Python thread at a time, and BLAS at one thread.
 
-    May be nested.
+    May be nested. Wherever Ctrl-C comes, the lock is released: at the latest when this generator is dropped.
+
+    Yields
+    ------
+    None
+        Kernels may run.
 
     Raises
     ------
     ThreadingError
         On entry, in a forked child of a process that has run kernels: their threads did not survive the fork.
     """
-    return _gate
+    with _gate.lock:
+        depth = _gate.depth
+        try:
+            if not depth:
+                _gate.open()
+            _gate.depth = depth + 1
+            yield
+        finally:
+            _gate.depth = depth
+            if not depth:
+                _gate.close()
 
 
 def _blas() -> list[Any]:

@@ -35,10 +35,10 @@ def given_(shape, dtype="float32"):
 STEPS = {
     "softmax": "index gather dense softmax_cross_entropy softmax sum matmul descend",
     "dense": "index gather dense dense dense softmax_cross_entropy softmax "
-    "sum matmul matmul dense_cotangent matmul matmul dense_cotangent matmul descend",
+    "sum matmul matmul dense_cotangent matmul matmul dense_cotangent descend_product descend",
     "cnn": "index gather conv_pool conv_pool dense dense softmax_cross_entropy softmax "
-    "sum matmul matmul dense_cotangent matmul matmul conv_pool_weight_grad conv_pool_input_grad conv_pool_weight_grad "
-    "descend",
+    "sum matmul matmul dense_cotangent matmul conv_pool_weight_grad conv_pool_input_grad conv_pool_weight_grad "
+    "descend descend_product descend",
 }
 DATA = np.zeros((64, 28, 28), np.uint8), np.zeros(64, np.uint8)
 

@@ -28,7 +28,7 @@ with warnings.catch_warnings(record=True) as caught:
     with jit.compilations(lambda name, count: compiled.append(name)):
         x = np.array([[0.0, 0.0]])
         loss.softmax(y := np.empty_like(x), x)
-        pointwise.relu_chunk(z := np.empty(2), np.array([-1.0, 2.0]))
+        pointwise.cut_chunk(z := np.empty(2), u := np.array([-1.0, 2.0]), u)
 print(json.dumps([y.tolist() + z.tolist(), compiled, [str(w.message) for w in caught], loss.__file__]))
 """
 
@@ -56,7 +56,7 @@ def empty(directory, pattern):
         path.write_bytes(b"")
 
 
-BOTH = ["softmax", "relu_chunk"]
+BOTH = ["softmax", "cut_chunk"]
 
 
 def test_a_later_process_loads_what_an_earlier_one_compiled(tmp_path):
@@ -68,6 +68,16 @@ def test_code_compiled_with_bounds_checks_is_kept_apart(tmp_path):
     assert run(tmp_path)[0] == BOTH
     assert run(tmp_path, NUMBA_BOUNDSCHECK="1")[0] == BOTH
     assert run(tmp_path)[0] == []
+
+
+def test_code_is_compiled_anew_where_gemm_which_it_may_hold_has_changed(tmp_path):
+    cache, package = tmp_path / "cache", tmp_path / "tinynet"
+    shutil.copytree(Path(tinynet.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    assert run(cache, PYTHONPATH=str(tmp_path))[0] == BOTH
+    with (package / "kernels" / "blas.py").open("a") as file:
+        file.write("# changed\n")
+    assert run(cache, PYTHONPATH=str(tmp_path))[0] == BOTH
+    assert run(cache, PYTHONPATH=str(tmp_path))[0] == []
 
 
 def test_an_unwritable_cache_is_done_without_after_one_warning(tmp_path):

@@ -6,6 +6,7 @@ of the pattern, the fused op is applied instead of the nodes it stands for. What
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, NamedTuple
@@ -13,10 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinynet.autograd import Node, Tensor, ancestors, apply, no_grad
+from tinynet.kernels.linear import chunks
 from tinynet.ops import fused
 from tinynet.ops.conv import Geometry
 from tinynet.ops.matvec import standardised_matvec
-from tinynet.ops.shape import pad, reshape
+from tinynet.ops.shape import concatenate, pad, reshape
 
 _LEAST_PLACES = 4  # in a window; with fewer, dense gradients are the faster ones
 _MOST_PLACES = 254  # that an index of one byte can tell apart
@@ -41,14 +43,16 @@ class Uses:
                 key = id(x.node), x.index
                 self.count[key] = self.count.get(key, 0) + 1
 
-    def behind(self, x: Tensor, name: str) -> Node | None:
+    def behind(self, x: Tensor, name: str, recorded: bool = True) -> Node | None:
         """Give the node that made ``x`` if it is an op of that name, and this is the only use of ``x``.
 
-        Not one that is not recorded: there a gradient stops. Nor one that something else comes in place of.
+        Not one that is not recorded, unless told so: there a gradient stops. Nor one that something else comes in place
+        of.
         """
         node = None if id(x.node) in self.replaced else x.node
-        alone = node is not None and node.op.name == name and node.recorded and self.count[id(node), x.index] == 1
-        return node if alone else None
+        if node is None or node.op.name != name or self.count[id(node), x.index] > 1:
+            return None
+        return node if node.recorded or not recorded else None
 
     def last(self, node: Node, inputs: Sequence[Tensor]) -> bool:
         """Whether inputs of a node are values from outside of the graph whose old values nothing uses later."""
@@ -263,7 +267,8 @@ def _times_one(node: Node, uses: Uses) -> Rewrite | None:
         return None
     for one, x in (node.inputs, node.inputs[::-1]):
         if _is_constant(one) and one.size == 1 and one.item() == 1 and x.shape == node.values[0].shape:
-            return Rewrite(lambda x: x, (x,))
+            # A node that is not recorded stops gradients; so must what comes in its place.
+            return Rewrite((lambda x: x) if node.recorded or not x.requires_grad else Tensor.detach, (x,))
     return None
 
 
@@ -277,7 +282,33 @@ def _descend(node: Node, uses: Uses) -> Rewrite | None:
     rate, gradient = product.inputs
     if rate.node is not None or not rate.symbolic or rate.ndim or gradient.shape != theta.shape:
         return None
-    return Rewrite(fused.descend, (theta, gradient, rate)) if uses.last(node, [theta]) else None
+    whole = uses.behind(gradient, "concatenate")
+    # Products that are shared out to threads move theta at once; what lies between them is one gradient.
+    found = [(_large_product(x, uses), x) for x in (whole.inputs if whole else (gradient,))]
+    runs = [(product, [x for _, x in run]) for product, run in itertools.groupby(found, lambda pair: pair[0])]
+
+    def make(theta: Tensor, rate: Tensor, *values: Tensor) -> Tensor:
+        given, start = iter(values), 0
+        for product, run in runs:
+            if product:
+                theta = fused.descend_product(theta, next(given), next(given), rate, start=start)
+            else:
+                theta = fused.descend(theta, concatenate([next(given) for _ in run]), rate, start=start)
+            start += sum(x.size for x in run)
+        return theta
+
+    inputs = (x for product, run in runs for x in (product.inputs if product else run))
+    return Rewrite(make, (theta, rate, *inputs)) if uses.last(node, [theta]) else None
+
+
+def _large_product(x: Tensor, uses: Uses) -> Node | None:
+    """Give the node of a^T b, or of one laid out as a vector, if it is worth several threads."""
+    flat = uses.behind(x, "reshape")
+    product = uses.behind(flat.inputs[0], "matmul", recorded=False) if flat else None
+    if product is None or product.attrs != {"trans_a": True, "trans_b": False} or len(product.values[0].shape) > 2:
+        return None
+    (inner, rows), columns = product.inputs[0].shape, product.inputs[1].shape[1]
+    return product if chunks(rows, 2 * inner * rows * columns) > 1 else None
 
 
 def _adam(node: Node, uses: Uses) -> Rewrite | None:

@@ -8,10 +8,11 @@ from typing import Any, Protocol
 import numpy as np
 
 from tinynet import ops
-from tinynet.autograd import Array, Spec, Tensor, grad, tracing
-from tinynet.compile.fuse import fuse
+from tinynet.autograd import Array, Spec, Tensor, ancestors, grad, tracing
+from tinynet.compile.fuse import _is_constant, fuse
 from tinynet.compile.plan import Plan
-from tinynet.errors import ArgumentError
+from tinynet.errors import ArgumentError, TraceError
+from tinynet.ops.shape import _index
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -86,9 +87,10 @@ def training_plan(
         x, y = (symbol(a.shape, a.dtype) for a in (samples, labels))
         whole = symbol(theta.shape, theta.dtype)
         slots = {name: symbol(v.shape, v.dtype) for name, v in state.items()}
-        picked = ops.getitem(y, indices)
+        picked = _index(y, indices, checked=True)
         output = model(ops.getitem(x, indices))
         value = scalar_loss(loss, output, picked)
+        _check(model, value, scalar_loss(loss, model(ops.getitem(x, indices)), picked))
         if fused:
             value, output, picked = fuse([value, output, picked])
         gradient = flat(grad(value, list(model.parameters.values())))
@@ -102,6 +104,23 @@ def training_plan(
         updates=tuple(zip((whole, *slots.values()), new, strict=True)),
     )
     return plan, output
+
+
+def _check(model: Traceable, value: Tensor, again: Tensor) -> None:
+    """Check that a second trace gives the numbers of the first, and that all that would be trained is the model's."""
+    leaves = [[x for node in ancestors([y]) for x in node.inputs if x.node is None] for y in (value, again)]
+    first, second = ([x.data.tobytes() for x in found if _is_constant(x)] for found in leaves)
+    if strays := [x.shape for x in leaves[0] if x.requires_grad and not any(x is p for p in model.parameters.values())]:
+        raise ArgumentError(
+            f"the loss depends on tensors that require gradients but are no parameters of the model, of the shapes "
+            f"{strays}; make them with Layer.add_parameter, in layers that are attributes of the model or in a list or "
+            "tuple of it, or with requires_grad=False"
+        )
+    if first != second:
+        raise TraceError(
+            "the model or its loss gives other numbers when it is called again, as with random ones, and a compiled "
+            "step would repeat those of the first call; train with compiled=False"
+        )
 
 
 def scalar_loss(loss: Loss, output: Tensor, labels: Tensor) -> Tensor:

@@ -320,6 +320,16 @@ def forward_winograd(d: Dims) -> Any:
     return conv_pool_winograd
 
 
+@kernel()
+def add_up(total, partial):
+    """Add up the partial sums of the chunks in their order."""
+    for k in range(total.size):
+        v = partial[0, k]
+        for chunk in range(1, partial.shape[0]):
+            v += partial[chunk, k]
+        total[k] = v
+
+
 @functools.cache
 def weight_grad(d: Dims) -> Any:
     """Make the kernel of the gradients of weights and bias: a row of im2col times a scalar for each winner."""
@@ -355,11 +365,7 @@ def weight_grad(d: Dims) -> Any:
                     for other in range(1, chunks):
                         total += partial[other, f, k]
                     dw[k, f] = total
-        for f in range(filters):
-            total = partial_bias[0, f]
-            for other in range(1, chunks):
-                total += partial_bias[other, f]
-            db[f] = total
+        add_up(db, partial_bias)
 
     return conv_pool_weight_grad
 
@@ -396,17 +402,8 @@ def weight_grad_direct(d: Dims) -> Any:
                                         total += x[m, start + u * row + k] * (v if winner == t else zero)
                                     partial[chunk, u * run + k, f] = total
                             partial_bias[chunk, f] += zero if winner == DEAD else v
-        for k in range(taps):
-            for f in range(filters):
-                total = partial[0, k, f]
-                for other in range(1, chunks):
-                    total += partial[other, k, f]
-                dw[k, f] = total
-        for f in range(filters):
-            total = partial_bias[0, f]
-            for other in range(1, chunks):
-                total += partial_bias[other, f]
-            db[f] = total
+        add_up(dw.reshape(taps * filters), partial.reshape(chunks, taps * filters))
+        add_up(db, partial_bias)
 
     return conv_pool_weight_grad_direct
 

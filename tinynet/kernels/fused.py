@@ -5,6 +5,7 @@ import math
 import numba
 import numpy as np
 
+from tinynet.kernels.blas import gemm
 from tinynet.kernels.jit import kernel
 
 _ROW_CHUNK = 8_192  # values of a row-wise pass that are worth a thread
@@ -36,18 +37,6 @@ def touch(x, indices, r):
 
 @kernel()
 def gather(out, x, indices, shift, scale):
-    """Write (x[indices] - shift) * scale, with one shift and scale for all values."""
-    touched = 0.0
-    for r in range(out.shape[0]):
-        touched += touch(x, indices, r)
-        source = indices[r]
-        for k in range(out.shape[1]):
-            out[r, k] = (out.dtype.type(x[source, k]) - shift) * scale
-    return touched
-
-
-@kernel()
-def gather_each(out, x, indices, shift, scale):
     """Write (x[indices] - shift) * scale, with a shift and scale for each value of a sample."""
     touched = 0.0
     for r in range(out.shape[0]):
@@ -79,7 +68,7 @@ def dense(y, x, w, bias, relu, chunks):
 
 
 @kernel(parallel=True)
-def dense_by_inner(y, slices, sums, x, w, bias, relu, chunks):
+def dense_by_inner(y, sums, x, w, bias, relu, chunks):
     """Compute the same, each chunk from some columns of x and the same rows of w, then the sum of the chunks.
 
     Each thread then reads the part of w that it also finds the gradient of and moves: w stays in its core's cache.
@@ -87,10 +76,7 @@ def dense_by_inner(y, slices, sums, x, w, bias, relu, chunks):
     rows, inner = x.shape
     for chunk in numba.prange(chunks):
         lo, hi = chunk * inner // chunks, (chunk + 1) * inner // chunks
-        part = slices[rows * lo : rows * hi].reshape(rows, hi - lo)
-        for r in range(rows):
-            part[r, :] = x[r, lo:hi]
-        np.dot(part, w[lo:hi], sums[chunk])
+        gemm(sums[chunk], x[:, lo:hi], w[lo:hi], False, False)
     for chunk in numba.prange(chunks):
         lo, hi = chunk * rows // chunks, (chunk + 1) * rows // chunks
         for r in range(lo, hi):
@@ -153,6 +139,16 @@ def descend(theta, gradient, rate, chunks):
     for chunk in numba.prange(chunks):
         lo, hi = chunk * n // chunks, (chunk + 1) * n // chunks
         descend_chunk(theta[lo:hi], gradient[lo:hi], rate[0])
+
+
+@kernel(parallel=True)
+def descend_product(theta, product, a, b, rate, chunks):
+    """Subtract rate * a^T b from theta, in place: rows of the product while they are in the cache."""
+    rows = a.shape[1]
+    for chunk in numba.prange(chunks):
+        lo, hi = chunk * rows // chunks, (chunk + 1) * rows // chunks
+        gemm(product[lo:hi], a[:, lo:hi], b, True, False)
+        descend_chunk(theta[lo:hi].reshape(-1), product[lo:hi].reshape(-1), rate[0])
 
 
 @kernel()

@@ -6,6 +6,7 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numba
@@ -14,15 +15,16 @@ from numba.core.event import Listener, register, unregister
 
 # Sums may be reordered and multiply-adds contracted, so that loops vectorise; nothing is assumed of NaN or infinity.
 _FASTMATH = {"reassoc", "contract", "nsz"}
+_BLAS = zlib.crc32(Path(__file__).with_name("blas.py").read_bytes())
 
 
 def kernel(parallel: bool = False, reorder: bool = True) -> Callable[[Callable[..., Any]], Any]:
     """Compile a function of arrays and numbers on its first call, and keep the code on disk for later processes.
 
     Kernels take C-contiguous arrays of one dtype, write into arrays that the caller owns, and neither check nor raise.
-    A kernel calls only kernels of its own file: that file alone tells Numba whether the kept code is stale. A loop that
-    sums does not also write, unless a function such as exp keeps it from being vectorised: LLVM makes two versions of
-    it, and takes the one with reordered sums where arrays lie far enough apart in memory.
+    A kernel calls only kernels of its own file, and `gemm`: these files alone tell whether the kept code is stale. A
+    loop that sums does not also write, unless a function such as exp keeps it from being vectorised: LLVM makes two
+    versions of it, and takes the one with reordered sums where arrays lie far enough apart in memory.
 
     Parameters
     ----------
@@ -55,7 +57,7 @@ def kernel(parallel: bool = False, reorder: bool = True) -> Callable[[Callable[.
         if dispatcher is not function:  # as it is with NUMBA_DISABLE_JIT=1
             try:
                 dispatcher._cache = _Cache(function)
-                dispatcher._cache.compiled_with = (checked, threads, tuple(sorted(fastmath)))
+                dispatcher._cache.compiled_with = (checked, threads, tuple(sorted(fastmath)), _BLAS)
             except RuntimeError as error:  # Numba found no directory that it may write to
                 _warn(error)
         return dispatcher

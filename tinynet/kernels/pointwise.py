@@ -13,23 +13,7 @@ def chunks(size: int) -> int:
 
 
 @kernel()
-def relu_chunk(y, x):
-    """Write max(x, 0) into y; NaN where x is NaN."""
-    zero = x.dtype.type(0)
-    for i in range(x.size):
-        y[i] = zero if x[i] <= 0 else x[i]
-
-
-@kernel(parallel=True)
-def relu(y, x, chunks):
-    """Write max(x, 0) into y; NaN where x is NaN."""
-    for chunk in numba.prange(chunks):
-        lo, hi = chunk * x.size // chunks, (chunk + 1) * x.size // chunks
-        relu_chunk(y[lo:hi], x[lo:hi])
-
-
-@kernel()
-def relu_gradient_chunk(out, g, y):
+def cut_chunk(out, g, y):
     """Keep g where y > 0 (or NaN), else 0."""
     zero = g.dtype.type(0)
     for i in range(y.size):
@@ -37,8 +21,8 @@ def relu_gradient_chunk(out, g, y):
 
 
 @kernel(parallel=True)
-def relu_gradient(out, g, y, chunks):
-    """Keep g where y > 0 (or NaN), else 0."""
+def cut(out, g, y, chunks):
+    """Keep g where y > 0 (or NaN), else 0; with g and y one array, its relu."""
     for chunk in numba.prange(chunks):
         lo, hi = chunk * y.size // chunks, (chunk + 1) * y.size // chunks
-        relu_gradient_chunk(out[lo:hi], g[lo:hi], y[lo:hi])
+        cut_chunk(out[lo:hi], g[lo:hi], y[lo:hi])

@@ -16,13 +16,9 @@ def moves(*inputs: Value, **attrs: Any) -> Cost:
     return Cost(0)
 
 
-def _cast_infer(x: Value, dtype: np.dtype[Any]) -> Spec:
-    return Spec(x.shape, dtype)
-
-
 _cast: Op = Op(
     "cast",
-    infer=_cast_infer,
+    infer=lambda x, dtype: Spec(x.shape, dtype),
     compute=lambda out, x, dtype: np.copyto(out, x, casting="unsafe"),
     vjp=(lambda g, out, x, dtype: cast(g, x.dtype),),
     cost=moves,

@@ -76,13 +76,9 @@ def _cost(n: int, weights: Shape, p: Geometry) -> Cost:
     return Cost(2 * n * p.oh * p.ow * math.prod(weights), how="im2col, BLAS")
 
 
-def _conv2d_infer(x: Value, w: Value, p: Geometry) -> Spec:
-    return Spec((x.shape[0], p.oh, p.ow, w.shape[3]), x.dtype)
-
-
 _conv2d: Op = Op(
     "conv2d",
-    infer=_conv2d_infer,
+    infer=lambda x, w, p: Spec((x.shape[0], p.oh, p.ow, w.shape[3]), x.dtype),
     bind=lambda y, cols, x, w, p: (for_chunks(kernels.conv2d, len(cols)), y, cols, x, w, p),
     scratch=lambda x, w, p: (_columns(x.shape[0], w.shape, p, x),),
     vjp=(
@@ -96,19 +92,14 @@ _conv2d: Op = Op(
 )
 
 
-def _input_grad_infer(g: Value, w: Value, p: Geometry, size: tuple[int, int]) -> Spec:
-    return Spec((g.shape[0], *size, w.shape[2]), g.dtype)
-
-
-def _input_grad_scratch(g: Value, w: Value, p: Geometry, size: tuple[int, int]) -> tuple[Spec, Spec]:
-    return _columns(g.shape[0], w.shape, p, g), Spec((w.shape[3], math.prod(w.shape[:3])), g.dtype)
-
-
 _conv2d_input_grad: Op = Op(
     "conv2d_input_grad",
-    infer=_input_grad_infer,
+    infer=lambda g, w, p, size: Spec((g.shape[0], *size, w.shape[2]), g.dtype),
     bind=lambda *arrays, p, size: (for_chunks(kernels.conv2d_input_grad, len(arrays[1])), *arrays, p),
-    scratch=_input_grad_scratch,
+    scratch=lambda g, w, p, size: (
+        _columns(g.shape[0], w.shape, p, g),
+        Spec((w.shape[3], math.prod(w.shape[:3])), g.dtype),
+    ),
     vjp=(
         lambda h, dx, g, w, p, size: _conv2d(h, w, p=p),
         lambda h, dx, g, w, p, size: _conv2d_weight_grad(h, g, p=p),

@@ -23,7 +23,7 @@ from tinynet.ops.linear import matmul
 from tinynet.ops.loss import cross_entropy
 from tinynet.ops.pointwise import relu as relu_op
 from tinynet.ops.pool import _max_pool
-from tinynet.ops.shape import getitem, reshape
+from tinynet.ops.shape import concatenate, getitem, reshape
 
 # --- convolution + bias + relu + max-pooling
 
@@ -45,11 +45,6 @@ def _conv_pool_cost(n: int, d: pooled.Dims, p: Geometry, how: str, index: Value 
     share = f" {alive / size:.0%}" if isinstance(index, np.ndarray) and size else ""
     needed = 2 * d.taps * int(alive)
     return Cost(needed, dead, flops - needed, how=f"{how}{share}, specialised")
-
-
-def _conv_pool_infer(x: Value, w: Value, bias: Value, p: Geometry, q: Geometry) -> tuple[Spec, Spec]:
-    shape = (x.shape[0], q.oh, q.ow, w.shape[3])
-    return Spec(shape, x.dtype), Spec(shape, np.dtype(np.uint8))
 
 
 def _conv_pool_scratch(x: Value, w: Value, bias: Value, p: Geometry, q: Geometry) -> tuple[Spec, ...]:
@@ -90,7 +85,10 @@ def _forward_cost(x: Value, w: Value, bias: Value, p: Geometry, q: Geometry) -> 
 
 conv_pool: Op = Op(
     "conv_pool",
-    infer=_conv_pool_infer,
+    infer=lambda x, w, bias, p, q: (
+        Spec((x.shape[0], q.oh, q.ow, w.shape[3]), x.dtype),
+        Spec((x.shape[0], q.oh, q.ow, w.shape[3]), np.dtype(np.uint8)),
+    ),
     scratch=_conv_pool_scratch,
     bind=_conv_pool_bind,
     vjp=(
@@ -113,11 +111,6 @@ def conv_pool_parts(x: Tensor, w: Tensor, bias: Tensor, p: Geometry, q: Geometry
     return y
 
 
-def _weight_grad_infer(x: Value, g: Value, index: Value, p: Geometry, q: Geometry) -> tuple[Spec, Spec]:
-    filters = g.shape[3]
-    return Spec((p.kh, p.kw, x.shape[3], filters), x.dtype), Spec((filters,), x.dtype)
-
-
 def _weight_grad_scratch(x: Value, g: Value, index: Value, p: Geometry, q: Geometry) -> tuple[Spec, ...]:
     d, chunks = _dims(x.shape, g.shape[3], p, q), pooled.partials(x.shape[0])
     return Spec((chunks, d.taps, d.f) if d.direct else (chunks, d.f, d.taps), x.dtype), Spec((chunks, d.f), x.dtype)
@@ -138,7 +131,10 @@ def _weight_grad_cost(x: Value, g: Value, index: Value, p: Geometry, q: Geometry
 
 conv_pool_weight_grad: Op = Op(
     "conv_pool_weight_grad",
-    infer=_weight_grad_infer,
+    infer=lambda x, g, index, p, q: (
+        Spec((p.kh, p.kw, x.shape[3], g.shape[3]), x.dtype),
+        Spec(g.shape[3:], x.dtype),
+    ),
     scratch=_weight_grad_scratch,
     bind=_weight_grad_bind,
     contiguous=True,
@@ -174,12 +170,8 @@ conv_pool_input_grad: Op = Op(
 def _gather_bind(
     out: Array, x: Array, indices: Array, shift: Array, scale: Array, sample: tuple[int, ...]
 ) -> tuple[Any, ...]:
-    n = out.shape[0]
-    flat = out.reshape(n, -1), x.reshape(len(x), -1), indices
-    if not shift.ndim and not scale.ndim:
-        return kernels.gather, *flat, out.dtype.type(shift), out.dtype.type(scale)
     each = (np.ascontiguousarray(np.broadcast_to(a, sample)).reshape(-1) for a in (shift, scale))
-    return kernels.gather_each, *flat, *each
+    return kernels.gather, out.reshape(len(out), -1), x.reshape(len(x), -1), indices, *each
 
 
 def _gather_cost(x: Value, indices: Value, shift: Value, scale: Value, sample: tuple[int, ...]) -> Cost:
@@ -207,14 +199,10 @@ def gather_parts(x: Tensor, indices: Tensor, shift: Tensor, scale: Tensor, sampl
 # --- dense + bias + relu
 
 
-def _dense_infer(x: Value, w: Value, bias: Value, relu: bool) -> Spec:
-    return Spec((x.shape[0], w.shape[1]), x.dtype)
-
-
 def _dense_chunks(x: Value, w: Value) -> tuple[int, bool]:
     """Give the number of chunks, and whether they cut the inner axis.
 
-    By rows of x, each thread reads all of w; by the inner axis, it writes slices of x, and sums that others read.
+    By rows of x, each thread reads all of w; by the inner axis, it reads strips of x, and writes sums that others read.
     """
     (rows, inner), columns = x.shape, w.shape[1]
     flops = 2 * rows * inner * columns
@@ -226,8 +214,7 @@ def _dense_chunks(x: Value, w: Value) -> tuple[int, bool]:
 
 def _dense_scratch(x: Value, w: Value, bias: Value, relu: bool) -> tuple[Spec, ...]:
     chunks, by_inner = _dense_chunks(x, w)
-    (rows, inner), columns = x.shape, w.shape[1]
-    return (Spec((rows * inner,), x.dtype), Spec((chunks, rows, columns), x.dtype)) if by_inner else ()
+    return (Spec((chunks, x.shape[0], w.shape[1]), x.dtype),) if by_inner else ()
 
 
 def _dense_bind(y: Array, *rest: Array, relu: bool) -> tuple[Any, ...]:
@@ -247,7 +234,7 @@ def _dense_grads(g: Tensor, y: Tensor, relu: bool) -> tuple[Tensor, Tensor]:
 
 dense: Op = Op(
     "dense",
-    infer=_dense_infer,
+    infer=lambda x, w, bias, relu: Spec((x.shape[0], w.shape[1]), x.dtype),
     scratch=_dense_scratch,
     bind=_dense_bind,
     vjp=(
@@ -283,34 +270,56 @@ dense_cotangent: Op = Op(
 # --- the step of gradient descent
 
 
-def _descend_bind(theta: Array, gradient: Array, rate: Array) -> tuple[Any, ...]:
-    chunks = kernels.chunks(theta.size, theta.size)
-    return for_chunks(kernels.descend, chunks), theta, gradient, rate.reshape(1), chunks
+def _descend_bind(theta: Array, gradient: Array, rate: Array, start: int) -> tuple[Any, ...]:
+    part, chunks = theta[start : start + gradient.size], kernels.chunks(gradient.size, gradient.size)
+    return for_chunks(kernels.descend, chunks), part, gradient, rate.reshape(1), chunks
 
 
 descend: Op = Op(
     "descend",
-    infer=lambda theta, gradient, rate: theta,
+    infer=lambda theta, gradient, rate, start: theta,
     bind=_descend_bind,
     inplace=1,
     contiguous=True,
     threaded=True,
-    cost=lambda theta, gradient, rate: Cost(2 * math.prod(theta.shape)),
+    cost=lambda theta, gradient, rate, start: Cost(2 * math.prod(gradient.shape)),
     fuses="multiply + subtract",
-    formula="theta - rate gradient, in place",
+    formula="theta - rate gradient, in place; of a part of theta, from a start on",
 )
 
 
-def descend_parts(theta: Tensor, gradient: Tensor, rate: Tensor) -> Tensor:
+def descend_parts(theta: Tensor, gradient: Tensor, rate: Tensor, start: int) -> Tensor:
     """Compute what `descend` does, by the ops that it stands for."""
-    return theta - rate * gradient
+    stop = start + gradient.size
+    return concatenate([theta[:start], theta[start:stop] - rate * gradient, theta[stop:]])
+
+
+def _product_bind(product: Array, theta: Array, a: Array, b: Array, rate: Array, start: int) -> tuple[Any, ...]:
+    chunks = linear.chunks(len(product), 2 * product.size * len(a))
+    part = theta[start : start + product.size].reshape(product.shape)
+    return for_chunks(kernels.descend_product, chunks), part, product, a, b, rate.reshape(1), chunks
+
+
+descend_product: Op = Op(
+    "descend_product",
+    infer=lambda theta, a, b, rate, start: theta,
+    scratch=lambda theta, a, b, rate, start: (Spec((a.shape[1], b.shape[1]), a.dtype),),
+    bind=_product_bind,
+    inplace=1,
+    contiguous=True,
+    threaded=True,
+    cost=lambda theta, a, b, rate, start: Cost(2 * (a.shape[0] + 1) * a.shape[1] * b.shape[1], how="BLAS"),
+    fuses="matmul + multiply + subtract",
+    formula="theta - rate a^T b, in place; of a part of theta, from a start on",
+)
+
+
+def descend_product_parts(theta: Tensor, a: Tensor, b: Tensor, rate: Tensor, start: int) -> Tensor:
+    """Compute what `descend_product` does, by the ops that it stands for."""
+    return descend_parts(theta, reshape(matmul(a, b, trans_a=True), -1), rate, start)
 
 
 # --- the step of Adam
-
-
-def _adam_infer(*inputs: Value, **betas: float) -> tuple[Value, ...]:
-    return inputs[:4]
 
 
 def _adam_bind(*arrays: Array, beta1: float, beta2: float, epsilon: float) -> tuple[Any, ...]:
@@ -329,7 +338,7 @@ def _adam_compute(*arrays: Array, **betas: float) -> None:
 
 
 _adam: dict[str, Any] = {
-    "infer": _adam_infer,
+    "infer": lambda *inputs, **betas: inputs[:4],
     "contiguous": True,
     "threaded": True,
     "cost": lambda theta, *rest, **betas: Cost(12 * math.prod(theta.shape)),
@@ -378,6 +387,4 @@ softmax_cross_entropy: Op = Op(
 )
 
 
-def softmax_cross_entropy_parts(logits: Tensor, labels: Tensor) -> Tensor:
-    """Compute what `softmax_cross_entropy` does, by the ops that it stands for."""
-    return cross_entropy(logits, labels)
+softmax_cross_entropy_parts = cross_entropy

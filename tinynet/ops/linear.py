@@ -39,26 +39,17 @@ def _chunks(a: Value, b: Value, trans_a: bool, trans_b: bool) -> int:
     return kernels.chunks(max(m, n) if trans_b else m, 2 * m * n * a.shape[0 if trans_a else 1])
 
 
-def _scratch(a: Value, b: Value, trans_a: bool, trans_b: bool) -> tuple[Spec, ...]:
-    if a.ndim > 2 or b.ndim > 2 or trans_a == trans_b:
-        return ()
-    return (Spec(a.shape[::-1] if trans_a else (b.shape[0], a.shape[0]), a.dtype),)
-
-
-def _bind(c: Array, *arrays: Array, trans_a: bool, trans_b: bool) -> tuple[Any, ...]:
-    *scratch, a, b = arrays
-    if c.ndim > 2 or (trans_a and trans_b):
+def _bind(c: Array, a: Array, b: Array, trans_a: bool, trans_b: bool) -> tuple[Any, ...]:
+    if c.ndim > 2:
         left, right = (m.swapaxes(-1, -2) if turned else m for m, turned in ((a, trans_a), (b, trans_b)))
         return np.matmul, left, right, c
     chunks = _chunks(a, b, trans_a, trans_b)
-    kernel = kernels.matmul_tn if trans_a else kernels.matmul_nt if trans_b else kernels.matmul_nn
-    return for_chunks(kernel, chunks), c, *scratch, a, b, chunks
+    return for_chunks(kernels.matmul, chunks), c, a, b, trans_a, trans_b, chunks
 
 
 def _cost(a: Value, b: Value, trans_a: bool, trans_b: bool) -> Cost:
     shape = _infer(a, b, trans_a, trans_b).shape
-    blas = len(shape) == 2 and not (trans_a and trans_b)
-    return Cost(2 * math.prod(shape) * a.shape[-2 if trans_a else -1], how="BLAS" if blas else "")
+    return Cost(2 * math.prod(shape) * a.shape[-2 if trans_a else -1], how="BLAS" if len(shape) == 2 else "")
 
 
 def _a_vjp(g: Tensor, out: Tensor, a: Tensor, b: Tensor, trans_a: bool, trans_b: bool) -> Tensor:
@@ -78,7 +69,6 @@ _matmul: Op = Op(
     infer=_infer,
     bind=_bind,
     vjp=(_a_vjp, _b_vjp),
-    scratch=_scratch,
     contiguous=True,
     threaded=True,
     cost=_cost,

@@ -100,10 +100,6 @@ def _number(name: str) -> Callable[[np.dtype[Any]], np.dtype[Any]]:
     return dtype
 
 
-def _true_divide_dtype(given: np.dtype[Any]) -> np.dtype[Any]:
-    return given if given.kind == "f" else np.dtype(np.float64)
-
-
 # Arithmetic.
 add: Elementwise = _elementwise("add", np.add, lambda g, out, x, y: g, lambda g, out, x, y: g, formula="x + y")
 subtract: Elementwise = _elementwise(
@@ -123,7 +119,7 @@ divide: Elementwise = _elementwise(
     lambda g, out, x, y: g / y,
     lambda g, out, x, y: -g * out / y,
     formula="x / y",
-    dtype=_true_divide_dtype,
+    dtype=lambda given: given if given.kind == "f" else np.dtype(np.float64),
 )
 negative: Elementwise = _elementwise(
     "negative", np.negative, lambda g, out, x: -g, formula="-x", arguments=("x",), dtype=_number("negative")
@@ -250,14 +246,9 @@ softplus: Elementwise = _unary(
 
 
 # The rectifier and its gradient pass over the largest arrays of a network, so they have kernels.
-def _relu_bind(y: Array, x: Array) -> tuple[Any, ...]:
-    chunks = kernels.chunks(x.size)
-    return for_chunks(kernels.relu, chunks), y.reshape(-1), x.reshape(-1), chunks
-
-
-def _relu_gradient_bind(out: Array, g: Array, y: Array) -> tuple[Any, ...]:
+def _cut_bind(out: Array, g: Array, y: Array) -> tuple[Any, ...]:
     chunks = kernels.chunks(y.size)
-    return for_chunks(kernels.relu_gradient, chunks), out.reshape(-1), g.reshape(-1), y.reshape(-1), chunks
+    return for_chunks(kernels.cut, chunks), out.reshape(-1), g.reshape(-1), y.reshape(-1), chunks
 
 
 def _same_shape(g: Value, y: Value) -> Value:
@@ -266,14 +257,10 @@ def _same_shape(g: Value, y: Value) -> Value:
     return g
 
 
-def _relu_infer(x: Value) -> Spec:
-    return Spec(x.shape, check_floating("relu", x.dtype))
-
-
 relu: Op = Op(
     "relu",
-    infer=_relu_infer,
-    bind=_relu_bind,
+    infer=lambda x: Spec(x.shape, check_floating("relu", x.dtype)),
+    bind=lambda y, x: _cut_bind(y, x, x),
     vjp=(lambda g, y, x: relu_gradient(g, y),),
     contiguous=True,
     threaded=True,
@@ -282,7 +269,7 @@ relu: Op = Op(
 relu_gradient: Op = Op(
     "relu_gradient",
     infer=_same_shape,
-    bind=_relu_gradient_bind,
+    bind=_cut_bind,
     vjp=(lambda h, out, g, y: relu_gradient(h, y), lambda h, out, g, y: zeros_like(y)),
     contiguous=True,
     threaded=True,

@@ -33,13 +33,9 @@ _max_pool: Op = Op(
 )
 
 
-def _unpool_infer(g: Value, index: Value, p: Geometry, size: tuple[int, int]) -> Spec:
-    return Spec((g.shape[0], *size, g.shape[3]), g.dtype)
-
-
 _max_unpool: Op = Op(
     "max_unpool",
-    infer=_unpool_infer,
+    infer=lambda g, index, p, size: Spec((g.shape[0], *size, g.shape[3]), g.dtype),
     bind=lambda x, g, index, p, size: (for_chunks(kernels.max_unpool, len(x)), x, g, index, p.kh, p.kw, p.sh, p.sw),
     vjp=(lambda h, x, g, index, p, size: _pool_gather(h, index, p=p),),
     contiguous=True,

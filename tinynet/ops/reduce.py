@@ -27,10 +27,6 @@ def _keep(x: Tensor, axes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(1 if a in axes else n for a, n in enumerate(x.shape))
 
 
-def _sum_vjp(g: Tensor, out: Tensor, x: Tensor, axes: tuple[int, ...]) -> Tensor:
-    return broadcast_to(reshape(g, _keep(x, axes)), x.shape)
-
-
 def _rows(x: Value, axes: tuple[int, ...]) -> int:
     """Give the number of rows if the sum is one of the rows of a float matrix in row order, else 0."""
     leading = 0 < len(axes) < x.ndim and axes == tuple(range(len(axes)))
@@ -56,7 +52,7 @@ _sum: Op = Op(
     infer=_sum_infer,
     bind=_sum_bind,
     scratch=_sum_scratch,
-    vjp=(_sum_vjp,),
+    vjp=(lambda g, out, x, axes: broadcast_to(reshape(g, _keep(x, axes)), x.shape),),
     threaded=True,
     cost=lambda x, axes: Cost(math.prod(x.shape)),
     formula="the sum of x over the axes",
@@ -137,15 +133,11 @@ def _max_compute(y: Array, index: Array, x: Array) -> None:
     np.argmax(x, axis=-1, out=index)
 
 
-def _max_vjp(g: tuple[Tensor, None], out: tuple[Tensor, Tensor], x: Tensor) -> Tensor:
-    return _index_add(g[0], Tensor(np.arange(x.shape[0])), out[1], shape=x.shape)
-
-
 _max: Op = Op(
     "max",
     infer=lambda x: (Spec(x.shape[:-1], x.dtype), Spec(x.shape[:-1], np.dtype(np.intp))),
     compute=_max_compute,
-    vjp=(_max_vjp,),
+    vjp=(lambda g, out, x: _index_add(g[0], Tensor(np.arange(x.shape[0])), out[1], shape=x.shape),),
     constant=frozenset({1}),
     formula="the maximum of each row of a matrix, and its first place",
 )

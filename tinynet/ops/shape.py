@@ -187,18 +187,24 @@ def pad(x: Any, widths: Sequence[tuple[int, int]]) -> Tensor:
 # --- indexing by integer arrays and its adjoint
 
 
-def _index_infer(x: Value, *indices: Value) -> Spec:
+def _index_infer(x: Value, *indices: Value, checked: bool) -> Spec:
     return Spec(np.broadcast_shapes(*(i.shape for i in indices)) + x.shape[len(indices) :], x.dtype)
 
 
-def _index_cost(x: Value, *indices: Value) -> Cost:
-    taken = math.prod(_index_infer(x, *indices).shape) * x.dtype.itemsize
+def _index_cost(x: Value, *indices: Value, checked: bool) -> Cost:
+    taken = math.prod(_index_infer(x, *indices, checked=checked).shape) * x.dtype.itemsize
     return Cost(0, reads=taken + sum(math.prod(i.shape) * i.dtype.itemsize for i in indices))
 
 
-def _index_compute(out: Array, x: Array, *indices: Array) -> None:
+def _index_compute(out: Array, x: Array, *indices: Array, checked: bool) -> None:
+    for axis, i in enumerate(() if checked else indices):
+        if i.size and not (-x.shape[axis] <= i.min() and i.max() < x.shape[axis]):
+            raise ArgumentError(
+                f"indexing: the index of axis {axis} runs from {i.min()} to {i.max()}, but that axis of a tensor of "
+                f"shape {x.shape} has length {x.shape[axis]}"
+            )
     if len(indices) == 1:
-        np.take(x, indices[0], axis=0, out=out, mode="wrap")  # "wrap" writes straight into out; _indices has checked
+        np.take(x, indices[0], axis=0, out=out, mode="wrap")  # "wrap" writes straight into out
     else:
         out[...] = x[indices]
 
@@ -207,7 +213,7 @@ _index: Op = Op(
     "index",
     infer=_index_infer,
     compute=_index_compute,
-    vjp=(lambda g, out, x, *indices: _index_add(g, *indices, shape=x.shape),),
+    vjp=(lambda g, out, x, *indices, checked: _index_add(g, *indices, shape=x.shape),),
     cost=_index_cost,
     formula="x[i, j, ...] for integer arrays i, j, ... over the leading axes",
 )
@@ -222,7 +228,7 @@ _index_add: Op = Op(
     "index_add",
     infer=lambda g, *indices, shape: Spec(shape, g.dtype),
     compute=_index_add_compute,
-    vjp=(lambda h, out, g, *indices, shape: _index(h, *indices),),
+    vjp=(lambda h, out, g, *indices, shape: _index(h, *indices, checked=True),),
     cost=lambda g, *indices, shape: Cost(math.prod(g.shape)),
     formula="zeros of the given shape with g added at [i, j, ...]: the adjoint of index",
 )
@@ -238,11 +244,6 @@ def _indices(x: Tensor, key: tuple[Any, ...]) -> list[Tensor]:
             raise DTypeError(
                 f"indexing: the index of axis {axis} has dtype {i.dtype}; an index holds integers (for a mask, use "
                 "np.nonzero(mask) or tn.ops.where)"
-            )
-        if not i.symbolic and i.size and not (-x.shape[axis] <= i.data.min() and i.data.max() < x.shape[axis]):
-            raise ArgumentError(
-                f"indexing: the index of axis {axis} runs from {i.data.min()} to {i.data.max()}, but that axis of a "
-                f"tensor of shape {x.shape} has length {x.shape[axis]}"
             )
     try:
         np.broadcast_shapes(*(i.shape for i in indices))
@@ -287,7 +288,7 @@ def getitem(x: Any, key: Any) -> Tensor:
         mixed = [p for p, array in zip(parts, arrays, strict=True) if not array and not isinstance(p, int | np.integer)]
         if mixed:
             raise ArgumentError(f"indexing: integer arrays and {mixed[0]!r} do not mix in one index; take two steps")
-        return _index(x, *_indices(x, parts))
+        return _index(x, *_indices(x, parts), checked=False)
     for p in parts:
         if not isinstance(p, int | np.integer | slice | type(None) | type(...)) or isinstance(p, bool):
             raise DTypeError(f"indexing: cannot index with {p!r}; use integers, slices, None, ... or integer arrays")

@@ -17,6 +17,7 @@ from tinynet.arguments import positive
 from tinynet.errors import ArgumentError, DTypeError, NonFiniteError
 from tinynet.objective import Objective
 from tinynet.optim.optimizer import Array, State
+from tinynet.threads import kernel_gate
 
 Vector = npt.NDArray[np.float64]
 _NOTHING = 2.0**-100  # a step so small is none, even from parameters that are 0
@@ -195,6 +196,7 @@ class LineSearchOptimizer:
             record = replace(again := self._step(objective, theta), evaluations=record.evaluations + again.evaluations)
         return record
 
+    @kernel_gate()  # or BLAS on several threads would round scalar products of long vectors otherwise
     def _step(self, objective: Objective, theta: Array) -> StepRecord:
         loss, gradient = objective.value_and_gradient(theta)
         norm = float(np.linalg.norm(gradient))
