@@ -251,6 +251,83 @@ def test_a_finished_run_whose_best_model_is_gone_says_what_to_do(place, data, ca
     )
 
 
+@pytest.mark.parametrize("model", ["softmax", "logistic"])
+def test_a_run_that_has_lost_its_last_checkpoint_is_not_begun_anew(model, place, data, capsys, monkeypatch):
+    assert train("--data", data, "--out", "mine", model=model) == 0
+    (place / "mine" / "last.safetensors").unlink()
+    before = {path: path.read_bytes() for path in (place / "mine").iterdir()}
+    capsys.readouterr()
+    with monkeypatch.context() as patched:
+        patched.setattr(tn.data, "load_mnist", lambda source: pytest.fail("refused only after the data was read"))
+        assert train("--data", data, "--out", "mine", "--resume", model=model) == 1
+    held = ", ".join(sorted((path.name for path in before), reverse=True))
+    assert failure(capsys) == (
+        f"mine holds a run ({held}), but not last.safetensors, from which it would go on; restore that from a copy, "
+        "choose another directory with --out, or train again with --force in place of --resume"
+    )
+    assert {path: path.read_bytes() for path in (place / "mine").iterdir()} == before
+    assert train("--data", data, "--out", "mine", "--force", model=model) == 0
+
+
+@pytest.mark.parametrize("model", ["softmax", "logistic"])
+@pytest.mark.parametrize("name", ["metrics.json", "best.safetensors", "report.html"])
+def test_files_that_are_none_of_a_run_are_not_gone_on_with(name, model, place, data, capsys):
+    (place / "mine").mkdir()
+    (place / "mine" / name).write_text("precious")
+    assert train("--data", data, "--out", "mine", "--resume", model=model) == 1
+    assert name in failure(capsys)
+    assert [(path.name, path.read_text()) for path in (place / "mine").iterdir()] == [(name, "precious")]
+
+
+def test_a_run_that_was_stopped_between_its_two_checkpoints_goes_on_from_the_first(place, data, capsys, monkeypatch):
+    class Killed(BaseException):
+        """As by a signal that nothing catches."""
+
+    replace = files.os.replace
+
+    def kill(source, target):
+        if str(target).endswith("last.safetensors"):
+            raise Killed
+        replace(source, target)
+
+    assert train("--data", data, "--out", "whole", "--epochs", "3") == 0
+    with monkeypatch.context() as patched:
+        patched.setattr(files.os, "replace", kill)
+        with pytest.raises(Killed):
+            train("--data", data, "--out", "part", "--epochs", "3")
+    assert [path.name for path in (place / "part").iterdir()] == ["best.safetensors"]
+    capsys.readouterr()
+    assert train("--data", data, "--out", "part", "--epochs", "3", "--resume") == 0
+    assert "Going on with the run in part\nEpoch 2/3" in capsys.readouterr().out
+    assert metrics(place / "part")["history"] == metrics(place / "whole")["history"]
+    for name in ("best", "last"):
+        np.testing.assert_array_equal(*(tn.load(place / d / f"{name}.safetensors").theta for d in ("whole", "part")))
+
+
+@pytest.mark.parametrize("name", ["report.html", "confusion.png", "step_size.pdf"])
+def test_a_file_of_the_users_that_a_run_would_replace_is_kept(name, place, data, capsys):
+    (place / "mine").mkdir()
+    (place / "mine" / name).write_text("precious")
+    assert train("--data", data, "--out", "mine") == 1
+    assert failure(capsys) == (
+        f"mine holds {name}, which a run would replace; choose another directory with --out, or pass --force to "
+        "replace what is there"
+    )
+    assert (place / "mine" / name).read_text() == "precious"
+    assert train("--data", data, "--out", "mine", "--force") == 0
+
+
+@pytest.mark.parametrize("options", [[], ["--force"], ["--resume"]])
+def test_a_run_takes_no_directory_of_an_experiment(options, place, data, capsys):
+    (place / "mine").mkdir()
+    (place / "mine" / "experiment.json").write_text("precious")
+    assert train("--data", data, "--out", "mine", *options) == 1
+    assert failure(capsys) == (
+        "mine holds an experiment (experiment.json), and so is no place for a run; choose another directory with --out"
+    )
+    assert [path.name for path in (place / "mine").iterdir()] == ["experiment.json"]
+
+
 def test_a_run_that_is_replaced_leaves_none_of_its_files(place, data, capsys):
     (place / "mine").mkdir()
     mine = place / "mine"
@@ -430,6 +507,8 @@ def test_a_full_disk_leaves_the_run_that_was_there(place, data, capsys, monkeypa
         (["train", "cnn", "--threads", "0"], "argument --threads: must be a whole number of 1 or more, but got '0'"),
         (["train", "cnn", "--epoch", "3"], "unrecognized arguments: --epoch 3"),
         (["train", "cnn", "--out"], "argument --out: expected one argument"),
+        (["train", "cnn", "--out", ""], "argument --out: must be a directory, but got ''; give . for the current one"),
+        (["experiment", "dense", "--out", ""], "argument --out: must be a directory, but got ''"),
     ],
 )
 def test_wrong_arguments_end_with_2(arguments, message, place, capsys):

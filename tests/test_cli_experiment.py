@@ -129,8 +129,32 @@ def test_an_experiment_is_never_replaced_without_force(words, tmp_path, capsys):
     assert main(words) == 0
     capsys.readouterr()
     assert main(words) == 1
-    assert "holds a run already (experiment.json); choose another directory" in capsys.readouterr().err
+    assert "holds an experiment already (experiment.json); choose another directory" in capsys.readouterr().err
     assert main([*words, "--force"]) == 0
+
+
+@pytest.mark.parametrize("options", [[], ["--force"], ["--resume"]])
+@pytest.mark.parametrize("name", ["metrics.json", "best.safetensors", "last.safetensors"])
+def test_an_experiment_takes_no_directory_of_a_run(name, options, words, tmp_path, capsys):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / name).write_text("precious")
+    assert main([*words, "--out", str(tmp_path / "mine"), *options]) == 1
+    assert f"mine holds a run ({name}), and so is no place for an experiment; choose" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == [name]
+
+
+def test_a_picture_of_the_users_that_an_experiment_would_replace_is_kept(words, tmp_path, capsys):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "comparison.png").write_text("precious")
+    assert main([*words, "--out", str(tmp_path / "mine")]) == 1
+    assert "mine holds comparison.png, which an experiment would replace" in capsys.readouterr().err
+
+
+def test_a_trained_network_without_its_checkpoint_is_not_trained_again(words, tmp_path):
+    assert main([*words, "--out", str(tmp_path / "mine")]) == 0
+    (tmp_path / "mine" / "12-relu" / "last.safetensors").unlink()
+    assert main([*words, "--out", str(tmp_path / "mine"), "--resume"]) == 0
+    assert not (tmp_path / "mine" / "12-relu" / "last.safetensors").exists()
 
 
 def test_a_run_in_the_place_of_a_variant_is_not_replaced_without_force(words, tmp_path, capsys):

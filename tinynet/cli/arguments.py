@@ -106,7 +106,7 @@ def add_output(parser: argparse.ArgumentParser, what: str, default: str, out: st
         The help of ``--out`` and of ``--no-report``.
     """
     add = parser.add_argument
-    add("--out", type=Path, metavar="DIR", help=out)
+    add("--out", type=directory, metavar="DIR", help=out)
     held = parser.add_mutually_exclusive_group()
     held.add_argument("--resume", action="store_true", help=f"go on with the {what} that --out holds (default: "
         f"{default}), which was stopped; start it if there is none")  # fmt: skip
@@ -114,6 +114,13 @@ def add_output(parser: argparse.ArgumentParser, what: str, default: str, out: st
     add("--checkpoint-seconds", type=rate, default=30.0, metavar="S", help="save the run after so many seconds, and "
         "after each epoch (default: %(default)g)")  # fmt: skip
     add("--no-report", action="store_true", help=no_report)
+
+
+def directory(text: str) -> Path:
+    """Read the path of a directory; an empty one, as of a shell variable that is not set, would be the current one."""
+    if not text:
+        raise argparse.ArgumentTypeError("must be a directory, but got ''; give . for the current one")
+    return Path(text)
 
 
 def count(text: str) -> int:

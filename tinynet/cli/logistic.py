@@ -6,7 +6,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from tinynet.cli.arguments import factor
-from tinynet.cli.run_directory import LAST, METRICS, as_json, circumstances, claimed, clear, data_record
+from tinynet.cli.run_directory import LAST, METRICS, as_json, checkpoint_of, circumstances, claimed, clear, data_record
 from tinynet.errors import ArgumentError
 from tinynet.files import write_atomically
 
@@ -84,7 +84,7 @@ def _train(directory: Path, data: MNIST, arguments: argparse.Namespace) -> None:
     print(", ".join(f"{name} {value:g}" for name, value in search.items()), flush=True)
 
     last = directory / LAST
-    resumed = arguments.resume and last.exists()
+    resumed = checkpoint_of(directory) if arguments.resume else None
     if resumed:
         print(f"Going on with the run in {directory}", flush=True)
     with resumable(directory, LAST, arguments.force):
@@ -97,7 +97,7 @@ def _train(directory: Path, data: MNIST, arguments: argparse.Namespace) -> None:
             loss="binary_cross_entropy",
             validation_data=(data.x_test, data.y_test == LOGISTIC_DIGIT),
             callbacks=[Checkpoint(last, every_seconds=arguments.checkpoint_seconds)],
-            resume=last if resumed else None,
+            resume=resumed,
         )
     history = {name: values for name, values in found.history.items() if name != "val_accuracy"}
     history["val_error"] = [1 - accuracy for accuracy in found.history["val_accuracy"]]

@@ -24,17 +24,38 @@ if TYPE_CHECKING:  # what computes is imported only once it is needed, so that h
 
 METRICS, BEST, LAST = "metrics.json", "best.safetensors", "last.safetensors"
 CLASSES = 10
-WRITTEN = (  # all that a run leaves: its record and models, what its report has, and the curves of logistic
-    METRICS, BEST, LAST, "report.html", "classification_report.txt", "class_distribution.png", "confusion.png",
-    "data_grid.png", "filters.png", "learning_curve.png", "mislabelled.png", "model_diagram.png", "predictions.png",
-    "training_loss.pdf", "test_loss.pdf", "test_error.pdf", "step_size.pdf",
+
+
+class Kind(NamedTuple):
+    """What a directory may hold.
+
+    Attributes
+    ----------
+    name : str
+        With its article.
+    marks : tuple of str
+        The files by any of which it is known.
+    written : tuple of str
+        All files that it leaves.
+    """
+
+    name: str
+    marks: tuple[str, ...]
+    written: tuple[str, ...]
+
+
+RUN = Kind(  # its record and models, what its report has, and the curves of logistic
+    "a run", (METRICS, BEST, LAST),
+    (METRICS, BEST, LAST, "report.html", "classification_report.txt", "class_distribution.png", "confusion.png",
+     "data_grid.png", "filters.png", "learning_curve.png", "mislabelled.png", "model_diagram.png", "predictions.png",
+     "training_loss.pdf", "test_loss.pdf", "test_error.pdf", "step_size.pdf"),
 )  # fmt: skip
+PLAN, TABLE, PICTURE = "experiment.json", "comparison.txt", "comparison.png"
+EXPERIMENT = Kind("an experiment", (PLAN,), (PLAN, TABLE, PICTURE))
 
 
-def claim(
-    out: Path | None, name: str, replace: bool, resume: bool = False, files: Sequence[str] = (METRICS, BEST, LAST)
-) -> tuple[Path, bool]:
-    """Find and make the run directory, before anything is computed.
+def claim(out: Path | None, name: str, replace: bool, resume: bool = False, kind: Kind = RUN) -> tuple[Path, bool]:
+    """Find and make the directory of a run or an experiment, before anything is computed.
 
     Parameters
     ----------
@@ -44,11 +65,11 @@ def claim(
     name : str
         Of what is trained.
     replace : bool
-        Take a directory that holds a run already; `clear` removes that.
+        Take a directory that holds files of these names already; `clear` removes them.
     resume : bool
-        Take a directory that holds a run already, which goes on.
-    files : sequence of str
-        What makes a directory one that holds a run.
+        Take a directory that holds one of this kind already, which goes on.
+    kind : Kind
+        What it is to hold.
 
     Returns
     -------
@@ -60,20 +81,16 @@ def claim(
     Raises
     ------
     WriteError
-        If it holds a run already, or cannot be made or written to.
+        If it holds one already, or one of another kind, or cannot be made or written to.
+    ArgumentError
+        If the run that it holds cannot be resumed; see `checkpoint_of`.
     """
     wanted = out or Path("runs") / name
     try:
         if out is None and not resume:
             wanted.parent.mkdir(exist_ok=True)
             return _fresh(wanted), True
-        held = [file for file in files if (wanted / file).exists()]
-        if held and not replace and not resume:
-            raise WriteError(
-                errno.EEXIST,
-                f"{wanted} holds a run already ({', '.join(held)}); choose another directory with --out, pass --resume "
-                "to go on with it or --force to replace it",
-            )
+        _check_held(wanted, kind, replace, resume)
         created = not wanted.exists()
         wanted.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=wanted).close()  # raises if nothing can be written here
@@ -88,12 +105,72 @@ def claim(
         ) from error
 
 
+def _check_held(wanted: Path, kind: Kind, replace: bool, resume: bool) -> None:
+    """Refuse a directory whose files would be lost, or would be mistaken for what is to be there."""
+    for other in (RUN, EXPERIMENT):
+        if other is not kind and (held := _held(wanted, other.marks)):
+            raise WriteError(
+                errno.EEXIST,
+                f"{wanted} holds {other.name} ({', '.join(held)}), and so is no place for {kind.name}; choose "
+                "another directory with --out",
+            )
+    if replace:
+        return
+    if held := _held(wanted, kind.marks):
+        if not resume:
+            raise WriteError(
+                errno.EEXIST,
+                f"{wanted} holds {kind.name} already ({', '.join(held)}); choose another directory with --out, pass "
+                "--resume to go on with it or --force to replace it",
+            )
+        if kind is RUN:
+            checkpoint_of(wanted)
+    elif held := _held(wanted, kind.written):
+        raise WriteError(
+            errno.EEXIST,
+            f"{wanted} holds {', '.join(held)}, which {kind.name} would replace; choose another directory with --out, "
+            "or pass --force to replace what is there",
+        )
+
+
+def _held(directory: Path, names: Sequence[str]) -> list[str]:
+    return [name for name in names if (directory / name).exists()]
+
+
+def checkpoint_of(directory: Path) -> Path | None:
+    """Give the checkpoint from which the run in a directory goes on.
+
+    Parameters
+    ----------
+    directory : pathlib.Path
+        Of a run, or of none.
+
+    Returns
+    -------
+    pathlib.Path or None
+        The last one, or the best where a run was stopped between the two that it saves first: both then hold the same.
+        None if there is no run.
+
+    Raises
+    ------
+    ArgumentError
+        If there is the record of a run, but not its last checkpoint.
+    """
+    if (directory / LAST).exists():
+        return directory / LAST
+    if (directory / METRICS).exists():
+        raise ArgumentError(
+            f"{directory} holds a run ({', '.join(_held(directory, RUN.marks))}), but not {LAST}, from which it would "
+            "go on; restore that from a copy, choose another directory with --out, or train again with --force in "
+            "place of --resume"
+        )
+    return directory / BEST if (directory / BEST).exists() else None
+
+
 @contextlib.contextmanager
-def claimed(
-    out: Path | None, name: str, replace: bool, resume: bool = False, files: Sequence[str] = (METRICS, BEST, LAST)
-) -> Iterator[Path]:
-    """Claim a run directory as `claim` does, and remove it again if what goes on in here fails and leaves it empty."""
-    directory, created = claim(out, name, replace, resume, files)
+def claimed(out: Path | None, name: str, replace: bool, resume: bool = False, kind: Kind = RUN) -> Iterator[Path]:
+    """Claim a directory as `claim` does, and remove it again if what goes on in here fails and leaves it empty."""
+    directory, created = claim(out, name, replace, resume, kind)
     try:
         yield directory
     except BaseException:
@@ -103,7 +180,7 @@ def claimed(
         raise
 
 
-def clear(directory: Path, files: Sequence[str] = WRITTEN) -> None:
+def clear(directory: Path, kind: Kind = RUN) -> None:
     """Remove the files of a run that is replaced, so that none of them is ever taken for a part of the new one.
 
     This is done once the data are read, for what is wrong with these must not cost the user a run. Other files in the
@@ -113,15 +190,15 @@ def clear(directory: Path, files: Sequence[str] = WRITTEN) -> None:
     ----------
     directory : pathlib.Path
         As `claim` gives it.
-    files : sequence of str
-        The names of what is removed, if it is there.
+    kind : Kind
+        What is removed, if it is there.
 
     Raises
     ------
     WriteError
-        If one cannot be removed.
+        If a file cannot be removed.
     """
-    for name in files:
+    for name in kind.written:
         try:
             (directory / name).unlink(missing_ok=True)
         except OSError as error:

@@ -17,6 +17,7 @@ from tinynet.cli.run_directory import (
     LAST,
     METRICS,
     as_json,
+    checkpoint_of,
     circumstances,
     claimed,
     clear,
@@ -145,7 +146,7 @@ def train(
     _announce(recipe, data, settings, chosen=arguments.epochs is not None)
     test = data.x_test, data.y_test
     best, last = directory / BEST, directory / LAST
-    resumed = arguments.resume and last.exists()
+    resumed = checkpoint_of(directory) if arguments.resume else None
     if resumed:
         print(f"Going on with the run in {directory}", flush=True)
     history = model.fit(
@@ -158,7 +159,7 @@ def train(
         validation_data=test,
         seed=arguments.seed,
         callbacks=[Checkpoint(best, best_only=True), Checkpoint(last, every_seconds=arguments.checkpoint_seconds)],
-        resume=last if resumed else None,
+        resume=resumed,
     )
     settings = {**settings, "epochs": history.epochs}  # a run that is resumed may have made more than are asked for now
     started = time.perf_counter()
