@@ -1,8 +1,13 @@
 """The commands that take up a finished run: evaluate, predict and report; and what a run leaves to look at."""
 
+import errno
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -178,6 +183,30 @@ def test_an_image_that_cannot_be_read_ends_with_1_before_anything_is_printed(com
     code, out, err = command("predict", "run", "a.npy", "b.png")
     assert (code, out) == (1, "")
     assert err.startswith("tinynet: error: b.png: it begins with 6e 6f 20 69; expected a PNG image or an .npy array.")
+
+
+# --- what the system refuses
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
+@pytest.mark.parametrize("words", [["evaluate", "run"], ["--version"], ["train", "--help"]])
+def test_an_output_that_cannot_be_written_is_told_in_one_line(words, place):
+    arguments = [sys.executable, "-m", "tinynet", *words]
+    usual = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(arguments, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=usual)
+    assert done.stderr == "tinynet: error: what the command prints cannot be written: No space left on device\n"
+    assert done.returncode == 1
+
+
+def test_a_directory_that_cannot_be_read_is_told_in_one_line(command, monkeypatch):
+    def refused(path, *_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "is_file", refused)
+        code, out, err = command("evaluate", "run")
+    assert (code, out, err) == (1, "", "tinynet: error: run/metrics.json: Permission denied\n")
 
 
 # --- directories that hold no run
