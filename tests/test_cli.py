@@ -228,16 +228,50 @@ def test_a_run_that_is_resumed_ends_in_the_same_bits(place, data, capsys):
 def test_a_run_is_resumed_with_what_it_was_started_with_only(place, data, capsys):
     assert train("--data", data, "--out", "mine", "--epochs", "1") == 0
     capsys.readouterr()
-    for option, told in (
-        ("--lr", "learning_rate"),
-        ("--seed", "seed differ"),
-        ("--batch-size", "batch_size 32, now 7"),
+    begun = f"tinynet train softmax --epochs 1 --no-report --data {data} --out mine --epochs 1"
+    digests = [tn.datasets.load_mnist(source).digest()[:20] for source in (data, "sample")]
+    for options, told in (
+        (["--lr", "7"], "--lr 0.01, now 7.0"),
+        (["--seed", "7"], "--seed 0, now 7"),
+        (["--batch-size", "7"], "--batch-size 32, now 7"),
+        (["--lr", "7", "--batch-size", "7", "--epochs", "3"], "--lr 0.01, now 7.0; --batch-size 32, now 7"),
+        (["--data", "sample"], f"--data of SHA-256 {digests[0]}, now {digests[1]}"),
     ):
-        assert train("--data", data, "--out", "mine", "--resume", option, "7") == 1
-        message = failure(capsys)
-        assert message.startswith("mine/last.safetensors")
-        assert told in message
+        assert train("--data", data, "--out", "mine", "--resume", *options) == 1
+        assert failure(capsys) == (
+            f"mine holds a run that was started with {told}; resume it with the same, or choose another directory with "
+            f"--out. Its last command was: {begun}"
+        )
+    assert train("--data", data, "--out", "mine", "--resume", model="dense") == 1
+    assert "was started with model softmax, now dense; resume" in failure(capsys)
     assert train("--data", data, "--resume", "--force") == 2
+
+
+def test_a_run_that_was_stopped_is_resumed_with_what_it_was_started_with_only(place, data, capsys):
+    assert train("--data", data, "--out", "mine") == 0
+    (place / "mine" / "metrics.json").unlink()
+    capsys.readouterr()
+    assert train("--data", data, "--out", "mine", "--resume", "--batch-size", "7") == 1
+    assert re.match("mine/last.safetensors: the run was started with .*batch_size 32, now 7", failure(capsys))
+
+
+def test_a_checkpoint_that_is_damaged_is_no_matter_of_options(place, data, capsys):
+    assert train("--data", data, "--out", "mine") == 0
+    path = place / "mine" / "last.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    capsys.readouterr()
+    assert train("--data", data, "--out", "mine", "--resume") == 1
+    assert failure(capsys).startswith("mine/last.safetensors ")
+
+
+def test_where_nothing_is_left_to_train_it_is_said(place, data, capsys):
+    assert train("--data", data, "--out", "mine", "--epochs", "3") == 0
+    assert "nothing left" not in capsys.readouterr().out
+    for epochs in ("3", "2"):
+        assert train("--data", data, "--out", "mine", "--epochs", epochs, "--resume") == 0
+        assert "There is nothing left to train: the run has made 3 epochs already\n" in capsys.readouterr().out
+    assert train("--data", data, "--out", "mine", "--epochs", "4", "--resume") == 0
+    assert "nothing left" not in capsys.readouterr().out
 
 
 def test_a_finished_run_whose_best_model_is_gone_says_what_to_do(place, data, capsys):
@@ -661,6 +695,23 @@ def test_a_logistic_run_that_is_resumed_tells_of_all_its_steps(place, data, caps
     assert found["seconds"]["total"] == sum(seconds)
     told = f"2 steps in {sum(seconds):.2f} s, {1e3 * np.median(seconds):.1f} ms a step with its test\n"
     assert told in capsys.readouterr().out
+
+
+def test_a_logistic_run_is_resumed_with_what_it_was_started_with_only(data, capsys):
+    assert logistic("--no-report", data=data) == 0
+    capsys.readouterr()
+    for options, told in ((["--l2", "0.5"], "--l2 0.0, now 0.5;"), (["--intercept"], "--intercept False, now True;")):
+        assert logistic("--no-report", "--resume", *options, data=data) == 1
+        assert f"run holds a run that was started with {told} resume it with the same" in failure(capsys)
+
+
+def test_one_step_is_no_steps(data, capsys):
+    assert logistic("--epochs", "1", "--no-report", data=data) == 0
+    out = capsys.readouterr().out
+    assert "Gradient descent on all images, 1 step, L2 0" in out
+    assert "\n1 step in " in out
+    assert logistic("--epochs", "1", "--no-report", "--resume", data=data) == 0
+    assert "There is nothing left to train: the run has made 1 step already\n" in capsys.readouterr().out
 
 
 def test_a_logistic_run_without_a_report_draws_no_curves(place, data, capsys):

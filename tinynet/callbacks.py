@@ -225,7 +225,7 @@ class EarlyStopping(Watch):
         """Stop, if it is time."""
         super().on_epoch_end(run)
         if self.waited >= self.patience:
-            run.stop(f"{self.monitor} has not improved for {self.waited} epochs")
+            run.stop(f"{self.monitor} has not improved for {self.waited} epoch{'s' * (self.waited > 1)}")
 
 
 def _rate(schedule: Any, run: Run) -> float:

@@ -18,6 +18,7 @@ from tinynet.cli.run_directory import (
     claim,
     claimed,
     clear,
+    differences,
     read_json,
     read_record,
 )
@@ -152,12 +153,11 @@ def _begin(directory: Path, places: list[Path], plan: dict[str, Any], arguments:
 
     path = directory / PLAN
     if arguments.resume and path.exists():
-        before = read_json(path)
-        differs = [key for key, value in plan.items() if not isinstance(before, dict) or before.get(key) != value]
+        differs = differences(read_json(path), plan)
         if differs:
             raise ArgumentError(
-                f"{directory} holds another experiment, which differs in its {' and '.join(differs)}; to resume it, "
-                "give the command with which it began, or choose another directory with --out"
+                f"{directory} holds an experiment that was started with {differs}; resume it with the same, or choose "
+                "another directory with --out"
             )
     for place in places:
         if arguments.resume and (place / METRICS).exists():  # it is trained already, and nothing of it is written

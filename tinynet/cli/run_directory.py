@@ -10,7 +10,7 @@ import os
 import platform
 import shlex
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -165,6 +165,74 @@ def checkpoint_of(directory: Path) -> Path | None:
             "place of --resume"
         )
     return directory / BEST if (directory / BEST).exists() else None
+
+
+_OPTIONS = {
+    "variants": "--variant", "learning_rate": "--lr", "batch_size": "--batch-size", "epochs": "--epochs", "l2": "--l2",
+    "intercept": "--intercept", "seed": "--seed", "sha256": "--data of SHA-256",
+    "sha256 of the data": "--data of SHA-256",
+}  # fmt: skip
+
+
+def differences(before: Any, now: Mapping[str, Any]) -> str:
+    """Say by which options what was begun differs from what is asked for now.
+
+    Parameters
+    ----------
+    before : object
+        A record: "hyper_parameters", "data" with its "sha256", and what else stands for an option. What it lacks, or is
+        of another form, differs.
+    now : mapping
+        The same, as far as it is to be compared.
+
+    Returns
+    -------
+    str
+        Each option with both values; empty if there are none.
+
+    Examples
+    --------
+    >>> begun = {"hyper_parameters": {"learning_rate": 0.1, "epochs": 2}, "seed": 0}
+    >>> differences(begun, {"hyper_parameters": {"learning_rate": 0.1, "epochs": 3}, "seed": 7})
+    '--epochs 2, now 3; --seed 0, now 7'
+    """
+    told = []
+    for key, value in now.items():
+        then = before.get(key) if isinstance(before, dict) else None
+        if isinstance(value, dict):
+            told += [differences(then, value)]
+        elif then != value:
+            told += [f"{_OPTIONS.get(key, key)} {_shown(then)}, now {_shown(value)}"]
+    return "; ".join(filter(None, told))
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return " and ".join(map(str, value))
+    return "(none)" if value is None else str(value)[:20]  # of a digest the first part is enough
+
+
+@contextlib.contextmanager
+def explained(directory: Path, now: Mapping[str, Any]) -> Iterator[None]:
+    """Where the checkpoint of a run is refused in here, say by which options, if the record of the run tells.
+
+    ``now`` is what the record would say of what is asked for now; see `differences`.
+    """
+    try:
+        yield
+    except CheckpointError as error:
+        try:
+            before = read_json(directory / METRICS)
+        except FileFormatError:  # of a run that was stopped
+            raise error from None
+        told = differences(before, now)
+        if not told:
+            raise
+        command = before.get("command") if isinstance(before, dict) else None
+        raise CheckpointError(
+            f"{directory} holds a run that was started with {told}; resume it with the same, or choose another "
+            f"directory with --out{f'. Its last command was: {command}' if command else ''}"
+        ) from error
 
 
 @contextlib.contextmanager
