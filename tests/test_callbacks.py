@@ -425,6 +425,12 @@ def test_a_place_where_nothing_can_be_written_is_told_before_anything_is_trained
     assert [event for event, *_ in notes.notes] == ["on_train_begin", "on_train_end"]
 
 
+@pytest.mark.parametrize(("patience", "told"), [(1, "for 1 epoch"), (2, "for 2 epochs")])
+def test_one_epoch_is_no_epochs(patience, told):
+    history = train(tn.EarlyStopping("loss", patience=patience, min_delta=10.0), epochs=9)
+    assert history.stopped == f"loss has not improved {told}"
+
+
 def test_a_table_that_cannot_be_written_any_more_is_told(tmp_path):
     (tmp_path / "folder").mkdir()
     with pytest.raises(WriteError, match=r"could not write .*folder/log\.csv: No such file or directory"):

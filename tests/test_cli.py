@@ -705,6 +705,36 @@ def test_a_logistic_run_is_resumed_with_what_it_was_started_with_only(data, caps
         assert f"run holds a run that was started with {told} resume it with the same" in failure(capsys)
 
 
+@pytest.mark.parametrize(("digit", "what"), [(3, "no 5"), (5, "nothing but 5s")])
+def test_images_of_one_class_are_refused_and_cost_no_run(digit, what, place, data, capsys):
+    assert logistic("--no-report", data=data) == 0
+    before = {path: path.read_bytes() for path in (place / "run").iterdir()}
+    found = tn.datasets.load_mnist(data)
+    np.savez("one.npz", x_train=found.x_train, y_train=np.full_like(found.y_train, digit), x_test=found.x_test,
+             y_test=found.y_test)  # fmt: skip
+    capsys.readouterr()
+    assert logistic("--force", data="one.npz") == 1
+    assert re.match(
+        rf"logistic tells 5s from the other digits, but the 200 training images of .*one\.npz\) hold {what}; name data",
+        failure(capsys),
+    )
+    assert {path: path.read_bytes() for path in (place / "run").iterdir()} == before
+
+
+def test_without_a_network_the_option_for_the_sample_is_named(place, capsys, monkeypatch):
+    monkeypatch.delenv("TINYNET_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
+    monkeypatch.setenv("TINYNET_OFFLINE", "1")
+    assert train("--data", "full") == 1
+    assert "source='sample' in Python, --data sample on the command line" in failure(capsys)
+
+
+@pytest.mark.parametrize("name", ["evaluate", "predict", "report"])
+def test_help_says_which_runs_a_command_takes(name, capsys):
+    assert main([name, "--help"]) == 0
+    assert "a finished run of softmax, dense, cnn" in " ".join(capsys.readouterr().out.split())
+
+
 def test_one_step_is_no_steps(data, capsys):
     assert logistic("--epochs", "1", "--no-report", data=data) == 0
     out = capsys.readouterr().out

@@ -113,6 +113,21 @@ def test_evaluate_on_other_data_says_so(command):
     assert "1,000 test images" in out
 
 
+@pytest.mark.parametrize(("name", "exit_code"), [("evaluate", 0), ("report", 1)])
+def test_data_that_have_changed_since_the_run_are_told(name, exit_code, command, kept, place):
+    data = tn.datasets.load_mnist(kept / "mnist.npz")
+    arrays = {key: getattr(data, key) for key in ("x_train", "y_train", "x_test", "y_test")}
+    np.savez(place / "mnist.npz", **arrays)
+    assert command("train", "softmax", "--data", "mnist.npz", "--epochs", "1", "--no-report", "--out", "mine")[0] == 0
+    np.savez(place / "mnist.npz", **{**arrays, "y_test": arrays["y_test"][::-1]})
+    code, out, err = command(name, "mine")
+    assert code == exit_code
+    told = (
+        f"(400 + 100 images from {place / 'mnist.npz'}) are not the data of the run any more: they have changed since"
+    )
+    assert told in (err if exit_code else out)
+
+
 # --- report
 
 

@@ -53,6 +53,9 @@ EACH = {
     "model_diagram": lambda: report.model_diagram(cnn()),
     "learning_curve": lambda: report.learning_curve(HISTORY),
     "prediction_grid": lambda: report.prediction_grid(IMAGES, LABELS, PREDICTED),
+    "predictions of MNIST": lambda: report.prediction_grid(
+        np.resize(IMAGES, (10_000, 28, 28)), np.ones(10_000, int), np.resize([1] * 13 + [0] * 12, 10_000)
+    ),
     "mislabelled": lambda: report.prediction_grid(IMAGES, LABELS, PREDICTED, mislabelled=True),
     "confusion_heat_map": lambda: report.confusion_heat_map(confusion_matrix(PREDICTED, LABELS, 10)),
     "first_layer_filters": lambda: report.first_layer_filters(cnn()),
@@ -124,7 +127,8 @@ def test_each_image_is_titled_actual_and_predicted_and_wrong_ones_are_coloured()
     assert texts(figure) == [f"{a} → {p}" for a, p in zip(LABELS[:25], PREDICTED[:25], strict=True)]
     colors = [text.get_color() for text in figure.axes[0].texts]
     assert colors == ["black" if right else VERMILION for right in (LABELS == PREDICTED)[:25]]
-    assert f"First 25 of 40 images, {(LABELS != PREDICTED)[:25].sum()} wrong" in figure.get_suptitle()
+    wrong = (LABELS != PREDICTED)[:25].sum()
+    assert figure.get_suptitle() == f"First 25 of 40 images, {wrong} wrong among these: actual → predicted"
 
 
 def test_the_mislabelled_ones_are_the_first_that_are_wrong():

@@ -71,7 +71,8 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
 
 def add_run(parser: argparse.ArgumentParser) -> None:
     """Add the directory of a finished run."""
-    parser.add_argument("run_directory", type=Path, metavar="RUN", help="the directory of a run, such as runs/cnn")
+    parser.add_argument("run_directory", type=Path, metavar="RUN", help=f"the directory of a finished run of "
+        f"{', '.join(MODELS)}, such as runs/cnn")  # fmt: skip
 
 
 def add_own_data(parser: argparse.ArgumentParser) -> None:

@@ -17,7 +17,7 @@ from tinynet.cli.run_directory import (
     data_record,
     explained,
 )
-from tinynet.errors import ArgumentError
+from tinynet.errors import ArgumentError, DataError
 from tinynet.files import write_atomically
 
 if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
@@ -71,9 +71,23 @@ def run(arguments: argparse.Namespace) -> None:
 
     with claimed(arguments.out, arguments.model, arguments.force, arguments.resume) as directory:
         data = load_mnist(arguments.data)
+        _check_data(data)
         if arguments.force:
             clear(directory)
         _train(directory, data, arguments)
+
+
+def _check_data(data: MNIST) -> None:
+    """Refuse images that are all of one class: parameters that tell them ever better grow without end."""
+    from tinynet.recipes import LOGISTIC_DIGIT
+
+    found = int((data.y_train == LOGISTIC_DIGIT).sum())
+    if found in (0, len(data.y_train)):
+        what = f"no {LOGISTIC_DIGIT}" if not found else f"nothing but {LOGISTIC_DIGIT}s"
+        raise DataError(
+            f"logistic tells {LOGISTIC_DIGIT}s from the other digits, but the {len(data.y_train):,} training images of "
+            f"{data.source} hold {what}; name data with both by --data"
+        )
 
 
 def _train(directory: Path, data: MNIST, arguments: argparse.Namespace) -> None:

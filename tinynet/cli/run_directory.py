@@ -526,7 +526,9 @@ def load_data(run: Run, source: str | None, same: bool) -> MNIST:
     data = load_mnist(origin if source is None else source)
     if data.digest() != run.record["data"]["sha256"]:
         told = f"{data.source} are not the data of the run, which were {run.record['data']['source']}"
+        if data.origin == origin:
+            told = f"{data.source} are not the data of the run any more: they have changed since"
         if same:
-            raise ArgumentError(f"{told}; name those with --data")
+            raise ArgumentError(f"{told}; name those of the run with --data")
         print(f"Note: {told}")
     return data
