@@ -407,9 +407,35 @@ def test_the_table_has_a_line_for_each_epoch(tmp_path):
     assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
 
 
-def test_a_table_that_cannot_be_written_is_told(tmp_path):
-    with pytest.raises(WriteError, match=r"could not write .*none/log\.csv: No such file or directory"):
-        train(tn.CSVLogger(tmp_path / "none" / "log.csv"))
+@pytest.mark.parametrize(("kind", "what"), [(tn.CSVLogger, "the table"), (tn.Checkpoint, "a checkpoint")])
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("none/log.csv", "none, where {} is to be, is no directory to write to"),
+        ("file/log.csv", "file, where {} is to be, is no directory to write to"),
+        ("folder", "folder, where {} is to be, is a directory; give the path of a file in it"),
+    ],
+)
+def test_a_place_where_nothing_can_be_written_is_told_before_anything_is_trained(kind, what, place, message, tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    notes = Notes()
+    with pytest.raises(WriteError, match=message.format(what)):
+        train(notes, kind(tmp_path / place))
+    assert [event for event, *_ in notes.notes] == ["on_train_begin", "on_train_end"]
+
+
+@pytest.mark.parametrize(("patience", "told"), [(1, "for 1 epoch"), (2, "for 2 epochs")])
+def test_one_epoch_is_no_epochs(patience, told):
+    history = train(tn.EarlyStopping("loss", patience=patience, min_delta=10.0), epochs=9)
+    assert history.stopped == f"loss has not improved {told}"
+
+
+def test_a_table_that_cannot_be_written_any_more_is_told(tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(WriteError, match=r"could not write .*folder/log\.csv: No such file or directory"):
+        train(Scripted(on_epoch_begin=lambda run: (tmp_path / "folder").rmdir()),
+              tn.CSVLogger(tmp_path / "folder" / "log.csv"))  # fmt: skip
 
 
 # --- Adam

@@ -228,16 +228,50 @@ def test_a_run_that_is_resumed_ends_in_the_same_bits(place, data, capsys):
 def test_a_run_is_resumed_with_what_it_was_started_with_only(place, data, capsys):
     assert train("--data", data, "--out", "mine", "--epochs", "1") == 0
     capsys.readouterr()
-    for option, told in (
-        ("--lr", "learning_rate"),
-        ("--seed", "seed differ"),
-        ("--batch-size", "batch_size 32, now 7"),
+    begun = f"tinynet train softmax --epochs 1 --no-report --data {data} --out mine --epochs 1"
+    digests = [tn.datasets.load_mnist(source).digest()[:20] for source in (data, "sample")]
+    for options, told in (
+        (["--lr", "7"], "--lr 0.01, now 7.0"),
+        (["--seed", "7"], "--seed 0, now 7"),
+        (["--batch-size", "7"], "--batch-size 32, now 7"),
+        (["--lr", "7", "--batch-size", "7", "--epochs", "3"], "--lr 0.01, now 7.0; --batch-size 32, now 7"),
+        (["--data", "sample"], f"--data of SHA-256 {digests[0]}, now {digests[1]}"),
     ):
-        assert train("--data", data, "--out", "mine", "--resume", option, "7") == 1
-        message = failure(capsys)
-        assert message.startswith("mine/last.safetensors")
-        assert told in message
+        assert train("--data", data, "--out", "mine", "--resume", *options) == 1
+        assert failure(capsys) == (
+            f"mine holds a run that was started with {told}; resume it with the same, or choose another directory with "
+            f"--out. Its last command was: {begun}"
+        )
+    assert train("--data", data, "--out", "mine", "--resume", model="dense") == 1
+    assert "was started with model softmax, now dense; resume" in failure(capsys)
     assert train("--data", data, "--resume", "--force") == 2
+
+
+def test_a_run_that_was_stopped_is_resumed_with_what_it_was_started_with_only(place, data, capsys):
+    assert train("--data", data, "--out", "mine") == 0
+    (place / "mine" / "metrics.json").unlink()
+    capsys.readouterr()
+    assert train("--data", data, "--out", "mine", "--resume", "--batch-size", "7") == 1
+    assert re.match("mine/last.safetensors: the run was started with .*batch_size 32, now 7", failure(capsys))
+
+
+def test_a_checkpoint_that_is_damaged_is_no_matter_of_options(place, data, capsys):
+    assert train("--data", data, "--out", "mine") == 0
+    path = place / "mine" / "last.safetensors"
+    path.write_bytes(path.read_bytes()[:1000])
+    capsys.readouterr()
+    assert train("--data", data, "--out", "mine", "--resume") == 1
+    assert failure(capsys).startswith("mine/last.safetensors ")
+
+
+def test_where_nothing_is_left_to_train_it_is_said(place, data, capsys):
+    assert train("--data", data, "--out", "mine", "--epochs", "3") == 0
+    assert "nothing left" not in capsys.readouterr().out
+    for epochs in ("3", "2"):
+        assert train("--data", data, "--out", "mine", "--epochs", epochs, "--resume") == 0
+        assert "There is nothing left to train: the run has made 3 epochs already\n" in capsys.readouterr().out
+    assert train("--data", data, "--out", "mine", "--epochs", "4", "--resume") == 0
+    assert "nothing left" not in capsys.readouterr().out
 
 
 def test_a_finished_run_whose_best_model_is_gone_says_what_to_do(place, data, capsys):
@@ -249,6 +283,83 @@ def test_a_finished_run_whose_best_model_is_gone_says_what_to_do(place, data, ca
         "mine/best.safetensors, with the model of the best epoch, is gone, and mine/last.safetensors has only that of "
         "the last one; restore it from a copy, or train again with --force in place of --resume"
     )
+
+
+@pytest.mark.parametrize("model", ["softmax", "logistic"])
+def test_a_run_that_has_lost_its_last_checkpoint_is_not_begun_anew(model, place, data, capsys, monkeypatch):
+    assert train("--data", data, "--out", "mine", model=model) == 0
+    (place / "mine" / "last.safetensors").unlink()
+    before = {path: path.read_bytes() for path in (place / "mine").iterdir()}
+    capsys.readouterr()
+    with monkeypatch.context() as patched:
+        patched.setattr(tn.data, "load_mnist", lambda source: pytest.fail("refused only after the data was read"))
+        assert train("--data", data, "--out", "mine", "--resume", model=model) == 1
+    held = ", ".join(sorted((path.name for path in before), reverse=True))
+    assert failure(capsys) == (
+        f"mine holds a run ({held}), but not last.safetensors, from which it would go on; restore that from a copy, "
+        "choose another directory with --out, or train again with --force in place of --resume"
+    )
+    assert {path: path.read_bytes() for path in (place / "mine").iterdir()} == before
+    assert train("--data", data, "--out", "mine", "--force", model=model) == 0
+
+
+@pytest.mark.parametrize("model", ["softmax", "logistic"])
+@pytest.mark.parametrize("name", ["metrics.json", "best.safetensors", "report.html"])
+def test_files_that_are_none_of_a_run_are_not_gone_on_with(name, model, place, data, capsys):
+    (place / "mine").mkdir()
+    (place / "mine" / name).write_text("precious")
+    assert train("--data", data, "--out", "mine", "--resume", model=model) == 1
+    assert name in failure(capsys)
+    assert [(path.name, path.read_text()) for path in (place / "mine").iterdir()] == [(name, "precious")]
+
+
+def test_a_run_that_was_stopped_between_its_two_checkpoints_goes_on_from_the_first(place, data, capsys, monkeypatch):
+    class Killed(BaseException):
+        """As by a signal that nothing catches."""
+
+    replace = files.os.replace
+
+    def kill(source, target):
+        if str(target).endswith("last.safetensors"):
+            raise Killed
+        replace(source, target)
+
+    assert train("--data", data, "--out", "whole", "--epochs", "3") == 0
+    with monkeypatch.context() as patched:
+        patched.setattr(files.os, "replace", kill)
+        with pytest.raises(Killed):
+            train("--data", data, "--out", "part", "--epochs", "3")
+    assert [path.name for path in (place / "part").iterdir()] == ["best.safetensors"]
+    capsys.readouterr()
+    assert train("--data", data, "--out", "part", "--epochs", "3", "--resume") == 0
+    assert "Going on with the run in part\nEpoch 2/3" in capsys.readouterr().out
+    assert metrics(place / "part")["history"] == metrics(place / "whole")["history"]
+    for name in ("best", "last"):
+        np.testing.assert_array_equal(*(tn.load(place / d / f"{name}.safetensors").theta for d in ("whole", "part")))
+
+
+@pytest.mark.parametrize("name", ["report.html", "confusion.png", "step_size.pdf"])
+def test_a_file_of_the_users_that_a_run_would_replace_is_kept(name, place, data, capsys):
+    (place / "mine").mkdir()
+    (place / "mine" / name).write_text("precious")
+    assert train("--data", data, "--out", "mine") == 1
+    assert failure(capsys) == (
+        f"mine holds {name}, which a run would replace; choose another directory with --out, or pass --force to "
+        "replace what is there"
+    )
+    assert (place / "mine" / name).read_text() == "precious"
+    assert train("--data", data, "--out", "mine", "--force") == 0
+
+
+@pytest.mark.parametrize("options", [[], ["--force"], ["--resume"]])
+def test_a_run_takes_no_directory_of_an_experiment(options, place, data, capsys):
+    (place / "mine").mkdir()
+    (place / "mine" / "experiment.json").write_text("precious")
+    assert train("--data", data, "--out", "mine", *options) == 1
+    assert failure(capsys) == (
+        "mine holds an experiment (experiment.json), and so is no place for a run; choose another directory with --out"
+    )
+    assert [path.name for path in (place / "mine").iterdir()] == ["experiment.json"]
 
 
 def test_a_run_that_is_replaced_leaves_none_of_its_files(place, data, capsys):
@@ -430,6 +541,8 @@ def test_a_full_disk_leaves_the_run_that_was_there(place, data, capsys, monkeypa
         (["train", "cnn", "--threads", "0"], "argument --threads: must be a whole number of 1 or more, but got '0'"),
         (["train", "cnn", "--epoch", "3"], "unrecognized arguments: --epoch 3"),
         (["train", "cnn", "--out"], "argument --out: expected one argument"),
+        (["train", "cnn", "--out", ""], "argument --out: must be a directory, but got ''; give . for the current one"),
+        (["experiment", "dense", "--out", ""], "argument --out: must be a directory, but got ''"),
     ],
 )
 def test_wrong_arguments_end_with_2(arguments, message, place, capsys):
@@ -582,6 +695,53 @@ def test_a_logistic_run_that_is_resumed_tells_of_all_its_steps(place, data, caps
     assert found["seconds"]["total"] == sum(seconds)
     told = f"2 steps in {sum(seconds):.2f} s, {1e3 * np.median(seconds):.1f} ms a step with its test\n"
     assert told in capsys.readouterr().out
+
+
+def test_a_logistic_run_is_resumed_with_what_it_was_started_with_only(data, capsys):
+    assert logistic("--no-report", data=data) == 0
+    capsys.readouterr()
+    for options, told in ((["--l2", "0.5"], "--l2 0.0, now 0.5;"), (["--intercept"], "--intercept False, now True;")):
+        assert logistic("--no-report", "--resume", *options, data=data) == 1
+        assert f"run holds a run that was started with {told} resume it with the same" in failure(capsys)
+
+
+@pytest.mark.parametrize(("digit", "what"), [(3, "no 5"), (5, "nothing but 5s")])
+def test_images_of_one_class_are_refused_and_cost_no_run(digit, what, place, data, capsys):
+    assert logistic("--no-report", data=data) == 0
+    before = {path: path.read_bytes() for path in (place / "run").iterdir()}
+    found = tn.datasets.load_mnist(data)
+    np.savez("one.npz", x_train=found.x_train, y_train=np.full_like(found.y_train, digit), x_test=found.x_test,
+             y_test=found.y_test)  # fmt: skip
+    capsys.readouterr()
+    assert logistic("--force", data="one.npz") == 1
+    assert re.match(
+        rf"logistic tells 5s from the other digits, but the 200 training images of .*one\.npz\) hold {what}; name data",
+        failure(capsys),
+    )
+    assert {path: path.read_bytes() for path in (place / "run").iterdir()} == before
+
+
+def test_without_a_network_the_option_for_the_sample_is_named(place, capsys, monkeypatch):
+    monkeypatch.delenv("TINYNET_DATA", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(place / "cache"))
+    monkeypatch.setenv("TINYNET_OFFLINE", "1")
+    assert train("--data", "full") == 1
+    assert "source='sample' in Python, --data sample on the command line" in failure(capsys)
+
+
+@pytest.mark.parametrize("name", ["evaluate", "predict", "report"])
+def test_help_says_which_runs_a_command_takes(name, capsys):
+    assert main([name, "--help"]) == 0
+    assert "a finished run of softmax, dense, cnn" in " ".join(capsys.readouterr().out.split())
+
+
+def test_one_step_is_no_steps(data, capsys):
+    assert logistic("--epochs", "1", "--no-report", data=data) == 0
+    out = capsys.readouterr().out
+    assert "Gradient descent on all images, 1 step, L2 0" in out
+    assert "\n1 step in " in out
+    assert logistic("--epochs", "1", "--no-report", "--resume", data=data) == 0
+    assert "There is nothing left to train: the run has made 1 step already\n" in capsys.readouterr().out
 
 
 def test_a_logistic_run_without_a_report_draws_no_curves(place, data, capsys):

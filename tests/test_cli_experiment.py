@@ -1,7 +1,6 @@
 """``tinynet experiment``: variants of the dense network, trained, compared, and gone on with after a stop."""
 
 import json
-import re
 import signal
 import subprocess
 import sys
@@ -114,14 +113,28 @@ def test_an_experiment_that_was_killed_ends_in_the_same_bits(words, tmp_path):
 # --- what is refused
 
 
-def test_another_experiment_is_not_gone_on_with(words, tmp_path, capsys):
+def test_another_experiment_is_not_gone_on_with(words, capsys):
     assert main(words) == 0
     capsys.readouterr()
-    assert main([*words, "--seed", "3", "--resume"]) == 1
-    assert re.search(
-        "runs/experiment-dense holds another experiment, which differs in its seed; .* or choose another directory",
-        capsys.readouterr().err,
-    )
+    for options, told in (
+        (["--seed", "3"], "--seed 0, now 3"),
+        (["--epochs", "3"], "--epochs 2, now 3"),
+        (["--epochs", "3", "--lr", "0.2"], "--lr 0.1, now 0.2; --epochs 2, now 3"),
+        (["--variant", "5:relu"], "--variant 20,10:linear and 12:relu, now 20,10:linear and 12:relu and 5:relu"),
+    ):
+        assert main([*words, *options, "--resume"]) == 1
+        assert capsys.readouterr().err == (
+            f"tinynet: error: runs/experiment-dense holds an experiment that was started with {told}; resume it with "
+            "the same, or choose another directory with --out\n"
+        )
+
+
+@pytest.mark.parametrize("content", ["[]", "{}", '{"hyper_parameters": 3}'])
+def test_a_plan_that_is_none_is_not_gone_on_with(content, words, tmp_path, capsys):
+    assert main(words) == 0
+    (tmp_path / "here" / "runs" / "experiment-dense" / "experiment.json").write_text(content)
+    assert main([*words, "--resume"]) == 1
+    assert "; --variant (none), now 20,10:linear and 12:relu; " in capsys.readouterr().err
 
 
 def test_an_experiment_is_never_replaced_without_force(words, tmp_path, capsys):
@@ -129,8 +142,32 @@ def test_an_experiment_is_never_replaced_without_force(words, tmp_path, capsys):
     assert main(words) == 0
     capsys.readouterr()
     assert main(words) == 1
-    assert "holds a run already (experiment.json); choose another directory" in capsys.readouterr().err
+    assert "holds an experiment already (experiment.json); choose another directory" in capsys.readouterr().err
     assert main([*words, "--force"]) == 0
+
+
+@pytest.mark.parametrize("options", [[], ["--force"], ["--resume"]])
+@pytest.mark.parametrize("name", ["metrics.json", "best.safetensors", "last.safetensors"])
+def test_an_experiment_takes_no_directory_of_a_run(name, options, words, tmp_path, capsys):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / name).write_text("precious")
+    assert main([*words, "--out", str(tmp_path / "mine"), *options]) == 1
+    assert f"mine holds a run ({name}), and so is no place for an experiment; choose" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "mine").iterdir()] == [name]
+
+
+def test_a_picture_of_the_users_that_an_experiment_would_replace_is_kept(words, tmp_path, capsys):
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "comparison.png").write_text("precious")
+    assert main([*words, "--out", str(tmp_path / "mine")]) == 1
+    assert "mine holds comparison.png, which an experiment would replace" in capsys.readouterr().err
+
+
+def test_a_trained_network_without_its_checkpoint_is_not_trained_again(words, tmp_path):
+    assert main([*words, "--out", str(tmp_path / "mine")]) == 0
+    (tmp_path / "mine" / "12-relu" / "last.safetensors").unlink()
+    assert main([*words, "--out", str(tmp_path / "mine"), "--resume"]) == 0
+    assert not (tmp_path / "mine" / "12-relu" / "last.safetensors").exists()
 
 
 def test_a_run_in_the_place_of_a_variant_is_not_replaced_without_force(words, tmp_path, capsys):

@@ -1,8 +1,13 @@
 """The commands that take up a finished run: evaluate, predict and report; and what a run leaves to look at."""
 
+import errno
 import json
+import os
 import re
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -108,6 +113,21 @@ def test_evaluate_on_other_data_says_so(command):
     assert "1,000 test images" in out
 
 
+@pytest.mark.parametrize(("name", "exit_code"), [("evaluate", 0), ("report", 1)])
+def test_data_that_have_changed_since_the_run_are_told(name, exit_code, command, kept, place):
+    data = tn.datasets.load_mnist(kept / "mnist.npz")
+    arrays = {key: getattr(data, key) for key in ("x_train", "y_train", "x_test", "y_test")}
+    np.savez(place / "mnist.npz", **arrays)
+    assert command("train", "softmax", "--data", "mnist.npz", "--epochs", "1", "--no-report", "--out", "mine")[0] == 0
+    np.savez(place / "mnist.npz", **{**arrays, "y_test": arrays["y_test"][::-1]})
+    code, out, err = command(name, "mine")
+    assert code == exit_code
+    told = (
+        f"(400 + 100 images from {place / 'mnist.npz'}) are not the data of the run any more: they have changed since"
+    )
+    assert told in (err if exit_code else out)
+
+
 # --- report
 
 
@@ -178,6 +198,30 @@ def test_an_image_that_cannot_be_read_ends_with_1_before_anything_is_printed(com
     code, out, err = command("predict", "run", "a.npy", "b.png")
     assert (code, out) == (1, "")
     assert err.startswith("tinynet: error: b.png: it begins with 6e 6f 20 69; expected a PNG image or an .npy array.")
+
+
+# --- what the system refuses
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
+@pytest.mark.parametrize("words", [["evaluate", "run"], ["--version"], ["train", "--help"]])
+def test_an_output_that_cannot_be_written_is_told_in_one_line(words, place):
+    arguments = [sys.executable, "-m", "tinynet", *words]
+    usual = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(arguments, stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=usual)
+    assert done.stderr == "tinynet: error: what the command prints cannot be written: No space left on device\n"
+    assert done.returncode == 1
+
+
+def test_a_directory_that_cannot_be_read_is_told_in_one_line(command, monkeypatch):
+    def refused(path, *_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "is_file", refused)
+        code, out, err = command("evaluate", "run")
+    assert (code, out, err) == (1, "", "tinynet: error: run/metrics.json: Permission denied\n")
 
 
 # --- directories that hold no run

@@ -21,6 +21,14 @@ from tinynet.modelfile import conforms, describe
 from tinynet.training.run import Run
 
 
+def _check_place(path: Path, what: str) -> None:
+    """Refuse a file that could not be written, before anything is trained."""
+    if path.is_dir():
+        raise WriteError(errno.EISDIR, f"{path}, where {what} is to be, is a directory; give the path of a file in it")
+    if not path.parent.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK):
+        raise WriteError(errno.EACCES, f"{path.parent}, where {what} is to be, is no directory to write to")
+
+
 class Watch:
     """A callback that watches a figure: which value was the best so far, and how many epochs have passed since.
 
@@ -110,7 +118,8 @@ class Checkpoint(Watch):
     ArgumentError
         If an argument is none of the above; once a run begins, if its model cannot be put into a file.
     WriteError
-        If the file cannot be written; what was there before is then untouched.
+        If the file cannot be written; what was there before is then untouched. A place that is a directory, or in none,
+        is told before anything is trained.
 
     Examples
     --------
@@ -154,10 +163,7 @@ class Checkpoint(Watch):
         if self.best_only:
             super().on_train_begin(run)
         describe(cast(Layer, run.model), run.model.parameters)
-        if not os.access(self.path.parent, os.W_OK):
-            raise WriteError(
-                errno.EACCES, f"{self.path.parent}, where a checkpoint is to be, is no directory to write to"
-            )
+        _check_place(self.path, "a checkpoint")
 
     def on_epoch_end(self, run: Run) -> None:
         """Save the epoch."""
@@ -219,7 +225,7 @@ class EarlyStopping(Watch):
         """Stop, if it is time."""
         super().on_epoch_end(run)
         if self.waited >= self.patience:
-            run.stop(f"{self.monitor} has not improved for {self.waited} epochs")
+            run.stop(f"{self.monitor} has not improved for {self.waited} epoch{'s' * (self.waited > 1)}")
 
 
 def _rate(schedule: Any, run: Run) -> float:
@@ -348,7 +354,7 @@ class CSVLogger:
     Raises
     ------
     WriteError
-        If the file cannot be written.
+        If the file cannot be written; a place that is a directory, or in none, is told before anything is trained.
 
     Examples
     --------
@@ -365,6 +371,10 @@ class CSVLogger:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+
+    def on_train_begin(self, run: Run) -> None:
+        """Make sure that the table can be written, before anything is trained."""
+        _check_place(self.path, "the table")
 
     def on_epoch_end(self, run: Run) -> None:
         """Write the table."""

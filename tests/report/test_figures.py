@@ -53,6 +53,9 @@ EACH = {
     "model_diagram": lambda: report.model_diagram(cnn()),
     "learning_curve": lambda: report.learning_curve(HISTORY),
     "prediction_grid": lambda: report.prediction_grid(IMAGES, LABELS, PREDICTED),
+    "predictions of MNIST": lambda: report.prediction_grid(
+        np.resize(IMAGES, (10_000, 28, 28)), np.ones(10_000, int), np.resize([1] * 13 + [0] * 12, 10_000)
+    ),
     "mislabelled": lambda: report.prediction_grid(IMAGES, LABELS, PREDICTED, mislabelled=True),
     "confusion_heat_map": lambda: report.confusion_heat_map(confusion_matrix(PREDICTED, LABELS, 10)),
     "first_layer_filters": lambda: report.first_layer_filters(cnn()),
@@ -124,7 +127,8 @@ def test_each_image_is_titled_actual_and_predicted_and_wrong_ones_are_coloured()
     assert texts(figure) == [f"{a} → {p}" for a, p in zip(LABELS[:25], PREDICTED[:25], strict=True)]
     colors = [text.get_color() for text in figure.axes[0].texts]
     assert colors == ["black" if right else VERMILION for right in (LABELS == PREDICTED)[:25]]
-    assert f"First 25 of 40 images, {(LABELS != PREDICTED)[:25].sum()} wrong" in figure.get_suptitle()
+    wrong = (LABELS != PREDICTED)[:25].sum()
+    assert figure.get_suptitle() == f"First 25 of 40 images, {wrong} wrong among these: actual → predicted"
 
 
 def test_the_mislabelled_ones_are_the_first_that_are_wrong():
@@ -174,6 +178,57 @@ def test_the_curve_has_losses_on_the_left_accuracies_on_the_right_and_a_line_at_
     assert (left.get_xlabel(), left.get_ylabel(), right.get_ylabel()) == ("Epoch", "Loss", "Accuracy")
     assert figure.get_suptitle() == "Best test accuracy 0.7000, in epoch 3"
     assert len(figure.legends[0].get_texts()) == 5
+
+
+@pytest.mark.parametrize("names", [["loss", "accuracy"], ["loss", "accuracy", "val_loss", "val_accuracy"]])
+@pytest.mark.parametrize("number", ["whatever", "the same"])
+def test_of_one_epoch_each_point_is_seen(names, number):
+    values = dict(zip(names, [0.7, 0.8, 0.6, 0.9] if number == "whatever" else [0.5] * 4, strict=False))
+    figure = report.learning_curve(History({name: [value] for name, value in values.items()}, [1.0]))
+    figure.draw_without_rendering()
+    left, right = (
+        {
+            line.axes.transData.transform(line.get_xydata())[0][1]
+            for line in axes.lines
+            if "epoch" not in line.get_label()
+        }
+        for axes in figure.axes
+    )
+    assert len(left) == len(right) == len(set(values.values())) / (2 if number == "whatever" else 1)
+    assert min(abs(a - b) for a in left for b in right) > 10  # points of the screen; a marker takes 6
+    for axes in figure.axes:
+        low, high = axes.get_ylim()
+        assert all(low < line.get_ydata()[0] < high for line in axes.lines if "epoch" not in line.get_label())
+
+
+def ticks(axes):
+    """The labels along the x axis that are seen."""
+    axes.figure.draw_without_rendering()
+    low, high = axes.get_xlim()
+    return [label.get_text() for at, label in zip(axes.get_xticks(), axes.get_xticklabels(), strict=True)
+            if low <= at <= high]  # fmt: skip
+
+
+@pytest.mark.parametrize(("epochs", "labels"), [(1, ["1"]), (2, ["1", "2"]), (3, ["1", "2", "3"])])
+def test_epochs_and_steps_are_whole_numbers(epochs, labels):
+    history = History({name: values[:epochs] for name, values in HISTORY.history.items()}, [1.0] * epochs)
+    assert ticks(report.learning_curve(history).axes[0]) == labels
+    assert ticks(report.comparison_figure({"a": history, "b": history}).axes[1]) == labels
+    curves = dict.fromkeys(("loss", "val_loss", "val_error", "step_size"), HISTORY.history["loss"][:epochs])
+    for figure in report.step_curves(curves).values():
+        assert ticks(figure.axes[0]) == labels
+
+
+def test_what_is_but_one_point_has_a_marker():
+    one = History({name: values[:1] for name, values in HISTORY.history.items()}, [1.0])
+    for figure in (
+        report.comparison_figure({"a": one, "b": HISTORY}),
+        *report.step_curves({name: [0.5] for name in ("loss", "val_loss", "val_error", "step_size")}).values(),
+    ):
+        lines = [line for axes in figure.axes for line in axes.lines]
+        assert {line.get_marker() for line in lines if len(line.get_xdata()) == 1}.isdisjoint({"None", None})
+    training, test = report.comparison_figure({"a": one}).axes[0].lines
+    assert training.get_markerfacecolor() != test.get_markerfacecolor()
 
 
 def test_training_and_test_differ_by_more_than_colour():

@@ -31,31 +31,61 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns
     -------
     int
-        The exit code: 0 if all went well, 1 after an error that tinynet explains, 2 if the arguments are wrong, 130
-        if the user stopped it.
+        The exit code: 0 if all went well, 1 after an error that tinynet or the system explains, 2 if the arguments are
+        wrong, 130 if the user stopped it.
     """
     given = list(sys.argv[1:] if argv is None else argv)
     try:
-        arguments = _parser().parse_args(given)
-        arguments.command_line = shlex.join(["tinynet", *given])
-        if getattr(arguments, "threads", None) is not None:
-            from tinynet.threads import set_num_threads
-
-            set_num_threads(arguments.threads)
-        arguments.run(arguments)
-    except SystemExit as stop:  # argparse has printed the help, the version or what is wrong
-        return int(stop.code or 0)
+        code = _run(given)
+        _flush()  # a full disk is told here, and not by Python at its end
     except TinynetError as error:
-        text = (error.strerror if isinstance(error, OSError) else None) or str(error)
-        print("tinynet: error:", " ".join(text.split()), file=sys.stderr)
-        return 1
+        return _told((error.strerror if isinstance(error, OSError) else None) or str(error))
     except KeyboardInterrupt as stop:
         print(f"\ntinynet: {str(stop) or 'stopped; nothing was saved'}", file=sys.stderr)
         return 130
     except BrokenPipeError:  # whoever read the output, such as head, has gone
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 1
+    except OSError as error:
+        what = error.strerror or str(error)
+        try:
+            _flush()
+        except OSError:
+            _drop_output()
+            return _told(f"what the command prints cannot be written: {what}")
+        return _told(f"{os.fsdecode(error.filename)}: {what}" if isinstance(error.filename, str | bytes) else what)
+    return code
+
+
+def _run(given: list[str]) -> int:
+    """Read the arguments, and do what they say."""
+    try:
+        arguments = _parser().parse_args(given)
+    except SystemExit as stop:  # argparse has printed the help, the version or what is wrong
+        return int(stop.code or 0)
+    arguments.command_line = shlex.join(["tinynet", *given])
+    if getattr(arguments, "threads", None) is not None:
+        from tinynet.threads import set_num_threads
+
+        set_num_threads(arguments.threads)
+    arguments.run(arguments)
     return 0
+
+
+def _told(text: str) -> int:
+    """Say what is wrong in one line, and give the exit code."""
+    print("tinynet: error:", " ".join(text.split()), file=sys.stderr)
+    return 1
+
+
+def _flush() -> None:
+    if sys.stdout is not None:  # as in a process that was started without
+        sys.stdout.flush()
+
+
+def _drop_output() -> None:
+    """Forget what is printed but not written, for Python would try again, and fail, at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:

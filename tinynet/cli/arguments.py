@@ -1,4 +1,4 @@
-"""What the commands' arguments have in common: the models, the data, how to train, and how numbers are read."""
+"""What the commands' arguments have in common: the models, the data, how to train, how numbers are read and told."""
 
 from __future__ import annotations
 
@@ -71,7 +71,8 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
 
 def add_run(parser: argparse.ArgumentParser) -> None:
     """Add the directory of a finished run."""
-    parser.add_argument("run_directory", type=Path, metavar="RUN", help="the directory of a run, such as runs/cnn")
+    parser.add_argument("run_directory", type=Path, metavar="RUN", help=f"the directory of a finished run of "
+        f"{', '.join(MODELS)}, such as runs/cnn")  # fmt: skip
 
 
 def add_own_data(parser: argparse.ArgumentParser) -> None:
@@ -106,7 +107,7 @@ def add_output(parser: argparse.ArgumentParser, what: str, default: str, out: st
         The help of ``--out`` and of ``--no-report``.
     """
     add = parser.add_argument
-    add("--out", type=Path, metavar="DIR", help=out)
+    add("--out", type=directory, metavar="DIR", help=out)
     held = parser.add_mutually_exclusive_group()
     held.add_argument("--resume", action="store_true", help=f"go on with the {what} that --out holds (default: "
         f"{default}), which was stopped; start it if there is none")  # fmt: skip
@@ -114,6 +115,13 @@ def add_output(parser: argparse.ArgumentParser, what: str, default: str, out: st
     add("--checkpoint-seconds", type=rate, default=30.0, metavar="S", help="save the run after so many seconds, and "
         "after each epoch (default: %(default)g)")  # fmt: skip
     add("--no-report", action="store_true", help=no_report)
+
+
+def directory(text: str) -> Path:
+    """Read the path of a directory; an empty one, as of a shell variable that is not set, would be the current one."""
+    if not text:
+        raise argparse.ArgumentTypeError("must be a directory, but got ''; give . for the current one")
+    return Path(text)
 
 
 def count(text: str) -> int:
@@ -155,3 +163,8 @@ def _finite(text: str, zero: bool) -> float:
         what = "of 0 or more" if zero else "above 0"
         raise argparse.ArgumentTypeError(f"must be a finite number {what}, but got {text!r}")
     return number
+
+
+def counted(number: int, what: str) -> str:
+    """Write how many there are of something: 1 step, 2 steps, 10,000 steps."""
+    return f"{number:,} {what}{'s' * (number != 1)}"

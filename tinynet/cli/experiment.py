@@ -8,7 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tinynet.cli.arguments import add_command, add_data, add_output, add_threads, add_training
-from tinynet.cli.run_directory import METRICS, as_json, claim, claimed, clear, read_json, read_record
+from tinynet.cli.run_directory import (
+    EXPERIMENT,
+    METRICS,
+    PICTURE,
+    PLAN,
+    TABLE,
+    as_json,
+    claim,
+    claimed,
+    clear,
+    differences,
+    read_json,
+    read_record,
+)
 from tinynet.cli.train import describe_data, hyper_parameters, resumable, train
 from tinynet.files import write_atomically
 
@@ -16,7 +29,6 @@ if TYPE_CHECKING:  # what computes is imported only once it is needed, so that h
     from tinynet.data import MNIST
 
 _NAME = "experiment-dense"
-EXPERIMENT, TABLE, PICTURE = "experiment.json", "comparison.txt", "comparison.png"
 ACTIVATIONS = ("linear", "relu", "sigmoid", "tanh")
 EXAMPLES = """\
   tinynet experiment dense --variant 512,256:linear --variant 128,64:relu
@@ -101,7 +113,7 @@ def run(arguments: argparse.Namespace) -> None:
     twice = [str(v) for v in variants if variants.count(v) > 1]
     if twice:
         raise ArgumentError(f"--variant {twice[0]} is given twice; each network must differ from the others")
-    with claimed(arguments.out, _NAME, arguments.force, arguments.resume, (EXPERIMENT,)) as directory:
+    with claimed(arguments.out, _NAME, arguments.force, arguments.resume, EXPERIMENT) as directory:
         data = load_mnist(arguments.data)
         plan = {
             "model": "dense",
@@ -112,7 +124,7 @@ def run(arguments: argparse.Namespace) -> None:
         }
         _begin(directory, [directory / chosen.folder for chosen in variants], plan, arguments)
         describe_data(data)
-        with resumable(directory, EXPERIMENT, arguments.force):
+        with resumable(directory, PLAN, arguments.force):
             _compare(directory, _train(directory, variants, data, plan, arguments))
 
 
@@ -139,21 +151,22 @@ def _begin(directory: Path, places: list[Path], plan: dict[str, Any], arguments:
     """Claim the run directories, and write down what the experiment is; one that is resumed must be the same."""
     from tinynet.errors import ArgumentError
 
-    path = directory / EXPERIMENT
+    path = directory / PLAN
     if arguments.resume and path.exists():
-        before = read_json(path)
-        differs = [key for key, value in plan.items() if not isinstance(before, dict) or before.get(key) != value]
+        differs = differences(read_json(path), plan)
         if differs:
             raise ArgumentError(
-                f"{directory} holds another experiment, which differs in its {' and '.join(differs)}; to resume it, "
-                "give the command with which it began, or choose another directory with --out"
+                f"{directory} holds an experiment that was started with {differs}; resume it with the same, or choose "
+                "another directory with --out"
             )
     for place in places:
+        if arguments.resume and (place / METRICS).exists():  # it is trained already, and nothing of it is written
+            continue
         claim(place, place.name, arguments.force, arguments.resume)
         if arguments.force:
             clear(place)
     if arguments.force:
-        clear(directory, (EXPERIMENT, TABLE, PICTURE))
+        clear(directory, EXPERIMENT)
     write_atomically(path, as_json(plan))
 
 

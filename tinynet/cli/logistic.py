@@ -5,9 +5,19 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING
 
-from tinynet.cli.arguments import factor
-from tinynet.cli.run_directory import LAST, METRICS, as_json, circumstances, claimed, clear, data_record
-from tinynet.errors import ArgumentError
+from tinynet.cli.arguments import counted, factor
+from tinynet.cli.run_directory import (
+    LAST,
+    METRICS,
+    as_json,
+    checkpoint_of,
+    circumstances,
+    claimed,
+    clear,
+    data_record,
+    explained,
+)
+from tinynet.errors import ArgumentError, DataError
 from tinynet.files import write_atomically
 
 if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
@@ -61,9 +71,23 @@ def run(arguments: argparse.Namespace) -> None:
 
     with claimed(arguments.out, arguments.model, arguments.force, arguments.resume) as directory:
         data = load_mnist(arguments.data)
+        _check_data(data)
         if arguments.force:
             clear(directory)
         _train(directory, data, arguments)
+
+
+def _check_data(data: MNIST) -> None:
+    """Refuse images that are all of one class: parameters that tell them ever better grow without end."""
+    from tinynet.recipes import LOGISTIC_DIGIT
+
+    found = int((data.y_train == LOGISTIC_DIGIT).sum())
+    if found in (0, len(data.y_train)):
+        what = f"no {LOGISTIC_DIGIT}" if not found else f"nothing but {LOGISTIC_DIGIT}s"
+        raise DataError(
+            f"logistic tells {LOGISTIC_DIGIT}s from the other digits, but the {len(data.y_train):,} training images of "
+            f"{data.source} hold {what}; name data with both by --data"
+        )
 
 
 def _train(directory: Path, data: MNIST, arguments: argparse.Namespace) -> None:
@@ -80,14 +104,20 @@ def _train(directory: Path, data: MNIST, arguments: argparse.Namespace) -> None:
     search = vars(optimizer.line_search)
     print()
     model.summary()
-    print(f"\nGradient descent on all images, {steps} steps, L2 {l2:g}, line search with", end=" ")
+    print(f"\nGradient descent on all images, {counted(steps, 'step')}, L2 {l2:g}, line search with", end=" ")
     print(", ".join(f"{name} {value:g}" for name, value in search.items()), flush=True)
 
     last = directory / LAST
-    resumed = arguments.resume and last.exists()
+    resumed = checkpoint_of(directory) if arguments.resume else None
     if resumed:
         print(f"Going on with the run in {directory}", flush=True)
-    with resumable(directory, LAST, arguments.force):
+    made: list[int] = []
+    asked = {
+        "model": arguments.model,
+        "hyper_parameters": {"l2": l2, "intercept": arguments.intercept},
+        "data": {"sha256": data.digest()},
+    }
+    with resumable(directory, LAST, arguments.force), explained(directory, asked):
         found = model.fit(
             data.x_train,
             data.y_train == LOGISTIC_DIGIT,
@@ -96,9 +126,14 @@ def _train(directory: Path, data: MNIST, arguments: argparse.Namespace) -> None:
             optimizer=optimizer,
             loss="binary_cross_entropy",
             validation_data=(data.x_test, data.y_test == LOGISTIC_DIGIT),
-            callbacks=[Checkpoint(last, every_seconds=arguments.checkpoint_seconds)],
-            resume=last if resumed else None,
+            callbacks=[
+                lambda run: made.append(run.epoch),
+                Checkpoint(last, every_seconds=arguments.checkpoint_seconds),
+            ],
+            resume=resumed,
         )
+    if not made:
+        print(f"There is nothing left to train: the run has made {counted(found.epochs, 'step')} already")
     history = {name: values for name, values in found.history.items() if name != "val_accuracy"}
     history["val_error"] = [1 - accuracy for accuracy in found.history["val_accuracy"]]
     drawn = {} if arguments.no_report else step_curves(history)
@@ -127,7 +162,7 @@ def _train(directory: Path, data: MNIST, arguments: argparse.Namespace) -> None:
     }
     write_atomically(directory / METRICS, as_json(record))
     total, typical = sum(found.seconds), 1e3 * median(found.seconds)
-    print(f"\n{found.epochs} steps in {total:.2f} s, {typical:.1f} ms a step with its test")
+    print(f"\n{counted(found.epochs, 'step')} in {total:.2f} s, {typical:.1f} ms a step with its test")
     if found.stopped:
         print(f"Stopped: {found.stopped}")
     print(f"Final training loss {history['loss'][-1]:.12f}")

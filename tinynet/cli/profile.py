@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinynet.cli.arguments import add_command, add_data, add_model, add_threads, count
+from tinynet.cli.arguments import add_command, add_data, add_model, add_threads, count, counted
 from tinynet.errors import ArgumentError, WriteError
 from tinynet.files import write_atomically
 
@@ -65,15 +65,13 @@ def run(arguments: argparse.Namespace) -> None:
         found = profile_step(recipe, data, arguments.batch_size, arguments.repeats)
     rows = found.plan.rows()
     total = 1e3 * sum(row.seconds or 0 for row in rows)
-    threads = f"{found.threads} thread{'s' if found.threads > 1 else ''}"
-    print(f"A training step of the {recipe.title} ({recipe.name}): {found.batch_size} images, {threads}")
+    threads, images = counted(found.threads, "thread"), counted(found.batch_size, "image")
+    print(f"A training step of the {recipe.title} ({recipe.name}): {images}, {threads}")
     print(f"Data: {data.source}\n")
     print(found.plan.table(shutil.get_terminal_size((0, 0)).columns or None))
     whole, least = 1e3 * statistics.median(found.seconds), 1e3 * min(found.seconds)
     print(f"times: medians of {arguments.repeats}; as a whole, a step takes {whole:.3g} ms, at least {least:.3g} ms")
-    figure = profile_figure(
-        rows, f"A training step of the {recipe.title}: {found.batch_size} images, {threads}, {total:.3g} ms"
-    )
+    figure = profile_figure(rows, f"A training step of the {recipe.title}: {images}, {threads}, {total:.3g} ms")
     picture = encode(figure, out.suffix[1:].lower())
     _check(out, arguments.force)
     write_atomically(out, picture)

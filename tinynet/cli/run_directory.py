@@ -10,7 +10,7 @@ import os
 import platform
 import shlex
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
@@ -24,17 +24,38 @@ if TYPE_CHECKING:  # what computes is imported only once it is needed, so that h
 
 METRICS, BEST, LAST = "metrics.json", "best.safetensors", "last.safetensors"
 CLASSES = 10
-WRITTEN = (  # all that a run leaves: its record and models, what its report has, and the curves of logistic
-    METRICS, BEST, LAST, "report.html", "classification_report.txt", "class_distribution.png", "confusion.png",
-    "data_grid.png", "filters.png", "learning_curve.png", "mislabelled.png", "model_diagram.png", "predictions.png",
-    "training_loss.pdf", "test_loss.pdf", "test_error.pdf", "step_size.pdf",
+
+
+class Kind(NamedTuple):
+    """What a directory may hold.
+
+    Attributes
+    ----------
+    name : str
+        With its article.
+    marks : tuple of str
+        The files by any of which it is known.
+    written : tuple of str
+        All files that it leaves.
+    """
+
+    name: str
+    marks: tuple[str, ...]
+    written: tuple[str, ...]
+
+
+RUN = Kind(  # its record and models, what its report has, and the curves of logistic
+    "a run", (METRICS, BEST, LAST),
+    (METRICS, BEST, LAST, "report.html", "classification_report.txt", "class_distribution.png", "confusion.png",
+     "data_grid.png", "filters.png", "learning_curve.png", "mislabelled.png", "model_diagram.png", "predictions.png",
+     "training_loss.pdf", "test_loss.pdf", "test_error.pdf", "step_size.pdf"),
 )  # fmt: skip
+PLAN, TABLE, PICTURE = "experiment.json", "comparison.txt", "comparison.png"
+EXPERIMENT = Kind("an experiment", (PLAN,), (PLAN, TABLE, PICTURE))
 
 
-def claim(
-    out: Path | None, name: str, replace: bool, resume: bool = False, files: Sequence[str] = (METRICS, BEST, LAST)
-) -> tuple[Path, bool]:
-    """Find and make the run directory, before anything is computed.
+def claim(out: Path | None, name: str, replace: bool, resume: bool = False, kind: Kind = RUN) -> tuple[Path, bool]:
+    """Find and make the directory of a run or an experiment, before anything is computed.
 
     Parameters
     ----------
@@ -44,11 +65,11 @@ def claim(
     name : str
         Of what is trained.
     replace : bool
-        Take a directory that holds a run already; `clear` removes that.
+        Take a directory that holds files of these names already; `clear` removes them.
     resume : bool
-        Take a directory that holds a run already, which goes on.
-    files : sequence of str
-        What makes a directory one that holds a run.
+        Take a directory that holds one of this kind already, which goes on.
+    kind : Kind
+        What it is to hold.
 
     Returns
     -------
@@ -60,20 +81,16 @@ def claim(
     Raises
     ------
     WriteError
-        If it holds a run already, or cannot be made or written to.
+        If it holds one already, or one of another kind, or cannot be made or written to.
+    ArgumentError
+        If the run that it holds cannot be resumed; see `checkpoint_of`.
     """
     wanted = out or Path("runs") / name
     try:
         if out is None and not resume:
             wanted.parent.mkdir(exist_ok=True)
             return _fresh(wanted), True
-        held = [file for file in files if (wanted / file).exists()]
-        if held and not replace and not resume:
-            raise WriteError(
-                errno.EEXIST,
-                f"{wanted} holds a run already ({', '.join(held)}); choose another directory with --out, pass --resume "
-                "to go on with it or --force to replace it",
-            )
+        _check_held(wanted, kind, replace, resume)
         created = not wanted.exists()
         wanted.mkdir(parents=True, exist_ok=True)
         tempfile.TemporaryFile(dir=wanted).close()  # raises if nothing can be written here
@@ -88,12 +105,140 @@ def claim(
         ) from error
 
 
+def _check_held(wanted: Path, kind: Kind, replace: bool, resume: bool) -> None:
+    """Refuse a directory whose files would be lost, or would be mistaken for what is to be there."""
+    for other in (RUN, EXPERIMENT):
+        if other is not kind and (held := _held(wanted, other.marks)):
+            raise WriteError(
+                errno.EEXIST,
+                f"{wanted} holds {other.name} ({', '.join(held)}), and so is no place for {kind.name}; choose "
+                "another directory with --out",
+            )
+    if replace:
+        return
+    if held := _held(wanted, kind.marks):
+        if not resume:
+            raise WriteError(
+                errno.EEXIST,
+                f"{wanted} holds {kind.name} already ({', '.join(held)}); choose another directory with --out, pass "
+                "--resume to go on with it or --force to replace it",
+            )
+        if kind is RUN:
+            checkpoint_of(wanted)
+    elif held := _held(wanted, kind.written):
+        raise WriteError(
+            errno.EEXIST,
+            f"{wanted} holds {', '.join(held)}, which {kind.name} would replace; choose another directory with --out, "
+            "or pass --force to replace what is there",
+        )
+
+
+def _held(directory: Path, names: Sequence[str]) -> list[str]:
+    return [name for name in names if (directory / name).exists()]
+
+
+def checkpoint_of(directory: Path) -> Path | None:
+    """Give the checkpoint from which the run in a directory goes on.
+
+    Parameters
+    ----------
+    directory : pathlib.Path
+        Of a run, or of none.
+
+    Returns
+    -------
+    pathlib.Path or None
+        The last one, or the best where a run was stopped between the two that it saves first: both then hold the same.
+        None if there is no run.
+
+    Raises
+    ------
+    ArgumentError
+        If there is the record of a run, but not its last checkpoint.
+    """
+    if (directory / LAST).exists():
+        return directory / LAST
+    if (directory / METRICS).exists():
+        raise ArgumentError(
+            f"{directory} holds a run ({', '.join(_held(directory, RUN.marks))}), but not {LAST}, from which it would "
+            "go on; restore that from a copy, choose another directory with --out, or train again with --force in "
+            "place of --resume"
+        )
+    return directory / BEST if (directory / BEST).exists() else None
+
+
+_OPTIONS = {
+    "variants": "--variant", "learning_rate": "--lr", "batch_size": "--batch-size", "epochs": "--epochs", "l2": "--l2",
+    "intercept": "--intercept", "seed": "--seed", "sha256": "--data of SHA-256",
+    "sha256 of the data": "--data of SHA-256",
+}  # fmt: skip
+
+
+def differences(before: Any, now: Mapping[str, Any]) -> str:
+    """Say by which options what was begun differs from what is asked for now.
+
+    Parameters
+    ----------
+    before : object
+        A record: "hyper_parameters", "data" with its "sha256", and what else stands for an option. What it lacks, or is
+        of another form, differs.
+    now : mapping
+        The same, as far as it is to be compared.
+
+    Returns
+    -------
+    str
+        Each option with both values; empty if there are none.
+
+    Examples
+    --------
+    >>> begun = {"hyper_parameters": {"learning_rate": 0.1, "epochs": 2}, "seed": 0}
+    >>> differences(begun, {"hyper_parameters": {"learning_rate": 0.1, "epochs": 3}, "seed": 7})
+    '--epochs 2, now 3; --seed 0, now 7'
+    """
+    told = []
+    for key, value in now.items():
+        then = before.get(key) if isinstance(before, dict) else None
+        if isinstance(value, dict):
+            told += [differences(then, value)]
+        elif then != value:
+            told += [f"{_OPTIONS.get(key, key)} {_shown(then)}, now {_shown(value)}"]
+    return "; ".join(filter(None, told))
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return " and ".join(map(str, value))
+    return "(none)" if value is None else str(value)[:20]  # of a digest the first part is enough
+
+
 @contextlib.contextmanager
-def claimed(
-    out: Path | None, name: str, replace: bool, resume: bool = False, files: Sequence[str] = (METRICS, BEST, LAST)
-) -> Iterator[Path]:
-    """Claim a run directory as `claim` does, and remove it again if what goes on in here fails and leaves it empty."""
-    directory, created = claim(out, name, replace, resume, files)
+def explained(directory: Path, now: Mapping[str, Any]) -> Iterator[None]:
+    """Where the checkpoint of a run is refused in here, say by which options, if the record of the run tells.
+
+    ``now`` is what the record would say of what is asked for now; see `differences`.
+    """
+    try:
+        yield
+    except CheckpointError as error:
+        try:
+            before = read_json(directory / METRICS)
+        except FileFormatError:  # of a run that was stopped
+            raise error from None
+        told = differences(before, now)
+        if not told:
+            raise
+        command = before.get("command") if isinstance(before, dict) else None
+        raise CheckpointError(
+            f"{directory} holds a run that was started with {told}; resume it with the same, or choose another "
+            f"directory with --out{f'. Its last command was: {command}' if command else ''}"
+        ) from error
+
+
+@contextlib.contextmanager
+def claimed(out: Path | None, name: str, replace: bool, resume: bool = False, kind: Kind = RUN) -> Iterator[Path]:
+    """Claim a directory as `claim` does, and remove it again if what goes on in here fails and leaves it empty."""
+    directory, created = claim(out, name, replace, resume, kind)
     try:
         yield directory
     except BaseException:
@@ -103,7 +248,7 @@ def claimed(
         raise
 
 
-def clear(directory: Path, files: Sequence[str] = WRITTEN) -> None:
+def clear(directory: Path, kind: Kind = RUN) -> None:
     """Remove the files of a run that is replaced, so that none of them is ever taken for a part of the new one.
 
     This is done once the data are read, for what is wrong with these must not cost the user a run. Other files in the
@@ -113,15 +258,15 @@ def clear(directory: Path, files: Sequence[str] = WRITTEN) -> None:
     ----------
     directory : pathlib.Path
         As `claim` gives it.
-    files : sequence of str
-        The names of what is removed, if it is there.
+    kind : Kind
+        What is removed, if it is there.
 
     Raises
     ------
     WriteError
-        If one cannot be removed.
+        If a file cannot be removed.
     """
-    for name in files:
+    for name in kind.written:
         try:
             (directory / name).unlink(missing_ok=True)
         except OSError as error:
@@ -381,7 +526,9 @@ def load_data(run: Run, source: str | None, same: bool) -> MNIST:
     data = load_mnist(origin if source is None else source)
     if data.digest() != run.record["data"]["sha256"]:
         told = f"{data.source} are not the data of the run, which were {run.record['data']['source']}"
+        if data.origin == origin:
+            told = f"{data.source} are not the data of the run any more: they have changed since"
         if same:
-            raise ArgumentError(f"{told}; name those with --data")
+            raise ArgumentError(f"{told}; name those of the run with --data")
         print(f"Note: {told}")
     return data

@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinynet.cli import logistic
-from tinynet.cli.arguments import MODELS, add_command, add_data, add_output, add_threads, add_training
+from tinynet.cli.arguments import MODELS, add_command, add_data, add_output, add_threads, add_training, counted
 from tinynet.cli.run_directory import (
     BEST,
     CLASSES,
     LAST,
     METRICS,
     as_json,
+    checkpoint_of,
     circumstances,
     claimed,
     clear,
     data_record,
+    explained,
     parameters_digest,
 )
 from tinynet.errors import CheckpointError
@@ -145,21 +147,35 @@ def train(
     _announce(recipe, data, settings, chosen=arguments.epochs is not None)
     test = data.x_test, data.y_test
     best, last = directory / BEST, directory / LAST
-    resumed = arguments.resume and last.exists()
+    resumed = checkpoint_of(directory) if arguments.resume else None
     if resumed:
         print(f"Going on with the run in {directory}", flush=True)
-    history = model.fit(
-        data.x_train,
-        data.y_train,
-        epochs=settings["epochs"],
-        batch_size=settings["batch_size"],
-        optimizer=SGD(settings["learning_rate"]),
-        loss=recipe.loss,
-        validation_data=test,
-        seed=arguments.seed,
-        callbacks=[Checkpoint(best, best_only=True), Checkpoint(last, every_seconds=arguments.checkpoint_seconds)],
-        resume=last if resumed else None,
-    )
+    made: list[int] = []
+    asked = {
+        "model": recipe.name,
+        "hyper_parameters": {name: value for name, value in settings.items() if name != "epochs"},
+        "seed": arguments.seed,
+        "data": {"sha256": data.digest()},
+    }
+    with explained(directory, asked):
+        history = model.fit(
+            data.x_train,
+            data.y_train,
+            epochs=settings["epochs"],
+            batch_size=settings["batch_size"],
+            optimizer=SGD(settings["learning_rate"]),
+            loss=recipe.loss,
+            validation_data=test,
+            seed=arguments.seed,
+            callbacks=[
+                lambda run: made.append(run.epoch),
+                Checkpoint(best, best_only=True),
+                Checkpoint(last, every_seconds=arguments.checkpoint_seconds),
+            ],
+            resume=resumed,
+        )
+    if not made:
+        print(f"There is nothing left to train: the run has made {counted(history.epochs, 'epoch')} already")
     settings = {**settings, "epochs": history.epochs}  # a run that is resumed may have made more than are asked for now
     started = time.perf_counter()
     try:

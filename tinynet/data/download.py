@@ -19,7 +19,10 @@ MIRRORS = (
     "https://raw.githubusercontent.com/fgnt/mnist/master/",
 )
 TIMEOUT = 4.0
-ADVICE = f"Without a network, set TINYNET_DATA to {ACCEPTED}; or take source='sample', which is embedded in tinynet."
+ADVICE = (
+    f"Without a network, set TINYNET_DATA to {ACCEPTED}; or take the sample that is embedded in tinynet: "
+    "source='sample' in Python, --data sample on the command line."
+)
 
 
 class RemoteFile(NamedTuple):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinynet.errors import ArgumentError
-from tinynet.report.style import BLUE, GREEN, LABEL, ORANGE, SKY, SMALL, VERMILION, canvas, plain
+from tinynet.report.style import BLUE, GREEN, LABEL, ORANGE, SKY, SMALL, VERMILION, canvas, plain, whole
 from tinynet.training import History
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ def comparison_figure(histories: Mapping[str, History], title: str | None = None
     -------
     matplotlib.figure.Figure
         Losses above, accuracies below; each run has a colour and a marker of its own, training is a thin line without
-        markers, the test set a dashed one with them.
+        markers (of one epoch, a hollow marker), the test set a dashed one with them.
 
     Raises
     ------
@@ -50,11 +50,13 @@ def comparison_figure(histories: Mapping[str, History], title: str | None = None
     if not histories or not all(history.epochs for history in histories.values()):
         raise ArgumentError("comparison_figure: needs at least one run, and each with at least one epoch")
     from matplotlib.lines import Line2D
-    from matplotlib.ticker import MaxNLocator
 
     rows = -(-len(histories) // 2) + 1  # of the legend
     figure = canvas(5.4 + 0.18 * rows, title or "The original (first) and the modified networks")
     panels = figure.subplots(2, 1, sharex=True)
+    single = min(history.epochs for history in histories.values()) == 1
+    hollow: dict[str, Any] = {"markerfacecolor": "white"}
+    points: dict[str, Any] = {"marker": "o", "markersize": 5} if single else {}
     keys = []
     for i, (name, history) in enumerate(histories.items()):
         color, marker = _COLORS[i % len(_COLORS)], _MARKERS[i % len(_MARKERS)]
@@ -62,16 +64,17 @@ def comparison_figure(histories: Mapping[str, History], title: str | None = None
         for axes, measure in zip(panels, ("loss", "accuracy"), strict=True):
             values = [np.array(history.history.get(key, []), np.float64) for key in (measure, f"val_{measure}")]
             epochs = [np.arange(1, len(v) + 1) for v in values]
-            axes.plot(epochs[0], values[0], color=color, linewidth=1)
+            alone = marker if len(values[0]) == 1 else None  # a line of one point cannot be seen
+            axes.plot(epochs[0], values[0], color=color, linewidth=1, marker=alone, markersize=4, **hollow)
             every = max(1, len(values[1]) // 12)
             axes.plot(epochs[1], values[1], color=color, linestyle="--", marker=marker, markersize=4, markevery=every)
     for axes, measure in zip(panels, ("Loss", "Accuracy"), strict=True):
         plain(axes, grid="both")
         axes.set_ylabel(measure, fontsize=LABEL)
     panels[1].set_xlabel("Epoch", fontsize=LABEL)
-    panels[1].xaxis.set_major_locator(MaxNLocator(integer=True))
-    keys.append(Line2D([], [], color="0.3", linewidth=1, label="training"))
-    keys.append(Line2D([], [], color="0.3", linestyle="--", label="test"))
+    whole(panels[1])
+    keys.append(Line2D([], [], color="0.3", linewidth=1, label="training", **points, **hollow))
+    keys.append(Line2D([], [], color="0.3", linestyle="--", label="test", **points))
     figure.legend(handles=keys, loc="outside lower center", ncols=2, fontsize=SMALL, frameon=False)
     return figure
 

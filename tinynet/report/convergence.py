@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tinynet.errors import ArgumentError
-from tinynet.report.style import BLUE, LABEL, SMALL, VERMILION, Array, canvas, plain
+from tinynet.report.style import BLUE, LABEL, SMALL, VERMILION, Array, canvas, plain, whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -60,12 +60,13 @@ def step_curves(history: Mapping[str, Sequence[float]]) -> dict[str, Figure]:
             axes.plot(steps[taken], values[taken], ".", color=BLUE, markersize=4)
             axes.set_yscale("log", base=2)
         else:
-            axes.plot(steps, values, color=BLUE, linewidth=1.5)
+            axes.plot(steps, values, color=BLUE, linewidth=1.5, marker="." if len(steps) == 1 else None)
             axes.annotate(
                 f"{values[-1]:.4g}", (steps[-1], values[-1]), (0, 6), textcoords="offset points", ha="right",
                 fontsize=SMALL,
             )  # fmt: skip
         _label(axes, "Step of gradient descent", label)
+        whole(axes)
         figures[name] = figure
     return figures
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinynet.errors import ArgumentError
-from tinynet.report.style import BLUE, LABEL, SMALL, VERMILION, Array, canvas, plain
+from tinynet.report.style import BLUE, LABEL, SMALL, VERMILION, Array, canvas, plain, whole
 from tinynet.training import History
 
 if TYPE_CHECKING:
@@ -50,8 +50,7 @@ def learning_curve(history: History, title: str | None = None) -> Figure:
     series = {name: np.array(values, np.float64) for name, values in history.history.items()}
     if not any(len(values) for values in series.values()):
         raise ArgumentError("learning_curve: the history has no epochs; give what fit gave back")
-    from matplotlib.ticker import MaxNLocator
-
+    epochs = max(len(values) for values in series.values())
     figure = canvas(3.9, title if title is not None else _title(series))
     losses = figure.add_subplot()
     plain(losses, grid="x")
@@ -61,14 +60,17 @@ def learning_curve(history: History, title: str | None = None) -> Figure:
         plain(accuracies)
         accuracies.spines["right"].set_visible(True)
         lines += _draw(accuracies, series, "accuracy", VERMILION, "s")
+        if epochs == 1:  # the points of both axes would lie in one place, whatever their values are
+            (low, high), (bottom, top) = losses.get_ylim(), accuracies.get_ylim()
+            losses.set_ylim(low, high + 0.3 * (high - low))
+            accuracies.set_ylim(bottom - 0.3 * (top - bottom), top)
     best = history.best_epoch
     if best:
         least = "test" if history.history.get("val_loss") else "training"
         label = f"best epoch, {best}: least {least} loss"
         lines.append(losses.axvline(best, color="0.35", linestyle=":", linewidth=1.5, label=label, zorder=0))
     losses.set_xlabel("Epoch", fontsize=LABEL)
-    losses.xaxis.set_major_locator(MaxNLocator(integer=True))
-    epochs = max(len(values) for values in series.values())
+    whole(losses)
     losses.set_xlim(1 - 0.04 * max(epochs - 1, 5), epochs + 0.04 * max(epochs - 1, 5))
     figure.legend(handles=lines, loc="outside lower center", ncols=2, fontsize=SMALL, frameon=False)
     return figure

@@ -53,7 +53,7 @@ def prediction_grid(
     >>> import numpy as np
     >>> figure = prediction_grid(np.eye(4).reshape(1, 4, 4), np.array([7]), np.array([1]))
     >>> figure.get_suptitle(), figure.axes[0].texts[0].get_text()
-    ('First 1 of 1 images, 1 wrong: actual → predicted', '7 → 1')
+    ('First 1 of 1 images, 1 wrong among these: actual → predicted', '7 → 1')
     """
     found = grey_images("prediction_grid", images)
     if not labels.shape == predicted.shape == (len(images),):
@@ -68,7 +68,7 @@ def prediction_grid(
         title = f"First {len(chosen)} of {len(wrong):,} mislabelled images: actual → predicted"
     elif title is None:
         errors = int(np.isin(chosen, wrong).sum())
-        title = f"First {len(chosen)} of {len(images):,} images, {errors} wrong: actual → predicted"
+        title = f"First {len(chosen)} of {len(images):,} images, {errors} wrong among these: actual → predicted"
     figure = canvas(1, title)
     if not len(chosen):
         figure.set_size_inches(figure.get_figwidth(), 1.2)

@@ -52,6 +52,13 @@ def plain(axes: Axes, grid: str | None = None) -> None:
         axes.set_axisbelow(True)
 
 
+def whole(axes: Axes) -> None:
+    """Put ticks at whole numbers only along the x axis, of epochs or steps; at one if there is but one."""
+    from matplotlib.ticker import MaxNLocator
+
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+
+
 def grey_images(function: str, images: Array) -> Array:
     """Check images of one channel, (n, H, W) or (n, H, W, 1), and give them as (n, H, W)."""
     found = images[..., 0] if images.ndim == 4 and images.shape[3] == 1 else images
