@@ -170,7 +170,9 @@ def _samples(name: str, output: Any, labels: Any) -> tuple[Array, Array]:
     if not (outputs.ndim and actual.ndim and len(outputs) == len(actual)):
         raise ShapeError(f"{name}: needs one output for each label, but got shapes {outputs.shape} and {actual.shape}")
     if not (outputs.size and actual.size):
-        raise DataError(f"{name}: there are no samples: got shapes {outputs.shape} and {actual.shape}")
+        raise DataError(
+            f"{name}: there are no samples: got shapes {outputs.shape} and {actual.shape}; give at least one"
+        )
     return outputs, actual
 
 
