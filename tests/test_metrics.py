@@ -199,6 +199,12 @@ def test_what_does_not_fit_is_refused_by_each_metric(metric, output, labels, err
         metric(output, labels)
 
 
+@pytest.mark.parametrize("metric", [accuracy, binary_accuracy])
+def test_labels_that_are_texts_are_refused(metric):
+    with pytest.raises(DTypeError, match=f"^{metric.__name__}: labels must be an array of numbers"):
+        metric(OUTPUT[:, :2] if metric is accuracy else OUTPUT[:, 0], np.array(["1", "0", "1", "0"]))
+
+
 def test_what_is_for_the_other_accuracy_is_refused():
     output = np.array([[0.2], [0.8]])
     for one in (output, output[:, 0]):

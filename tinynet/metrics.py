@@ -99,8 +99,9 @@ def binary_accuracy(output: Any, labels: Any, threshold: float = 0.5) -> float:
     try:  # as in accuracy
         n, largest = len(output), output.item(output.argmax())
         if n == output.size == len(labels) == labels.size and largest == largest:
-            right = (output.reshape(-1) > threshold) == labels.reshape(-1)
-            return int(np.count_nonzero(right)) / n
+            count = int(np.count_nonzero((output.reshape(-1) > threshold) == labels.reshape(-1)))
+            if count or labels.dtype.kind in "iufb":
+                return count / n
     except (AttributeError, TypeError, ValueError):
         pass
     outputs, actual = _samples("binary_accuracy", output, labels)

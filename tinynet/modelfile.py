@@ -403,9 +403,7 @@ def _decode_model(file: _File, known: Mapping[str, Any], model_type: type[L]) ->
     except TinynetError as error:
         asked = _asked(text, known)
         raise CheckpointError(f"{path}: the model that it describes cannot be built: {error}{asked}") from error
-    except (
-        Exception
-    ) as error:  # a description that makes no sense can fail in any way, and so can a class of the user's
+    except Exception as error:  # a description that makes no sense can fail in any way, as can a class of the user's
         if asked := _asked(text, known):
             raise CheckpointError(f"{path}: the model that it describes cannot be built: {error!r}{asked}") from error
         raise CheckpointError(f"{path} is damaged: its description of the model makes no sense ({error!r})") from error
@@ -414,7 +412,7 @@ def _decode_model(file: _File, known: Mapping[str, Any], model_type: type[L]) ->
 
 def _asked(text: str, known: Mapping[str, Any]) -> str:
     """Ask about what the user gave for the names in a description, if anything: it may not be what was saved."""
-    given = [name for name in known if not name.startswith("tinynet.") and json.dumps(name) in text]
+    given = [name for name in map(str, known) if not name.startswith("tinynet.") and json.dumps(name) in text]
     under = f"{', '.join(map(repr, given))} in custom_layers"
     return f"; is {under} what was saved under that name? Give the class as it was then" if given else ""
 
