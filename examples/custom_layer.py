@@ -41,6 +41,13 @@ class LayerNorm(tn.Layer):
 
 
 # %%
+# ``fit`` runs ``forward`` on shapes alone, before it begins, and replays what it did. So ``forward`` may use the
+# values of tensors through ops only, and what it reads of Python is the same in each batch from then on: an attribute
+# that is changed while ``fit`` runs has no effect on training, and random numbers would be the same ones. A layer
+# that needs them, such as a dropout, is trained with ``fit(..., compiled=False)``. A number that changes during
+# training can be a parameter, used as ``self.rate.detach()``, so that no gradient flows into it. :doc:`/how/tracing`
+# says what is frozen.
+#
 # Yours stands among the others, named after its class.
 
 (x_train, y_train), (x_test, y_test) = tn.datasets.mnist(source="sample")

@@ -40,6 +40,17 @@ def test_shapes_are_those_of_the_value_then_the_input():
     assert tn.hvp(lambda x: (x * x * x).sum(), x, x).shape == (2, 3)
 
 
+@pytest.mark.parametrize("make", [float, np.float64, np.array, np.float32, tn.Tensor])
+def test_a_point_may_be_a_single_number(make):
+    x = make(2.0)
+    cube, curve = lambda x: x**3, lambda x: x * np.array([1.0, 3.0])
+    second, first, several = tn.hessian(cube, x), tn.jacobian(cube, x), tn.jacobian(curve, x)
+    assert [t.shape for t in (second, first, several)] == [(), (), (2,)]
+    assert (second.item(), first.item(), several.data.tolist()) == (12, 12, [1, 3])
+    assert tn.hvp(cube, x, make(1.0)).item() == 12
+    assert tn.hessian(lambda x: 2 * x, x).item() == tn.jacobian(lambda x: tn.Tensor(1.0), x).item() == 0
+
+
 @pytest.mark.parametrize("f", [lambda x: x.sum(), lambda x: o.sum(np.ones(3)), lambda x: 2 * x[1]])
 def test_what_is_linear_or_constant_has_a_hessian_of_zeros(f):
     x = np.ones(3)

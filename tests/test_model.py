@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tinynet.errors import ArgumentError, NotBuiltError, ShapeError, TraceError
+from tinynet.errors import ArgumentError, GradientError, NotBuiltError, ShapeError, TraceError
 from tinynet.recipes import RECIPES
 
 
@@ -443,6 +443,15 @@ def test_a_forward_that_gives_nothing_is_named():
         tn.Sequential([tn.Input((3,)), Forgetful()]).predict(np.ones((1, 3)))
     with pytest.raises(ArgumentError, match=message):
         Forgetful()(np.ones((1, 3)))
+
+
+def test_a_gradient_through_parameters_from_before_a_step_is_refused():
+    (x, y), model = digits(), small()
+    loss, before = (tn.ops.cross_entropy(model(x), y) for _ in range(2))
+    loss.backward()
+    tn.SGD(0.1).step(model)
+    with pytest.raises(GradientError, match="was changed in place since"):
+        before.backward()
 
 
 def test_a_forward_that_reads_values_is_told_of_compiled_false():

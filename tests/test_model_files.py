@@ -14,7 +14,7 @@ from safetensors.numpy import load_file, save_file
 
 import tinynet as tn
 from tinynet import files, modelfile
-from tinynet.errors import ArgumentError, CheckpointError, WriteError
+from tinynet.errors import ArgumentError, CheckpointError, MissingFileError, TinynetError, WriteError
 
 
 def samples(*shape):
@@ -219,9 +219,23 @@ def saved(tmp_path):
 
 
 def test_a_file_that_is_not_there(tmp_path):
-    for path in (tmp_path / "none", tmp_path):
-        with pytest.raises(FileNotFoundError, match=f"there is no model file {path}"):
-            tn.load(path)
+    with pytest.raises(
+        MissingFileError, match=f"there is no model file {tmp_path / 'none'}; give the path of one that"
+    ):
+        tn.load(tmp_path / "none")
+    assert issubclass(MissingFileError, TinynetError)
+    assert issubclass(MissingFileError, FileNotFoundError)
+
+
+def test_a_directory_is_told_with_the_model_files_in_it(tmp_path):
+    with pytest.raises(MissingFileError, match=f"{tmp_path} is a directory, not a model file, and has none"):
+        tn.load(tmp_path)
+    for name in ("last.safetensors", "best.safetensors", "metrics.json"):
+        (tmp_path / name).touch()
+    with pytest.raises(
+        MissingFileError, match=r"but has best\.safetensors and last\.safetensors; give the path of one"
+    ):
+        tn.load(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -230,7 +244,9 @@ def test_a_file_that_is_not_there(tmp_path):
 def test_other_files_are_refused(content, tmp_path):
     path = tmp_path / "m"
     path.write_bytes(content)
-    with pytest.raises(CheckpointError, match=f"{path} is no safetensors file, or a damaged one: "):
+    with pytest.raises(
+        CheckpointError, match=f"{path} is no safetensors file, or a damaged one: .*; copy it again from"
+    ):
         tn.load(path)
 
 
@@ -378,6 +394,50 @@ def test_a_layer_that_is_not_known_says_how_to_name_it(tmp_path):
         CheckpointError, match=r"names 'Dense', which is none .* pass it as custom_layers=\{'Dense': \.\."
     ):
         tn.load(tmp_path / "m")
+
+
+class Wider(tn.Layer):
+    """In place of Residual: it takes other arguments."""
+
+    def __init__(self, width, name=None):
+        super().__init__(name)
+        self.width = width
+
+
+class Broken(Residual):
+    """In place of Residual: its code fails."""
+
+    def build(self, input_shape, rng):
+        raise KeyError("of the user's")
+
+
+class Bare(Residual):
+    """In place of Residual: it lacks a parameter."""
+
+    def build(self, input_shape, rng):
+        self.inner = tn.Dense(input_shape[-1], "tanh")
+
+    def forward(self, x):
+        return self.inner(x)
+
+
+@pytest.mark.parametrize(
+    ("other", "message"),
+    [
+        (Wider, "cannot be built: TypeError.*unexpected keyword argument 'factor'"),
+        (Broken, "cannot be built: KeyError"),
+        (Bare, r"does not fit its own architecture: it lacks .* and has .*'residual\.offset'.* besides"),
+        (lambda factor: None, "names 'Residual' as a layer, which is none"),
+        (tn.Dense(3), "names 'Residual' as a layer, which is none"),
+    ],
+    ids=["other arguments", "broken", "other parameters", "a function", "a layer that is made already"],
+)
+def test_a_class_that_does_not_fit_is_told_by_its_name(other, message, tmp_path):
+    tn.Sequential([tn.Input((4,)), Residual(0.5)]).save(tmp_path / "m")
+    asked = "; is 'Residual' in custom_layers what was saved under that name"
+    with pytest.raises(CheckpointError, match=f"{tmp_path / 'm'}.*{message}.*{asked}") as caught:
+        tn.load(tmp_path / "m", custom_layers={"Residual": other, "Unused": Net})
+    assert "damaged" not in str(caught.value)
 
 
 def test_a_layer_of_a_later_tinynet_asks_for_it(saved):

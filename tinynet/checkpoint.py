@@ -97,8 +97,8 @@ def resume(run: Resumable, path: str | os.PathLike[str]) -> None:
     ------
     CheckpointError
         If the file is damaged, foreign, of a newer format, or of another run.
-    FileNotFoundError
-        If there is no such file.
+    MissingFileError
+        If there is no such file; it is a FileNotFoundError.
     """
     model = run.model
     parameters, found, arrays = modelfile.read_run(

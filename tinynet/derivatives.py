@@ -152,8 +152,8 @@ def _rows(y: Tensor, x: Tensor) -> Tensor:
     """Pull each unit vector back from y to x."""
     rows = np.zeros((y.size, *x.shape), x.dtype)
     unit = np.zeros(y.size, y.dtype)
-    for i, row in enumerate(rows if y.requires_grad else ()):
+    for i in range(y.size if y.requires_grad else 0):
         unit[:] = 0
         unit[i] = 1
-        row[...] = grad(y, [x], [Tensor(unit.reshape(y.shape))])[0].data
-    return Tensor(rows.reshape(*y.shape, *x.shape))
+        rows[i] = grad(y, [x], [Tensor(unit.reshape(y.shape))])[0].data
+    return Tensor(rows.reshape((*y.shape, *x.shape)))

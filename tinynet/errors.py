@@ -61,5 +61,9 @@ class CheckpointError(TinynetError, ValueError):
     """A model file is damaged, foreign, or does not fit the model."""
 
 
+class MissingFileError(TinynetError, FileNotFoundError):
+    """A model file or a checkpoint is not there, or is a directory."""
+
+
 class WriteError(TinynetError, OSError):
     """A file could not be written: the disk is full, or the place is read-only or already taken."""

@@ -23,7 +23,7 @@ import numpy as np
 
 from tinynet import ops
 from tinynet.autograd import Array, Op, Tensor
-from tinynet.errors import ArgumentError, CheckpointError, TinynetError
+from tinynet.errors import ArgumentError, CheckpointError, MissingFileError, TinynetError
 from tinynet.files import write_atomically
 from tinynet.layers import Layer, nested
 
@@ -32,6 +32,7 @@ _VERSION = 2  # the first had no digests and no runs
 _MOST_METADATA = 8 * 2**20  # bytes, of the description of a model
 _MOST_HEADER = 64 * 2**20  # bytes, of all metadata and the table of tensors
 _ARRAYS = "run/"  # what the names of tensors begin with that are not parameters
+_REMEDY = "copy it again from where it was saved, or save the model again"
 _NOT_KEPT = ("rng",)  # where the initial values came from; those in the file replace them
 
 L = TypeVar("L", bound=Layer)
@@ -214,8 +215,8 @@ def read_run(
     ------
     CheckpointError
         If the file is damaged, foreign, of a newer format, holds no run, or one that does not fit.
-    FileNotFoundError
-        If there is no such file.
+    MissingFileError
+        If there is no such file; it is a FileNotFoundError.
     """
     with _opened(Path(path)) as file:
         if "run" not in file.metadata:
@@ -323,7 +324,9 @@ class _File:
         """Read a tensor."""
         array: Array = self.tensors.get_tensor(name)
         if self.digests is not None and self.digests.get(name) != _digest(array.tobytes()):
-            raise CheckpointError(f"{self.path} is damaged: the values of {name} are not those that were written")
+            raise CheckpointError(
+                f"{self.path} is damaged: the values of {name} are not those that were written; {_REMEDY}"
+            )
         return array
 
 
@@ -332,20 +335,25 @@ def _opened(path: Path) -> Iterator[_File]:
     """Open a file, and check all that can be checked without its tensors."""
     from safetensors import SafetensorError, safe_open
 
+    if path.is_dir():
+        found = sorted(one.name for one in path.glob("*.safetensors"))
+        what = f"but has {' and '.join(found)}; give the path of one" if found else "and has none"
+        raise MissingFileError(f"{path} is a directory, not a model file, {what}")
     if not path.is_file():
-        raise FileNotFoundError(f"there is no model file {path}")
+        raise MissingFileError(f"there is no model file {path}; give the path of one that save or tn.Checkpoint wrote")
     try:
         with path.open("rb") as raw:
             header, size = _header(raw.read(8)), path.stat().st_size
         if size < 8 or header > min(size - 8, _MOST_HEADER):
+            speaks = f", and speaks of a header of {header:,}" if size >= 8 else ""
             raise CheckpointError(
-                f"{path} is no safetensors file, or a damaged one: it has {size:,} bytes, and a header of {header:,}"
+                f"{path} is no safetensors file, or a damaged one: it has {size:,} bytes{speaks}; {_REMEDY}"
             )
         with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
             yield _File(path, metadata, file, _check_metadata(path, metadata))
     except SafetensorError as error:
-        raise CheckpointError(f"{path} is no safetensors file, or a damaged one: {error}") from error
+        raise CheckpointError(f"{path} is no safetensors file, or a damaged one: {error}; {_REMEDY}") from error
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror or error}") from error
 
@@ -366,7 +374,7 @@ def _check_metadata(path: Path, metadata: Mapping[str, str]) -> Mapping[str, str
     if int(version) == 1 and "run" not in metadata:
         return None
     if metadata.get("digest") != _digest_of(metadata):
-        raise CheckpointError(f"{path} is damaged: its metadata are not those that were written")
+        raise CheckpointError(f"{path} is damaged: its metadata are not those that were written; {_REMEDY}")
     try:
         digests: dict[str, str] = json.loads(metadata["digests"])
     except (KeyError, ValueError, RecursionError):
@@ -390,12 +398,24 @@ def _decode_model(file: _File, known: Mapping[str, Any], model_type: type[L]) ->
         model.dtype = np.dtype(dtype)  # type: ignore[attr-defined]
         model.build_model(initialise=False, check=file.check)  # type: ignore[attr-defined]
     except CheckpointError as error:
-        raise error if str(path) in str(error) else CheckpointError(f"{path}: {error}") from error
+        where = "" if str(path) in str(error) else f"{path}: "
+        asked = "" if "custom_layers" in str(error) else _asked(text, known)
+        raise CheckpointError(f"{where}{error}{asked}") from error
     except TinynetError as error:
-        raise CheckpointError(f"{path}: the model that it describes cannot be built: {error}") from error
-    except Exception as error:  # a description that makes no sense can fail in any way
+        asked = _asked(text, known)
+        raise CheckpointError(f"{path}: the model that it describes cannot be built: {error}{asked}") from error
+    except Exception as error:  # a description that makes no sense can fail in any way, as can a class of the user's
+        if asked := _asked(text, known):
+            raise CheckpointError(f"{path}: the model that it describes cannot be built: {error!r}{asked}") from error
         raise CheckpointError(f"{path} is damaged: its description of the model makes no sense ({error!r})") from error
     return model
+
+
+def _asked(text: str, known: Mapping[str, Any]) -> str:
+    """Ask about what the user gave for the names in a description, if anything: it may not be what was saved."""
+    given = [name for name in map(str, known) if not name.startswith("tinynet.") and json.dumps(name) in text]
+    under = f"{', '.join(map(repr, given))} in custom_layers"
+    return f"; is {under} what was saved under that name? Give the class as it was then" if given else ""
 
 
 def _decode(value: Any, known: Mapping[str, Any], seen: list[Any]) -> Any:

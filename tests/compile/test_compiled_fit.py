@@ -493,6 +493,48 @@ def test_a_model_may_predict_while_another_is_trained(digits):
         np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-6)
 
 
+class Scaled(tn.Layer):
+    """Multiplies by a number of Python's."""
+
+    def __init__(self):
+        super().__init__()
+        self.factor = 1.0
+
+    def forward(self, x):
+        return x * self.factor
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_number_of_python_is_frozen_in_training_until_the_next_fit(compiled):
+    """As the documentation says: the forward is traced once, but validation looks at the attributes."""
+    x, y = np.eye(4, dtype=np.float32), np.array([0, 1, 2, 0])
+    scaled, nothing = Scaled(), pytest.approx(np.log(3))
+    model = tn.Sequential([tn.Input((4,)), tn.Dense(3), scaled], seed=0)
+
+    def switch_off(run):
+        scaled.factor = 0.0
+
+    options = {"compiled": compiled, "verbose": 0, "validation_data": (x, y)}
+    found = model.fit(x, y, epochs=2, callbacks=[switch_off], **options).history
+    assert (found["loss"][1] == nothing) is not compiled
+    assert found["val_loss"][1] == model.evaluate(x, y, compiled=compiled)["loss"] == nothing
+    assert model.fit(x, y, epochs=1, **options).history["loss"] == [nothing]
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_two_threads_may_train_at_once_each_its_own_model(compiled, digits):
+    x, y = digits
+
+    def train(seed):
+        model = RECIPES["dense"].model(seed=seed)
+        model.fit(x, y, epochs=3, seed=seed, verbose=0, compiled=compiled)
+        return model.theta
+
+    alone = [train(0), train(1)]
+    at_once = in_threads(lambda: train(0), lambda: train(1))
+    np.testing.assert_array_equal(at_once, alone)
+
+
 def failing(name):
     """A call that fails in the middle of its work."""
     (x, y), model = data(), dense(0, "float32", reading("data"))

@@ -13,7 +13,7 @@ from safetensors import safe_open
 import tinynet as tn
 from tinynet import modelfile
 from tinynet.checkpoint import plain
-from tinynet.errors import ArgumentError, CheckpointError, NonFiniteError, WriteError
+from tinynet.errors import ArgumentError, CheckpointError, MissingFileError, NonFiniteError, WriteError
 
 N, BATCH, EPOCHS = 22, 8, 3
 BATCHES = 3
@@ -300,7 +300,7 @@ def test_a_model_file_holds_no_run_and_a_missing_one_nothing(tmp_path):
     network().save(tmp_path / "m")
     with pytest.raises(CheckpointError, match=r"holds a model, but no run of fit to resume; tn\.Checkpoint saves one"):
         run(resume=tmp_path / "m")
-    with pytest.raises(FileNotFoundError, match="there is no model file"):
+    with pytest.raises(MissingFileError, match="there is no model file"):
         run(resume=tmp_path / "none")
 
 
