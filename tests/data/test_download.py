@@ -37,6 +37,12 @@ from tinynet.data.files import read_dataset
 from tinynet.errors import DatasetError
 
 
+@pytest.fixture(autouse=True)
+def _no_proxy(monkeypatch):
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.setenv(name, "127.0.0.1")
+
+
 def only_the_four_files(cache):
     return sorted(path.name for path in cache.iterdir()) == sorted(CONTENTS)
 

@@ -54,8 +54,9 @@ class Silent:
         """Write an epoch in one line: its seconds, those of training by step, and its figures."""
         milliseconds = 1000 * training / self.batches
         width = len(str(self.epochs))
+        batches = f"{self.batches} batch{'es' * (self.batches != 1)}"
         return (
-            f"Epoch {self.epoch + 1:>{width}}/{self.epochs}  {self.batches} batches  {seconds:.1f} s  "
+            f"Epoch {self.epoch + 1:>{width}}/{self.epochs}  {batches}  {seconds:.1f} s  "
             f"{milliseconds:.2f} ms/step  {write_figures(figures)}"
         )
 
