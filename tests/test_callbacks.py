@@ -365,6 +365,12 @@ def test_a_plateau_lowers_the_rate_and_waits_again():
     assert history.learning_rates == [1, 1, 1, 1, 0.5, 0.5, 0.3, 0.3, 0.3, 0.3]
 
 
+def test_a_plateau_does_not_raise_a_rate_that_is_below_its_least():
+    schedule = tn.LearningRateSchedule.plateau(patience=1, factor=0.5, least=0.01)
+    history = train(lambda run: run.figures.update(val_loss=1.0), schedule, epochs=4, optimizer=tn.SGD(0.001))
+    assert history.learning_rates == [0.001] * 4
+
+
 def test_a_rate_that_is_none_is_refused():
     with pytest.raises(ArgumentError, match="the learning rate must be a finite number of 0 or more, but got nan"):
         train(tn.LearningRateSchedule(lambda epoch, first: math.nan))

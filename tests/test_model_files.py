@@ -536,3 +536,10 @@ def test_a_directory_that_is_not_there_or_in_the_way(tmp_path):
     (tmp_path / "f").touch()
     with pytest.raises(WriteError, match="Not a directory"):
         stack().save(Path(tmp_path / "f" / "m"))
+
+
+def test_custom_layers_are_a_mapping(tmp_path):
+    model = tn.Sequential([tn.Input((3,)), tn.Dense(2)], seed=0)
+    model.save(tmp_path / "model.safetensors")
+    with pytest.raises(ArgumentError, match="custom_layers must map names to classes"):
+        tn.load(tmp_path / "model.safetensors", custom_layers=[tn.Dense])

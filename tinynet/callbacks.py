@@ -338,7 +338,8 @@ class Plateau(Watch):
     def on_epoch_begin(self, run: Run) -> None:
         """Lower the rate, if it is time, and wait again."""
         if self.waited >= self.patience:
-            run.optimizer.learning_rate = max(self.least, self.factor * run.optimizer.learning_rate)
+            rate = run.optimizer.learning_rate
+            run.optimizer.learning_rate = max(min(self.least, rate), self.factor * rate)
             self.waited = 0
 
 

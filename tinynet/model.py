@@ -477,7 +477,7 @@ def load(path: str | os.PathLike[str], custom_layers: Mapping[str, Any] | None =
     classes = [thing for thing in vars(layer_types).values() if isinstance(thing, type) and issubclass(thing, Layer)]
     own: dict[str, Any] = {f"tinynet.{thing.__name__}": thing for thing in (*classes, Sequential)}
     own |= {f"tinynet.ops.{name}": getattr(ops, name) for name in ops.__all__}
-    model, tensors = modelfile.read(path, {**(custom_layers or {}), **own}, Model)
+    model, tensors = modelfile.read(path, custom_layers or {}, own, Model)
     for name, parameter in model.parameters.items():
         parameter.data[...] = tensors[name]
     return model

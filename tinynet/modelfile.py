@@ -173,10 +173,14 @@ def encode(value: Any, where: str) -> Any:
     return _encode(value, where, {})
 
 
-def read(path: str | os.PathLike[str], known: Mapping[str, Any], model_type: type[L]) -> tuple[L, dict[str, Array]]:
+def read(
+    path: str | os.PathLike[str], custom: Mapping[str, Any], own: Mapping[str, Any], model_type: type[L]
+) -> tuple[L, dict[str, Array]]:
     """Read a model and its parameters, checked against each other; see `tinynet.model.load`."""
+    if not isinstance(custom, Mapping):
+        raise ArgumentError(f'custom_layers must map names to classes, such as {{"Scale": Scale}}, but got {custom!r}')
     with _opened(Path(path)) as file:
-        model = _decode_model(file, known, model_type)
+        model = _decode_model(file, {**custom, **own}, model_type)
         return model, {name: file.array(name) for name in file.parameters}
 
 

@@ -31,7 +31,7 @@ class Run:
 
     - ``on_train_begin(run)``, before the first batch; a callback that is used again starts afresh here;
     - ``on_epoch_begin(run)``;
-    - ``on_batch_end(run)``, after each batch;
+    - ``on_batch_end(run)``, after each batch; it must not wait for another thread that computes, see `kernel_gate`;
     - ``on_epoch_end(run)``, after each epoch, its validation included;
     - ``on_train_end(run)``, at the end, whatever ends the run.
 
