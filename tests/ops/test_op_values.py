@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from op_table import OPS, ROWS, few, last_use
 
 import tinynet as tn
-from tinynet.autograd import Spec, Tensor
+from tinynet.autograd import Spec, Tensor, ancestors
 from tinynet.errors import TraceError
 
 every_row = pytest.mark.parametrize("row", ROWS.values(), ids=list(ROWS))
@@ -28,13 +28,7 @@ def narrowed(x):
 
 def ops_of(result):
     """The names of the ops that made a tensor."""
-    found, stack = set(), [result.node]
-    while stack:
-        node = stack.pop()
-        if node is not None:
-            found.add(node.op.name)
-            stack.extend(x.node for x in node.inputs)
-    return found
+    return {node.op.name for node in ancestors([result])}
 
 
 def test_every_public_function_and_every_op_has_a_row():

@@ -10,12 +10,10 @@ from tinynet.cli.run_directory import (
     LAST,
     METRICS,
     as_json,
-    checkpoint_of,
     circumstances,
     claimed,
     clear,
     data_record,
-    explained,
 )
 from tinynet.errors import ArgumentError, DataError
 from tinynet.files import write_atomically
@@ -92,7 +90,7 @@ def _check_data(data: MNIST) -> None:
 
 def _train(directory: Path, data: MNIST, arguments: argparse.Namespace) -> None:
     from tinynet.callbacks import Checkpoint
-    from tinynet.cli.train import describe_data, resumable
+    from tinynet.cli.train import describe_data, fit, resumable
     from tinynet.recipes import LOGISTIC_DIGIT, LOGISTIC_STEPS, logistic_model, logistic_optimizer
     from tinynet.report import step_curves
     from tinynet.report.style import encode
@@ -108,32 +106,24 @@ def _train(directory: Path, data: MNIST, arguments: argparse.Namespace) -> None:
     print(", ".join(f"{name} {value:g}" for name, value in search.items()), flush=True)
 
     last = directory / LAST
-    resumed = checkpoint_of(directory) if arguments.resume else None
-    if resumed:
-        print(f"Going on with the run in {directory}", flush=True)
-    made: list[int] = []
-    asked = {
-        "model": arguments.model,
-        "hyper_parameters": {"l2": l2, "intercept": arguments.intercept},
-        "data": {"sha256": data.digest()},
-    }
-    with resumable(directory, LAST, arguments.force), explained(directory, asked):
-        found = model.fit(
-            data.x_train,
-            data.y_train == LOGISTIC_DIGIT,
+    asked = {"model": arguments.model, "hyper_parameters": {"l2": l2, "intercept": arguments.intercept}}
+    with resumable(directory, LAST, arguments.force):
+        found = fit(
+            model,
+            directory,
+            data,
+            arguments.resume,
+            asked,
+            "step",
+            x=data.x_train,
+            y=data.y_train == LOGISTIC_DIGIT,
             epochs=steps,
             batch_size=None,
             optimizer=optimizer,
             loss="binary_cross_entropy",
             validation_data=(data.x_test, data.y_test == LOGISTIC_DIGIT),
-            callbacks=[
-                lambda run: made.append(run.epoch),
-                Checkpoint(last, every_seconds=arguments.checkpoint_seconds),
-            ],
-            resume=resumed,
+            callbacks=[Checkpoint(last, every_seconds=arguments.checkpoint_seconds)],
         )
-    if not made:
-        print(f"There is nothing left to train: the run has made {counted(found.epochs, 'step')} already")
     history = {name: values for name, values in found.history.items() if name != "val_accuracy"}
     history["val_error"] = [1 - accuracy for accuracy in found.history["val_accuracy"]]
     drawn = {} if arguments.no_report else step_curves(history)

@@ -213,10 +213,10 @@ def _shown(value: Any) -> str:
 
 
 @contextlib.contextmanager
-def explained(directory: Path, now: Mapping[str, Any]) -> Iterator[None]:
+def explained(directory: Path, now: Mapping[str, Any], data: MNIST) -> Iterator[None]:
     """Where the checkpoint of a run is refused in here, say by which options, if the record of the run tells.
 
-    ``now`` is what the record would say of what is asked for now; see `differences`.
+    ``now`` is what the record would say of what is asked for now, but for the data; see `differences`.
     """
     try:
         yield
@@ -225,7 +225,7 @@ def explained(directory: Path, now: Mapping[str, Any]) -> Iterator[None]:
             before = read_json(directory / METRICS)
         except FileFormatError:  # of a run that was stopped
             raise error from None
-        told = differences(before, now)
+        told = differences(before, {**now, "data": {"sha256": data.digest()}})
         if not told:
             raise
         command = before.get("command") if isinstance(before, dict) else None

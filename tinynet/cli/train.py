@@ -35,6 +35,7 @@ if TYPE_CHECKING:  # what computes is imported only once it is needed, so that h
     from tinynet.metrics import Scores
     from tinynet.model import Model
     from tinynet.recipes import Recipe
+    from tinynet.training import History
 
 EXAMPLES = """\
   tinynet train cnn                                the full MNIST, downloaded once, or else the embedded sample
@@ -123,6 +124,32 @@ def resumable(directory: Path, file: str, forced: bool) -> Iterator[None]:
         raise KeyboardInterrupt(f"stopped; {command} goes on from here") from None
 
 
+def fit(
+    model: Model,
+    directory: Path,
+    data: MNIST,
+    resume: bool,
+    asked: dict[str, Any],
+    step: str,
+    callbacks: list[Any],
+    **settings: Any,
+) -> History:
+    """Train the model of a run, with ``resume`` from the checkpoint in its directory, if there is one.
+
+    ``asked`` is what the record of the run would say of what is asked for, but for the data; see `explained`. ``step``
+    is what an epoch is called here, ``settings`` are more arguments of `Model.fit`.
+    """
+    resumed = checkpoint_of(directory) if resume else None
+    if resumed:
+        print(f"Going on with the run in {directory}", flush=True)
+    made: list[int] = []
+    with explained(directory, asked, data):
+        history = model.fit(callbacks=[lambda run: made.append(run.epoch), *callbacks], resume=resumed, **settings)
+    if not made:
+        print(f"There is nothing left to train: the run has made {counted(history.epochs, step)} already")
+    return history
+
+
 def train(
     directory: Path,
     recipe: Recipe,
@@ -147,35 +174,28 @@ def train(
     _announce(recipe, data, settings, chosen=arguments.epochs is not None)
     test = data.x_test, data.y_test
     best, last = directory / BEST, directory / LAST
-    resumed = checkpoint_of(directory) if arguments.resume else None
-    if resumed:
-        print(f"Going on with the run in {directory}", flush=True)
-    made: list[int] = []
     asked = {
         "model": recipe.name,
         "hyper_parameters": {name: value for name, value in settings.items() if name != "epochs"},
         "seed": arguments.seed,
-        "data": {"sha256": data.digest()},
     }
-    with explained(directory, asked):
-        history = model.fit(
-            data.x_train,
-            data.y_train,
-            epochs=settings["epochs"],
-            batch_size=settings["batch_size"],
-            optimizer=SGD(settings["learning_rate"]),
-            loss=recipe.loss,
-            validation_data=test,
-            seed=arguments.seed,
-            callbacks=[
-                lambda run: made.append(run.epoch),
-                Checkpoint(best, best_only=True),
-                Checkpoint(last, every_seconds=arguments.checkpoint_seconds),
-            ],
-            resume=resumed,
-        )
-    if not made:
-        print(f"There is nothing left to train: the run has made {counted(history.epochs, 'epoch')} already")
+    history = fit(
+        model,
+        directory,
+        data,
+        arguments.resume,
+        asked,
+        "epoch",
+        x=data.x_train,
+        y=data.y_train,
+        epochs=settings["epochs"],
+        batch_size=settings["batch_size"],
+        optimizer=SGD(settings["learning_rate"]),
+        loss=recipe.loss,
+        validation_data=test,
+        seed=arguments.seed,
+        callbacks=[Checkpoint(best, best_only=True), Checkpoint(last, every_seconds=arguments.checkpoint_seconds)],
+    )
     settings = {**settings, "epochs": history.epochs}  # a run that is resumed may have made more than are asked for now
     started = time.perf_counter()
     try:

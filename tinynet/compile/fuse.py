@@ -14,9 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tinynet.autograd import Node, Tensor, ancestors, apply, no_grad
-from tinynet.kernels.linear import chunks
 from tinynet.ops import fused
 from tinynet.ops.conv import Geometry
+from tinynet.ops.linear import _chunks
 from tinynet.ops.matvec import standardised_matvec
 from tinynet.ops.shape import concatenate, pad, reshape
 
@@ -307,8 +307,8 @@ def _large_product(x: Tensor, uses: Uses) -> Node | None:
     product = uses.behind(flat.inputs[0], "matmul", recorded=False) if flat else None
     if product is None or product.attrs != {"trans_a": True, "trans_b": False} or len(product.values[0].shape) > 2:
         return None
-    (inner, rows), columns = product.inputs[0].shape, product.inputs[1].shape[1]
-    return product if chunks(rows, 2 * inner * rows * columns) > 1 else None
+    a, b = (x.spec for x in product.inputs)
+    return product if _chunks(a, b, **product.attrs) > 1 else None
 
 
 def _adam(node: Node, uses: Uses) -> Rewrite | None:

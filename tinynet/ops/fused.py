@@ -19,7 +19,7 @@ from tinynet.kernels import linear
 from tinynet.kernels.jit import for_chunks
 from tinynet.ops.cast import cast
 from tinynet.ops.conv import Geometry, _conv2d
-from tinynet.ops.linear import matmul
+from tinynet.ops.linear import _chunks, matmul
 from tinynet.ops.loss import cross_entropy
 from tinynet.ops.pointwise import relu as relu_op
 from tinynet.ops.pool import _max_pool
@@ -295,7 +295,7 @@ def descend_parts(theta: Tensor, gradient: Tensor, rate: Tensor, start: int) -> 
 
 
 def _product_bind(product: Array, theta: Array, a: Array, b: Array, rate: Array, start: int) -> tuple[Any, ...]:
-    chunks = linear.chunks(len(product), 2 * product.size * len(a))
+    chunks = _chunks(a, b, trans_a=True, trans_b=False)
     part = theta[start : start + product.size].reshape(product.shape)
     return for_chunks(kernels.descend_product, chunks), part, product, a, b, rate.reshape(1), chunks
 

@@ -35,6 +35,7 @@ def _infer(a: Value, b: Value, trans_a: bool, trans_b: bool) -> Spec:
 
 
 def _chunks(a: Value, b: Value, trans_a: bool, trans_b: bool) -> int:
+    """Give the number of chunks that a product of matrices is cut into."""
     m, n = _infer(a, b, trans_a, trans_b).shape
     return kernels.chunks(max(m, n) if trans_b else m, 2 * m * n * a.shape[0 if trans_a else 1])
 
