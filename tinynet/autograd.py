@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynet.errors import ArgumentError, DTypeError, GradientError, ShapeError, TraceError
-from tinynet.threads import kernel_gate
+from tinynet.threads import kernel_gate, runnable
 
 Array = npt.NDArray[Any]
 Shape = tuple[int, ...]
@@ -168,7 +168,7 @@ class Op:
         """Give the function and the arguments that compute the op on outputs, scratch and inputs."""
         if self.bind:
             function, *arguments = self.bind(*arrays, **attrs)
-            return function, tuple(arguments)
+            return runnable(function), tuple(arguments)
         if self.compute is None:
             raise ArgumentError(f"op {self.name!r} was declared without compute, bind or view; give it one of them")
         return partial(self.compute, **attrs), arrays

@@ -46,7 +46,11 @@ class NonFiniteError(TinynetError, ArithmeticError, RuntimeError):
 
 
 class ThreadingError(TinynetError, RuntimeError):
-    """Kernels were entered in a process where they cannot run safely (after a fork)."""
+    """Kernels could not run in a forked process. No longer raised: there they run on one thread."""
+
+
+class KernelBuildError(TinynetError, RuntimeError):
+    """A kernel could not be built or kept: the helper process died, or could not start, or the disk is full."""
 
 
 class DatasetError(TinynetError, OSError):

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import numba
+from numba.core.compiler_lock import global_compiler_lock
 
-from tinynet.errors import ArgumentError, ThreadingError
+from tinynet.errors import ArgumentError
 
 # How long GNU OpenMP's threads look out for work before they sleep: about 100 us. By default they hold a core for
 # milliseconds, and where another program needs it, each small loop takes as long. OpenMP reads this when it is loaded.
@@ -40,17 +41,12 @@ class _Gate:
 
     def open(self) -> None:
         """Hold BLAS at one thread."""
-        if self.forked:
-            raise ThreadingError(
-                "this process was forked from one in which Numba's threads had been started, and they do not survive a "
-                "fork; start processes with multiprocessing.get_context('spawn') or 'forkserver' instead, or fork "
-                "before tinynet computes anything"
-            )
         if self.blas is None:
             self.blas = _blas()
             found = {getattr(type(library), "clear_controlling_thread", None) for library in self.blas}
             self.releases = [release for release in found if release]
-        if getattr(self.numba, "threads", None) != self.threads:  # Numba keeps it per Python thread, behind a lock
+        # Numba keeps the number for each Python thread, behind a lock.
+        if not self.forked and getattr(self.numba, "threads", None) != self.threads:
             numba.set_num_threads(self.threads)
             self.numba.threads = self.threads
         if not self.held:  # else Ctrl-C came before they were given back their threads
@@ -82,6 +78,21 @@ def _after_fork() -> None:
     _gate.depth = 0
     _gate.numba = threading.local()
     _gate.forked = _numba_has_threads()
+    global_compiler_lock._lock = threading.RLock()  # which another thread may have held, loading a kernel
+
+
+def runnable(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Give the form of a kernel that this process can run; what is no kernel is given back as it is.
+
+    A fork does not take Numba's threads along. In a child that was forked after they had started, each kernel runs in
+    its serial form, which has the same bits.
+    """
+    return getattr(function, "serial", function) if _gate.forked else function
+
+
+def forked() -> bool:
+    """Whether this process lost Numba's threads by a fork, so that kernels run in their serial form."""
+    return _gate.forked
 
 
 def _numba_has_threads() -> bool:
@@ -143,10 +154,6 @@ def kernel_gate() -> Iterator[None]:
     None
         Kernels may run.
 
-    Raises
-    ------
-    ThreadingError
-        On entry, in a forked child of a process that has run kernels: their threads did not survive the fork.
     """
     with _gate.lock:
         depth = _gate.depth

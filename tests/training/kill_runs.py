@@ -7,6 +7,7 @@ import argparse
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,11 +29,15 @@ class Found:
     complete: int = 0
 
 
-def start(folder, model, epochs, seed):
+def start(folder, model, epochs, seed, cache=None):
+    """Start a run, or go on with it; with no kernels on disk if a cache is given, which is emptied first."""
     command = [sys.executable, "-m", "tinynet", "train", model, "--data", "sample", "--epochs", str(epochs)]
     command += ["--seed", str(seed), "--out", str(folder), "--resume", "--no-report", "--checkpoint-seconds", "0.05"]
     command += ["--threads", "1"]  # results do not depend on it, and other work on the machine disturbs less
     where = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), "PYTHONUNBUFFERED": "1"}
+    if cache is not None:
+        shutil.rmtree(cache, ignore_errors=True)
+        where["NUMBA_CACHE_DIR"] = str(cache)
     return subprocess.Popen(command, env=where, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
 
 
@@ -63,18 +68,19 @@ def compare(folder, reference):
     assert not [path.name for path in folder.iterdir() if path.suffix == ".tmp"]
 
 
-def kill_runs(place, model, kills, epochs, seed=0, tell=lambda line: None):
+def kill_runs(place, model, kills, epochs, seed=0, empty_cache=False, tell=lambda line: None):
     """Kill runs until there were so many kills, and complete each; gives what was done."""
+    cache = place / "cache" if empty_cache else None
     chance, found = random.Random(seed), Found()
     reference = place / "reference"
-    finish(place / "first", model, 1, seed)  # compiles what is not on the disk yet
+    finish(place / "first", model, 1, seed)  # builds what is not on the disk yet
     seconds = finish(reference, model, epochs, seed)
     tell(f"left alone: {seconds:.1f} s")
     while found.kills < kills:
         folder = place / str(found.complete)
         while found.kills < kills:
             before = stamp(folder)
-            with start(folder, model, epochs, seed) as process:
+            with start(folder, model, epochs, seed, cache) as process:
                 while process.poll() is None and stamp(folder) == before:  # so that each process makes some progress
                     time.sleep(0.01)
                 time.sleep(chance.uniform(0, 0.4) * seconds)
@@ -98,6 +104,7 @@ def main():
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--empty-cache", action="store_true", help="with no kernels on disk before each start")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         print(kill_runs(Path(place), **vars(arguments), tell=lambda line: print(line, flush=True)))

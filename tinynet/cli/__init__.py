@@ -8,10 +8,10 @@ import shlex
 import sys
 from collections.abc import Sequence
 
-from tinynet.cli import evaluate, experiment, predict, profile, report, train
+from tinynet.cli import evaluate, experiment, predict, profile, report, train, warm
 from tinynet.errors import TinynetError
 
-COMMANDS = (train, evaluate, predict, report, experiment, profile)  # in the order of the help
+COMMANDS = (train, evaluate, predict, report, experiment, profile, warm)  # in the order of the help
 
 _EXAMPLES = f"""\
 examples:

@@ -163,8 +163,3 @@ def _finite(text: str, zero: bool) -> float:
         what = "of 0 or more" if zero else "above 0"
         raise argparse.ArgumentTypeError(f"must be a finite number {what}, but got {text!r}")
     return number
-
-
-def counted(number: int, what: str) -> str:
-    """Write how many there are of something: 1 step, 2 steps, 10,000 steps."""
-    return f"{number:,} {what}{'s' * (number != 1)}"

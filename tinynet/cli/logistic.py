@@ -5,7 +5,7 @@ from __future__ import annotations
 from statistics import median
 from typing import TYPE_CHECKING
 
-from tinynet.cli.arguments import counted, factor
+from tinynet.cli.arguments import factor
 from tinynet.cli.run_directory import (
     LAST,
     METRICS,
@@ -15,6 +15,7 @@ from tinynet.cli.run_directory import (
     clear,
     data_record,
 )
+from tinynet.display.words import counted
 from tinynet.errors import ArgumentError, DataError
 from tinynet.files import write_atomically
 

@@ -9,7 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinynet.cli.arguments import add_command, add_data, add_model, add_threads, count, counted
+from tinynet.cli.arguments import add_command, add_data, add_model, add_threads, count
+from tinynet.display.words import counted
 from tinynet.errors import ArgumentError, WriteError
 from tinynet.files import write_atomically
 
@@ -50,8 +51,8 @@ def declare(commands: Any) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run ``tinynet profile``: print the table, and write the picture."""
     from tinynet.data import load_mnist
-    from tinynet.display.progress import say_compiling
-    from tinynet.kernels.jit import compilations
+    from tinynet.display.progress import say_building
+    from tinynet.kernels import build
     from tinynet.profiling import profile_step
     from tinynet.recipes import RECIPES
     from tinynet.report import profile_figure
@@ -61,7 +62,7 @@ def run(arguments: argparse.Namespace) -> None:
     _check(out, arguments.force)
     recipe = RECIPES[arguments.model]
     data = load_mnist(arguments.data)
-    with compilations(say_compiling):
+    with build.watch(say_building):
         found = profile_step(recipe, data, arguments.batch_size, arguments.repeats)
     rows = found.plan.rows()
     total = 1e3 * sum(row.seconds or 0 for row in rows)

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinynet.cli import logistic
-from tinynet.cli.arguments import MODELS, add_command, add_data, add_output, add_threads, add_training, counted
+from tinynet.cli.arguments import MODELS, add_command, add_data, add_output, add_threads, add_training
 from tinynet.cli.run_directory import (
     BEST,
     CLASSES,
@@ -25,6 +25,7 @@ from tinynet.cli.run_directory import (
     explained,
     parameters_digest,
 )
+from tinynet.display.words import counted
 from tinynet.errors import CheckpointError
 from tinynet.files import write_atomically
 

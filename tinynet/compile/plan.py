@@ -18,7 +18,8 @@ import numpy as np
 from tinynet.autograd import Array, Node, Spec, Tensor, ancestors
 from tinynet.display.table import Measured, profile, rows, table
 from tinynet.errors import TraceError
-from tinynet.threads import kernel_gate
+from tinynet.kernels import build
+from tinynet.threads import forked, kernel_gate, runnable
 
 _ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 
@@ -84,8 +85,8 @@ class Plan:
         self.changed = [leaves[id(leaf)] for leaf, _ in updates]
         self.measured: Measured | None = None  # by the last profile
         self._keep = (inputs, outputs, bound, updates)  # leaves are known by their identity
-        calls = [(step.function, step.arguments) for step in self.steps]
-        self._calls, self._updates = calls[: layout.pure], calls[layout.pure :]
+        self._pure = layout.pure
+        self._ready()
 
     def run(self, **values: Any) -> dict[str, Array]:
         """Replay the plan: copy the inputs in, make every call, and give copies of the outputs.
@@ -110,11 +111,20 @@ class Plan:
 
         For callers that hold the gate; `commit` then makes the updates.
         """
+        if self._forked != forked():
+            self._ready()
         self.put(values)
         with np.errstate(all="ignore"):
             for function, arguments in self._calls:
                 function(*arguments)
         return self._outputs
+
+    def _ready(self) -> None:
+        """Make the calls ready to run in this process: all kernels that are missing are built together."""
+        self._forked = forked()
+        calls = [(runnable(step.function), step.arguments) for step in self.steps]
+        build.prepare(calls)
+        self._calls, self._updates = calls[: self._pure], calls[self._pure :]
 
     def put(self, values: Mapping[str, Any]) -> None:
         """Copy values into the inputs of the plan."""

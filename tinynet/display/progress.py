@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from tinynet.display.words import counted
 from tinynet.errors import ArgumentError
-from tinynet.kernels.jit import compilations
+from tinynet.kernels import build
 
 _REFRESH = 0.1  # seconds between updates of the live line
 
@@ -22,10 +23,13 @@ def write_figures(figures: dict[str, float]) -> str:
     return ", ".join(f"{name} {value:{'.4f' if name in usual else '.4g'}}" for name, value in figures.items())
 
 
-def say_compiling(kernel: str, count: int) -> None:
-    """Print a line for the first kernel that is compiled, and none for those that follow."""
-    if count == 1:
-        print("Compiling kernels for their first use; later runs find them on disk ...", flush=True)
+def say_building(progress: build.Progress) -> None:
+    """Print a line before kernels are built, and one when all are."""
+    kernels, processes = counted(progress.total, "kernel"), counted(progress.processes, "process")
+    if not progress.done:
+        print(f"Building {kernels} on {processes}; later runs find them on disk ...", flush=True)
+    elif progress.done == progress.total:
+        print(f"Built {kernels}.", flush=True)
 
 
 class Silent:
@@ -44,8 +48,8 @@ class Silent:
     def end(self, figures: dict[str, float], seconds: float, training: float) -> None:
         """Show the figures of an epoch."""
 
-    def compiling(self, kernel: str, count: int) -> None:
-        """Show that a kernel is compiled for its first use."""
+    def building(self, progress: build.Progress) -> None:
+        """Show that kernels are built for their first use."""
 
     def close(self) -> None:
         """Give back the terminal."""
@@ -54,9 +58,8 @@ class Silent:
         """Write an epoch in one line: its seconds, those of training by step, and its figures."""
         milliseconds = 1000 * training / self.batches
         width = len(str(self.epochs))
-        batches = f"{self.batches} batch{'es' * (self.batches != 1)}"
         return (
-            f"Epoch {self.epoch + 1:>{width}}/{self.epochs}  {batches}  {seconds:.1f} s  "
+            f"Epoch {self.epoch + 1:>{width}}/{self.epochs}  {counted(self.batches, 'batch')}  {seconds:.1f} s  "
             f"{milliseconds:.2f} ms/step  {write_figures(figures)}"
         )
 
@@ -68,9 +71,9 @@ class Lines(Silent):
         """Print the line."""
         print(self.line(figures, seconds, training), flush=True)
 
-    def compiling(self, kernel: str, count: int) -> None:
-        """Print a line for the first kernel only."""
-        say_compiling(kernel, count)
+    def building(self, progress: build.Progress) -> None:
+        """Print a line before the first kernel, and one after the last."""
+        say_building(progress)
 
 
 class Live(Silent):
@@ -111,9 +114,12 @@ class Live(Silent):
         """Leave the epoch's line above the bar."""
         self.progress.console.print(self.line(figures, seconds, training), highlight=False, soft_wrap=True)
 
-    def compiling(self, kernel: str, count: int) -> None:
-        """Name the kernel beside the bar."""
-        text = f"compiling kernel {count}, {kernel} (first use; later runs find it on disk)"
+    def building(self, progress: build.Progress) -> None:
+        """Say beside the bar how many kernels are left."""
+        text = ""
+        if progress.done < progress.total:
+            left, processes = progress.total - progress.done, counted(progress.processes, "process")
+            text = f"building {counted(left, 'kernel')} on {processes} (first use; later runs find them on disk)"
         self.progress.update(self.task, description=text, refresh=True)
 
     def close(self) -> None:
@@ -129,7 +135,7 @@ def progress(verbose: int, epochs: int, batches: int) -> Iterator[Silent]:
     kinds: tuple[Any, ...] = (Silent, Live if sys.stdout.isatty() else Lines, Lines)
     shown: Silent = kinds[verbose](epochs, batches)
     try:
-        with compilations(shown.compiling):
+        with build.watch(shown.building):
             yield shown
     finally:
         shown.close()

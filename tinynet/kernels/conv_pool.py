@@ -15,7 +15,6 @@ Axes: N images, each a row of H W C values; KH x KW taps, F filters; windows of 
 QH, QW, of which there are OH x OW. Weights are (KH KW C, F).
 """
 
-import functools
 import math
 from typing import Any, NamedTuple
 
@@ -23,7 +22,7 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from tinynet.kernels.jit import kernel
+from tinynet.kernels.jit import factory, kernel
 
 DEAD = 255  # in place of a winner, where relu cut it
 _MOST_CHUNKS = 8
@@ -100,7 +99,7 @@ def group(n: int, d: Dims, itemsize: int) -> int:
     return max(1, min(_MOST_IMAGES, _COLUMN_BYTES // (rows * d.taps * itemsize), -(-n // chunks(n))))
 
 
-@functools.cache
+@factory
 def forward_direct(d: Dims) -> Any:
     """Make the forward kernel for few taps: each output is a sum in registers, vectorised over the filters."""
     _, w, c, filters, kh, kw, sh, sw, ph, pw, qh, qw, oh, ow = d
@@ -137,7 +136,7 @@ def forward_direct(d: Dims) -> Any:
     return conv_pool_direct
 
 
-@functools.cache
+@factory
 def forward_product(d: Dims) -> Any:
     """Make the forward kernel for many taps: im2col of the pooled outputs, window by window, and a matrix product."""
     _, w, c, filters, kh, kw, sh, sw, ph, pw, qh, qw, oh, ow = d
@@ -224,7 +223,7 @@ def one_window(x, weights, bias, corner, row, run, step_h, step_w, ph, pw, kh):
     return best, winner
 
 
-@functools.cache
+@factory
 def forward_winograd(d: Dims) -> Any:
     """Make the forward kernel: transform, multiply matrices, one for each place in a tile, transform back and pool.
 
@@ -330,7 +329,7 @@ def add_up(total, partial):
         total[k] = v
 
 
-@functools.cache
+@factory
 def weight_grad(d: Dims) -> Any:
     """Make the kernel of the gradients of weights and bias: a row of im2col times a scalar for each winner."""
     _, w, c, filters, kh, kw, sh, sw, _, pw, qh, qw, oh, ow = d
@@ -370,7 +369,7 @@ def weight_grad(d: Dims) -> Any:
     return conv_pool_weight_grad
 
 
-@functools.cache
+@factory
 def weight_grad_direct(d: Dims) -> Any:
     """Make the same kernel for few taps: all places of a window, with a factor of 0 but for the winner.
 
@@ -408,7 +407,7 @@ def weight_grad_direct(d: Dims) -> Any:
     return conv_pool_weight_grad_direct
 
 
-@functools.cache
+@factory
 def input_grad(d: Dims) -> Any:
     """Make the kernel of the gradient of the input: the filter times a scalar, added at the place of each winner."""
     h, w, c, filters, kh, kw, sh, sw, _, pw, qh, qw, oh, ow = d

@@ -24,6 +24,7 @@ from tinynet.ops.loss import cross_entropy
 from tinynet.ops.pointwise import relu as relu_op
 from tinynet.ops.pool import _max_pool
 from tinynet.ops.shape import concatenate, getitem, reshape
+from tinynet.threads import runnable
 
 # --- convolution + bias + relu + max-pooling
 
@@ -334,7 +335,7 @@ def _adam_compute(*arrays: Array, **betas: float) -> None:
     for new, value in zip(outputs, old, strict=True):
         new[...] = value
     function, *arguments = _adam_bind(*outputs, *rest, **betas)
-    function(*arguments)
+    runnable(function)(*arguments)
 
 
 _adam: dict[str, Any] = {

@@ -1,0 +1,135 @@
+"""``tinynet warm``: build kernels ahead, so that the first run on a machine does not wait for them."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tinynet.cli.arguments import MODELS, add_command
+from tinynet.display.words import counted
+from tinynet.errors import ArgumentError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from tinynet.kernels.build import Progress
+    from tinynet.model import Model
+
+EXAMPLES = """\
+  tinynet warm cnn                                 build what training and using the CNN needs
+  tinynet warm --all                               for all reference models, as when an image is made
+  tinynet warm model.safetensors                   for a model of yours
+"""
+_BATCHES = 32, 1  # samples of a training step; fewer come last in an epoch
+_SAMPLES = 256, 232, 32, 16, 1  # of a batch that is evaluated or predicted
+_ROWS = 1024  # of the data that are made for a full-batch model
+
+
+def declare(commands: Any) -> None:
+    """Add the command to those of ``tinynet``."""
+    parser = add_command(
+        commands,
+        "warm",
+        "build kernels ahead",
+        "Build the kernels of a model ahead, so that a first run does not wait for them: on each kind of processor "
+        "once, into the cache of this user or the directory that NUMBA_CACHE_DIR names. Says where the cache lies and "
+        "how large it is.",
+        EXAMPLES,
+        run,
+    )
+    names = [*MODELS, "logistic"]
+    parser.add_argument("model", nargs="?", metavar="MODEL", help=f"one of {', '.join(names)}, or a file of a model")
+    parser.add_argument("--all", action="store_true", help="all reference models")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run ``tinynet warm``: build what is missing, and say where it is."""
+    from tinynet.kernels import build
+
+    names = [*MODELS, "logistic"]
+    if arguments.all == (arguments.model is not None):
+        raise ArgumentError(f"name one of {', '.join(names)}, a file of a model, or --all")
+    wanted = names if arguments.all else [arguments.model]
+    unknown = [name for name in wanted if name not in names and not Path(name).exists()]
+    if unknown:
+        raise ArgumentError(f"{unknown[0]} is none of {', '.join(names)}, and there is no such file")
+    started = time.perf_counter()
+    built: set[str] = set()
+
+    def tell(progress: Progress) -> None:
+        if not progress.done:
+            on = counted(progress.processes, "process")
+            print(f"Building {counted(progress.total, 'kernel')} on {on} ...", flush=True)
+        else:
+            built.add(f"{progress.kernel} {len(built)}")
+            print(f"  {progress.done:>{len(str(progress.total))}}/{progress.total}  {progress.kernel}", flush=True)
+
+    with build.watch(tell):
+        for name in wanted:
+            _warm(name)
+    seconds = time.perf_counter() - started
+    made = f"{counted(len(built), 'kernel')} built in {seconds:.1f} s" if built else "All kernels were there"
+    kept, own, others = build.store().usage()
+    print(f"{made} for {', '.join(wanted)}")
+    print(f"Cache: {build.store().directory}, {counted(kept, 'kernel')}, {own / 1e6:.1f} MB")
+    if others:
+        print(f"Beside it lie {others / 1e6:.1f} MB for other versions, settings or processors, which may be removed")
+
+
+def _warm(name: str) -> None:
+    """Build what one model needs."""
+    import numpy as np
+
+    from tinynet.model import load
+    from tinynet.recipes import RECIPES, logistic_model, logistic_optimizer
+
+    if name == "logistic":
+        images = np.random.default_rng(0).integers(0, 256, (_ROWS, 28, 28), np.uint8)
+        labels = np.arange(_ROWS) % 2
+        model = logistic_model(images)
+        model.fit(
+            images,
+            labels,
+            epochs=1,
+            batch_size=None,
+            loss="binary_cross_entropy",
+            optimizer=logistic_optimizer(),
+            validation_data=(images, labels),
+            verbose=0,
+        )
+    elif name in RECIPES:
+        _build_plans(RECIPES[name].model(seed=0), ["uint8"])
+    else:
+        loaded = load(name)
+        _build_plans(loaded, sorted({"uint8", str(loaded.dtype)}))
+
+
+def _build_plans(model: Model, dtypes: list[str]) -> None:
+    """Build what plans need that train the model, evaluate it and predict with it, on data of some dtypes."""
+    import numpy as np
+
+    from tinynet.autograd import Spec
+    from tinynet.compile import evaluation_plan, inference_plan, training_plan
+    from tinynet.kernels import build
+    from tinynet.optim import SGD, Adam
+    from tinynet.training.data import find_task
+
+    model.theta  # noqa: B018 - the model is built now, and knows the shape of its output
+    assert model.output_shape is not None
+    binary = model.output_shape in ((), (1,))
+    task = find_task("binary_cross_entropy" if binary else "cross_entropy", None)
+    labelled = len(model.output_shape) < 2
+    with build.together():
+        for dtype in dtypes:
+            x = np.zeros((max(_BATCHES), *model.input.shape), dtype)
+            y = np.zeros(len(x), np.uint8)
+            for optimizer in (SGD(), Adam()) if labelled else ():
+                for batch in _BATCHES:
+                    state = optimizer.initial_state(model.theta)
+                    training_plan(model, task.loss, optimizer, state, x, y, batch)
+            for samples in _SAMPLES:
+                spec = Spec((samples, *x.shape[1:]), x.dtype)
+                inference_plan(model, spec)
+                if labelled:
+                    evaluation_plan(model, task.loss, spec, Spec((samples,), y.dtype))
