@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import tinynet as tn
-from tinynet.autograd import Array, Op, Spec, Tensor, ancestors, tracing
-from tinynet.compile.fuse import fuse
+from tinynet.core.engine import Op, Tensor, ancestors
+from tinynet.core.mode import tracing
+from tinynet.core.spec import Array, Spec
+from tinynet.fast.fuse import fuse
 from tinynet.recipes import RECIPES
 
 BATCH = 32

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 import tinynet as tn
-from tinynet.data.loader import MNIST
+from tinynet.datasets.loader import MNIST
 from tinynet.errors import TinynetError
-from tinynet.files import write_atomically
-from tinynet.metrics import Scores
 from tinynet.recipes import RECIPES
+from tinynet.saving.files import write_atomically
+from tinynet.train.metrics import Scores
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import pytest
 
 import tinynet as tn
 from benchmarks.kernel_cases import Case, cases
-from tinynet.threads import kernel_gate
+from tinynet.fast.threads import kernel_gate
 
 CASES = cases()
 

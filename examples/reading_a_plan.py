@@ -11,7 +11,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import tinynet as tn
-from tinynet.compile import training_plan
+from tinynet.fast.trace import training_plan
 from tinynet.recipes import RECIPES
 from tinynet.report import profile_figure
 

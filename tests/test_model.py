@@ -1,9 +1,13 @@
 """Models: names, the one flat vector, building, dtypes, what a user's own model can do."""
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
 import tinynet as tn
+from tests.small_network import SMALL_X, InTurn, losses_of, small_network
 from tinynet.errors import ArgumentError, GradientError, NotBuiltError, ShapeError, TraceError
 from tinynet.recipes import RECIPES
 
@@ -497,3 +501,38 @@ def test_a_model_within_one_that_cannot_be_built_keeps_its_vector():
         tn.Sequential([inner, tn.MaxPool(2)], input_shape=(4,)).summary()
     np.testing.assert_array_equal(inner.theta, theta)
     assert inner.predict(np.zeros((1, 4))).shape == (1, 3)
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_a_deep_copy_learns_by_itself(used):
+    model = small_network()
+    if used:
+        model.predict(SMALL_X)
+        losses_of(model)
+    other = copy.deepcopy(model)
+    before = model.predict(SMALL_X)
+    np.testing.assert_array_equal(other.predict(SMALL_X), before)
+    losses = losses_of(other)
+    assert losses[-1] < losses[0]
+    assert losses == losses_of(model)
+    assert not np.array_equal(other.predict(SMALL_X), before)
+
+
+@pytest.mark.parametrize("copied", [pickle.dumps, copy.copy])
+def test_a_model_is_not_pickled(copied):
+    with pytest.raises(ArgumentError, match=r"model\.save\(path\)"):
+        copied(small_network())
+
+
+def test_a_layer_that_two_layers_share_has_one_name():
+    shared = tn.Dense(4)
+    model = tn.Sequential(
+        [tn.Input((4,)), InTurn([tn.Dense(4), shared]), InTurn([shared, tn.Dense(4)]), InTurn([tn.Dense(4)])], seed=0
+    )
+    model.predict(np.zeros((1, 4)))
+    assert sum(p.size for p in model.parameters.values()) == model.theta.size == 4 * 20
+    assert list(model.parameters) == [
+        f"{name}.{kind}"
+        for name in ("in_turn.dense", "in_turn.dense_1", "in_turn_1.dense", "in_turn_2.dense")
+        for kind in ("weight", "bias")
+    ]

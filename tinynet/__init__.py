@@ -1,27 +1,18 @@
 """tinynet: a deep-learning framework small enough to read in an afternoon, and fast on a CPU."""
 
-from tinynet import data as datasets
-from tinynet import metrics, ops, report
-from tinynet.autograd import Op, Tensor, grad, no_grad
-from tinynet.callbacks import Checkpoint, CSVLogger, EarlyStopping, LearningRateSchedule
-from tinynet.data.labels import one_hot
-from tinynet.derivatives import hessian, hvp, jacobian
-from tinynet.gradcheck import check_gradients
-from tinynet.layers import Conv2D, Dense, Flatten, Input, Layer, MaxPool, ReLU, Sigmoid, Softmax
+from tinynet import datasets, ops, report
+from tinynet.core.engine import Op, Tensor, grad
+from tinynet.core.higher import hessian, hvp, jacobian
+from tinynet.core.mode import no_grad
+from tinynet.datasets.labels import one_hot
+from tinynet.fast.threads import get_num_threads, set_num_threads
+from tinynet.fullbatch import Backtracking, GradientDescent, LineSearchOptimizer, Newton, Objective, StepRecord
+from tinynet.inspection.gradcheck import check_gradients
 from tinynet.model import Model, Sequential, load
-from tinynet.objective import Objective
-from tinynet.optim import (
-    SGD,
-    Adam,
-    Backtracking,
-    GradientDescent,
-    LineSearchOptimizer,
-    Newton,
-    Optimizer,
-    StepRecord,
-)
-from tinynet.threads import get_num_threads, set_num_threads
-from tinynet.training import History, Run
+from tinynet.nn import Conv2D, Dense, Flatten, Input, Layer, MaxPool, ReLU, Sigmoid, Softmax
+from tinynet.optim import SGD, Adam, Optimizer
+from tinynet.train import History, Run, metrics
+from tinynet.train.callbacks import Checkpoint, CSVLogger, EarlyStopping, LearningRateSchedule
 
 # fmt: off
 __all__ = [

@@ -11,13 +11,16 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 
-from tinynet import layers as layer_types
-from tinynet import modelfile, ops
-from tinynet.autograd import Array, Spec, Tensor, no_grad
+from tinynet import nn, ops
+from tinynet.core.engine import Tensor
+from tinynet.core.mode import no_grad
+from tinynet.core.spec import Array, Spec
 from tinynet.errors import ArgumentError, NotBuiltError, TraceError
-from tinynet.init import generator
-from tinynet.layers import Building, Input, Layer, batch_shape
-from tinynet.training import evaluate, fit, predict
+from tinynet.nn import Input
+from tinynet.nn.layer import Building, Layer, batch_shape
+from tinynet.nn.seeds import generator
+from tinynet.saving import modelfile
+from tinynet.train import evaluate, fit, predict
 
 # What layers and models keep for themselves, and what no plan depends on.
 _STATE = {"arguments", "given_name", "name", "own_parameters", "initializers", "building", "owner", "output_shape"}
@@ -474,7 +477,7 @@ def load(path: str | os.PathLike[str], custom_layers: Mapping[str, Any] | None =
     >>> bool((same.theta == model.theta).all())
     True
     """
-    classes = [thing for thing in vars(layer_types).values() if isinstance(thing, type) and issubclass(thing, Layer)]
+    classes = [thing for thing in vars(nn).values() if isinstance(thing, type) and issubclass(thing, Layer)]
     own: dict[str, Any] = {f"tinynet.{thing.__name__}": thing for thing in (*classes, Sequential)}
     own |= {f"tinynet.ops.{name}": getattr(ops, name) for name in ops.__all__}
     model, tensors = modelfile.read(path, custom_layers or {}, own, Model)

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynet.errors import ArgumentError
-from tinynet.layers import Conv2D, Dense, Flatten, Input, Layer, MaxPool
+from tinynet.fullbatch import Backtracking, GradientDescent
 from tinynet.model import Sequential
-from tinynet.optim import Backtracking, GradientDescent
+from tinynet.nn import Conv2D, Dense, Flatten, Input, Layer, MaxPool
 
 SMALL = 10_000  # training images; on fewer, a run makes as many epochs as on the embedded sample
 

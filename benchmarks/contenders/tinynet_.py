@@ -9,13 +9,14 @@ import numpy as np
 import tinynet as tn
 from benchmarks.contenders.base import Contender, Convolver, Predictor, Runner, Trainer
 from benchmarks.workload import LEARNING_RATE, Conv, Inputs
-from tinynet.autograd import Spec, tracing
-from tinynet.compile import Plan
-from tinynet.compile.fuse import fuse
+from tinynet.core.mode import tracing
+from tinynet.core.spec import Spec
+from tinynet.fast.fuse import fuse
+from tinynet.fast.plan import Plan
+from tinynet.fast.threads import kernel_gate
 from tinynet.recipes import RECIPES
-from tinynet.threads import kernel_gate
-from tinynet.training.data import find_task
-from tinynet.training.steps import CompiledStep
+from tinynet.train.steps import CompiledStep
+from tinynet.train.task import find_task
 
 
 def build(model: str, weights: list[np.ndarray]) -> tn.Sequential:

@@ -11,7 +11,7 @@ import numpy as np
 from docutils import nodes
 from sphinx.util.docutils import SphinxDirective
 
-from tinynet.kernels.conv_pool import Dims
+from tinynet.fast.kernels.conv_pool import Dims
 
 
 class Drawing:

@@ -12,12 +12,15 @@ import numpy as np
 from pieces import find, parsed
 
 import tinynet as tn
-from tinynet.autograd import Op, Spec
-from tinynet.ops import fused
+from tinynet.core.engine import Op
+from tinynet.core.spec import Spec
+from tinynet.fast import fused_ops as fused
+from tinynet.fast import matvec
 from tinynet.ops.conv import geometry
 from tinynet.ops.pointwise import Elementwise
 
 FAMILIES = tuple(importlib.import_module(f"tinynet.ops.{m.name}") for m in pkgutil.iter_modules(tn.ops.__path__))
+FAMILIES += (fused, matvec)
 OUT = Path(__file__).parents[1] / "reference" / "ops"
 
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import references as ref
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import mutually_broadcastable_shapes
 
 import tinynet as tn
+from tests.ops import references as ref
 from tinynet.errors import ArgumentError, DataError, DTypeError, ShapeError
 from tinynet.ops.conv import Geometry, geometry
 
@@ -677,7 +677,7 @@ add(
 
 
 def fused(name, cases, reference, output=None, **rest):
-    """An op of `tinynet.ops.fused`; of several outputs, the one of that number, or all, one after the other."""
+    """An op of `tinynet.fast.fused_ops`; of several outputs, the one of that number, or all, one after the other."""
 
     def call(*inputs, **attrs):
         y = OPS[name](*inputs, **attrs)

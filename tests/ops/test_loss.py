@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from op_table import generators, positive, spread
 
 import tinynet as tn
-from tinynet.autograd import Spec, Tensor
+from tests.ops.op_table import generators, positive, spread
+from tinynet.core.engine import Tensor
+from tinynet.core.spec import Spec
 
 o = tn.ops
 INF = np.inf

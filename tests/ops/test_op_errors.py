@@ -1,10 +1,11 @@
 """What each op refuses, and in which words."""
 
 import pytest
-from op_table import ROWS
 
 import tinynet as tn
-from tinynet.autograd import Spec, Tensor
+from tests.ops.op_table import ROWS
+from tinynet.core.engine import Tensor
+from tinynet.core.spec import Spec
 from tinynet.errors import DataError, ShapeError, TinynetError
 
 REFUSED = [(row, refused) for row in ROWS.values() for refused in row.refused]
@@ -43,7 +44,7 @@ def test_shapes_alone_are_refused_in_the_same_words(row, refused):
 
 
 def test_labels_are_checked_before_anything_is_computed(monkeypatch):
-    monkeypatch.setattr(tn.autograd.Op, "run", lambda *_, **__: pytest.fail("an op was computed"))
+    monkeypatch.setattr(tn.core.engine.Op, "run", lambda *_, **__: pytest.fail("an op was computed"))
     with pytest.raises(DataError):
         tn.ops.cross_entropy(Tensor([[0.0, 1.0]]), [2])
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from op_table import ROWS, few
 
 import tinynet as tn
-from tinynet.autograd import Tensor
-from tinynet.gradcheck import check_gradients
+from tests.ops.op_table import ROWS, few
+from tinynet.core.engine import Tensor
+from tinynet.inspection.gradcheck import check_gradients
 
 DIFFERENTIABLE = [row for row in ROWS.values() if row.differentiable]
 every_row = pytest.mark.parametrize("row", DIFFERENTIABLE, ids=repr)

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from op_table import CONV, OPS, POOL, ROWS, conv_pool_arrays, few
 
 import tinynet as tn
-from tinynet.autograd import Tensor
+from tests.ops.op_table import CONV, OPS, POOL, ROWS, conv_pool_arrays, few
+from tinynet.core.engine import Tensor
+from tinynet.errors import ArgumentError
 
 o = tn.ops
 NAN, INF = np.nan, np.inf
@@ -228,3 +229,25 @@ def test_two_precisions_meet_in_the_wider_one_and_each_gets_a_gradient_of_its_ow
 def test_sums_of_small_integers_do_not_overflow():
     assert o.sum(np.full(300, 255, np.uint8)).item() == 300 * 255
     assert o.sum(np.ones(300, bool)).item() == 300
+
+
+both_ways = pytest.mark.parametrize("compiled", [True, False])
+
+
+class Rows(tn.Layer):
+    """Rows of a table by their numbers."""
+
+    def build(self, input_shape, rng):
+        self.rows = self.add_parameter("rows", (4, 2), lambda shape, rng: np.arange(8.0).reshape(shape))
+
+    def forward(self, x):
+        return tn.ops.getitem(self.rows, tn.ops.cast(x[:, 0], "int64"))
+
+
+@both_ways
+def test_an_index_that_is_computed_must_be_in_range(compiled):
+    model = tn.Sequential([tn.Input((1,)), Rows()], seed=0)
+    assert model.predict([[1], [-1]], compiled=compiled).tolist() == [[2, 3], [6, 7]]
+    for wrong in (4, -5):
+        with pytest.raises(ArgumentError, match=rf"from {min(wrong, 1)} to {max(wrong, 1)}, .* has length 4"):
+            model.predict([[1], [wrong]], compiled=compiled)

@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
-from op_table import OPS, ROWS, few, last_use
 
 import tinynet as tn
-from tinynet.autograd import Spec, Tensor, ancestors
+from tests.ops.op_table import OPS, ROWS, few, last_use
+from tinynet.core.engine import Tensor, ancestors
+from tinynet.core.spec import Spec
 from tinynet.errors import TraceError
 
 every_row = pytest.mark.parametrize("row", ROWS.values(), ids=list(ROWS))

@@ -9,9 +9,9 @@ from matplotlib.colors import to_hex
 import tinynet as tn
 from tinynet import report
 from tinynet.errors import ArgumentError, ShapeError
-from tinynet.metrics import confusion_matrix
 from tinynet.report.style import BLUE, ORANGE, VERMILION, WIDTH
-from tinynet.training import History
+from tinynet.train import History
+from tinynet.train.metrics import confusion_matrix
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (40, 28, 28), dtype=np.uint8)

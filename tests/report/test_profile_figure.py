@@ -5,12 +5,12 @@ import pytest
 from matplotlib.colors import to_hex
 
 import tinynet as tn
-from tinynet.autograd import Cost
 from tinynet.cli import main
-from tinynet.data import load_mnist
-from tinynet.display.table import Row
+from tinynet.core.engine import Cost
+from tinynet.datasets import load_mnist
 from tinynet.errors import ArgumentError
-from tinynet.profiling import profile_step
+from tinynet.inspection.profiling import profile_step
+from tinynet.inspection.table import Row
 from tinynet.recipes import RECIPES
 from tinynet.report import profile_figure
 from tinynet.report.profile import KIND_COLORS

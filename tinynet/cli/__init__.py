@@ -65,7 +65,7 @@ def _run(given: list[str]) -> int:
         return int(stop.code or 0)
     arguments.command_line = shlex.join(["tinynet", *given])
     if getattr(arguments, "threads", None) is not None:
-        from tinynet.threads import set_num_threads
+        from tinynet.fast.threads import set_num_threads
 
         set_num_threads(arguments.threads)
     arguments.run(arguments)

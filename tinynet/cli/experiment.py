@@ -23,10 +23,10 @@ from tinynet.cli.run_directory import (
     read_record,
 )
 from tinynet.cli.train import describe_data, hyper_parameters, resumable, train
-from tinynet.files import write_atomically
+from tinynet.saving.files import write_atomically
 
 if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
-    from tinynet.data import MNIST
+    from tinynet.datasets import MNIST
 
 _NAME = "experiment-dense"
 ACTIVATIONS = ("linear", "relu", "sigmoid", "tanh")
@@ -105,7 +105,7 @@ def variant(text: str) -> Variant:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run ``tinynet experiment``: train each variant, and compare them."""
-    from tinynet.data import load_mnist
+    from tinynet.datasets import load_mnist
     from tinynet.errors import ArgumentError
     from tinynet.recipes import RECIPES
 
@@ -174,7 +174,7 @@ def _compare(directory: Path, records: dict[str, dict[str, Any]]) -> None:
     """Write and print the table, and draw the figure."""
     from tinynet.report import comparison_figure, comparison_table
     from tinynet.report.style import encode
-    from tinynet.training import History
+    from tinynet.train import History
 
     table = comparison_table(records)
     histories = {name: History(record["history"], record["seconds"]["by_epoch"]) for name, record in records.items()}

@@ -17,13 +17,13 @@ from tinynet.cli.run_directory import (
 )
 from tinynet.display.words import counted
 from tinynet.errors import ArgumentError, DataError
-from tinynet.files import write_atomically
+from tinynet.saving.files import write_atomically
 
 if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
     import argparse
     from pathlib import Path
 
-    from tinynet.data import MNIST
+    from tinynet.datasets import MNIST
 
 MODEL = {"logistic": "is it a 5? logistic regression by line search, 784 parameters"}
 
@@ -66,7 +66,7 @@ def check_options(arguments: argparse.Namespace) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Train and test the model, and leave a run directory."""
-    from tinynet.data import load_mnist
+    from tinynet.datasets import load_mnist
 
     with claimed(arguments.out, arguments.model, arguments.force, arguments.resume) as directory:
         data = load_mnist(arguments.data)
@@ -90,11 +90,11 @@ def _check_data(data: MNIST) -> None:
 
 
 def _train(directory: Path, data: MNIST, arguments: argparse.Namespace) -> None:
-    from tinynet.callbacks import Checkpoint
     from tinynet.cli.train import describe_data, fit, resumable
     from tinynet.recipes import LOGISTIC_DIGIT, LOGISTIC_STEPS, logistic_model, logistic_optimizer
     from tinynet.report import step_curves
     from tinynet.report.style import encode
+    from tinynet.train.callbacks import Checkpoint
 
     steps, l2 = arguments.epochs or LOGISTIC_STEPS, arguments.l2 or 0.0
     print(f"Training the logistic regression that tells {LOGISTIC_DIGIT}s from the other digits of MNIST")

@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Run ``tinynet predict``."""
     import numpy as np
 
-    from tinynet.data.images import read_digit
+    from tinynet.datasets.images import read_digit
 
     found = open_run(arguments.run_directory)
     digits = [read_digit(path) for path in arguments.images]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tinynet.cli.arguments import add_command, add_data, add_model, add_threads, count
 from tinynet.display.words import counted
 from tinynet.errors import ArgumentError, WriteError
-from tinynet.files import write_atomically
+from tinynet.saving.files import write_atomically
 
 if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
     import argparse
@@ -50,13 +50,13 @@ def declare(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run ``tinynet profile``: print the table, and write the picture."""
-    from tinynet.data import load_mnist
-    from tinynet.display.progress import say_building
-    from tinynet.kernels import build
-    from tinynet.profiling import profile_step
+    from tinynet.datasets import load_mnist
+    from tinynet.fast.kernels import build
+    from tinynet.inspection.profiling import profile_step
     from tinynet.recipes import RECIPES
     from tinynet.report import profile_figure
     from tinynet.report.style import encode
+    from tinynet.train.progress import say_building
 
     out = arguments.out or Path(f"profile-{arguments.model}.png")
     _check(out, arguments.force)

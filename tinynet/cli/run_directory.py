@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tinynet.errors import ArgumentError, CheckpointError, FileFormatError, WriteError
 
 if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
-    from tinynet.data import MNIST
+    from tinynet.datasets import MNIST
     from tinynet.model import Model
 
 METRICS, BEST, LAST = "metrics.json", "best.safetensors", "last.safetensors"
@@ -302,7 +302,7 @@ def circumstances() -> dict[str, Any]:
     from importlib.metadata import version
 
     from tinynet import __version__
-    from tinynet.threads import get_num_threads
+    from tinynet.fast.threads import get_num_threads
 
     libraries = {name: version(name) for name in ("numpy", "numba", "scipy")}
     return {
@@ -374,7 +374,7 @@ class Run(NamedTuple):
 
 
 _VALUES = [(float, type(None))]  # by epoch
-_FORM = {  # of what a record must hold for a run to be evaluated and reported on; see `tinynet.modelfile.conforms`
+_FORM = {  # of what a record must hold for a run to be evaluated and reported on; see `modelfile.conforms`
     "model": str,
     "title": str,
     "classes": int,
@@ -461,8 +461,8 @@ def _check_model(record: Any, directory: Path) -> None:
 
 def read_record(directory: Path) -> dict[str, Any]:
     """Read and check what ``metrics.json`` says of a finished run; errors as for `open_run`."""
-    from tinynet.modelfile import conforms
     from tinynet.recipes import RECIPES
+    from tinynet.saving.modelfile import conforms
 
     record, path = read_json(directory / METRICS), directory / METRICS
     parts = record if isinstance(record, dict) else {}
@@ -516,9 +516,9 @@ def load_data(run: Run, source: str | None, same: bool) -> MNIST:
     ArgumentError
         If the data are not there any more, or not those of the run.
     DatasetError, FileFormatError
-        As `tinynet.data.load_mnist`.
+        As `tinynet.datasets.load_mnist`.
     """
-    from tinynet.data import load_mnist
+    from tinynet.datasets import load_mnist
 
     origin = run.record["data"]["origin"]
     if source is None and origin != "sample" and not os.path.exists(origin):  # noqa: PTH110 - that of Path raises if it is long

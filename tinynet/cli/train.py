@@ -27,16 +27,16 @@ from tinynet.cli.run_directory import (
 )
 from tinynet.display.words import counted
 from tinynet.errors import CheckpointError
-from tinynet.files import write_atomically
+from tinynet.saving.files import write_atomically
 
 if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
     import argparse
 
-    from tinynet.data import MNIST
-    from tinynet.metrics import Scores
+    from tinynet.datasets import MNIST
     from tinynet.model import Model
     from tinynet.recipes import Recipe
-    from tinynet.training import History
+    from tinynet.train import History
+    from tinynet.train.metrics import Scores
 
 EXAMPLES = """\
   tinynet train cnn                                the full MNIST, downloaded once, or else the embedded sample
@@ -78,7 +78,7 @@ def declare(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run ``tinynet train``: train, test, and leave a run directory."""
-    from tinynet.data import load_mnist
+    from tinynet.datasets import load_mnist
     from tinynet.recipes import RECIPES
 
     logistic.check_options(arguments)
@@ -164,9 +164,9 @@ def train(
     With ``arguments.resume``, a run that the directory holds goes on where it was stopped. The command is what to type
     after ``tinynet``, but for the options, to do the same again.
     """
-    from tinynet.callbacks import Checkpoint
     from tinynet.model import load
     from tinynet.optim import SGD
+    from tinynet.train.callbacks import Checkpoint
 
     model: Model = recipe.model(arguments.seed)
     print()
@@ -254,7 +254,7 @@ def report(directory: Path, record: dict[str, Any], model: Model, data: MNIST, p
 
 def classify(model: Model, data: MNIST) -> tuple[Any, Scores]:
     """Give the classes that a model takes the test images for, and its scores."""
-    from tinynet.metrics import classification_scores, confusion_matrix
+    from tinynet.train.metrics import classification_scores, confusion_matrix
 
     predicted = model.predict(data.x_test).argmax(axis=1)
     return predicted, classification_scores(confusion_matrix(predicted, data.y_test, CLASSES))
@@ -277,7 +277,7 @@ def arrays(data: MNIST) -> dict[str, dict[str, Any]]:
 
 def describe_data(data: MNIST) -> None:
     """Print what the documents' runs print of their data: shapes and ranges, how many samples, one-hot labels."""
-    from tinynet.data.labels import one_hot
+    from tinynet.datasets.labels import one_hot
 
     print(f"Data: {data.source}")
     for name, array in arrays(data).items():

@@ -13,7 +13,7 @@ from tinynet.errors import ArgumentError
 if TYPE_CHECKING:
     import argparse
 
-    from tinynet.kernels.build import Progress
+    from tinynet.fast.kernels.build import Progress
     from tinynet.model import Model
 
 EXAMPLES = """\
@@ -45,7 +45,7 @@ def declare(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run ``tinynet warm``: build what is missing, and say where it is."""
-    from tinynet.kernels import build
+    from tinynet.fast.kernels import build
 
     names = [*MODELS, "logistic"]
     if arguments.all == (arguments.model is not None):
@@ -109,11 +109,11 @@ def _build_plans(model: Model, dtypes: list[str]) -> None:
     """Build what plans need that train the model, evaluate it and predict with it, on data of some dtypes."""
     import numpy as np
 
-    from tinynet.autograd import Spec
-    from tinynet.compile import evaluation_plan, inference_plan, training_plan
-    from tinynet.kernels import build
+    from tinynet.core.spec import Spec
+    from tinynet.fast.kernels import build
+    from tinynet.fast.trace import evaluation_plan, inference_plan, training_plan
     from tinynet.optim import SGD, Adam
-    from tinynet.training.data import find_task
+    from tinynet.train.task import find_task
 
     model.theta  # noqa: B018 - the model is built now, and knows the shape of its output
     assert model.output_shape is not None

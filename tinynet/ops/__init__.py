@@ -1,13 +1,13 @@
 """The ops: every operation on tensors, declared once.
 
-A declaration (`tinynet.autograd.Op`) gives the shapes, the computation and the gradient of an op. What is public here
+A declaration (`tinynet.Op`) gives the shapes, the computation and the gradient of an op. What is public here
 is either an op itself or a function that brings its arguments into the form that the op takes.
 """
 
 import sys
 from types import ModuleType
 
-from tinynet.autograd import Op, Tensor
+from tinynet.core.engine import Op, Tensor
 from tinynet.ops.cast import cast
 from tinynet.ops.conv import conv2d
 from tinynet.ops.linear import matmul
@@ -66,7 +66,7 @@ def declared() -> dict[str, Op]:
     >>> tn.ops.declared()["conv2d"]
     <Op conv2d>
     """
-    families = [m for name, m in sys.modules.items() if isinstance(m, ModuleType) and name.startswith(f"{__name__}.")]
+    families = [m for name, m in sys.modules.items() if isinstance(m, ModuleType) and name.startswith("tinynet.")]
     found = {thing.name: thing for m in families for thing in vars(m).values() if isinstance(thing, Op)}
     return dict(sorted(found.items()))
 

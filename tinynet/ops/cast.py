@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinynet.autograd import Cost, Op, Spec, Tensor, Value, as_tensor
+from tinynet.core.engine import Cost, Op, Tensor, as_tensor
+from tinynet.core.spec import Spec, Value
 from tinynet.errors import DTypeError
 
 

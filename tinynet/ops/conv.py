@@ -10,10 +10,11 @@ import operator
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from tinynet.autograd import Cost, Op, Shape, Spec, Tensor, Value
+from tinynet.core.engine import Cost, Op, Tensor
+from tinynet.core.spec import Shape, Spec, Value
 from tinynet.errors import ArgumentError, ShapeError
-from tinynet.kernels import conv as kernels
-from tinynet.kernels.jit import for_chunks
+from tinynet.fast.kernels import conv as kernels
+from tinynet.fast.kernels.jit import for_chunks
 from tinynet.ops.cast import check_floating, promote
 
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.autograd import Array, Cost, Op, Spec, Tensor, Value
+from tinynet.core.engine import Cost, Op, Tensor
+from tinynet.core.spec import Array, Spec, Value
 from tinynet.errors import ShapeError
-from tinynet.kernels import linear as kernels
-from tinynet.kernels.jit import for_chunks
+from tinynet.fast.kernels import linear as kernels
+from tinynet.fast.kernels.jit import for_chunks
 from tinynet.ops.cast import check_floating, promote
 from tinynet.ops.reduce import sum_to
 from tinynet.ops.shape import reshape

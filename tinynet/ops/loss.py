@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.autograd import Array, Op, Tensor, Value, as_tensor
+from tinynet.core.engine import Op, Tensor, as_tensor
+from tinynet.core.spec import Array, Value
 from tinynet.errors import DataError, DTypeError, ShapeError
-from tinynet.kernels import loss as kernels
+from tinynet.fast.kernels import loss as kernels
 from tinynet.ops.cast import cast, check_floating
 from tinynet.ops.pointwise import exp, sigmoid, softplus
 from tinynet.ops.reduce import mean, sum

@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinynet.autograd import Array, Op, Rule, Shape, Spec, Tensor, Value, as_tensor
+from tinynet.core.engine import Op, Rule, Tensor, as_tensor
+from tinynet.core.spec import Array, Shape, Spec, Value
 from tinynet.errors import DTypeError, ShapeError
-from tinynet.kernels import pointwise as kernels
-from tinynet.kernels.jit import for_chunks
+from tinynet.fast.kernels import pointwise as kernels
+from tinynet.fast.kernels.jit import for_chunks
 from tinynet.ops.cast import check_floating, promote
 from tinynet.ops.reduce import sum_to
 

@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.autograd import Cost, Op, Spec, Tensor, Value, as_tensor
+from tinynet.core.engine import Cost, Op, Tensor, as_tensor
+from tinynet.core.spec import Spec, Value
 from tinynet.errors import ShapeError
-from tinynet.kernels import pool as kernels
-from tinynet.kernels.jit import for_chunks
+from tinynet.fast.kernels import pool as kernels
+from tinynet.fast.kernels.jit import for_chunks
 from tinynet.ops.cast import check_floating, moves
 from tinynet.ops.conv import Geometry, geometry, pair
 

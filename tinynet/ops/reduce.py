@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.autograd import Array, Cost, Op, Shape, Spec, Tensor, Value, as_tensor
+from tinynet.core.engine import Cost, Op, Tensor, as_tensor
+from tinynet.core.spec import Array, Shape, Spec, Value
 from tinynet.errors import ShapeError
-from tinynet.kernels import reduce as kernels
-from tinynet.kernels.jit import for_chunks
+from tinynet.fast.kernels import reduce as kernels
+from tinynet.fast.kernels.jit import for_chunks
 from tinynet.ops.shape import _index_add, normal_axes, reshape, transpose
 
 Axis = int | Sequence[int] | None

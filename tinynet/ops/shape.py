@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.autograd import Array, Cost, Op, Shape, Spec, Tensor, Value, as_tensor
+from tinynet.core.engine import Cost, Op, Tensor, as_tensor
+from tinynet.core.spec import Array, Shape, Spec, Value
 from tinynet.errors import ArgumentError, DTypeError, ShapeError
 from tinynet.ops.cast import moves, promote
 

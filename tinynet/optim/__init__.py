@@ -1,17 +1,7 @@
-"""Optimizers: they see arrays and objectives, never layers."""
+"""Optimizers that see a batch at a time: updates of arrays, written in ops."""
 
 from tinynet.optim.adam import Adam
-from tinynet.optim.line_search import Backtracking, GradientDescent, LineSearchOptimizer, Newton, StepRecord
 from tinynet.optim.optimizer import Optimizer
 from tinynet.optim.sgd import SGD
 
-__all__ = [
-    "SGD",
-    "Adam",
-    "Backtracking",
-    "GradientDescent",
-    "LineSearchOptimizer",
-    "Newton",
-    "Optimizer",
-    "StepRecord",
-]
+__all__ = ["SGD", "Adam", "Optimizer"]

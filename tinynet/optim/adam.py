@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.arguments import positive
-from tinynet.autograd import Tensor
+from tinynet.checks import check_positive
+from tinynet.core.engine import Tensor
 from tinynet.errors import ArgumentError
-from tinynet.ops import fused
+from tinynet.fast import fused_ops as fused
 from tinynet.optim.optimizer import Array, Optimizer, State
 
 
@@ -54,11 +54,11 @@ class Adam(Optimizer):
         self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8
     ) -> None:
         super().__init__(learning_rate)
-        self.beta1 = positive("Adam", "beta1", beta1, zero=True)
-        self.beta2 = positive("Adam", "beta2", beta2, zero=True)
+        self.beta1 = check_positive("Adam", "beta1", beta1, zero=True)
+        self.beta2 = check_positive("Adam", "beta2", beta2, zero=True)
         if max(self.beta1, self.beta2) >= 1:
             raise ArgumentError(f"Adam: beta1 and beta2 must be below 1, but got {beta1!r} and {beta2!r}")
-        self.epsilon = positive("Adam", "epsilon", epsilon)
+        self.epsilon = check_positive("Adam", "epsilon", epsilon)
 
     def initial_state(self, theta: Array) -> State:
         """Give the moments and the number of steps before the first step."""

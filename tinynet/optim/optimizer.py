@@ -9,8 +9,9 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
-from tinynet.arguments import positive
-from tinynet.autograd import Tensor, no_grad
+from tinynet.checks import check_positive
+from tinynet.core.engine import Tensor
+from tinynet.core.mode import no_grad
 
 Array = npt.NDArray[Any]
 State = dict[str, Array]
@@ -49,7 +50,7 @@ class Optimizer:
     slots: tuple[str, ...] = ()  # the vectors, zero at first, that the update carries from step to step
 
     def __init__(self, learning_rate: float) -> None:
-        self.learning_rate = positive(type(self).__name__, "learning_rate", learning_rate)
+        self.learning_rate = check_positive(type(self).__name__, "learning_rate", learning_rate)
         self._states: WeakKeyDictionary[Any, State] = WeakKeyDictionary()
 
     def update(self, theta: Tensor, gradient: Tensor, learning_rate: Any, **state: Tensor) -> tuple[Tensor, ...]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinynet.arguments import positive
-from tinynet.autograd import Tensor
+from tinynet.checks import check_positive
+from tinynet.core.engine import Tensor
 from tinynet.errors import ArgumentError
 from tinynet.optim.optimizer import Optimizer
 
@@ -45,10 +45,10 @@ class SGD(Optimizer):
 
     def __init__(self, learning_rate: float = 0.01, momentum: float = 0.0, weight_decay: float = 0.0) -> None:
         super().__init__(learning_rate)
-        self.momentum = positive("SGD", "momentum", momentum, zero=True)
+        self.momentum = check_positive("SGD", "momentum", momentum, zero=True)
         if self.momentum >= 1:
             raise ArgumentError(f"SGD: momentum must be below 1, but got {momentum!r}")
-        self.weight_decay = positive("SGD", "weight_decay", weight_decay, zero=True)
+        self.weight_decay = check_positive("SGD", "weight_decay", weight_decay, zero=True)
         self.slots = ("velocity",) if self.momentum else ()
 
     def update(self, theta: Tensor, gradient: Tensor, learning_rate: Any, **state: Tensor) -> tuple[Tensor, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinynet.errors import ArgumentError
 from tinynet.report.style import BLUE, GREEN, LABEL, ORANGE, SKY, SMALL, VERMILION, canvas, plain, whole
-from tinynet.training import History
+from tinynet.train import History
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,7 +41,7 @@ def comparison_figure(histories: Mapping[str, History], title: str | None = None
 
     Examples
     --------
-    >>> from tinynet.training import History
+    >>> from tinynet.train import History
     >>> run = History({"loss": [0.5], "accuracy": [0.8], "val_loss": [0.6], "val_accuracy": [0.7]}, [1.0])
     >>> figure = comparison_figure({"64:relu": run, "32:relu": run})
     >>> [axes.get_ylabel() for axes in figure.axes]

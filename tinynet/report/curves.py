@@ -8,7 +8,7 @@ import numpy as np
 
 from tinynet.errors import ArgumentError
 from tinynet.report.style import BLUE, LABEL, SMALL, VERMILION, Array, canvas, plain, whole
-from tinynet.training import History
+from tinynet.train import History
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -41,7 +41,7 @@ def learning_curve(history: History, title: str | None = None) -> Figure:
 
     Examples
     --------
-    >>> from tinynet.training import History
+    >>> from tinynet.train import History
     >>> run = History({"loss": [0.5, 0.2], "accuracy": [0.8, 0.9], "val_accuracy": [0.7, 0.75]}, [1.0, 1.0])
     >>> figure = learning_curve(run)
     >>> figure.get_suptitle(), [axes.get_ylabel() for axes in figure.axes]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinynet.errors import ArgumentError
-from tinynet.layers import Layer, batch_shape
 from tinynet.model import Model, Sequential
+from tinynet.nn.layer import Layer, batch_shape
 from tinynet.report.style import BLUE, LABEL, SMALL, Array, canvas, mosaic
 
 if TYPE_CHECKING:

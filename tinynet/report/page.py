@@ -8,9 +8,9 @@ from html import escape
 from importlib.resources import files
 from typing import Any, NamedTuple
 
-from tinynet.layers import batch_shape
-from tinynet.metrics import Scores
 from tinynet.model import Model
+from tinynet.nn.layer import batch_shape
+from tinynet.train.metrics import Scores
 
 _SECTIONS = ("Model and settings", "Data", "Training", "Test", "First layer", "How to reproduce")
 

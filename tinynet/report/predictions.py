@@ -86,7 +86,7 @@ def confusion_heat_map(matrix: Array, names: Sequence[str] | None = None, title:
     Parameters
     ----------
     matrix : ndarray of int
-        (K, K): as from `tinynet.metrics.confusion_matrix`.
+        (K, K): as from `tinynet.train.metrics.confusion_matrix`.
     names : sequence of str, optional
         Of the classes; their numbers by default.
     title : str, optional

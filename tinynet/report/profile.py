@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from tinynet.display.table import Row
 from tinynet.errors import ArgumentError
+from tinynet.inspection.table import Row
 from tinynet.report.style import BLUE, GREEN, ORANGE
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def profile_figure(rows: Sequence[Row], title: str = "") -> Figure:
     Parameters
     ----------
     rows : sequence of Row
-        As from `tinynet.compile.Plan.profile`.
+        As from `tinynet.fast.plan.Plan.profile`.
     title : str
         Stands above the picture.
 
@@ -38,7 +38,7 @@ def profile_figure(rows: Sequence[Row], title: str = "") -> Figure:
     Examples
     --------
     >>> import numpy as np, tinynet as tn
-    >>> from tinynet.compile import inference_plan
+    >>> from tinynet.fast.trace import inference_plan
     >>> model = tn.Sequential([tn.Input((784,)), tn.Dense(10, "softmax")], seed=0)
     >>> plan = inference_plan(model, tn.Tensor(np.zeros((32, 784), np.float32)).spec)
     >>> figure = profile_figure(plan.profile(repeats=3), "Inference")

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinynet.data import MNIST
-from tinynet.files import write_atomically
-from tinynet.metrics import classification_scores, confusion_matrix
+from tinynet.datasets import MNIST
 from tinynet.model import Model
 from tinynet.report.curves import learning_curve
 from tinynet.report.data import class_distribution, data_grid
@@ -18,7 +16,9 @@ from tinynet.report.model import first_layer_filters, model_diagram
 from tinynet.report.page import Picture, render
 from tinynet.report.predictions import confusion_heat_map, prediction_grid
 from tinynet.report.style import Array, encode
-from tinynet.training import History
+from tinynet.saving.files import write_atomically
+from tinynet.train import History
+from tinynet.train.metrics import classification_scores, confusion_matrix
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -1,0 +1,256 @@
+"""Images from a user's files: made alike to MNIST's, or refused with a reason, whatever the file holds."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image, PngImagePlugin
+
+import tinynet as tn
+from tinynet.datasets.images import MAX_PIXELS, read_digit
+from tinynet.errors import DatasetError, FileFormatError, TinynetError
+
+_, (DIGITS, _) = tn.datasets.mnist("sample")
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture
+def png(tmp_path):
+    """Write an array or a Pillow image as PNG."""
+
+    def write(image):
+        path = tmp_path / "image.png"
+        (Image.fromarray(image) if isinstance(image, np.ndarray) else image).save(path)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def npy(tmp_path):
+    """Write an array as npy."""
+
+    def write(array):
+        np.save(tmp_path / "image.npy", array)
+        return tmp_path / "image.npy"
+
+    return write
+
+
+def mass(image):
+    """The centre of mass, as row and column."""
+    rows, columns = np.indices(image.shape)
+    return (rows * image).sum() / image.sum(), (columns * image).sum() / image.sum()
+
+
+# --- images of 28 x 28
+
+
+@pytest.mark.parametrize("i", range(5))
+def test_an_image_of_mnist_is_taken_as_it_is(i, png, npy):
+    for path in (png(DIGITS[i]), npy(DIGITS[i]), npy(np.asfortranarray(DIGITS[i])), npy(DIGITS[i][..., None])):
+        digit = read_digit(path)
+        np.testing.assert_array_equal(digit.pixels, DIGITS[i])
+        assert digit.pixels.dtype == np.uint8
+        assert len(digit.remarks) == 1
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "RGBA", "LA", "P"])
+def test_grey_in_any_mode_of_png_is_the_same(mode, png):
+    image = Image.fromarray(DIGITS[0])
+    np.testing.assert_array_equal(read_digit(png(image.convert(mode))).pixels, DIGITS[0])
+
+
+def test_16_bits_are_scaled(png, npy):
+    np.testing.assert_array_equal(read_digit(png(DIGITS[0].astype(np.uint16) * 257)).pixels, DIGITS[0])
+
+
+def test_dark_on_light_is_inverted_and_it_is_said(png):
+    digit = read_digit(png(255 - DIGITS[0]))
+    np.testing.assert_array_equal(digit.pixels, DIGITS[0])
+    assert "dark on light: inverted" in digit.remarks
+
+
+def test_what_is_transparent_counts_as_white(png):
+    drawn = np.zeros((28, 28, 4), np.uint8)
+    drawn[..., 3] = DIGITS[0]  # black ink
+    digit = read_digit(png(drawn))
+    np.testing.assert_array_equal(digit.pixels, DIGITS[0])
+    assert digit.remarks[1:] == ["transparent: put on white", "dark on light: inverted"]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16, ">f4"])
+def test_floats_from_0_to_1_are_scaled_and_it_is_said(dtype, npy):
+    digit = read_digit(npy((DIGITS[0] / 255).astype(dtype)))
+    np.testing.assert_allclose(digit.pixels, DIGITS[0], atol=1)
+    assert digit.remarks[1:] == ["values from 0 to 1 taken as 0 to 255"]
+
+
+def test_booleans_and_floats_from_0_to_255_are_taken(npy):
+    np.testing.assert_array_equal(read_digit(npy(DIGITS[0] > 99)).pixels, np.where(DIGITS[0] > 99, 255, 0))
+    np.testing.assert_array_equal(read_digit(npy(DIGITS[0].astype(float))).pixels, DIGITS[0])
+
+
+# --- any other size
+
+
+@given(
+    st.integers(8, 120), st.integers(8, 120), st.integers(0, 40), st.integers(0, 40), st.booleans(), st.integers(0, 60)
+)
+def test_the_ink_fills_a_box_of_20_and_its_mass_is_in_the_middle(h, w, top, left, dark, background):
+    ink = np.zeros((h, w))
+    ink[: max(1, h // 4)], ink[:, : max(1, w // 4)] = 1, 1  # the shape of a Greek gamma
+    image = np.full((h + top + 3, w + left + 3), float(background))
+    image[top + 1 : top + 1 + h, left + 1 : left + 1 + w] += ink * (230 - background)
+    image = np.round(255 - image if dark else image).astype(np.uint8)
+    if image.shape == (28, 28):
+        return
+    stream = io.BytesIO()
+    np.save(stream, image)
+    digit = read_bytes(stream.getvalue())
+    rows, columns = (np.flatnonzero(digit.pixels.any(axis=axis)) for axis in (1, 0))
+    sides = rows[-1] - rows[0] + 1, columns[-1] - columns[0] + 1
+    assert max(sides) == 20
+    assert sides[0] / sides[1] == pytest.approx(h / w, rel=0.5 / min(sides) + 0.06)
+    assert digit.pixels.max() == 255
+    if rows[0] > 4 and rows[-1] < 23:  # there was room to centre it
+        assert abs(mass(digit.pixels)[0] - 14) <= 0.51
+    assert ("dark on light: inverted" in digit.remarks) == dark
+    assert digit.remarks[-1] == "cut to its ink, fitted into 20 x 20 and centred in 28 x 28"
+
+
+@pytest.mark.parametrize("side", [56, 140, 500])
+def test_a_digit_that_is_enlarged_and_moved_comes_back_nearly_as_it_was(side, png):
+    alike = []
+    for digit in DIGITS[:10]:
+        canvas = Image.new("L", (550, 700), 255)
+        canvas.paste(Image.fromarray(255 - digit).resize((side, side), Image.Resampling.BILINEAR), (31, 177))
+        alike.append(np.corrcoef(read_digit(png(canvas)).pixels.ravel(), digit.ravel())[0, 1])
+    assert np.mean(alike) > 0.88
+    assert min(alike) > 0.7
+
+
+def test_one_pixel_of_ink_is_enough(npy):
+    image = np.zeros((9, 5), np.uint8)
+    image[2, 3] = 255
+    assert read_digit(npy(image)).pixels.max() == 255
+
+
+# --- what is refused
+
+
+def read_bytes(data):
+    """Read a file of these bytes; Hypothesis does not take a fixture that is new for each example."""
+    import tempfile
+
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(data)
+        file.flush()
+        return read_digit(file.name)
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def header(width, height):
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.full((28, 28), 77, np.uint8), "a blank image"),
+        (np.full((50, 20), 77, np.uint8), "a blank image"),
+        (np.dstack([DIGITS[0], DIGITS[1], DIGITS[2]]), "a coloured image; expected shades of grey. Convert it to grey"),
+    ],
+)
+def test_what_shows_no_grey_digit_is_refused(image, message, png):
+    with pytest.raises(FileFormatError, match=message):
+        read_digit(png(image))
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros((28, 28, 3)), r"float64 of shape \(28, 28, 3\); expected one grey image"),
+        (np.zeros((3, 28, 28)), r"shape \(3, 28, 28\)"),
+        (np.zeros(784), r"shape \(784\)"),
+        (np.zeros((0, 28)), r"shape \(0, 28\)"),
+        (np.array([["a"]]), "<U1"),
+        (np.zeros((2, 2), complex), "complex128"),
+        (np.full((3, 3), -1), "values that are not from 0 to 255"),
+        (np.array([[0, 256]]), "values that are not from 0 to 255"),
+        (np.array([[0.0, np.nan]]), "values that are not from 0 to 255"),
+        (np.array([[0.0, np.inf]]), "values that are not from 0 to 255"),
+    ],
+)
+def test_an_array_that_is_no_grey_image_is_refused(array, message, npy):
+    with pytest.raises(FileFormatError, match=message):
+        read_digit(npy(array))
+
+
+def test_objects_are_refused_and_not_unpickled(tmp_path):
+    np.save(tmp_path / "a.npy", np.array([None], object), allow_pickle=True)
+    with pytest.raises(FileFormatError, match="object of shape"):
+        read_digit(tmp_path / "a.npy")
+
+
+def test_a_huge_image_is_refused_by_its_header_alone(tmp_path):
+    (tmp_path / "a.png").write_bytes(header(2**30, 2**30) + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
+    with pytest.raises(FileFormatError, match="an enormous image; expected at most 16,777,216 pixels"):
+        read_digit(tmp_path / "a.png")
+    side = int(MAX_PIXELS**0.5) + 1
+    (tmp_path / "a.png").write_bytes(header(side, side) + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
+    with pytest.raises(FileFormatError, match=f"{side} x {side} pixels; expected at most"):
+        read_digit(tmp_path / "a.png")
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, {"descr": "<f8", "fortran_order": False, "shape": (side, side)})
+    (tmp_path / "a.npy").write_bytes(stream.getvalue())
+    with pytest.raises(FileFormatError, match=f"{side} x {side} pixels; expected at most"):
+        read_digit(tmp_path / "a.npy")
+
+
+def test_text_in_a_png_that_would_take_gigabytes_is_refused_or_left_out(tmp_path):
+    info = PngImagePlugin.PngInfo()
+    info.add_text("k", "a" * 2**26, zip=True)
+    Image.fromarray(DIGITS[0]).save(tmp_path / "a.png", pnginfo=info)
+    with pytest.raises(FileFormatError, match="cannot be decoded"):
+        read_digit(tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("content", [b"", b"GIF89a", b"\xff\xd8\xff\xe0"])
+def test_other_formats_are_refused(content, tmp_path):
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(FileFormatError, match="expected a PNG image or an"):
+        read_digit(tmp_path / "a.png")
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path):
+    with pytest.raises(DatasetError, match=r"cannot be read \(No such file or directory\)"):
+        read_digit(tmp_path / "a.png")
+
+
+def files():
+    """A PNG and an npy of a digit, as bytes."""
+    first, second = io.BytesIO(), io.BytesIO()
+    Image.fromarray(DIGITS[0]).save(first, format="png")
+    np.save(second, DIGITS[0])
+    return first.getvalue(), second.getvalue()
+
+
+@given(st.sampled_from(files()), st.data())
+def test_a_damaged_file_is_read_or_refused_and_nothing_else(content, data):
+    broken = bytearray(content)
+    for _ in range(data.draw(st.integers(1, 3))):
+        broken[data.draw(st.integers(0, len(broken) - 1))] ^= data.draw(st.integers(1, 255))
+    broken = broken[: data.draw(st.sampled_from([len(broken), data.draw(st.integers(0, len(broken)))]))]
+    try:
+        digit = read_bytes(bytes(broken))
+    except TinynetError:
+        return
+    assert digit.pixels.shape == (28, 28)

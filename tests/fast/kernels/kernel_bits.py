@@ -1,0 +1,139 @@
+"""Compute something with every kernel, and print a hash of every bit, by name, and the kernels that ran, as JSON.
+
+Run by test_build.py in processes that find other kernels built, in another order, or that lost their threads by a fork:
+``python kernel_bits.py [float32] [reversed] [forked]``.
+"""
+
+import hashlib
+import json
+import os
+import sys
+from itertools import product
+
+import numpy as np
+
+from tinynet.core.engine import Tensor
+from tinynet.core.mode import tracing
+from tinynet.fast import fused_ops as fused
+from tinynet.fast import matvec
+from tinynet.fast.kernels import build
+from tinynet.fast.plan import Plan
+from tinynet.ops import conv, linear, loss, pointwise, pool, reduce
+from tinynet.ops.conv import geometry
+
+BETAS = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-7}
+
+
+def normal(*shape):
+    """Values that differ from shape to shape, and not from call to call."""
+    return np.random.default_rng(shape).standard_normal(shape)
+
+
+def conv_pool(n, h, w, c, f, taps, window):
+    """The fused block and its gradients, of one geometry."""
+    x, weights, bias, g = normal(n, h, w, c), normal(*taps, c, f), normal(f), None
+    p = geometry("case", x.shape, taps, (1, 1), "valid")
+    q = geometry("case", (n, p.oh, p.ow, f), window, window, "valid")
+    g, index = normal(n, q.oh, q.ow, f), np.random.default_rng(n).integers(0, 4, (n, q.oh, q.ow, f), np.uint8)
+    index[::2, ::2, :, ::3] = 255
+    geometries = {"p": p, "q": q}
+    yield fused.conv_pool, (x, weights, bias), geometries
+    yield fused.conv_pool_weight_grad, (x, g, index), geometries
+    yield fused.conv_pool_input_grad, (g, weights, index), geometries | {"shape": x.shape}
+
+
+def convolution(n, size, padding):
+    x, w = normal(n, size, size, 3), normal(3, 3, 3, 16)
+    p = geometry("case", x.shape, (3, 3), (1, 1), padding)
+    g = normal(n, p.oh, p.ow, 16)
+    yield conv._conv2d, (x, w), {"p": p}
+    yield conv._conv2d_input_grad, (g, w), {"p": p, "size": x.shape[1:3]}
+    yield conv._conv2d_weight_grad, (x, g), {"p": p}
+
+
+def pooling(n):
+    x = normal(n, 12, 12, 5)
+    p = geometry("case", x.shape, (3, 2), (3, 2), "valid")
+    g, index = normal(n, p.oh, p.ow, 5), np.random.default_rng(n).integers(0, 6, (n, p.oh, p.ow, 5), np.uint8)
+    yield pool._max_pool, (x,), {"p": p}
+    yield pool._max_unpool, (g, index), {"p": p, "size": (12, 12)}
+    yield pool._pool_gather, (x, index), {"p": p}
+
+
+def products(m, k, n):
+    for trans_a, trans_b in product([False, True], repeat=2):
+        a, b = normal(*((k, m) if trans_a else (m, k))), normal(*((n, k) if trans_b else (k, n)))
+        yield linear._matmul, (a, b), {"trans_a": trans_a, "trans_b": trans_b}
+    for relu in (False, True):
+        yield fused.dense, (normal(m, k), normal(k, n), normal(n)), {"relu": relu}
+    yield fused.descend_product, (normal(k * n + 9), normal(m, k), normal(m, n), np.array(0.1)), {"start": 5}
+
+
+def rows(n, k):
+    x, labels = normal(n, k), np.arange(n) % k
+    data, flat = np.random.default_rng(n).integers(0, 256, (n, k), np.uint8), normal(n * k)
+    yield pointwise.relu, (x,), {}
+    yield pointwise.relu_gradient, (normal(k, n).T.copy(), x), {}
+    yield reduce._sum, (x,), {"axes": (0,)}
+    yield loss._softmax, (x,), {}
+    yield loss._log_softmax, (x,), {}
+    yield fused.softmax_cross_entropy, (x, labels), {}
+    yield fused.dense_cotangent, (x, np.maximum(normal(k, n).T, 0)), {}
+    yield fused.gather, (data, labels, normal(k), normal(1, k)[0]), {"sample": (k,)}
+    yield fused.descend, (flat, flat[: n * k // 2] + 1, np.array(0.1)), {"start": 3}
+    yield fused.adam, (flat - 1, flat / 2, flat * flat, np.array(3), flat + 1, np.array(0.1)), BETAS
+    standard = {"shift": normal(k), "scale": np.abs(normal(1, k)[0])}
+    yield matvec.standardised_matvec, (data, normal(k)), standard
+    yield matvec.standardised_rmatvec, (data, normal(n)), standard
+
+
+def cases():
+    """Every op that has a kernel, on one chunk and on several."""
+    for n in (1, 19):
+        yield from conv_pool(n, 12, 11, 1, 16, (3, 3), (2, 2))  # products in registers
+        yield from conv_pool(n, 13, 13, 16, 16, (3, 3), (3, 3))  # Winograd's
+        yield from conv_pool(n, 12, 11, 5, 16, (3, 3), (2, 2))  # of matrices
+        yield from convolution(n, 9, "valid")
+        yield from convolution(n, 7, "same")
+        yield from pooling(n)
+    for shape in [(3, 4, 5), (32, 784, 128), (300, 40, 500), (5, 300, 700)]:
+        yield from products(*shape)
+    for shape in [(7, 5), (400, 700)]:
+        yield from rows(*shape)
+
+
+def plan(dtypes, backwards):
+    """Plan all cases as one graph, so that all kernels that are missing are built together."""
+    outputs = {}
+    numbered = list(enumerate(product(cases(), dtypes)))
+    with tracing():
+        for number, ((op, arrays, attrs), dtype) in reversed(numbered) if backwards else numbered:
+            inputs = [Tensor(a.astype(dtype if a.dtype == np.float64 else a.dtype)) for a in arrays]
+            made = op(*inputs, **attrs)
+            for i, y in enumerate(made if isinstance(made, tuple) else (made,)):
+                outputs[f"{number} {op.name} {dtype} {i}"] = y
+    return Plan({}, outputs)
+
+
+def main():
+    arguments = sys.argv[1:]
+    dtypes = ["float32"] if "float32" in arguments else ["float32", "float64"]
+    loaded, load = set(), build.load
+
+    def listening(identity, target):
+        loaded.add((identity.module, identity.name))
+        return load(identity, target)
+
+    build.load = listening
+    planned = plan(dtypes, "reversed" in arguments)
+    if "forked" in arguments:
+        Tensor(np.ones(10**6)) @ np.ones((10**6, 2))  # starts the threads that the child will not have
+        child = os.fork()
+        if child:
+            sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    bits = {name: hashlib.sha256(y.tobytes()).hexdigest() for name, y in planned.run().items()}
+    print(json.dumps({"bits": dict(sorted(bits.items())), "kernels": sorted(loaded)}), flush=True)
+
+
+if __name__ == "__main__":
+    main()

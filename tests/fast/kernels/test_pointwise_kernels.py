@@ -1,0 +1,40 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fast.kernels.kernel_cases import dtypes, garbage, generators
+from tinynet.fast.kernels import pointwise
+
+cuts = st.integers(1, 9)
+
+
+@st.composite
+def values(draw, count=1):
+    """Vectors of fractions among which zeros, infinities and NaN are common."""
+    rng, dtype, size = draw(generators), draw(dtypes), draw(st.integers(0, 40))
+    special = [0.0, -0.0, np.inf, -np.inf, np.nan, np.finfo(dtype).smallest_subnormal, -1.0]
+    drawn = [
+        np.where(rng.random(size) < 0.3, rng.choice(special, size), rng.standard_normal(size)) for _ in range(count)
+    ]
+    return [v.astype(dtype) for v in drawn]
+
+
+@given(values(), cuts)
+def test_relu_keeps_what_is_positive_or_nan(case, chunks):
+    (x,) = case
+    y = garbage(x.shape, x.dtype)
+    pointwise.cut(y, x, x, chunks)
+    np.testing.assert_array_equal(y, [0.0 if v <= 0 else v for v in x])
+
+
+@given(values(count=2), cuts)
+def test_relu_gradient_keeps_the_cotangent_where_the_output_is_positive_or_nan(case, chunks):
+    g, y = case
+    out = garbage(y.shape, y.dtype)
+    pointwise.cut(out, g, y, chunks)
+    np.testing.assert_array_equal(out, [0.0 if v <= 0 else u for u, v in zip(g, y, strict=True)])
+
+
+@given(st.integers(0, 10**8))
+def test_the_number_of_chunks_is_in_range(size):
+    assert 1 <= pointwise.chunks(size) <= max(1, min(64, size))

@@ -1,0 +1,664 @@
+"""Each fused op equals the ops that it stands for: values, first derivatives, ties and special values.
+
+`ROWS` has a row for every fused op. The kernels of conv_pool are compiled for their shapes, so those are few and fixed,
+each with one dtype; all else is generated.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+import tinynet as tn
+from tinynet.core.engine import Op, Tensor
+from tinynet.errors import GradientError
+from tinynet.fast import fused_ops as fused
+from tinynet.fast import matvec
+from tinynet.fast.kernels import conv_pool as pooled
+from tinynet.ops.conv import geometry
+
+OPS = tn.ops.declared()
+DTYPES = ["float32", "float64"]
+TOLERANCES = {"float32": 2e-5, "float64": 1e-11}
+
+generators = st.integers(0, 2**32 - 1).map(np.random.default_rng)
+either_dtype = st.sampled_from(DTYPES)
+
+
+class Case(NamedTuple):
+    """Arguments of an op, and the cotangent of its output; without where there is no derivative."""
+
+    inputs: tuple[np.ndarray, ...]
+    attrs: dict[str, Any]
+    cotangent: np.ndarray | None = None
+
+
+class Row(NamedTuple):
+    """A fused op, what it stands for (both give a tensor, or several), and its cases."""
+
+    op: Callable[..., Any]
+    parts: Callable[..., Any]
+    cases: st.SearchStrategy[Case]
+
+
+ROWS: dict[str, Row] = {}
+
+
+def close(found, expected, dtype, factor=1.0):
+    """Within rounding, in the scale of the largest finite value."""
+    finite = np.abs(expected[np.isfinite(expected)])
+    tolerance = factor * TOLERANCES[dtype]
+    scale = max(1.0, float(np.max(finite, initial=0)))
+    np.testing.assert_allclose(found, expected, rtol=tolerance, atol=tolerance * scale)
+
+
+def together(result):
+    return result if isinstance(result, tuple) else (result,)
+
+
+def evaluated(function, case, derivatives=True):
+    """The values that a function of tensors gives, then the gradients of the first."""
+    inputs = [Tensor(x, x.dtype.kind == "f") for x in case.inputs]
+    outputs = together(function(*inputs, **case.attrs))
+    values = [y.data for y in outputs]
+    if case.cotangent is not None and derivatives:
+        leaves = [x for x in inputs if x.requires_grad]
+        values += [g.data for g in tn.grad(outputs[0], leaves, [Tensor(case.cotangent)])]
+    return values
+
+
+# --- convolution + bias + relu + max-pooling
+
+
+class Shape(NamedTuple):
+    """Images (h, w, c), filters, the windows of the convolution and those of the pooling with their strides."""
+
+    dtype: str
+    h: int
+    w: int
+    c: int
+    filters: int
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    pool: tuple[int, int]
+    pool_stride: tuple[int, int]
+    n: tuple[int, ...]  # batches: those that are cut into chunks of one size or of two, and of one image
+
+    @property
+    def attrs(self):
+        p = geometry("test", (1, self.h, self.w, self.c), self.kernel, self.stride, "valid")
+        return {"p": p, "q": geometry("test", (1, p.oh, p.ow, self.filters), self.pool, self.pool_stride, "valid")}
+
+
+SHAPES = {
+    "one channel": Shape("float64", 8, 8, 1, 3, (3, 3), (1, 1), (2, 2), (2, 2), (2, 8, 11)),
+    "pool 2 x 3": Shape("float32", 9, 8, 2, 4, (2, 3), (1, 1), (2, 3), (2, 3), (3, 9)),
+    "strides apart": Shape("float64", 11, 11, 1, 2, (3, 3), (2, 2), (2, 2), (3, 3), (5,)),
+    "one window": Shape("float64", 9, 8, 1, 8, (5, 4), (1, 1), (4, 4), (4, 4), (2, 16)),
+    "many taps": Shape("float64", 6, 7, 8, 5, (3, 2), (1, 1), (2, 2), (2, 2), (2, 10)),
+    "pool 3": Shape("float32", 8, 8, 4, 6, (3, 3), (1, 1), (3, 3), (3, 3), (4, 21)),
+    "one image": Shape("float64", 8, 8, 5, 3, (3, 3), (2, 1), (2, 3), (2, 3), (1,)),
+    "one tap": Shape("float32", 5, 5, 33, 2, (1, 1), (1, 1), (2, 2), (2, 3), (13,)),
+    "tiles 5 x 5": Shape("float32", 9, 8, 16, 18, (3, 3), (1, 1), (3, 3), (3, 3), (1, 16, 25)),
+    "tiles 4 x 5": Shape("float64", 7, 9, 17, 16, (3, 3), (1, 1), (2, 3), (2, 4), (2, 11)),
+}
+
+
+def is_direct(shape):
+    return shape.kernel[0] * shape.kernel[1] * shape.c <= 32
+
+
+def clear(values, shape, eps):
+    """Whether the winner of each window is beyond doubt: larger than the next, and not near 0."""
+    q = shape.attrs["q"]
+    windows = np.stack([
+        values[:, a : a + q.sh * (q.oh - 1) + 1 : q.sh, b : b + q.sw * (q.ow - 1) + 1 : q.sw]
+        for a in range(q.kh) for b in range(q.kw)
+    ])  # fmt: skip
+    first, second = np.sort(windows, axis=0)[::-1][:2]
+    return (first - second > eps) & (np.abs(first) > eps)
+
+
+def conv_pool_arrays(rng, shape, n, values):
+    """Images, weights and a bias; ``values`` gives them by shape."""
+    p, c, f = shape.attrs["p"], shape.c, shape.filters
+    arrays = values(rng, (n, shape.h, shape.w, c)), values(rng, (p.kh, p.kw, c, f)), values(rng, (f,))
+    return tuple(a.astype(shape.dtype) for a in arrays)
+
+
+def normal(rng, shape):
+    return rng.standard_normal(shape)
+
+
+def whole(rng, shape):
+    """Small integers: every sum is exact, and ties abound."""
+    return rng.integers(-2, 3, shape)
+
+
+def pooled_shape(shape, n):
+    q = shape.attrs["q"]
+    return n, q.oh, q.ow, shape.filters
+
+
+@st.composite
+def conv_pool_cases(draw, shape):
+    """Values with clear winners: where there is doubt, nothing flows back."""
+    rng, n = draw(generators), draw(st.sampled_from(shape.n))
+    arrays = conv_pool_arrays(rng, shape, n, normal)
+    x, w, bias = (a.astype(float) for a in arrays)
+    before = tn.ops.conv2d(x, w, shape.stride).data + bias
+    doubt = ~clear(before, shape, 1e-3 if shape.dtype == "float32" else 1e-9)
+    g = rng.standard_normal(doubt.shape)
+    g[doubt] = 0
+    return Case(arrays, shape.attrs, g.astype(shape.dtype))
+
+
+@st.composite
+def gradient_cases(draw, shape, which):
+    """A gradient of the output and the winners, at random."""
+    rng, n = draw(generators), draw(st.sampled_from(shape.n))
+    x, w, _ = conv_pool_arrays(rng, shape, n, normal)
+    outputs = pooled_shape(shape, n)
+    g = rng.standard_normal(outputs).astype(shape.dtype)
+    index = rng.integers(0, shape.pool[0] * shape.pool[1] + 1, outputs)
+    index = np.where(index == shape.pool[0] * shape.pool[1], pooled.DEAD, index).astype(np.uint8)
+    if which == "weight":
+        return Case((x, g, index), shape.attrs)
+    return Case((g, w, index), {**shape.attrs, "shape": x.shape})
+
+
+def unpooled(g, index, p, q):
+    """The gradient of the convolution's output: that of each window at its winner, none where relu cut it."""
+    alive = tn.ops.not_equal(index, np.uint8(pooled.DEAD))
+    place = np.where(alive.data, index.data, 0).astype(np.uint8)
+    return OPS["max_unpool"](tn.ops.where(alive, g, 0.0), place, p=q, size=(p.oh, p.ow))
+
+
+def conv_pool_weight_grad_parts(x, g, index, p, q):
+    inner = unpooled(g, index, p, q)
+    return OPS["conv2d_weight_grad"](x, inner, p=p), inner.sum((0, 1, 2))
+
+
+def conv_pool_input_grad_parts(g, w, index, p, q, shape):
+    return OPS["conv2d_input_grad"](unpooled(g, index, p, q), w, p=p, size=shape[1:3])
+
+
+def any_shape(cases):
+    return st.sampled_from(list(SHAPES.values())).flatmap(cases)
+
+
+ROWS["conv_pool"] = Row(
+    lambda *inputs, **attrs: fused.conv_pool(*inputs, **attrs)[0], fused.conv_pool_parts, any_shape(conv_pool_cases)
+)
+ROWS["conv_pool_weight_grad"] = Row(
+    fused.conv_pool_weight_grad, conv_pool_weight_grad_parts, any_shape(lambda s: gradient_cases(s, "weight"))
+)
+ROWS["conv_pool_input_grad"] = Row(
+    fused.conv_pool_input_grad, conv_pool_input_grad_parts, any_shape(lambda s: gradient_cases(s, "input"))
+)
+
+
+# --- gather + shift + scale
+
+
+@st.composite
+def gathers(draw):
+    rng, dtype = draw(generators), draw(either_dtype)
+    sample = tuple(draw(st.lists(st.integers(1, 4), max_size=3)))
+    stored = draw(st.sampled_from([sample, (int(np.prod(sample)),)]))
+    count, n = draw(st.integers(1, 6)), draw(st.integers(1, 6))
+    kinds = [("u1", "i8"), ("u1", "u1"), ("f4", "i8"), ("f8", "i8"), ("?", "i8"), ("i2", "i4")]
+    of_data, of_indices = draw(st.sampled_from(kinds))
+    data = rng.integers(0, 256, (count, *stored)).astype(of_data)
+    indices = rng.integers(0, count, n).astype(of_indices)
+    axes = [sample[draw(st.integers(0, len(sample))) :] for _ in range(2)]
+    shift, scale = (
+        np.asarray(rng.uniform(0.5, 2, tuple(1 if draw(st.booleans()) else k for k in a)), dtype) for a in axes
+    )
+    return Case((data, indices, shift, scale), {"sample": sample})
+
+
+ROWS["gather"] = Row(fused.gather, fused.gather_parts, gathers())
+
+
+# --- dense + bias + relu
+
+
+@st.composite
+def dense_cases(draw):
+    rng, dtype = draw(generators), draw(either_dtype)
+    n, k, m = (draw(st.integers(1, most)) for most in (12, 40, 40))
+    many, wide = draw(st.sampled_from([(1, 1), (1, 1), (50, 1), (1, 20)]))  # the last two: several chunks, either way
+    n, k, m = n * many, k * wide, m * wide
+    x, w, bias, g = (rng.standard_normal(s).astype(dtype) for s in ((n, k), (k, m), (m,), (n, m)))
+    relu = draw(st.booleans())
+    near = np.abs(x.astype(float) @ w + bias) < (1e-3 if dtype == "float32" else 1e-9)
+    g[near] = 0
+    return Case((x, w, bias), {"relu": relu}, g)
+
+
+@st.composite
+def cotangents(draw):
+    rng, dtype = draw(generators), draw(either_dtype)
+    shape = draw(st.integers(1, 40)), draw(st.integers(1, 9))
+    y = np.maximum(rng.integers(-2, 3, shape), 0).astype(dtype)
+    y[rng.random(shape) < 0.1] = np.nan
+    return Case((rng.standard_normal(shape).astype(dtype), y), {})
+
+
+def cotangent_parts(g, y):
+    cut = OPS["relu_gradient"](g, y)
+    return cut, cut.sum(0)
+
+
+ROWS["dense"] = Row(fused.dense, fused.dense_parts, dense_cases())
+ROWS["dense_cotangent"] = Row(fused.dense_cotangent, cotangent_parts, cotangents())
+
+
+# --- softmax + cross-entropy, and the step of gradient descent
+
+
+@st.composite
+def classified(draw, sizes=(1.0, 1.0, 100.0, 1e4)):
+    rng, dtype = draw(generators), draw(either_dtype)
+    n, classes = draw(st.integers(1, 30)), draw(st.integers(1, 12))
+    logits = (draw(st.sampled_from(sizes)) * rng.standard_normal((n, classes))).astype(dtype)
+    labels = rng.integers(0, classes, n).astype(draw(st.sampled_from(["int64", "uint8", "int32", "uint64"])))
+    return Case((logits, labels), {}, np.asarray(rng.standard_normal(), dtype))
+
+
+def softmax_cross_entropy(logits, labels):
+    return fused.softmax_cross_entropy(logits, labels)[0]
+
+
+@st.composite
+def descents(draw):
+    rng, dtype = draw(generators), draw(either_dtype)
+    n, start = draw(st.sampled_from([1, 2, 7, 1000, 20_000, 70_001])), draw(st.integers(0, 5))
+    theta, gradient = (rng.standard_normal(size).astype(dtype) for size in (start + n + draw(st.integers(0, 5)), n))
+    return Case((theta, gradient, np.asarray(rng.uniform(0, 1), dtype)), {"start": start})
+
+
+@st.composite
+def product_descents(draw):
+    """Products in one chunk, and in several of one length or of two."""
+    rng, dtype, start = draw(generators), draw(either_dtype), draw(st.integers(0, 5))
+    k, m, n = draw(st.sampled_from([(1, 1, 1), (3, 5, 2), (32, 10, 7), (33, 784, 40), (8, 1001, 150), (64, 16, 500)]))
+    a, b = (rng.standard_normal(shape).astype(dtype) for shape in ((k, m), (k, n)))
+    theta = rng.standard_normal(start + m * n + draw(st.integers(0, 5))).astype(dtype)
+    return Case((theta, a, b, np.asarray(rng.uniform(0, 1), dtype)), {"start": start})
+
+
+@st.composite
+def adam_steps(draw):
+    """Arguments of Adam's step, before the first one or later."""
+    rng, dtype = draw(generators), draw(either_dtype)
+    n, t = draw(st.sampled_from([1, 2, 7, 1000, 20_000, 70_001])), draw(st.sampled_from([0, 1, 10, 100_000]))
+    theta, gradient = (rng.standard_normal(n).astype(dtype) for _ in range(2))
+    first, second = (rng.standard_normal(n).astype(dtype) * min(t, 1) for _ in range(2))
+    inputs = (theta, first, second**2, np.array(t), gradient, np.asarray(rng.uniform(0, 1), dtype))
+    return Case(inputs, {"beta1": draw(st.sampled_from([0.0, 0.9])), "beta2": 0.999, "epsilon": 1e-8})
+
+
+ROWS["adam"] = Row(fused.adam, fused.adam_parts, adam_steps())
+ROWS["adam_in_place"] = Row(fused.adam_in_place, fused.adam_parts, adam_steps())
+ROWS["softmax_cross_entropy"] = Row(softmax_cross_entropy, fused.softmax_cross_entropy_parts, classified())
+ROWS["descend"] = Row(fused.descend, fused.descend_parts, descents())
+ROWS["descend_product"] = Row(fused.descend_product, fused.descend_product_parts, product_descents())
+
+
+# --- standardised bytes times a vector
+
+
+@st.composite
+def standardised(draw, transposed):
+    rng, dtype = draw(generators), draw(either_dtype)
+    n, f = draw(st.sampled_from([1, 7, 60, 1001])), draw(st.sampled_from([1, 9, 784]))
+    x = rng.integers(0, 256, (n, f), np.uint8)
+    vector, g = (rng.standard_normal(k).astype(dtype) for k in ((n, f) if transposed else (f, n)))
+    return Case((x, vector), {"shift": rng.uniform(0, 255, f), "scale": rng.uniform(0.01, 1, f)}, g)
+
+
+for name, turned in (("standardised_matvec", False), ("standardised_rmatvec", True)):
+    ROWS[name] = Row(vars(matvec)[name], vars(matvec)[f"{name}_parts"], standardised(turned))
+
+
+# --- what holds for all
+
+
+def test_every_fused_op_has_a_row():
+    elsewhere = {op for op in OPS.values() if not op.fuses}
+    here = {op.name for op in {**vars(fused), **vars(matvec)}.values() if isinstance(op, Op) and op not in elsewhere}
+    assert set(ROWS) == here | {op.name for op in OPS.values() if op.fuses}
+
+
+@pytest.mark.parametrize("name", [name for name in ROWS if f"{name}_parts" in vars(fused)])
+def test_the_parts_that_an_op_names_are_those_of_its_row(name):
+    assert ROWS[name].parts is vars(fused)[f"{name}_parts"]
+
+
+@pytest.mark.parametrize("name", [name for name in ROWS if not name.startswith("conv_pool")])
+@given(data=st.data())
+def test_a_fused_op_equals_its_parts(name, data):
+    check(ROWS[name], data.draw(ROWS[name].cases))
+
+
+def check(row, case):
+    dtype = next(x.dtype.name for x in case.inputs[::-1] if x.dtype.kind == "f")
+    before = [x.copy() for x in case.inputs]
+    found, expected = (evaluated(function, case) for function in (row.op, row.parts))
+    assert len(found) == len(expected)
+    for a, b in zip(found, expected, strict=True):
+        assert (a.shape, a.dtype) == (b.shape, b.dtype)
+        close(a, b, dtype)
+    for x, y in zip(case.inputs, before, strict=True):
+        np.testing.assert_array_equal(x, y)
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=list(SHAPES))
+@given(data=st.data())
+def test_conv_pool_equals_its_parts(shape, data):
+    check(ROWS["conv_pool"], data.draw(conv_pool_cases(shape)))
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=list(SHAPES))
+@pytest.mark.parametrize("which", ["weight", "input"])
+@given(data=st.data())
+def test_the_gradients_of_conv_pool_equal_their_parts(which, shape, data):
+    check(ROWS[f"conv_pool_{which}_grad"], data.draw(gradient_cases(shape, which)))
+
+
+def test_the_shapes_try_both_variants_and_every_kind_of_window():
+    assert {is_direct(shape) for shape in SHAPES.values()} == {True, False}
+    dims = [fused._dims((1, s.h, s.w, s.c), s.filters, **s.attrs) for s in SHAPES.values()]
+    for direct in (True, False):
+        some = [d for d in dims if d.direct == direct]
+        assert {d.sh > 1 for d in some} == {d.qh > d.ph or d.qw > d.pw for d in some} == {True, False}
+        assert {SHAPES[name].dtype for name, d in zip(SHAPES, dims, strict=True) if d.direct == direct} == set(DTYPES)
+    assert {SHAPES[name].dtype for name, d in zip(SHAPES, dims, strict=True) if d.winograd} == set(DTYPES)
+    cuts = [pooled.tiles(n, d) for s, d in zip(SHAPES.values(), dims, strict=True) if d.winograd for n in s.n]
+    assert {chunks > 1 for chunks, _ in cuts} == {True, False}
+
+
+sides = st.integers(1, 4)
+
+
+@given(m=sides, r=sides, rng=generators)
+def test_winograds_transforms_are_exact_on_integers(m, r, rng):
+    """Without rounding, the outputs are multiples of the divisor, and those of a plain sum of products."""
+    assume(m + r - 1 <= 5)
+    b, g, a, divisor = (np.asarray(part).astype(int) for part in pooled.transforms(m, r))
+    x, w = rng.integers(-99, 99, m + r - 1), rng.integers(-99, 99, r)
+    expected = [x[i : i + r] @ w for i in range(m)]
+    np.testing.assert_array_equal(a @ ((g @ w) * (b @ x)), divisor * np.array(expected))
+
+
+# --- ties and zeros
+
+
+def tied(rng, shape):
+    arrays = conv_pool_arrays(rng, shape, shape.n[-1], whole)
+    g = whole(rng, pooled_shape(shape, shape.n[-1])).astype(shape.dtype)
+    return Case(arrays, shape.attrs, g)
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=list(SHAPES))
+@given(rng=generators)
+def test_ties_go_to_the_first_in_row_order_and_relu_cuts_at_0_as_in_the_parts(shape, rng):
+    case = tied(rng, shape)
+    found, expected = (evaluated(ROWS["conv_pool"][i], case) for i in range(2))
+    for a, b in zip(found, expected, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=list(SHAPES))
+@given(rng=generators)
+def test_the_winner_is_the_first_of_the_largest_and_none_where_relu_cut_it(shape, rng):
+    case = tied(rng, shape)
+    x, w, bias = case.inputs
+    y, index = fused.conv_pool(*case.inputs, **case.attrs)
+    before = tn.ops.conv2d(x, w, shape.stride) + bias
+    largest, place = OPS["max_pool"](before, p=shape.attrs["q"])
+    np.testing.assert_array_equal(index.data, np.where(largest.data > 0, place.data, pooled.DEAD))
+    np.testing.assert_array_equal(y.data, np.maximum(largest.data, 0))
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=list(SHAPES))
+@given(rng=generators)
+def test_where_an_image_is_empty_the_first_place_wins_or_none(shape, rng):
+    _, w, bias = conv_pool_arrays(rng, shape, 1, normal)
+    x = np.zeros((shape.n[-1], shape.h, shape.w, shape.c), shape.dtype)
+    y, index = fused.conv_pool(x, w, bias, **shape.attrs)
+    np.testing.assert_array_equal(y.data, np.broadcast_to(np.maximum(bias, 0), y.shape))
+    np.testing.assert_array_equal(index.data, np.broadcast_to(np.where(bias > 0, 0, pooled.DEAD), y.shape))
+
+
+@pytest.mark.parametrize(
+    "shape", [s for s in SHAPES.values() if is_direct(s)], ids=[n for n in SHAPES if is_direct(SHAPES[n])]
+)
+@given(rng=generators)
+def test_among_equal_patches_the_first_wins(shape, rng):
+    """Images of one colour, and weights that are no round numbers: all sums are made in the same order."""
+    _, w, bias = conv_pool_arrays(rng, shape, 1, normal)
+    x = np.full((shape.n[-1], shape.h, shape.w, shape.c), rng.uniform(), shape.dtype)
+    index = fused.conv_pool(x, w, bias, **shape.attrs)[1].data
+    assert set(np.unique(index)) <= {0, pooled.DEAD}
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=list(SHAPES))
+def test_the_bias_is_added_before_values_are_compared(shape):
+    """Beside a large bias, small differences round away: all are equal, and the first wins."""
+    eps = np.finfo(shape.dtype).eps
+    x, w, bias = conv_pool_arrays(np.random.default_rng(0), shape, shape.n[-1], normal)
+    case = Case((x * np.asarray(eps / 1000, shape.dtype), w, np.ones_like(bias)), shape.attrs)
+    y, index = fused.conv_pool(*case.inputs, **case.attrs)
+    np.testing.assert_array_equal(y.data, 1)
+    np.testing.assert_array_equal(index.data, 0)
+
+
+@given(dense_cases(), st.booleans())
+def test_dense_cuts_at_0_as_its_parts_do(case, relu):
+    """Small integers: many sums are 0, where the derivative of relu is 0."""
+    rng = np.random.default_rng(0)
+    inputs = tuple(whole(rng, x.shape).astype(x.dtype) for x in case.inputs)
+    exact = Case(inputs, {"relu": relu}, whole(rng, case.cotangent.shape).astype(case.cotangent.dtype))
+    for a, b in zip(evaluated(fused.dense, exact), evaluated(fused.dense_parts, exact), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+# --- NaN and infinity
+
+
+def spoiled(rng, array, share=0.03):
+    """Some values replaced by NaN or an infinity; at least one."""
+    chosen = rng.random(array.shape) < share
+    chosen.flat[rng.integers(array.size)] = True
+    return np.where(chosen, rng.choice([np.nan, np.inf, -np.inf], array.shape), array).astype(array.dtype)
+
+
+def same_special_values(a, b, dtype):
+    np.testing.assert_array_equal(np.isnan(a), np.isnan(b))
+    infinite = np.isinf(b)
+    np.testing.assert_array_equal(a[infinite], b[infinite])
+    np.testing.assert_array_equal(np.isinf(a), infinite)
+    close(a[np.isfinite(b)], b[np.isfinite(b)], dtype)
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=list(SHAPES))
+@given(rng=generators, where=st.sampled_from([0, 1, 2]))
+def test_nan_and_infinities_come_out_of_conv_pool_as_of_its_parts(shape, rng, where):
+    inputs = list(conv_pool_arrays(rng, shape, shape.n[-1], normal))
+    inputs[where] = spoiled(rng, inputs[where])
+    case = Case(tuple(inputs), shape.attrs)
+    same_special_values(*(evaluated(ROWS["conv_pool"][i], case)[0] for i in range(2)), shape.dtype)
+
+
+@given(dense_cases(), generators, st.sampled_from([0, 1, 2]))
+def test_nan_and_infinities_come_out_of_dense_as_of_its_parts(case, rng, where):
+    inputs = list(case.inputs)
+    inputs[where] = spoiled(rng, inputs[where])
+    case = Case(tuple(inputs), case.attrs)
+    found, expected = (evaluated(function, case)[0] for function in (fused.dense, fused.dense_parts))
+    same_special_values(found, expected, case.inputs[0].dtype.name)
+
+
+@given(gathers(), generators)
+def test_nan_and_infinities_come_out_of_gather_as_of_its_parts(case, rng):
+    data, *rest = case.inputs
+    if data.dtype.kind == "f":
+        case = Case((spoiled(rng, data), *rest), case.attrs)
+    found, expected = (evaluated(function, case)[0] for function in (fused.gather, fused.gather_parts))
+    same_special_values(found, expected, found.dtype.name)
+
+
+@given(classified(), generators)
+def test_nan_in_a_logit_makes_the_loss_nan(case, rng):
+    logits, labels = case.inputs
+    logits.flat[rng.integers(logits.size)] = np.nan
+    loss, slope = fused.softmax_cross_entropy(logits, labels)
+    assert np.isnan(loss.data)
+    assert np.isnan(slope.data).any()
+    assert np.isnan(fused.softmax_cross_entropy_parts(logits, labels).data)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_logit_of_minus_infinity_rules_its_class_out(place, dtype):
+    logits = np.array([[0.5, -1.0, 2.0], [0.0, 3.0, 1.0]], dtype)
+    logits[:, place] = -np.inf
+    labels = np.full(2, (place + 1) % 3)
+    case = Case((logits, labels), {}, np.ones((), dtype))
+    (loss, slope), (expected, expected_slope) = (
+        evaluated(f, case) for f in (softmax_cross_entropy, fused.softmax_cross_entropy_parts)
+    )
+    assert np.isfinite(loss)
+    close(loss, expected, dtype)
+    close(slope, expected_slope, dtype)
+    np.testing.assert_array_equal(slope[:, place], 0)
+
+
+# --- softmax + cross-entropy at any size
+
+
+@given(classified(sizes=(1e4,)))
+def test_cross_entropy_is_exact_at_large_logits(case):
+    """The reference is in Python's own numbers, and sums of logarithms."""
+    logits, labels = case.inputs
+    loss, slope = evaluated(softmax_cross_entropy, case._replace(cotangent=np.ones((), logits.dtype)))
+    z = logits.astype(np.longdouble)
+    z -= z.max(axis=1, keepdims=True)
+    log_mass = np.log(np.exp(z).sum(axis=1))
+    rows = np.arange(len(z))
+    expected = np.mean(log_mass - z[rows, labels])
+    probabilities = np.exp(z - log_mass[:, None])
+    probabilities[rows, labels] -= 1
+    eps = np.finfo(logits.dtype).eps
+    np.testing.assert_allclose(float(loss), float(expected), rtol=4 * eps, atol=4 * eps)
+    np.testing.assert_allclose(slope, (probabilities / len(z)).astype(float), rtol=0, atol=8 * eps)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_cross_entropy_of_sure_answers(dtype):
+    logits = np.array([[1e4, -1e4], [1e4, -1e4]], dtype)
+    right, wrong = (fused.softmax_cross_entropy(logits, np.array(labels))[0].item() for labels in ([0, 0], [1, 1]))
+    assert (right, wrong) == (0, 2e4)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("label", [-1, 3, 10**6, -(10**6)])
+def test_a_label_that_is_no_class_makes_the_loss_nan_and_touches_nothing_else(label, dtype):
+    """Where labels cannot be checked beforehand: in a loss of the user's own."""
+    loss, slope = fused.softmax_cross_entropy(np.zeros((2, 3), dtype), np.array([label, 1]))
+    assert np.isnan(loss.data)
+    close(slope.data, np.array([[1 / 6, 1 / 6, 1 / 6], [1 / 6, -1 / 3, 1 / 6]]), dtype)
+
+
+# --- first derivatives only
+
+
+def conv_pool_square(x, w, bias):
+    shape = SHAPES["one channel"]
+    y = fused.conv_pool(x, w, bias, **shape.attrs)[0]
+    return (y * y).sum()
+
+
+def dense_square(x, w, bias):
+    y = fused.dense(x, w, bias, relu=True)
+    return (y * y).sum()
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
+@pytest.mark.parametrize("function", [conv_pool_square, dense_square])
+def test_a_second_derivative_is_an_error_that_says_so(function, which):
+    rng = np.random.default_rng(0)
+    if function is conv_pool_square:
+        arrays = conv_pool_arrays(rng, SHAPES["one channel"], 2, normal)
+    else:
+        arrays = tuple(rng.standard_normal(s) for s in ((4, 3), (3, 5), (5,)))
+    inputs = [Tensor(a, requires_grad=True) for a in arrays]
+    first = tn.grad(function(*inputs), inputs, create_graph=True)[which]
+    with pytest.raises(GradientError, match="no derivative"):
+        tn.grad(first.sum(), [inputs[which]])
+
+
+def test_a_second_derivative_of_cross_entropy_is_an_error_that_says_so():
+    logits = Tensor(np.random.default_rng(0).standard_normal((4, 3)), requires_grad=True)
+    (first,) = tn.grad(softmax_cross_entropy(logits, np.array([0, 1, 2, 0])), [logits], create_graph=True)
+    with pytest.raises(GradientError, match=r"softmax_cross_entropy.*no derivative"):
+        tn.grad((first * first).sum(), [logits])
+
+
+def test_a_second_derivative_of_dense_without_relu_is_right():
+    """It is linear in each argument, and its gradients are ops that have derivatives."""
+    rng = np.random.default_rng(0)
+    arrays = [rng.standard_normal(s) for s in ((4, 3), (3, 5), (5,))]
+
+    def second(function):
+        inputs = [Tensor(a, requires_grad=True) for a in arrays]
+        y = function(*inputs, relu=False)
+        gradients = tn.grad((y * y * y).sum(), inputs, create_graph=True)
+        return tn.grad(sum((g * g).sum() for g in gradients), inputs)
+
+    for a, b in zip(second(fused.dense), second(fused.dense_parts), strict=True):
+        close(a.data, b.data, "float64")
+
+
+def test_standardised_products_have_derivatives_of_every_order():
+    rng = np.random.default_rng(0)
+    x, v = rng.integers(0, 256, (6, 5), np.uint8), rng.standard_normal(5)
+    attrs = {"shift": rng.uniform(0, 255, 5), "scale": rng.uniform(0.01, 0.02, 5)}
+
+    def curved(op):
+        return tn.hessian(lambda v: tn.ops.exp(op(x, v, **attrs)).sum(), v).data
+
+    close(curved(matvec.standardised_matvec), curved(matvec.standardised_matvec_parts), "float64", 10)
+
+
+def without_derivative():
+    """Arguments of the ops that are gradients themselves, or that only plans use."""
+    rng, shape = np.random.default_rng(0), SHAPES["one channel"]
+    x, w, _ = conv_pool_arrays(rng, shape, 2, normal)
+    g, index = np.ones(pooled_shape(shape, 2)), np.zeros(pooled_shape(shape, 2), np.uint8)
+    number = np.ones(())
+    adam, betas = (*3 * [np.ones(3)], np.array(0), np.ones(3), number), {"beta1": 0.9, "beta2": 0.9, "epsilon": 1e-8}
+    return {
+        "gather": Case((np.ones((3, 2)), np.array([0, 1]), number, number), {"sample": (2,)}),
+        "descend": Case((np.ones(3), np.ones(3), number), {"start": 0}),
+        "descend_product": Case((np.ones(6), np.ones((2, 2)), np.ones((2, 3)), number), {"start": 0}),
+        "adam": Case(adam, betas),
+        "adam_in_place": Case(adam, betas),
+        "dense_cotangent": Case((np.ones((2, 3)), np.ones((2, 3))), {}),
+        "conv_pool_weight_grad": Case((x, g, index), shape.attrs),
+        "conv_pool_input_grad": Case((g, w, index), {**shape.attrs, "shape": x.shape}),
+    }
+
+
+@pytest.mark.parametrize(("name", "case"), without_derivative().items(), ids=list(without_derivative()))
+def test_an_op_without_derivative_says_so(name, case):
+    inputs = [Tensor(x, x.dtype.kind == "f") for x in case.inputs]
+    y = together(ROWS[name].op(*inputs, **case.attrs))[0]
+    with pytest.raises(GradientError, match=f"'{name}' has no derivative"):
+        tn.grad(y.sum(), [x for x in inputs if x.requires_grad])

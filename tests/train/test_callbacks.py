@@ -1,0 +1,504 @@
+"""Callbacks: when they are told, in which order, what their errors do, and what those that come with tinynet do."""
+
+import csv
+import math
+
+import numpy as np
+import pytest
+
+import tinynet as tn
+from tinynet.errors import ArgumentError, WriteError
+from tinynet.train import steps
+
+
+def samples(n=22, seed=0):
+    x = np.random.default_rng(seed).normal(size=(n, 6)).astype(np.float32)
+    return x, x[:, :3].argmax(axis=1)
+
+
+def train(*callbacks, epochs=2, **options):
+    model = tn.Sequential([tn.Input((6,)), tn.Dense(3, "softmax")], seed=0)
+    usual = {"batch_size": 8, "seed": 0, "verbose": 0, "validation_data": samples(9, 1)}
+    return model.fit(*samples(), epochs=epochs, callbacks=callbacks, **usual | options)
+
+
+class Notes:
+    """Notes what it is told, in a list that it may share with others."""
+
+    def __init__(self, name="", notes=None):
+        self.name, self.notes = name, [] if notes is None else notes
+
+    def __getattr__(self, event):
+        if not event.startswith("on_"):
+            raise AttributeError(event)
+        return lambda run: self.notes.append((self.name + event, run.epoch, run.batch))
+
+    def __dir__(self):
+        return ["on_train_begin", "on_epoch_begin", "on_batch_end", "on_epoch_end", "on_train_end"]
+
+
+class Scripted:
+    """Does things at events."""
+
+    def __init__(self, **actions):
+        for event, action in actions.items():
+            setattr(self, event, action)
+
+
+# --- the protocol
+
+
+def test_callbacks_are_told_of_the_run_its_epochs_and_its_batches():
+    callback = Notes()
+    train(callback, epochs=2)
+    epoch = [("on_epoch_begin", 0), *(("on_batch_end", b) for b in (1, 2, 3)), ("on_epoch_end", 0)]
+    expected = [(event, e + (event == "on_epoch_end"), b) for e in (0, 1) for event, b in epoch]
+    assert callback.notes == [("on_train_begin", 0, 0), *expected, ("on_train_end", 2, 0)]
+
+
+def test_they_are_told_in_their_order_and_of_the_end_in_the_reverse():
+    notes = []
+    train(Notes("a ", notes), Notes("b ", notes), epochs=1)
+    by_event = {}
+    for name, *_ in notes:
+        who, event = name.split()
+        by_event.setdefault(event, []).append(who)
+    assert by_event.pop("on_train_end") == ["b", "a"]
+    assert by_event.pop("on_batch_end") == ["a", "b"] * 3
+    assert all(order == ["a", "b"] for order in by_event.values())
+
+
+def test_a_function_is_called_after_each_epoch_with_its_figures():
+    seen = []
+    history = train(lambda run: seen.append((run.epoch, run.figures, run.history.epochs)), epochs=3)
+    assert [epoch for epoch, *_ in seen] == [epochs for *_, epochs in seen] == [1, 2, 3]
+    for name in ("loss", "accuracy", "val_loss", "val_accuracy"):
+        assert [figures[name] for _, figures, _ in seen] == history.history[name]
+
+
+def test_within_an_epoch_the_figures_are_the_means_so_far():
+    seen, each = [], []
+
+    def first_label(output, labels):
+        each.append(float(labels[0]))
+        return labels[0]
+
+    train(Scripted(on_batch_end=lambda run: seen.append(run.figures["first_label"])), metrics=[first_label],
+          validation_data=None, epochs=1)  # fmt: skip
+    weights = np.array([8, 8, 6])
+    expected = [np.average(each[:k], weights=weights[:k]) for k in (1, 2, 3)]
+    assert seen == pytest.approx(expected)
+
+
+def test_a_run_shows_what_is_trained():
+    def look(run):
+        assert isinstance(run, tn.Run)
+        assert isinstance(run.model, tn.Model)
+        assert isinstance(run.optimizer, tn.SGD)
+        assert (run.epochs, run.batches, run.validates, run.error) == (1, 3, True, None)
+
+    train(look, epochs=1)
+
+
+@pytest.mark.parametrize("event", ["on_epoch_begin", "on_batch_end", "on_epoch_end"])
+def test_a_callback_may_stop_the_run(event):
+    def stop(run):
+        if run.epoch >= 1:
+            run.stop("enough")
+
+    ends = []
+    callback = Scripted(**{event: stop, "on_train_end": lambda run: ends.append((run.epoch, run.batch))})
+    history = train(callback, epochs=5)
+    assert (history.epochs, history.stopped) == (1, "enough")
+    assert ends == [(1, 0 if event == "on_epoch_end" else 1)]
+    assert train(epochs=1).stopped == ""
+
+
+@pytest.mark.parametrize("reason", [(), ("",)])
+def test_a_run_is_stopped_without_a_reason_too(reason):
+    history = train(lambda run: run.stop(*reason), epochs=5)
+    assert (history.epochs, history.stopped) == (1, "stopped by a callback")
+
+
+def fail(*_):
+    raise ZeroDivisionError("of the user's")
+
+
+@pytest.mark.parametrize("event", ["on_train_begin", "on_epoch_begin", "on_batch_end", "on_epoch_end"])
+def test_an_error_ends_the_run_comes_out_as_it_is_and_nothing_is_saved(event, tmp_path):
+    before, after, found = Notes(), Notes(), []
+    ending = Scripted(on_train_end=lambda run: found.append(run.error))
+    saver = tn.Checkpoint(tmp_path / "last")
+    with pytest.raises(ZeroDivisionError, match="of the user's") as caught:
+        train(ending, before, saver, Scripted(**{event: fail}), after)
+    told = [name for name, *_ in before.notes]
+    assert told[-2:] == [event, "on_train_end"]
+    assert found == [caught.value]
+    assert event not in [name for name, *_ in after.notes]  # nobody else is told of that moment
+    assert ("on_train_end" in [name for name, *_ in after.notes]) == (event != "on_train_begin")
+    assert not list(tmp_path.iterdir())
+
+
+def test_an_error_at_the_end_comes_out_once_all_others_were_told(tmp_path):
+    first, last = Notes(), Notes()
+    with pytest.raises(ZeroDivisionError):
+        train(first, Scripted(on_train_end=fail), last)
+    assert first.notes[-1][0] == last.notes[-1][0] == "on_train_end"
+
+
+def test_what_is_no_callback_is_refused_before_anything_is_computed():
+    class Misspelt:
+        def on_epoch_ends(self, run):
+            pass
+
+    class HalfAState:
+        def on_epoch_end(self, run):
+            pass
+
+        def state(self):
+            return {}
+
+    for callback, message in (
+        (3, "a callback must be a function of the run, or an object with some of the methods on_train_begin, .*got 3"),
+        (tn.EarlyStopping, "but got <class .*EarlyStopping"),
+        (Misspelt(), "with on_epoch_ends$"),
+        (object(), "a callback must be a function"),
+        (HalfAState(), r"needs both state\(\) and restore\(state\), or neither"),
+    ):
+        with pytest.raises(ArgumentError, match=message):
+            train(callback)
+
+
+def test_callbacks_come_in_a_list():
+    for given in (tn.EarlyStopping(), None, fail):
+        with pytest.raises(ArgumentError, match="callbacks must be a list of them, but got"):
+            tn.Sequential([tn.Input((6,)), tn.Dense(3)]).fit(*samples(), callbacks=given)
+
+
+def test_a_run_that_nobody_wants_to_be_told_of_costs_its_batches_nothing():
+    seen = []
+    train(Scripted(on_epoch_end=lambda run: seen.append(run.attentive)), tn.EarlyStopping())
+    assert seen == [False, False]
+
+
+def test_states_of_the_users_own_come_back(tmp_path):
+    class Counter:
+        def __init__(self):
+            self.batches, self.seen = 0, []
+
+        def on_batch_end(self, run):
+            self.batches += 1
+
+        def state(self):
+            return {"batches": self.batches, "table": np.arange(3.0), "nested": {"a": [1, None, "x"]}}
+
+        def restore(self, state):
+            self.batches = state["batches"]
+            self.seen.append(state)
+
+    path = tmp_path / "last"
+    train(Counter(), tn.Checkpoint(path, every_batches=1), epochs=1)
+    counter = Counter()
+    train(counter, tn.Checkpoint(path, every_batches=1), epochs=3, resume=path)
+    assert counter.batches == 9
+    np.testing.assert_array_equal(counter.seen[0].pop("table"), np.arange(3.0))
+    assert counter.seen == [{"batches": 3, "nested": {"a": [1, None, "x"]}}]
+
+
+def test_a_state_that_a_file_cannot_hold_is_told(tmp_path):
+    class Odd:
+        def on_epoch_end(self, run):
+            pass
+
+        def state(self):
+            return {"things": {1, 2}}
+
+        def restore(self, state):
+            pass
+
+    with pytest.raises(ArgumentError, match="the state of the run: a set cannot be put into a model file"):
+        train(Odd(), tn.Checkpoint(tmp_path / "last"))
+
+
+# --- what watches a figure
+
+
+def feed(callback, values, name="val_loss"):
+    """Train, with a figure of the epochs as given; tells which epochs stopped, and the learning rates."""
+    values = iter(values)
+
+    def replace(run):
+        run.figures[name] = next(values)
+
+    return train(replace, callback, epochs=50)
+
+
+@pytest.mark.parametrize(
+    ("options", "values", "epochs"),
+    [
+        ({"patience": 1}, [3, 2, 2], 3),
+        ({"patience": 2}, [3, 2, 2.5, 1, 2, 2], 6),
+        ({"patience": 1, "min_delta": 0.5}, [3, 2, 1.6], 3),
+        ({"patience": 2, "min_delta": 0.5}, [3, 2.6, 2.4, 2.2, 2.1], 5),
+        ({"patience": 2}, [math.nan, 3, math.nan, math.nan], 4),
+        ({"patience": 2}, [math.nan, math.nan, math.nan], 3),
+        ({"patience": 1}, [0, math.nan], 2),
+        ({"patience": 1}, [math.inf, math.inf], 2),
+        ({"patience": 1, "mode": "max"}, [1, 2, 3, 2], 4),
+        ({"patience": 1, "monitor": "val_accuracy"}, [0.1, 0.2, 0.2], 3),
+        ({"patience": 2, "monitor": "val_accuracy"}, [0.5, math.nan, 0.4], 3),
+    ],
+)
+def test_early_stopping_waits_as_long_as_it_was_told(options, values, epochs):
+    history = feed(tn.EarlyStopping(**options), [*values, *[-1e9] * 50], options.get("monitor", "val_loss"))
+    assert history.epochs == epochs
+    assert history.stopped.startswith(options.get("monitor", "val_loss"))
+
+
+def test_a_callback_that_is_used_again_starts_afresh():
+    callback = tn.EarlyStopping(patience=2)
+    assert [feed(callback, [3, 3, 3, 3]).epochs for _ in range(2)] == [3, 3]
+
+
+def test_the_best_epoch_is_kept_and_the_last(tmp_path):
+    thetas = []
+
+    def note(run):
+        thetas.append(run.model.theta.copy())
+
+    best, last = tmp_path / "best", tmp_path / "last"
+    options = {"optimizer": tn.SGD(20.0), "epochs": 8}
+    history = train(tn.Checkpoint(best, best_only=True), tn.Checkpoint(last), note, **options)
+    assert 1 < history.best_epoch < 8
+    np.testing.assert_array_equal(tn.load(best).theta, thetas[history.best_epoch - 1])
+    np.testing.assert_array_equal(tn.load(last).theta, thetas[-1])
+    accuracies = history.history["accuracy"]
+    train(tn.Checkpoint(best, monitor="accuracy", best_only=True), **options)
+    np.testing.assert_array_equal(tn.load(best).theta, thetas[accuracies.index(max(accuracies))])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: tn.EarlyStopping("f1"), 'say with mode="min" or mode="max" whether less or more of \'f1\' is better'),
+        (lambda: tn.EarlyStopping(mode="least"), "EarlyStopping: say with mode=.*but got mode='least'"),
+        (lambda: tn.EarlyStopping(patience=0), "EarlyStopping: patience must be an integer of 1 or more, but got 0"),
+        (lambda: tn.EarlyStopping(min_delta=-1), "min_delta must be a finite number of 0 or more"),
+        (lambda: tn.Checkpoint("x", "f1", best_only=True), "Checkpoint: say with mode"),
+        (lambda: tn.Checkpoint("x", every_batches=0.5), "Checkpoint: every_batches must be an integer of 1 or more"),
+        (lambda: tn.Checkpoint("x", every_batches=0), "Checkpoint: every_batches must be an integer of 1 or more"),
+        (lambda: tn.Checkpoint("x", every_seconds=-1), "every_seconds must be a finite number above 0"),
+        (
+            lambda: tn.Checkpoint("x", best_only=True, every_batches=2),
+            "the best is known only after an epoch; leave out",
+        ),
+        (lambda: tn.LearningRateSchedule(0.1), r"takes a function of \(epoch, first_rate\), but got 0\.1"),
+        (lambda: tn.LearningRateSchedule.step(0), "step: every must be an integer of 1 or more, but got 0"),
+        (lambda: tn.LearningRateSchedule.step(2, -1), "step: factor must be a finite number above 0"),
+        (lambda: tn.LearningRateSchedule.cosine(2, -1), "cosine: least must be a finite number of 0 or more"),
+        (lambda: tn.LearningRateSchedule.plateau(factor=1), "plateau: factor must be below 1, but got 1"),
+        (lambda: tn.LearningRateSchedule.plateau("f1"), "Plateau: say with mode"),
+    ],
+)
+def test_wrong_arguments_are_refused(make, message):
+    with pytest.raises(ArgumentError, match=message):
+        make()
+
+
+def test_a_figure_that_there_is_not_is_told():
+    with pytest.raises(
+        ArgumentError, match=r"watches 'val_loss', but fit was given no validation_data; .* watch 'loss'"
+    ):
+        train(tn.EarlyStopping(), validation_data=None)
+    with pytest.raises(
+        ArgumentError, match=r"watches 'f1_loss', but the figures of this run are \['loss', 'accuracy', "
+    ):
+        train(tn.EarlyStopping("f1_loss"))
+
+
+# --- learning rates
+
+SCHEDULES = {
+    "step": (tn.LearningRateSchedule.step(2, 0.5), lambda e: 0.1 * 0.5 ** (e // 2)),
+    "cosine": (tn.LearningRateSchedule.cosine(4), lambda e: 0.05 * (1 + math.cos(math.pi * min(e, 4) / 4))),
+    "cosine to 0.02": (
+        tn.LearningRateSchedule.cosine(6, 0.02),
+        lambda e: 0.02 + 0.04 * (1 + math.cos(math.pi * e / 6)),
+    ),
+    "own": (tn.LearningRateSchedule(lambda epoch, first: first / (1 + epoch)), lambda e: 0.1 / (1 + e)),
+}
+
+
+@pytest.mark.parametrize("name", SCHEDULES)
+def test_a_schedule_gives_each_epoch_its_rate(name):
+    schedule, expected = SCHEDULES[name]
+    optimizer = tn.SGD(0.1)
+    for _ in range(2):  # the optimizer has its own rate back, and the schedule starts afresh
+        history = train(schedule, epochs=6, optimizer=optimizer)
+        assert history.learning_rates == pytest.approx([expected(epoch) for epoch in range(6)], abs=1e-15)
+        assert optimizer.learning_rate == 0.1
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_schedule_is_the_same_as_so_many_fits_with_these_rates(compiled):
+    x, y = samples()
+
+    def model():
+        return tn.Sequential([tn.Input((6,)), tn.Dense(3, "softmax")], seed=0)
+
+    one, many = model(), model()
+    options = {"batch_size": 8, "shuffle": False, "verbose": 0, "compiled": compiled}
+    one.fit(x, y, epochs=3, optimizer=tn.SGD(0.5), callbacks=[tn.LearningRateSchedule.step(1, 0.1)], **options)
+    for rate in (0.5, 0.5 * 0.1, 0.5 * 0.1**2):
+        many.fit(x, y, epochs=1, optimizer=tn.SGD(rate), **options)
+    np.testing.assert_array_equal(one.theta, many.theta)
+
+
+def test_a_plateau_lowers_the_rate_and_waits_again():
+    schedule = tn.LearningRateSchedule.plateau(patience=2, factor=0.5, least=0.3)
+    values = iter([3, 2, 2, 2, 2, 2, 2, 1, 1, 1])
+
+    def replace(run):
+        run.figures["val_loss"] = next(values)
+
+    history = train(replace, schedule, epochs=10, optimizer=tn.SGD(1.0))
+    assert history.learning_rates == [1, 1, 1, 1, 0.5, 0.5, 0.3, 0.3, 0.3, 0.3]
+
+
+def test_a_plateau_does_not_raise_a_rate_that_is_below_its_least():
+    schedule = tn.LearningRateSchedule.plateau(patience=1, factor=0.5, least=0.01)
+    history = train(lambda run: run.figures.update(val_loss=1.0), schedule, epochs=4, optimizer=tn.SGD(0.001))
+    assert history.learning_rates == [0.001] * 4
+
+
+def test_a_rate_that_is_none_is_refused():
+    with pytest.raises(ArgumentError, match="the learning rate must be a finite number of 0 or more, but got nan"):
+        train(tn.LearningRateSchedule(lambda epoch, first: math.nan))
+
+
+@pytest.mark.parametrize("optimizer", [tn.GradientDescent(), tn.Newton()])
+@pytest.mark.parametrize(
+    "schedule", [tn.LearningRateSchedule.step(2), tn.LearningRateSchedule.plateau("loss")], ids=["step", "plateau"]
+)
+def test_an_optimizer_without_a_learning_rate_takes_no_schedule(schedule, optimizer):
+    with pytest.raises(ArgumentError, match=f"{type(optimizer).__name__} has no learning rate"):
+        train(schedule, optimizer=optimizer, batch_size=None)
+
+
+def test_a_schedule_makes_no_new_plans(monkeypatch):
+    made = []
+    original = steps.training_plan
+    monkeypatch.setattr(steps, "training_plan", lambda *a, **k: made.append(1) or original(*a, **k))
+    train(tn.LearningRateSchedule.cosine(5), epochs=5, optimizer=tn.Adam(0.1))
+    assert len(made) == 2  # for the batches of 8, and the last one
+
+
+# --- the table
+
+
+def test_the_table_has_a_line_for_each_epoch(tmp_path):
+    path = tmp_path / "log.csv"
+
+    def look(run):
+        assert len(path.read_text().splitlines()) == run.epoch + 1
+
+    history = train(tn.CSVLogger(path), look, tn.LearningRateSchedule.step(1, 0.5), epochs=4)
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    names = ["epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"]
+    assert [list(row) for row in rows] == [names] * 4
+    for name in names[1:5]:
+        assert [float(row[name]) for row in rows] == history.history[name]  # to the bit
+    assert [float(row["learning_rate"]) for row in rows] == history.learning_rates
+    assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
+
+
+@pytest.mark.parametrize(("kind", "what"), [(tn.CSVLogger, "the table"), (tn.Checkpoint, "a checkpoint")])
+@pytest.mark.parametrize(
+    ("place", "message"),
+    [
+        ("none/log.csv", "none, where {} is to be, is no directory to write to"),
+        ("file/log.csv", "file, where {} is to be, is no directory to write to"),
+        ("folder", "folder, where {} is to be, is a directory; give the path of a file in it"),
+    ],
+)
+def test_a_place_where_nothing_can_be_written_is_told_before_anything_is_trained(kind, what, place, message, tmp_path):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    notes = Notes()
+    with pytest.raises(WriteError, match=message.format(what)):
+        train(notes, kind(tmp_path / place))
+    assert [event for event, *_ in notes.notes] == ["on_train_begin", "on_train_end"]
+
+
+@pytest.mark.parametrize(("patience", "told"), [(1, "for 1 epoch"), (2, "for 2 epochs")])
+def test_one_epoch_is_no_epochs(patience, told):
+    history = train(tn.EarlyStopping("loss", patience=patience, min_delta=10.0), epochs=9)
+    assert history.stopped == f"loss has not improved {told}"
+
+
+def test_a_table_that_cannot_be_written_any_more_is_told(tmp_path):
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(WriteError, match=r"could not write .*folder/log\.csv: No such file or directory"):
+        train(Scripted(on_epoch_begin=lambda run: (tmp_path / "folder").rmdir()),
+              tn.CSVLogger(tmp_path / "folder" / "log.csv"))  # fmt: skip
+
+
+# --- Adam
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_adam_follows_its_formula(compiled):
+    x, y = samples(16)
+    model = tn.Sequential([tn.Input((6,)), tn.Dense(3, "softmax")], seed=0, dtype="float64")
+    theta = model.theta.copy()
+    m, v = np.zeros_like(theta), np.zeros_like(theta)
+    for t in range(1, 7):
+        part = slice(8 * ((t - 1) % 2), 8 * ((t - 1) % 2) + 8)
+        weight, bias = theta[:-3].reshape(6, 3), theta[-3:]
+        powers = np.exp(x[part] @ weight + bias)
+        error = (powers / powers.sum(axis=1, keepdims=True) - np.eye(3)[y[part]]) / 8
+        g = np.concatenate([(x[part].T.astype(float) @ error).reshape(-1), error.sum(axis=0)])
+        m, v = 0.8 * m + 0.2 * g, 0.95 * v + 0.05 * g**2
+        theta = theta - 0.1 * (m / (1 - 0.8**t)) / (np.sqrt(v / (1 - 0.95**t)) + 1e-3)
+    adam = tn.Adam(0.1, beta1=0.8, beta2=0.95, epsilon=1e-3)
+    model.fit(x, y, epochs=3, batch_size=8, shuffle=False, optimizer=adam, verbose=0, compiled=compiled)
+    np.testing.assert_allclose(model.theta, theta, rtol=1e-10)
+
+
+def test_the_first_step_of_adam_is_as_large_as_its_rate_whatever_the_gradient():
+    for size in (1e-3, 1.0, 1e6):
+        model = tn.Sequential([tn.Input((2,)), tn.Dense(1, kernel_init="zeros")])
+        (model([[1.0, 2.0]]).sum() * size).backward()
+        tn.Adam(0.5).step(model)
+        np.testing.assert_allclose(model.theta, -0.5, rtol=2e-5)
+
+
+def test_what_follows_adam_in_an_update_sees_the_old_values():
+    """In a plan Adam writes over theta and its moments, but only where nothing needs the old ones."""
+
+    class Decayed(tn.Adam):
+        def update(self, theta, gradient, learning_rate, **state):
+            new, *slots = super().update(theta, gradient, learning_rate, **state)
+            return new - learning_rate * 0.5 * theta, *slots
+
+    thetas = []
+    for compiled in (True, False):
+        model = tn.Sequential([tn.Input((6,)), tn.Dense(3, "softmax")], seed=0)
+        model.fit(*samples(), epochs=3, optimizer=Decayed(0.1), seed=0, verbose=0, compiled=compiled)
+        thetas.append(model.theta)
+    np.testing.assert_allclose(*thetas, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"learning_rate": 0}, "Adam: learning_rate must be a finite number above 0, but got 0"),
+        ({"beta1": 1.0}, r"Adam: beta1 and beta2 must be below 1, but got 1\.0 and 0\.999"),
+        ({"beta2": -0.1}, "Adam: beta2 must be a finite number of 0 or more"),
+        ({"epsilon": 0}, "Adam: epsilon must be a finite number above 0"),
+    ],
+)
+def test_adam_checks_its_arguments(options, message):
+    with pytest.raises(ArgumentError, match=message):
+        tn.Adam(**options)

@@ -1,0 +1,47 @@
+"""The checks of arguments that modules share: counts, numbers above 0, arrays of numbers."""
+
+from __future__ import annotations
+
+import math
+import operator
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynet.errors import ArgumentError, DTypeError
+
+
+def check_count(argument: str, value: Any, least: int = 1) -> int:
+    """Check that a number of things is an integer and not too small."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least or isinstance(value, bool):
+        raise ArgumentError(f"{argument} must be an integer of {least} or more, but got {value!r}")
+    return number
+
+
+def check_positive(owner: str, argument: str, value: Any, zero: bool = False) -> float:
+    """Check that a number is finite and above 0 (or not below, with ``zero``)."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    if not math.isfinite(number) or number < 0 or (number == 0 and not zero):
+        raise ArgumentError(
+            f"{owner}: {argument} must be a finite number {'of 0 or more' if zero else 'above 0'}, but got {value!r}"
+        )
+    return number
+
+
+def check_numbers(what: str, given: npt.ArrayLike) -> npt.NDArray[Any]:
+    """Check that something is an array of real numbers, or can be made into one."""
+    try:
+        array = np.asarray(given)
+    except ValueError as error:  # rows of different lengths
+        raise DTypeError(f"{what} must be an array of numbers, but cannot be made into an array: {error}") from error
+    if array.dtype.kind not in "fiub":
+        raise DTypeError(f"{what} must be an array of numbers, but has dtype {array.dtype}")
+    return array

@@ -1,0 +1,1 @@
+"""Tensors and how they are differentiated; nothing here knows a concrete op."""

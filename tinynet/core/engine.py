@@ -1,0 +1,651 @@
+"""Tensors, ops and reverse-mode differentiation: the engine, which knows no concrete op.
+
+A Tensor is a handle on a value: a leaf, or output ``index`` of the Node that made it. A Node records one use of an Op:
+its inputs, its attributes and its output values. Together they form a graph without cycles, which `grad` walks back
+from the outputs, in the reverse of the order in which the nodes were made. The gradient rule of an op is written in
+ops, so a gradient is itself a graph and can be differentiated again.
+
+While a model is traced, values are `Spec`s (a shape and a dtype) and nothing is computed; all else is the same.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from types import ModuleType
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynet.core.mode import _recording, _set, _tracing, no_grad
+from tinynet.core.spec import Array, Shape, Spec, Value
+from tinynet.errors import ArgumentError, DTypeError, GradientError, ShapeError, TraceError
+from tinynet.fast.threads import kernel_gate, runnable
+
+Rule = Callable[..., "Tensor"]
+
+
+class Cost(NamedTuple):
+    """What one use of an op costs; for the table of a plan."""
+
+    flops: int  # of products, a multiply-add being two; without products, one for each value of the output
+    dead: int = 0  # more that would be spent on outputs that nothing reads
+    sparse: int = 0  # and on gradients that are 0
+    winograd: int = 0  # and on products that Winograd's algorithm does without
+    how: str = ""  # the way it is computed, if not by a plain kernel or by NumPy
+    reads: int | None = None  # bytes of the inputs, where that is not all of them
+
+
+_numbers = itertools.count()
+
+
+@dataclass(frozen=True, eq=False)
+class Op:
+    """One operation on arrays, declared once: all that tinynet knows of it.
+
+    Parameters
+    ----------
+    name : str
+        What the op is called, in errors, plans and the reference.
+    infer : callable
+        ``infer(*inputs, **attrs)`` gives the `Spec` of the output, or a tuple of them, from the shapes and dtypes of
+        the inputs, and raises a ShapeError or DTypeError where they do not fit.
+    compute : callable, optional
+        ``compute(*outputs, *scratch, *inputs, **attrs)`` writes the outputs into arrays that the caller owns.
+    bind : callable, optional
+        Instead of ``compute``, for kernels: gives ``(function, *arguments)`` for the same arrays, a call that can be
+        made again and again and prepares nothing.
+    view : callable, optional
+        Instead of both: ``view(input, **attrs)`` gives the output as a view of its input.
+    vjp : tuple of callables, or a callable
+        The gradient rule for each input, written in ops: ``rule(g, out, *inputs, **attrs)`` gives the cotangent of the
+        input from the cotangent ``g`` of the output ``out``. An op with several outputs gets tuples for both, with None
+        where nothing flows back. None in place of a rule: the op has no derivative there. A single callable takes the
+        number of the input first and serves any number of inputs.
+    scratch : callable, optional
+        ``scratch(*inputs, **attrs)`` gives the Specs of working arrays that ``compute`` needs besides.
+    constant : set of int
+        The outputs that have no derivative. Outputs of an integer or bool dtype never have one.
+    inplace : int
+        So many of the first outputs are written over the inputs of the same number; only plans, which know that
+        nothing reads these later, use such ops.
+    contiguous : bool
+        ``compute`` takes C-contiguous arrays only; the caller makes copies where needed.
+    threaded : bool
+        ``compute`` runs threads of its own or calls BLAS.
+    cost : callable, optional
+        ``cost(*inputs, **attrs)`` gives the `Cost` of one use: from arrays, or from shapes and dtypes, which give the
+        most where it depends on values. Without: one flop for each value of the outputs.
+    fuses : str
+        The ops that a fused op stands for, joined by " + "; one called as an attribute is left out where that is False.
+    formula, source : str
+        What is computed, and where it is from; for the reference.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tinynet as tn
+    >>> square = tn.Op("square", infer=lambda x: x, compute=lambda y, x: np.multiply(x, x, out=y),
+    ...                vjp=(lambda g, y, x: 2 * g * x,))
+    >>> t = tn.Tensor(np.array(3.0), requires_grad=True)
+    >>> y = square(t)
+    >>> float(y.data), float(tn.grad(y, [t])[0].data)
+    (9.0, 6.0)
+    """
+
+    name: str
+    infer: Callable[..., Any]
+    compute: Callable[..., Any] | None = None
+    vjp: tuple[Rule | None, ...] | Callable[..., Tensor] = ()
+    bind: Callable[..., tuple[Any, ...]] | None = None
+    view: Callable[..., Array] | None = None
+    scratch: Callable[..., tuple[Spec, ...]] | None = None
+    constant: frozenset[int] = frozenset()
+    inplace: int = 0
+    contiguous: bool = False
+    threaded: bool = False
+    cost: Callable[..., Cost] | None = None
+    fuses: str = ""
+    formula: str = ""
+    source: str = ""
+
+    def __call__(self, *inputs: Any, **attrs: Any) -> Any:
+        """Apply the op to tensors (or what `as_tensor` takes); gives a Tensor, or a tuple of them."""
+        return apply(self, tuple(as_tensor(x) for x in inputs), attrs)
+
+    def __repr__(self) -> str:
+        return f"<Op {self.name}>"
+
+    def rule(self, i: int) -> Rule | None:
+        """Give the gradient rule for input ``i``."""
+        if isinstance(self.vjp, tuple):
+            return self.vjp[i] if i < len(self.vjp) else None
+        vjp = self.vjp
+        return lambda *args, **attrs: vjp(i, *args, **attrs)
+
+    def run(self, *arrays: Array, **attrs: Any) -> tuple[Array, ...]:
+        """Compute on arrays, allocating what is needed: eager execution of one op."""
+        if self.contiguous:
+            arrays = tuple(np.asarray(a, order="C") for a in arrays)
+        if self.view:
+            self.infer(*arrays, **attrs)
+            return (self.view(*arrays, **attrs),)
+        arrays = (*(a.copy() for a in arrays[: self.inplace]), *arrays[self.inplace :])
+        outputs = tuple(np.empty(*spec) for spec in _specs(self.infer(*arrays, **attrs))[self.inplace :])
+        scratch = tuple(np.empty(*spec) for spec in self.scratch(*arrays, **attrs)) if self.scratch else ()
+        function, arguments = self.call((*outputs, *scratch, *arrays), attrs)
+        with np.errstate(all="ignore"):
+            if self.threaded:
+                with kernel_gate():
+                    function(*arguments)
+            else:
+                function(*arguments)
+        return (*arrays[: self.inplace], *outputs)
+
+    def call(self, arrays: tuple[Array, ...], attrs: dict[str, Any]) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        """Give the function and the arguments that compute the op on outputs, scratch and inputs."""
+        if self.bind:
+            function, *arguments = self.bind(*arrays, **attrs)
+            return runnable(function), tuple(arguments)
+        if self.compute is None:
+            raise ArgumentError(f"op {self.name!r} was declared without compute, bind or view; give it one of them")
+        return partial(self.compute, **attrs), arrays
+
+
+class Node:
+    """One use of an op: what it was given, and the values it made."""
+
+    __slots__ = ("attrs", "inputs", "number", "op", "recorded", "values", "versions")
+
+    def __init__(self, op: Op, inputs: tuple[Tensor, ...], attrs: dict[str, Any], values: tuple[Value, ...]) -> None:
+        self.op, self.inputs, self.attrs, self.values = op, inputs, attrs, values
+        self.versions = tuple(x.version for x in inputs)
+        self.number = next(_numbers)
+        self.recorded = _recording.get()  # without, a traced node is in the graph, but no gradient flows through it
+
+    def outputs(self) -> tuple[Tensor, ...]:
+        """Give the output tensors, as new handles."""
+        recorded = self.recorded and any(x.requires_grad for x in self.inputs)
+        return tuple(
+            _handle(value, recorded and i not in self.op.constant and value.dtype.kind == "f", self, i)
+            for i, value in enumerate(self.values)
+        )
+
+
+class Tensor:
+    """An array with the history of how it was made.
+
+    Parameters
+    ----------
+    data : array_like
+        The values. An ndarray is not copied, and its dtype is kept.
+    requires_grad : bool
+        Whether gradients with respect to this tensor can be asked for; floating dtypes only.
+
+    Attributes
+    ----------
+    grad : Tensor or None
+        What `backward` has added up so far.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import tinynet as tn
+    >>> t = tn.Tensor(np.array([1.0, 2.0]), requires_grad=True)
+    >>> (t * t).sum().backward()
+    >>> t.grad
+    Tensor([2., 4.])
+    """
+
+    __slots__ = ("__weakref__", "_value", "grad", "index", "label", "node", "requires_grad", "version")
+    __array_ufunc__ = None  # so that ndarray + Tensor is the Tensor's to answer
+
+    # The operators below are ops. The package of ops, above this module, hands itself over when it is imported.
+    _ops: ClassVar[ModuleType]
+
+    def __init__(self, data: npt.ArrayLike | Spec | Tensor, requires_grad: bool = False) -> None:
+        value: Value
+        if isinstance(data, Tensor):
+            value = data.data
+        elif isinstance(data, Spec):
+            value = data
+        else:
+            value = np.asarray(data)
+        if value.dtype.kind not in "fiub":
+            raise DTypeError(
+                f"a Tensor holds numbers of a real or bool dtype, but got dtype {value.dtype} from a "
+                f"{type(data).__name__}; convert it to a numeric array first"
+            )
+        if requires_grad and value.dtype.kind != "f":
+            raise DTypeError(
+                f"only floating tensors have gradients, but requires_grad=True came with dtype {value.dtype}; "
+                "convert the array first, as in array.astype(np.float32)"
+            )
+        self._set(value, requires_grad, None, 0)
+
+    def _set(self, value: Value, requires_grad: bool, node: Node | None, index: int) -> None:
+        self._value = value
+        self.requires_grad = requires_grad
+        self.node = node
+        self.index = index
+        self.grad: Tensor | None = None
+        self.label: str = ""  # what made this tensor, for error messages: a layer's name
+        self.version = 0  # counts changes of the values in place
+
+    @property
+    def data(self) -> Array:
+        """The values, as the array itself: writing into it changes the tensor.
+
+        Raises
+        ------
+        TraceError
+            While a model is traced there are no values.
+        """
+        if isinstance(self._value, Spec) or (self.requires_grad and _tracing.get()):
+            raise TraceError(
+                f"this code reads the values of a tensor of shape {self.shape} while the model is being traced on "
+                "shapes alone, where values are not known or not final; express it in tinynet ops (tn.ops.where in "
+                "place of an if), or run it with compiled=False"
+            )
+        return self._value
+
+    def bind(self, array: Array) -> None:
+        """Give a leaf another array to hold its values, such as a slice of the flat vector of a model."""
+        if array.shape != self.shape or array.dtype != self.dtype or self.node is not None:
+            raise ShapeError(
+                f"a leaf of shape {self.shape} and dtype {self.dtype} cannot be bound to an array of shape "
+                f"{array.shape} and dtype {array.dtype}"
+            )
+        self._value = array
+        self.version += 1
+
+    def numpy(self) -> Array:
+        """Give the values as an array that shares memory with the tensor."""
+        return self.data
+
+    @property
+    def spec(self) -> Spec:
+        """The shape and dtype."""
+        return Spec(self._value.shape, self._value.dtype)
+
+    @property
+    def symbolic(self) -> bool:
+        """Whether there is only a shape and a dtype, as while tracing."""
+        return isinstance(self._value, Spec)
+
+    @property
+    def shape(self) -> Shape:
+        """The length of each axis."""
+        return self._value.shape
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of the values."""
+        return self._value.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return len(self._value.shape)
+
+    @property
+    def size(self) -> int:
+        """The number of values."""
+        return int(np.prod(self._value.shape, dtype=np.int64))
+
+    def __repr__(self) -> str:
+        suffix = ", requires_grad=True" if self.requires_grad else ""
+        if isinstance(self._value, Spec):
+            return f"Tensor(shape={self.shape}, dtype={self.dtype}{suffix})"
+        text = np.array2string(self._value, separator=", ", prefix="Tensor(")
+        dtype = "" if self.dtype in (np.float64, np.int64, np.bool_) else f", dtype={self.dtype}"
+        return f"Tensor({text}{dtype}{suffix})"
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise ShapeError("a tensor of no axes has no length; use .item() for its value")
+        return self.shape[0]
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
+        return np.array(self.data, dtype=dtype, copy=copy)
+
+    def item(self) -> float:
+        """Give the value of a tensor of one element, as a Python number."""
+        if self.size != 1:
+            raise ShapeError(f"item() takes the value of a tensor of one element, but this one has shape {self.shape}")
+        return self.data.item()
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __bool__(self) -> bool:
+        return bool(self.item())
+
+    def detach(self) -> Tensor:
+        """Give a tensor of the same values (shared memory) without their history."""
+        if _tracing.get():  # where the values are yet to come
+            with no_grad():
+                return self[...]
+        return _handle(self._value, False, None, 0)
+
+    def backward(self, cotangent: Tensor | None = None) -> None:
+        """Add the gradients of this tensor into ``.grad`` of every leaf it was made from.
+
+        The graph stays, so that a second call adds the same gradients once more, as is right for a sum.
+
+        Parameters
+        ----------
+        cotangent : Tensor, optional
+            The gradient that flows into this tensor, of its shape; 1 where the tensor has one element.
+
+        Raises
+        ------
+        GradientError
+            If no leaf requires a gradient, or a leaf was changed in place since it was used.
+        """
+        leaves = list(
+            {id(x): x for node in ancestors([self], recorded=True) for x in node.inputs if _is_leaf(x)}.values()
+        )
+        if _is_leaf(self):
+            leaves = [self]
+        cotangents = None if cotangent is None else [cotangent]
+        for leaf, g in zip(leaves, grad([self], leaves, cotangents), strict=True):
+            if leaf.grad is None:
+                leaf.grad = Tensor(np.array(g.data))
+            else:
+                leaf.grad.data[...] += g.data
+
+    # Operators and methods: each is the op of that name.
+    def __add__(self, other: Any) -> Tensor:
+        return self._ops.add(self, other)
+
+    def __radd__(self, other: Any) -> Tensor:
+        return self._ops.add(other, self)
+
+    def __sub__(self, other: Any) -> Tensor:
+        return self._ops.subtract(self, other)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return self._ops.subtract(other, self)
+
+    def __mul__(self, other: Any) -> Tensor:
+        return self._ops.multiply(self, other)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return self._ops.multiply(other, self)
+
+    def __truediv__(self, other: Any) -> Tensor:
+        return self._ops.divide(self, other)
+
+    def __rtruediv__(self, other: Any) -> Tensor:
+        return self._ops.divide(other, self)
+
+    def __pow__(self, other: Any) -> Tensor:
+        return self._ops.power(self, other)
+
+    def __rpow__(self, other: Any) -> Tensor:
+        return self._ops.power(other, self)
+
+    def __matmul__(self, other: Any) -> Tensor:
+        return self._ops.matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return self._ops.matmul(other, self)
+
+    def __neg__(self) -> Tensor:
+        return self._ops.negative(self)
+
+    def __abs__(self) -> Tensor:
+        return self._ops.abs(self)
+
+    def __lt__(self, other: Any) -> Tensor:
+        return self._ops.less(self, other)
+
+    def __le__(self, other: Any) -> Tensor:
+        return self._ops.less_equal(self, other)
+
+    def __gt__(self, other: Any) -> Tensor:
+        return self._ops.greater(self, other)
+
+    def __ge__(self, other: Any) -> Tensor:
+        return self._ops.greater_equal(self, other)
+
+    def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]
+        return self._ops.equal(self, other)
+
+    def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]
+        return self._ops.not_equal(self, other)
+
+    __hash__ = object.__hash__
+
+    def __getitem__(self, key: Any) -> Tensor:
+        return self._ops.getitem(self, key)
+
+    def __iter__(self) -> Iterator[Tensor]:
+        return (self[i] for i in range(len(self)))
+
+    def sum(self, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
+        """Sum over some axes; see `tinynet.ops.sum`."""
+        return self._ops.sum(self, axis, keepdims)
+
+    def mean(self, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
+        """Mean over some axes; see `tinynet.ops.mean`."""
+        return self._ops.mean(self, axis, keepdims)
+
+    def max(self, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
+        """Maximum over some axes; see `tinynet.ops.max`."""
+        return self._ops.max(self, axis, keepdims)
+
+    def reshape(self, *shape: Any) -> Tensor:
+        """Give the same values in another shape; see `tinynet.ops.reshape`."""
+        return self._ops.reshape(self, shape[0] if len(shape) == 1 else shape)
+
+    def transpose(self, *axes: Any) -> Tensor:
+        """Permute the axes; see `tinynet.ops.transpose`."""
+        axes = axes[0] if len(axes) == 1 else axes
+        return self._ops.transpose(self, None if axes == () else axes)
+
+    @property
+    def T(self) -> Tensor:  # noqa: N802 - NumPy's name
+        """The tensor with its axes in reverse order."""
+        return self.transpose()
+
+    def astype(self, dtype: npt.DTypeLike) -> Tensor:
+        """Convert to another dtype; see `tinynet.ops.cast`."""
+        return self._ops.cast(self, dtype)
+
+
+def _handle(value: Value, requires_grad: bool, node: Node | None, index: int) -> Tensor:
+    tensor = object.__new__(Tensor)
+    tensor._set(value, requires_grad, node, index)
+    return tensor
+
+
+def as_tensor(x: Any) -> Tensor:
+    """Give ``x`` itself if it is a Tensor, else a Tensor of its values."""
+    return x if isinstance(x, Tensor) else Tensor(x)
+
+
+def apply(op: Op, inputs: tuple[Tensor, ...], attrs: dict[str, Any]) -> Any:
+    """Use an op: compute its outputs, or while tracing only their Specs, and record the Node.
+
+    Where nothing is recorded the node remains, cut off from the history of its inputs: an op such as cross_entropy may
+    look at what made its argument, with and without gradients alike.
+    """
+    values: tuple[Value, ...]
+    traced = _tracing.get()
+    if traced or any(x.symbolic for x in inputs):
+        values = _specs(op.infer(*(x._value for x in inputs), **attrs))
+    else:
+        values = op.run(*(x.data for x in inputs), **attrs)
+    if not traced and not (_recording.get() and any(x.requires_grad for x in inputs)):
+        inputs = tuple(x.detach() if x.node or x.requires_grad else x for x in inputs)
+    outputs = Node(op, inputs, attrs, values).outputs()
+    return outputs[0] if len(outputs) == 1 else outputs
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Sequence[Tensor],
+    cotangents: Sequence[Tensor] | None = None,
+    create_graph: bool = False,
+) -> list[Tensor]:
+    """Differentiate outputs with respect to inputs, in reverse mode.
+
+    Parameters
+    ----------
+    outputs : Tensor or sequence of Tensor
+        What to differentiate; their weighted sum where there are several.
+    inputs : sequence of Tensor
+        With respect to what: leaves or tensors in between.
+    cotangents : sequence of Tensor, optional
+        The weight of each output, of its shape; may be left out for outputs of one element, where it is 1.
+    create_graph : bool
+        Record the computation of the gradients, so that they can be differentiated again.
+
+    Returns
+    -------
+    list of Tensor
+        For each input a tensor of its shape and dtype; zeros where the outputs do not depend on it.
+
+    Raises
+    ------
+    GradientError
+        If an output or an input has no gradient, or a tensor was changed in place since it was used.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> t = tn.Tensor(2.0, requires_grad=True)
+    >>> first, = tn.grad(t**3, [t], create_graph=True)
+    >>> second, = tn.grad(first, [t])
+    >>> float(first), float(second)
+    (12.0, 12.0)
+    """
+    outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    for x in inputs:
+        if not x.requires_grad:
+            raise GradientError(
+                f"a gradient was asked for with respect to a tensor of shape {x.shape} and dtype {x.dtype} that does "
+                "not require one; make it with tn.Tensor(array, requires_grad=True), outside of tn.no_grad()"
+            )
+    seeds = _seeds(outputs, cotangents)
+    nodes = ancestors(outputs, recorded=True)
+
+    # What depends on the inputs asked for; the rest of the graph is never visited.
+    asked = {_key(x) for x in inputs}
+    relevant = set(asked)
+    for node in nodes:
+        if any(x.requires_grad and _key(x) in relevant for x in node.inputs):
+            relevant.update((id(node), i) for i in range(len(node.values)))
+
+    flowing: dict[Any, Tensor] = {}
+
+    def accumulate(x: Tensor, g: Tensor) -> None:
+        key = _key(x)
+        flowing[key] = flowing[key] + g if key in flowing else g
+
+    with _set(_recording, create_graph and _recording.get()):
+        for y, g in zip(outputs, seeds, strict=True):
+            accumulate(y, g)
+        for node in reversed(nodes):
+            keys = [(id(node), i) for i in range(len(node.values))]
+            cotangent = tuple(flowing.get(k) if k in asked else flowing.pop(k, None) for k in keys)
+            if all(g is None for g in cotangent) or keys[0] not in relevant:
+                continue
+            outs = node.outputs()
+            for i, x in enumerate(node.inputs):
+                if x.requires_grad and _key(x) in relevant:
+                    accumulate(x, _pull(node, i, cotangent, outs))
+        return [flowing[k] if (k := _key(x)) in flowing else _zeros(x.spec) for x in inputs]
+
+
+def _pull(node: Node, i: int, cotangent: tuple[Tensor | None, ...], outs: tuple[Tensor, ...]) -> Tensor:
+    """Bring the cotangent of a node's outputs back to its input ``i``, by the op's rule."""
+    op, x = node.op, node.inputs[i]
+    rule = op.rule(i)
+    if rule is None:
+        raise GradientError(f"op {op.name!r} has no derivative with respect to its argument {i}")
+    if not outs[0].symbolic and node.versions != tuple(t.version for t in node.inputs):
+        raise GradientError(
+            f"a tensor that op {op.name!r} used was changed in place since (by an optimizer step, for instance), so "
+            "the gradient would be wrong; compute the outputs again after each change"
+        )
+    single = len(outs) == 1
+    g = rule(cotangent[0] if single else cotangent, outs[0] if single else outs, *node.inputs, **node.attrs)
+    if (g.shape, g.dtype) != (x.shape, x.dtype):
+        raise GradientError(
+            f"the gradient rule of op {op.name!r} for its argument {i} gave shape {g.shape} and dtype {g.dtype}; "
+            f"expected those of the argument, {x.shape} and {x.dtype}"
+        )
+    return g
+
+
+def _seeds(outputs: list[Tensor], cotangents: Sequence[Tensor] | None) -> list[Tensor]:
+    for y in outputs:
+        if not y.requires_grad:
+            raise GradientError(
+                f"an output of shape {y.shape} and dtype {y.dtype} depends on no tensor that requires a gradient; was "
+                "it made under tn.no_grad(), or from tensors without requires_grad=True?"
+            )
+    if cotangents is None:
+        for y in outputs:
+            if y.size != 1:
+                raise GradientError(
+                    f"the output has shape {y.shape}: a gradient is that of one number; take .sum() or .mean(), or "
+                    "give the cotangent"
+                )
+        return [_full(y.spec, 1) for y in outputs]
+    seeds = [as_tensor(g) for g in cotangents]
+    if [g.shape for g in seeds] != [y.shape for y in outputs]:
+        raise ShapeError(
+            f"cotangents of shapes {[g.shape for g in seeds]} came for outputs of shapes "
+            f"{[y.shape for y in outputs]}; each must have the shape of its output"
+        )
+    for g in seeds:
+        if g.dtype.kind != "f":
+            raise DTypeError(f"a cotangent must have a floating dtype, but one has {g.dtype}")
+    return [g if g.dtype == y.dtype else g.astype(y.dtype) for g, y in zip(seeds, outputs, strict=True)]
+
+
+def _full(spec: Spec, value: float) -> Tensor:
+    """Give a constant tensor; one number in memory, whatever its shape."""
+    return Tensor(np.broadcast_to(np.asarray(value, dtype=spec.dtype), spec.shape))
+
+
+def _zeros(spec: Spec) -> Tensor:
+    return Tensor(np.zeros(spec.shape, spec.dtype))
+
+
+def _specs(inferred: Any) -> tuple[Spec, ...]:
+    """Bring what ``infer`` gave into one form: it may be one Spec, several, or an array that has the right spec."""
+    several = inferred if type(inferred) is tuple else (inferred,)
+    return tuple(Spec(tuple(s.shape), np.dtype(s.dtype)) for s in several)
+
+
+def _key(x: Tensor) -> Any:
+    """Identify a tensor: handles on the same output of a node are one tensor."""
+    return id(x) if x.node is None else (id(x.node), x.index)
+
+
+def _is_leaf(x: Tensor) -> bool:
+    return x.requires_grad and x.node is None
+
+
+def ancestors(outputs: Iterable[Tensor], recorded: bool = False) -> list[Node]:
+    """Give all nodes that lead to some outputs, or those alone that carry gradients, in the order of their making."""
+    found: dict[int, Node] = {}
+    stack = list(outputs)
+    while stack:
+        x = stack.pop()
+        if x.node is not None and id(x.node) not in found and (x.requires_grad or not recorded):
+            found[id(x.node)] = x.node
+            stack.extend(x.node.inputs)
+    return sorted(found.values(), key=lambda node: node.number)

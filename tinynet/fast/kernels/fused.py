@@ -1,0 +1,176 @@
+"""Small fusions: gather + scale, dense + bias + relu, softmax + cross-entropy, the steps of SGD and of Adam."""
+
+import math
+
+import numba
+import numpy as np
+
+from tinynet.fast.kernels.blas import gemm
+from tinynet.fast.kernels.jit import kernel
+
+_ROW_CHUNK = 8_192  # values of a row-wise pass that are worth a thread
+_MOST_CHUNKS = 8
+_LINE = 64  # bytes of memory that a cache holds together
+_AHEAD = 32 * 1024  # bytes of rows that are asked for at once: a typical L1 cache
+_SHORT = 8  # so many rows at least must fit in there
+
+
+def chunks(rows: int, size: int) -> int:
+    """Give the number of chunks of a pass over rows; it depends on shapes alone."""
+    return max(1, min(_MOST_CHUNKS, rows, size // _ROW_CHUNK))
+
+
+@kernel()
+def touch(x, indices, r):
+    """At every few rows, read each cache line of the next ones, so that the waits for memory overlap.
+
+    The sum keeps the reading alive. Of long rows the processor itself asks for what comes next.
+    """
+    ahead = _AHEAD // max(_LINE, x.shape[1] * x.itemsize)
+    total = 0.0
+    if ahead >= _SHORT and r % ahead == 0:
+        for source in indices[r : r + ahead]:
+            for k in range(0, x.shape[1], _LINE // x.itemsize):
+                total += x[source, k]
+    return total
+
+
+@kernel()
+def gather(out, x, indices, shift, scale):
+    """Write (x[indices] - shift) * scale, with a shift and scale for each value of a sample."""
+    touched = 0.0
+    for r in range(out.shape[0]):
+        touched += touch(x, indices, r)
+        source = indices[r]
+        for k in range(out.shape[1]):
+            out[r, k] = (out.dtype.type(x[source, k]) - shift[k]) * scale[k]
+    return touched
+
+
+@kernel()
+def finish_rows(y, bias, relu, lo, hi):
+    """Add the bias to rows lo to hi, and cut what is below 0 if asked."""
+    zero = y.dtype.type(0)
+    for r in range(lo, hi):
+        for k in range(y.shape[1]):
+            v = y[r, k] + bias[k]
+            y[r, k] = zero if relu and v <= 0 else v
+
+
+@kernel(parallel=True)
+def dense(y, x, w, bias, relu, chunks):
+    """Compute y = x w + bias, then relu if asked."""
+    rows = x.shape[0]
+    for chunk in numba.prange(chunks):
+        lo, hi = chunk * rows // chunks, (chunk + 1) * rows // chunks
+        np.dot(x[lo:hi], w, y[lo:hi])
+        finish_rows(y, bias, relu, lo, hi)
+
+
+@kernel(parallel=True)
+def dense_by_inner(y, sums, x, w, bias, relu, chunks):
+    """Compute the same, each chunk from some columns of x and the same rows of w, then the sum of the chunks.
+
+    Each thread then reads the part of w that it also finds the gradient of and moves: w stays in its core's cache.
+    """
+    rows, inner = x.shape
+    for chunk in numba.prange(chunks):
+        lo, hi = chunk * inner // chunks, (chunk + 1) * inner // chunks
+        gemm(sums[chunk], x[:, lo:hi], w[lo:hi], False, False)
+    for chunk in numba.prange(chunks):
+        lo, hi = chunk * rows // chunks, (chunk + 1) * rows // chunks
+        for r in range(lo, hi):
+            y[r, :] = sums[0, r]
+            for other in range(1, chunks):
+                for k in range(y.shape[1]):
+                    y[r, k] += sums[other, r, k]
+        finish_rows(y, bias, relu, lo, hi)
+
+
+@kernel()
+def dense_cotangent(cut, db, g, y):
+    """Cut g where y (the output of relu) is 0, and sum it over the rows."""
+    zero = g.dtype.type(0)
+    for k in range(g.shape[1]):
+        db[k] = zero
+    for r in range(g.shape[0]):
+        for k in range(g.shape[1]):
+            v = zero if y[r, k] <= 0 else g[r, k]
+            cut[r, k] = v
+            db[k] += v
+
+
+@kernel()
+def cross_entropy(loss, slope, logits, labels):
+    """Write the mean cross-entropy of rows and its gradient: (softmax - one-hot) / n; NaN where a label is no class."""
+    n, classes = logits.shape
+    total = 0.0
+    for r in range(n):
+        top = logits[r, 0]
+        for k in range(1, classes):
+            top = max(top, logits[r, k])
+        mass = logits.dtype.type(0)
+        for k in range(classes):
+            slope[r, k] = math.exp(logits[r, k] - top)
+            mass += slope[r, k]
+        factor = 1 / (mass * n)
+        for k in range(classes):
+            slope[r, k] *= factor
+        label = labels[r]
+        if 0 <= label < classes:
+            total -= (logits[r, label] - top) - math.log(mass)
+            slope[r, label] -= logits.dtype.type(1) / n
+        else:
+            total = math.nan
+    loss[0] = total / n
+
+
+@kernel()
+def descend_chunk(theta, gradient, step):
+    """Subtract step * gradient from theta, in place."""
+    for k in range(theta.size):
+        theta[k] -= step * gradient[k]
+
+
+@kernel(parallel=True)
+def descend(theta, gradient, rate, chunks):
+    """Subtract rate * gradient from theta, in place."""
+    n = theta.size
+    for chunk in numba.prange(chunks):
+        lo, hi = chunk * n // chunks, (chunk + 1) * n // chunks
+        descend_chunk(theta[lo:hi], gradient[lo:hi], rate[0])
+
+
+@kernel(parallel=True)
+def descend_product(theta, product, a, b, rate, chunks):
+    """Subtract rate * a^T b from theta, in place: rows of the product while they are in the cache."""
+    rows = a.shape[1]
+    for chunk in numba.prange(chunks):
+        lo, hi = chunk * rows // chunks, (chunk + 1) * rows // chunks
+        gemm(product[lo:hi], a[:, lo:hi], b, True, False)
+        descend_chunk(theta[lo:hi].reshape(-1), product[lo:hi].reshape(-1), rate[0])
+
+
+@kernel()
+def adam_chunk(theta, first, second, gradient, rate, beta1, rest1, beta2, rest2, shrink, epsilon):
+    """Move both moments towards the gradient and its square, and theta along their ratio, in place."""
+    for k in range(theta.size):
+        g = gradient[k]
+        first[k] = beta1 * first[k] + rest1 * g
+        second[k] = beta2 * second[k] + rest2 * (g * g)
+        theta[k] -= rate * first[k] / (math.sqrt(second[k]) * shrink + epsilon)
+
+
+@kernel(parallel=True)
+def adam(theta, first, second, step, gradient, rate, beta1, beta2, epsilon, chunks):
+    """Make a step of Adam in place; what is near 0 or 1 is computed in float64."""
+    n, t = theta.size, step[0] + 1
+    scale = theta.dtype.type(rate[0] / (1 - beta1**t))
+    shrink = theta.dtype.type(1 / math.sqrt(1 - beta2**t))
+    b1, r1 = theta.dtype.type(beta1), theta.dtype.type(1 - beta1)
+    b2, r2 = theta.dtype.type(beta2), theta.dtype.type(1 - beta2)
+    eps = theta.dtype.type(epsilon)
+    for chunk in numba.prange(chunks):
+        lo, hi = chunk * n // chunks, (chunk + 1) * n // chunks
+        adam_chunk(theta[lo:hi], first[lo:hi], second[lo:hi], gradient[lo:hi], scale, b1, r1, b2, r2, shrink, eps)
+    step[0] = t

@@ -1,0 +1,32 @@
+"""The sum of the rows of a matrix, such as the gradient of a bias."""
+
+import numba
+
+from tinynet.fast.kernels.jit import kernel
+
+_CHUNK = 32_768  # values that are worth a thread
+_MOST_CHUNKS = 8
+
+
+def chunks(rows: int, size: int) -> int:
+    """Give the number of chunks of a sum; it depends on shapes alone."""
+    return max(1, min(_MOST_CHUNKS, rows, size // _CHUNK))
+
+
+@kernel()
+def sum_chunk(total, x):
+    """Sum rows in their order."""
+    for k in range(total.size):
+        total[k] = 0
+    for r in range(x.shape[0]):
+        for k in range(total.size):
+            total[k] += x[r, k]
+
+
+@kernel(parallel=True)
+def sum_rows(total, partial, x):
+    """Sum the rows of each chunk, then the chunks in their order."""
+    rows, chunks = x.shape[0], partial.shape[0]
+    for chunk in numba.prange(chunks):
+        sum_chunk(partial[chunk], x[chunk * rows // chunks : (chunk + 1) * rows // chunks])
+    sum_chunk(total, partial)

@@ -1,0 +1,253 @@
+"""The layout of a plan: every value of a graph gets its array, and every node its call."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinynet.core.engine import Node, Tensor, ancestors
+from tinynet.core.spec import Array, Spec
+from tinynet.errors import TraceError
+
+_ALIGNMENT = 64  # bytes: a cache line, and the widest vector
+
+Key = Any
+
+
+@dataclass(frozen=True)
+class Step:
+    """One call of a plan."""
+
+    node: Node | None  # None for a copy
+    function: Callable[..., Any]
+    arguments: tuple[Any, ...]
+    name: str
+    outputs: tuple[Array, ...]
+    inputs: tuple[Array, ...]
+    scratch: tuple[Array, ...] = ()  # what it works in
+
+
+class Pool:
+    """Blocks of memory for buffers that do not live at the same time."""
+
+    def __init__(self) -> None:
+        self.free: list[Array] = []
+        self.bytes = 0
+
+    def take(self, spec: Spec) -> tuple[Array, Array]:
+        """Give an array of a spec, and the block that it lies in: the smallest free one that holds it, or a new one."""
+        size = math.prod(spec.shape) * spec.dtype.itemsize
+        needed = max(1, size)
+        fitting = [i for i, block in enumerate(self.free) if needed <= block.size <= 4 * needed]
+        if fitting:
+            block = self.free.pop(min(fitting, key=lambda i: self.free[i].size))
+        else:
+            raw = np.empty(needed + _ALIGNMENT, np.uint8)
+            start = -raw.ctypes.data % _ALIGNMENT
+            block = raw[start : start + needed]
+            self.bytes += needed
+        return block[:size].view(spec.dtype).reshape(spec.shape), block
+
+    def give(self, block: Array) -> None:
+        """Take a block back."""
+        self.free.append(block)
+
+
+class Layout:
+    """The one pass over the graph in which every value gets its array and every node its call."""
+
+    def __init__(self, wanted: list[Tensor], leaves: dict[int, Array]) -> None:
+        self.leaves, self.pool = leaves, Pool()
+        self.arrays: dict[Key, Array] = {}
+        self.steps: list[Step] = []
+        self.same: dict[Key, Key] = {}
+        nodes = self._distinct(ancestors(wanted))
+        self.late = _late(nodes)
+        self.nodes = sorted(nodes, key=lambda node: id(node) in self.late)
+        self.roots: dict[Key, Key] = {}
+        self.last: dict[Key, int] = {}
+        self._lifetimes(wanted)
+        self.placed = self._placements()
+        self.blocks: dict[Key, Array] = {}
+        self.constants: set[Key] = set()
+        self.pure = 0  # the number of steps before the first that writes over what it was given
+        for number, node in enumerate(self.nodes):
+            self._add(number, node)
+            if id(node) not in self.late:
+                self.pure = len(self.steps)
+
+    def key(self, x: Tensor) -> Key:
+        """Identify a value; equal nodes count as one."""
+        if x.node is None:
+            return id(x)
+        return self.same.get(id(x.node), id(x.node)), x.index
+
+    def array(self, x: Tensor) -> Array:
+        """Give the array in which a value lies."""
+        if x.node is not None:
+            return self.arrays[self.key(x)]
+        if id(x) in self.leaves:
+            return self.leaves[id(x)]
+        if x.symbolic:
+            raise TraceError(
+                f"a tensor of shape {x.shape} in the graph is neither an input of the plan nor made by it; was it kept "
+                "from another trace?"
+            )
+        return x._value  # type: ignore[return-value]  # a constant, or a parameter where it lies in the flat vector
+
+    def is_old(self, x: Tensor) -> bool:
+        """Whether a value is one that the plan was given, from before what it does in place."""
+        return self._root(x) in self.leaves and (x.node is None or self.key(x)[0] not in self.late)
+
+    def _distinct(self, nodes: list[Node]) -> list[Node]:
+        """Leave out nodes that repeat an earlier one: the same op on the same inputs."""
+        first: dict[Key, int] = {}
+        kept = []
+        for node in nodes:
+            identity = (node.op, _frozen(sorted(node.attrs.items())), tuple(self.key(x) for x in node.inputs))
+            if identity in first:
+                self.same[id(node)] = first[identity]
+            else:
+                first[identity] = id(node)
+                kept.append(node)
+        return kept
+
+    def _lifetimes(self, wanted: list[Tensor]) -> None:
+        """Find the block that each value lies in, by the value that it was first made for, and that one's last use."""
+        for number, node in enumerate(self.nodes):
+            for x in node.inputs:
+                self.last[self._root(x)] = number
+            for i in range(len(node.values)):
+                own = (id(node), i)
+                shares = node.op.view or i < node.op.inplace
+                self.roots[own] = self._root(node.inputs[i]) if shares else own
+                self.last.setdefault(self.roots[own], number)
+        for y in wanted:
+            self.last[self._root(y)] = len(self.nodes)
+
+    def _root(self, x: Tensor) -> Key:
+        key = self.key(x)
+        return self.roots.get(key, key)
+
+    def _placements(self) -> dict[Key, tuple[Key, int]]:
+        """Find values that can be computed straight into their slice of a concatenation: its key, and the start."""
+        placed: dict[Key, tuple[Key, int]] = {}
+        made = {
+            (id(node), i): value
+            for node in self.nodes
+            if not node.op.view and not node.op.inplace
+            for i, value in enumerate(node.values)
+        }
+        for node in self.nodes:
+            if node.op.name != "concatenate" or any(x.ndim != 1 for x in node.inputs):
+                continue
+            start = 0
+            for x in node.inputs:
+                root = self._root(x)
+                whole = root in made and math.prod(made[root].shape) == x.size
+                if whole and root not in placed and _only_reshaped(x):
+                    placed[root] = ((id(node), 0), start)
+                start += x.size
+        return placed
+
+    def _take(self, key: Key, spec: Spec) -> Array:
+        if key in self.placed:
+            whole, start = self.placed[key]
+            if whole not in self.arrays:  # which may itself have its place in another
+                node = next(n for n in self.nodes if id(n) == whole[0])
+                self.arrays[whole] = self._take(whole, Spec(node.values[0].shape, node.values[0].dtype))
+                self.blocks.pop(whole, None)
+            return self.arrays[whole][start : start + math.prod(spec.shape)].reshape(spec.shape)
+        array, block = self.pool.take(spec)
+        self.blocks[key] = block
+        return array
+
+    def _add(self, number: int, node: Node) -> None:
+        op, own = node.op, (id(node), 0)
+        inputs = tuple(self.array(x) for x in node.inputs)
+        if inputs and all(self._one_number(x) for x in node.inputs):  # a seed of the gradient, or made from one
+            made = op.run(*inputs, **node.attrs)
+            self.arrays |= {(id(node), i): array for i, array in enumerate(made)}
+            self.constants.update((id(node), i) for i in range(len(made)))
+            for i in range(len(made)):
+                self.placed.pop((id(node), i), None)
+            return
+        if op.contiguous:
+            inputs = tuple(self._contiguous(a) for a in inputs)
+        if op.view:
+            self.arrays[own] = op.view(*inputs, **node.attrs)
+        elif own in self.arrays:  # a concatenation, of which all or some parts are in place
+            start = 0
+            for x, array in zip(node.inputs, inputs, strict=True):
+                if self.placed.get(self._root(x)) != (own, start):
+                    part = self.arrays[own][start : start + x.size]
+                    self.steps.append(copy_step(part, array))
+                start += x.size
+        else:
+            specs = [Spec(v.shape, v.dtype) for v in node.values]
+            outputs = tuple(self._take((id(node), i), spec) for i, spec in enumerate(specs) if i >= op.inplace)
+            needed = op.scratch(*inputs, **node.attrs) if op.scratch else ()
+            taken = [self.pool.take(spec) for spec in needed]
+            scratch = tuple(array for array, _ in taken)
+            function, arguments = op.call((*outputs, *scratch, *inputs), node.attrs)
+            made = (*inputs[: op.inplace], *outputs)
+            self.steps.append(Step(node, function, arguments, op.name, made, inputs, scratch))
+            self.arrays |= {(id(node), i): array for i, array in enumerate(made)}
+            for _, block in taken:
+                self.pool.give(block)
+        for root in itertools.chain(
+            (self._root(x) for x in node.inputs), ((id(node), i) for i in range(len(node.values)))
+        ):
+            if self.last.get(root, -1) <= number and root in self.blocks:
+                self.pool.give(self.blocks.pop(root))
+
+    def _one_number(self, x: Tensor) -> bool:
+        """Whether a value is a constant that is one number in memory."""
+        if x.node is not None:
+            return self.key(x) in self.constants
+        return id(x) not in self.leaves and not x.symbolic and not x.requires_grad and not any(x._value.strides)  # type: ignore[union-attr]
+
+    def _contiguous(self, array: Array) -> Array:
+        if array.flags.c_contiguous:
+            return array
+        copy = np.empty(array.shape, array.dtype)
+        self.pool.bytes += copy.nbytes
+        self.steps.append(copy_step(copy, array))
+        return copy
+
+
+def copy_step(to: Array, source: Array) -> Step:
+    """Make a step that copies one array into another."""
+    return Step(None, np.copyto, (to, source), "copy", (to,), (source,))
+
+
+def _late(nodes: list[Node]) -> set[int]:
+    """Find nodes that write over their input, and what follows from them: they come after all that may read it."""
+    late: set[int] = set()
+    for node in nodes:
+        if node.op.inplace or any(id(x.node) in late for x in node.inputs):
+            late.add(id(node))
+    return late
+
+
+def _frozen(value: Any) -> Any:
+    """Turn attributes into something that can be compared and hashed."""
+    if isinstance(value, list | tuple):
+        return tuple(_frozen(v) for v in value)
+    if isinstance(value, slice):
+        return "slice", value.start, value.stop, value.step
+    return value if isinstance(value, Hashable) else id(value)
+
+
+def _only_reshaped(x: Tensor) -> bool:
+    """Whether a value is as it was computed, in row order, with nothing left out."""
+    while x.node is not None and x.node.op.view:
+        if x.node.op.name != "reshape":
+            return False
+        x = x.node.inputs[0]
+    return True

@@ -1,0 +1,144 @@
+"""Plans: a traced graph with every buffer laid out once, replayed as a flat list of bound kernel calls.
+
+The nodes of the graph run in the order in which they were traced. Equal nodes are computed once. A buffer is taken from
+a pool of blocks when its value is made and goes back after its last use; a view shares the block of what it views. What
+is concatenated is computed straight into its slice of the whole, where nothing else needs it elsewhere.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tinynet.core.engine import Tensor, ancestors
+from tinynet.core.spec import Array
+from tinynet.fast.kernels import build
+from tinynet.fast.layout import Layout, copy_step
+from tinynet.fast.threads import forked, kernel_gate, runnable
+from tinynet.inspection.table import Measured, profile, rows, table
+
+
+class Plan:
+    """A graph of shapes, ready to run on arrays.
+
+    Parameters
+    ----------
+    inputs : mapping of str to Tensor
+        Symbolic leaves whose values are given to each `run`, which copies them in.
+    outputs : mapping of str to Tensor
+        What a run gives back, as copies.
+    bound : sequence of (Tensor, ndarray)
+        Symbolic leaves that stand for arrays outside of the plan, read where they are.
+    updates : sequence of (Tensor, Tensor)
+        Pairs of a bound leaf and its new value, which is written into the leaf's array after all else.
+
+    Raises
+    ------
+    TraceError
+        If the graph has a symbolic leaf that is neither an input nor bound.
+    """
+
+    def __init__(
+        self,
+        inputs: Mapping[str, Tensor],
+        outputs: Mapping[str, Tensor],
+        bound: tuple[tuple[Tensor, Array], ...] = (),
+        updates: tuple[tuple[Tensor, Tensor], ...] = (),
+    ) -> None:
+        self._inputs = {name: np.zeros(x.shape, x.dtype) for name, x in inputs.items()}
+        leaves = {id(x): self._inputs[name] for name, x in inputs.items()}
+        leaves |= {id(x): array for x, array in bound}
+        wanted = [*outputs.values(), *(new for _, new in updates)]
+        layout = Layout(wanted, leaves)
+        self.steps = layout.steps
+        for leaf, new in updates:
+            to, source = leaves[id(leaf)], layout.array(new)
+            if source is to:
+                continue
+            if layout.is_old(new):  # an update may overwrite it before it is copied
+                old, source = source, np.empty_like(source)
+                self.steps.insert(layout.pure, copy_step(source, old))
+            self.steps.append(copy_step(to, source))
+        self._outputs = {name: layout.array(y) for name, y in outputs.items()}
+        self.bytes = layout.pool.bytes
+        self.changed = [leaves[id(leaf)] for leaf, _ in updates]
+        self.measured: Measured | None = None  # by the last profile
+        self._keep = (inputs, outputs, bound, updates)  # leaves are known by their identity
+        self._pure = layout.pure
+        self._ready()
+
+    def run(self, **values: Any) -> dict[str, Array]:
+        """Replay the plan: copy the inputs in, make every call, and give copies of the outputs.
+
+        Parameters
+        ----------
+        **values
+            An array or number for each input, of its shape.
+
+        Returns
+        -------
+        dict of str to ndarray
+            The outputs, new arrays.
+        """
+        with kernel_gate():
+            self.replay(**values)
+            self.commit()
+            return {name: array.copy() for name, array in self._outputs.items()}
+
+    def replay(self, **values: Any) -> Mapping[str, Array]:
+        """Make all calls but the updates, and give the plan's own outputs, which the next replay overwrites.
+
+        For callers that hold the gate; `commit` then makes the updates.
+        """
+        if self._forked != forked():
+            self._ready()
+        self.put(values)
+        with np.errstate(all="ignore"):
+            for function, arguments in self._calls:
+                function(*arguments)
+        return self._outputs
+
+    def _ready(self) -> None:
+        """Make the calls ready to run in this process: all kernels that are missing are built together."""
+        self._forked = forked()
+        calls = [(runnable(step.function), step.arguments) for step in self.steps]
+        build.prepare(calls)
+        self._calls, self._updates = calls[: self._pure], calls[self._pure :]
+
+    def put(self, values: Mapping[str, Any]) -> None:
+        """Copy values into the inputs of the plan."""
+        for name, value in values.items():
+            self._inputs[name][...] = value
+
+    def commit(self) -> None:
+        """Make the updates that the last replay has computed."""
+        with np.errstate(all="ignore"):
+            for function, arguments in self._updates:
+                function(*arguments)
+
+    # --- what can be read of a plan
+
+    rows = rows
+    table = table
+    profile = profile
+
+    def __str__(self) -> str:
+        return f"Plan of {len(self.steps)} calls with {self.bytes / 1e3:,.0f} kB of buffers"
+
+    def kinds(self) -> dict[int, str]:
+        """Tell what each node, by its identity, is part of: "forward", "backward" or "update".
+
+        The update is what follows from leaves that the outputs do not depend on: theta as a whole, a learning rate.
+        """
+        inputs, outputs, bound, updates = self._keep
+        forward = ancestors([*outputs.values()])
+        found = {id(node): "forward" for node in forward}
+        late = {id(x) for x in itertools.chain(inputs.values(), (x for x, _ in bound))}
+        late -= {id(x) for node in forward for x in node.inputs}
+        for node in ancestors([new for _, new in updates]):
+            update = any(id(x) in late or found.get(id(x.node)) == "update" for x in node.inputs)
+            found.setdefault(id(node), "update" if update else "backward")
+        return found

@@ -1,0 +1,174 @@
+"""Full-batch optimizers: a direction of descent, and a line search that decides how far to follow it.
+
+Gradient descent goes against the gradient, Newton's method where the Hessian says; it never sees that but in products.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynet.checks import check_positive
+from tinynet.errors import ArgumentError, DTypeError, NonFiniteError
+from tinynet.fast.threads import kernel_gate
+from tinynet.fullbatch.backtracking import Backtracking
+from tinynet.fullbatch.objective import Objective
+from tinynet.optim.optimizer import Array, State
+
+Vector = npt.NDArray[np.float64]
+_NOTHING = 2.0**-100  # a step so small is none, even from parameters that are 0
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    """What a step of a full-batch optimizer did.
+
+    Attributes
+    ----------
+    loss : float
+        After the step.
+    gradient_norm : float
+        Before it.
+    step_size : float
+        The t that was accepted; 0 if there was no step.
+    trials : int
+        Values of t that were tried.
+    margin : float
+        By how much the decrease exceeds what the search asks for, -alpha t <g, d>.
+    evaluations : int
+        Of the loss, with its gradient or along the line, and of products with the Hessian.
+    stopped : str
+        Why there is no further step; empty if there is.
+    """
+
+    loss: float
+    gradient_norm: float
+    step_size: float
+    trials: int
+    margin: float
+    evaluations: int
+    stopped: str = ""
+
+
+@dataclass(frozen=True)
+class LineSearchOptimizer:
+    """A full-batch optimizer: all samples in each step. A subclass has a ``direction``.
+
+    Parameters
+    ----------
+    line_search : Backtracking
+        How far a step goes.
+    tolerance : float
+        The run ends where the norm of the gradient is no larger.
+    weight_decay : float
+        The factor of a penalty (weight_decay / 2) |theta|^2 on all parameters that `fit` adds to the loss; the figures
+        of a run leave it out. An `Objective` of one's own has its own.
+
+    Raises
+    ------
+    ArgumentError
+        If the line search is none, or a number is below 0.
+    """
+
+    line_search: Backtracking = Backtracking()
+    tolerance: float = 0.0
+    weight_decay: float = 0.0
+    round_off: ClassVar[float] = 0.0  # how many roundings of the loss a decrease may fall short by
+
+    def __post_init__(self) -> None:
+        name = type(self).__name__
+        if not isinstance(self.line_search, Backtracking):
+            raise ArgumentError(f"{name}: line_search must be a tn.Backtracking, but got {self.line_search!r}")
+        for argument in ("tolerance", "weight_decay"):
+            check_positive(name, argument, getattr(self, argument), zero=True)
+
+    def direction(self, objective: Objective, theta: Array, gradient: Vector) -> tuple[Vector, int]:
+        """Give the direction of a step, and the products with the Hessian that it took."""
+        raise NotImplementedError(f"{type(self).__name__} has no direction; define it")
+
+    def initial_state(self, theta: Array) -> State:
+        """Give the state before the first step: none of its own; what steps carry is the objective's."""
+        return {}
+
+    def step(self, objective: Objective, theta: Array) -> StepRecord:
+        """Move theta, in place, by one step.
+
+        Parameters
+        ----------
+        objective : Objective
+            What is minimised.
+        theta : ndarray
+            (P,), floating.
+
+        Returns
+        -------
+        StepRecord
+            What was done.
+
+        Raises
+        ------
+        DTypeError, ShapeError
+            If theta is no floating array, or not of that length.
+        NonFiniteError
+            If the loss or its gradient is NaN or infinite at theta.
+        """
+        if not isinstance(theta, np.ndarray) or theta.dtype.kind != "f":
+            came = getattr(theta, "dtype", type(theta).__name__)
+            raise DTypeError(f"theta must be a floating array, which a step changes in place, but got {came}")
+        record = self._step(objective, theta)
+        if record.stopped and objective.forget():  # what was carried here has roundings, which may not end a run
+            record = replace(again := self._step(objective, theta), evaluations=record.evaluations + again.evaluations)
+        return record
+
+    @kernel_gate()  # or BLAS on several threads would round scalar products of long vectors otherwise
+    def _step(self, objective: Objective, theta: Array) -> StepRecord:
+        loss, gradient = objective.value_and_gradient(theta)
+        norm = float(np.linalg.norm(gradient))
+        if not (math.isfinite(loss) and math.isfinite(norm)):
+            raise NonFiniteError(f"the loss is {loss} and the norm of its gradient {norm}, so no step can be made")
+        if norm <= self.tolerance:
+            return StepRecord(loss, norm, 0.0, 0, 0.0, 1, f"the gradient norm, {norm:.3g}, is within the tolerance")
+        d, products = self.direction(objective, theta, gradient)
+        slope = float(gradient @ d)
+        if not -math.inf < slope < 0:
+            return StepRecord(
+                loss, norm, 0.0, 0, 0.0, 1 + products, f"no direction of descent: the slope is {slope:.3g}"
+            )
+        eps = np.finfo(theta.dtype).eps
+        least = eps * float(np.abs(theta).max()) / float(np.abs(d).max()) / 4 + _NOTHING
+        t, after, trials = self.line_search.search(
+            objective.along(theta, d), loss, slope, least, self.round_off * eps * abs(loss)
+        )
+        theta += (t * d).astype(theta.dtype)
+        objective.follow(t)
+        margin = loss - after + self.line_search.alpha * t * slope
+        stopped = "" if t else f"no decrease along the direction: the step shrank to nothing in {trials} trials"
+        return StepRecord(after, norm, t, trials, margin, 1 + products + trials, stopped)
+
+    def minimize(self, objective: Objective, theta: npt.ArrayLike, steps: int = 100) -> tuple[Vector, list[StepRecord]]:
+        """Make steps until one says why it is the last.
+
+        Parameters
+        ----------
+        objective : Objective
+            What is minimised.
+        theta : array_like
+            (P,): where to begin; it is not changed.
+        steps : int
+            The most steps to make.
+
+        Returns
+        -------
+        ndarray
+            (P,), float64: where the run ended.
+        list of StepRecord
+            One for each step.
+        """
+        at, records = np.array(theta, np.float64), list[StepRecord]()
+        while len(records) < steps and not (records and records[-1].stopped):
+            records.append(self.step(objective, at))
+        return at, records

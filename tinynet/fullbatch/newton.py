@@ -1,0 +1,74 @@
+"""Newton's method, which never sees the Hessian but in products."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from tinynet.fullbatch.line_search import LineSearchOptimizer, Vector
+from tinynet.fullbatch.objective import Objective
+from tinynet.optim.optimizer import Array
+
+
+@dataclass(frozen=True)
+class Newton(LineSearchOptimizer):
+    """Newton's method: H d = -g, solved by conjugate gradients that never see H itself, with a line search.
+
+    Parameters
+    ----------
+    line_search : Backtracking
+        How far a step goes; the full step of Newton is t = 1. A decrease may fall short by 4 eps |loss|, which is
+        rounding.
+    tolerance : float
+        The run ends where the norm of the gradient is no larger.
+    weight_decay : float
+        The factor of a penalty (weight_decay / 2) |theta|^2 on all parameters that `fit` adds to the loss; the figures
+        of a run leave it out. An `Objective` of one's own has its own.
+
+    Raises
+    ------
+    ArgumentError
+        If the line search is none, or a number is below 0.
+
+    Notes
+    -----
+    The system is solved to a residual of min(0.5, |g|) |g|, so that steps converge quadratically near the minimum.
+    Where a direction of negative curvature is met, what is solved so far is taken, or -g.
+
+    References
+    ----------
+    Nocedal and Wright, "Numerical Optimization", 2nd ed., algorithm 7.1 (line search Newton-CG).
+
+    Examples
+    --------
+    >>> import numpy as np, tinynet as tn
+    >>> rng = np.random.default_rng(0)
+    >>> x, y = rng.normal(size=(50, 3)), rng.integers(0, 2, 50)
+    >>> model = tn.Sequential([tn.Input((3,)), tn.Dense(1, "sigmoid")], seed=0, dtype="float64")
+    >>> objective = tn.Objective(model, x, y, loss="binary_cross_entropy", l2=0.1)
+    >>> theta, records = tn.Newton(tolerance=1e-12).minimize(objective, model.theta)
+    >>> bool(np.linalg.norm(objective.value_and_gradient(theta)[1]) <= 1e-12), len(records) < 10
+    (True, True)
+    """
+
+    tolerance: float = 1e-10
+    round_off: ClassVar[float] = 4.0
+
+    def direction(self, objective: Objective, theta: Array, gradient: Vector) -> tuple[Vector, int]:
+        """Solve H d = -g, about."""
+        d, residual, p, products = np.zeros_like(gradient), gradient.copy(), -gradient, 0
+        square = float(residual @ residual)
+        enough = min(0.5, math.sqrt(square)) * math.sqrt(square)
+        while math.sqrt(square) > enough and products < 2 * gradient.size:
+            curved, products = objective.hvp(theta, p), products + 1
+            curvature = float(p @ curved)
+            if not curvature > 0:
+                return (d if products > 1 else -gradient), products
+            d += square / curvature * p
+            residual += square / curvature * curved
+            square, before = float(residual @ residual), square
+            p = -residual + square / before * p
+        return d, products

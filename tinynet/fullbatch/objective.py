@@ -1,0 +1,430 @@
+"""Objectives: the loss of a model over a whole set, as a function of the vector of its parameters."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynet import ops
+from tinynet.checks import check_count, check_numbers, check_positive
+from tinynet.core.engine import Node, Tensor, ancestors, as_tensor, grad
+from tinynet.core.mode import no_grad, recording, tracing
+from tinynet.core.spec import Array
+from tinynet.errors import ArgumentError, DataError, ShapeError, TraceError
+from tinynet.fast.fuse import fuse
+from tinynet.fast.plan import Plan
+from tinynet.fast.threads import kernel_gate
+from tinynet.fast.trace import Loss, Traceable, flat, scalar_loss, symbol
+
+Vector = npt.NDArray[np.float64]
+Given = Mapping[str, Any]
+Line = Callable[[float], float]
+
+_LOSSES = ("cross_entropy", "binary_cross_entropy")
+_MOST_BYTES = 64 * 2**20  # of intermediate values in a batch, as the graph of its loss has them
+_EAGER_BATCH = 256
+_ENDS = ("start", "slope")  # of a line
+
+
+class Objective:
+    """The mean loss of a model over a set, plus (l2 / 2) |theta|^2, as a function of theta.
+
+    It sums over fixed batches in their order, in float64, and leaves the parameters of the model as they are.
+
+    Parameters
+    ----------
+    model : Model
+        Any model; its parameters are only read.
+    x : array_like
+        Samples (n, ...), as in `fit`. Where one batch holds them all, they are read where they are. They, and the
+        labels, must not be changed while the objective is in use.
+    y : array_like
+        Labels, as the loss takes them.
+    loss : {"cross_entropy", "binary_cross_entropy"} or callable
+        A function of (output, labels), made of ops, that gives the mean over a batch as one number.
+    l2 : float
+        The factor of the penalty on all parameters, 0 or more.
+    batch_size : int, optional
+        Samples computed at a time; by default as many as need 64 MiB for what lies between them and the loss.
+    compiled : bool
+        Trace once and replay. Without, each op is computed as it is called, on the model's own parameters.
+
+    Raises
+    ------
+    ArgumentError, ShapeError, DTypeError, DataError
+        If the arguments do not fit the model or each other.
+    TraceError
+        At the first evaluation, if the forward or the loss reads values; use ``compiled=False``.
+
+    Notes
+    -----
+    Where the output is affine in theta up to what is applied to it sample by sample (found from the traced graph: each
+    op on the way must have a gradient rule that does not depend on what theta decides), `along` computes that
+    part once for the point and once for the direction; each trial then goes over the n outputs alone. Where the point
+    then moves along the line, and `follow` is told so, that part moves with it and is not computed anew (in float64).
+    What was rounded on the way is then carried, too, until `forget`.
+
+    Examples
+    --------
+    >>> import numpy as np, tinynet as tn
+    >>> model = tn.Sequential([tn.Input((2,)), tn.Dense(1, use_bias=False, kernel_init="zeros")], dtype="float64")
+    >>> objective = tn.Objective(model, [[1.0, 0.0], [1.0, 2.0]], [0, 1], loss="binary_cross_entropy")
+    >>> value, gradient = objective.value_and_gradient(np.zeros(2))
+    >>> round(value, 6), gradient
+    (0.693147, array([ 0. , -0.5]))
+    >>> phi = objective.along(np.zeros(2), -gradient)
+    >>> round(phi(0.0), 6), round(phi(1.0), 6)
+    (0.693147, 0.503204)
+    """
+
+    def __init__(
+        self,
+        model: Traceable,
+        x: npt.ArrayLike,
+        y: npt.ArrayLike,
+        loss: str | Loss = "cross_entropy",
+        l2: float = 0.0,
+        batch_size: int | None = None,
+        compiled: bool = True,
+    ) -> None:
+        if not callable(loss) and loss not in _LOSSES:
+            raise ArgumentError(f"Objective: loss must be one of {_LOSSES} or a function made of ops, but got {loss!r}")
+        self.model, self.compiled = model, compiled
+        self.loss: Loss = getattr(ops, loss) if isinstance(loss, str) else loss
+        self.l2 = check_positive("Objective", "l2", l2, zero=True)
+        size = None if batch_size is None else check_count("Objective: batch_size", batch_size)
+        self._parameters = list(model.parameters.values())
+        self._theta = np.empty_like(model.theta)  # where plans read the parameters
+        self._graphs: dict[tuple[int, bool], _Graph] = {}
+        self._plans: dict[tuple[str, int], Plan] = {}
+        self._point = np.full(model.theta.shape, np.nan)  # where the affine values are known
+        self._line: tuple[Vector, Vector, list[Given]] | None = None  # the last one
+        self._offset: list[Given] | None = None  # the affine values at 0
+        self.samples, self.labels = (np.ascontiguousarray(as_tensor(a).data) for a in (x, y))
+        self._check()
+        n = len(self.samples)
+        size = min(n, size or self._fitting())
+        self.batches = [slice(start, min(start + size, n)) for start in range(0, n, size)]
+
+    def _check(self) -> None:
+        """Refuse what cannot be computed; the loss itself checks the labels, beside an output of zeros."""
+        n = len(self.samples) if self.samples.ndim else 0
+        if not n or self.labels.shape[:1] != (n,):
+            raise ShapeError(
+                f"Objective: x has shape {self.samples.shape} and y has shape {self.labels.shape}; both must have an "
+                "entry for each sample, and at least one"
+            )
+        if not all(np.isfinite(a).all() for a in (self.samples, self.labels) if a.dtype.kind == "f"):
+            raise DataError("Objective: x or y has NaN or infinite values; clean the data first")
+        with tracing() if self.compiled else no_grad():
+            one = self.samples[:1]
+            output = self.model(symbol(one.shape, one.dtype) if self.compiled else Tensor(one))
+        with np.errstate(all="ignore"):
+            scalar_loss(self.loss, Tensor(np.zeros((n, *output.shape[1:]), output.dtype)), Tensor(self.labels))
+
+    def _fitting(self) -> int:
+        """Give the number of samples whose intermediate values fit."""
+        if not self.compiled:
+            return _EAGER_BATCH
+        two, three = (
+            sum(
+                math.prod(v.shape) * v.dtype.itemsize
+                for node in ancestors([self._graph(size).loss])
+                if not node.op.view
+                for v in node.values
+            )
+            for size in (2, 3)
+        )
+        return max(1, _MOST_BYTES // max(1, three - two))
+
+    # --- what can be asked
+
+    def value(self, theta: npt.ArrayLike) -> float:
+        """Give the loss at theta (P,)."""
+        theta = self._vector(theta)
+        total = math.fsum(weight * found["loss"].item() for weight, found in self._each("value", theta))
+        return total + self.penalty(theta)
+
+    def value_and_gradient(self, theta: npt.ArrayLike) -> tuple[float, Vector]:
+        """Give the loss at theta (P,) and its gradient (P,), in float64."""
+        theta = self._vector(theta)
+        values, gradient = [], np.zeros(theta.size)
+        with self._knowing(theta) as known:
+            kind, given = ("slope", self._known) if known else ("gradient", itertools.repeat({}))
+            for at, (weight, found) in zip(self._known, self._each(kind, theta, given), strict=True):
+                values.append(weight * found["loss"].item())
+                gradient += weight * found["gradient"]
+                if not known:
+                    _copy(at, found)
+        return math.fsum(values) + self.penalty(theta), gradient + self.l2 * theta
+
+    def penalty(self, theta: npt.ArrayLike) -> float:
+        """Give the part (l2 / 2) |theta|^2 of the loss at theta (P,)."""
+        theta = self._vector(theta)
+        return self.l2 / 2 * _dot(theta, theta)
+
+    def hvp(self, theta: npt.ArrayLike, vector: npt.ArrayLike) -> Vector:
+        """Give the product (P,) of the Hessian at theta (P,) with a vector (P,), in float64."""
+        theta, v = self._vector(theta), self._vector(vector)
+        total = np.zeros(theta.size)
+        for weight, found in self._each("hvp", theta, itertools.repeat({"vector": v.astype(self._theta.dtype)})):
+            total += weight * found["hvp"]
+        return total + self.l2 * v
+
+    def along(self, theta: npt.ArrayLike, direction: npt.ArrayLike) -> Line:
+        """Give the function t -> value(theta + t direction).
+
+        Parameters
+        ----------
+        theta, direction : array_like
+            (P,).
+
+        Returns
+        -------
+        callable
+            Of a number. Where the model is affine in theta it does not go over the samples again.
+        """
+        theta, d = self._vector(theta), self._vector(direction)
+        if not self.affine:
+            return lambda t: self.value(theta + t * d)
+        with self._knowing(theta) as known:
+            if not known:
+                for at, (_, found) in zip(self._known, self._each("pieces", theta), strict=True):
+                    _copy(at, found)
+            starts = [{f"start {name}": values.copy() for name, values in at.items()} for at in self._known]
+        if self._offset is None:
+            self._offset = self._pieces(np.zeros_like(theta))
+        ends = zip(starts, self._pieces(d), self._offset, strict=True)
+        lines: list[Given] = [start | {f"slope {k}": to[k] - offset[k] for k in to} for start, to, offset in ends]
+        self._line = theta, d, lines
+        tt, td, dd = _dot(theta, theta), _dot(theta, d), _dot(d, d)
+
+        def phi(t: float) -> float:
+            found = self._each("rest", None, ({**line, "t": t} for line in lines))
+            return math.fsum(w * f["loss"].item() for w, f in found) + self.l2 / 2 * (tt + 2 * t * td + t * t * dd)
+
+        return phi
+
+    def follow(self, t: float) -> None:
+        """Say that the point moved along the line that `along` gave last; the gradient there then costs one pass less.
+
+        Parameters
+        ----------
+        t : float
+            By how much: the new point is ``theta + t * direction``, to the bit.
+        """
+        if self._line is not None and self._carries:
+            theta, d, lines = self._line
+            with self._knowing(theta + t * d):
+                for at, line in zip(self._known, lines, strict=True):
+                    for name, values in at.items():
+                        np.multiply(line[f"slope {name}"], t, out=values)
+                        values += line[f"start {name}"]
+
+    def forget(self) -> bool:
+        """Compute the gradient at the point anew when it is asked for next; tells whether that may change it."""
+        carried = self._carries and not np.isnan(self._point).any()
+        self._point.fill(np.nan)
+        return carried
+
+    @property
+    def _carries(self) -> bool:
+        """Whether affine values move with the point. In float32 the point is rounded to another than the line's."""
+        return self.affine and self._theta.dtype == np.float64
+
+    @property
+    def carried(self) -> dict[str, Array]:
+        """What a step leaves to the next one, in place: the affine values, and the point where they are those."""
+        if not self._carries:
+            return {}
+        values = {f"values {k} of batch {i}": a for i, at in enumerate(self._known) for k, a in enumerate(at.values())}
+        return {"point": self._point} | values
+
+    @property
+    def affine(self) -> bool:
+        """Whether the model is affine in theta but for what follows sample by sample, so that `along` is cheap."""
+        return self.compiled and bool(self._graph(self.batches[0].stop).pieces)
+
+    # --- how it is computed
+
+    def _vector(self, given: npt.ArrayLike) -> Vector:
+        vector = np.array(check_numbers("Objective: a vector", given), np.float64)
+        if vector.shape != self._theta.shape:
+            raise ShapeError(f"Objective: a vector of shape {self._theta.shape} is expected, but got {vector.shape}")
+        return vector
+
+    @functools.cached_property
+    def _known(self) -> list[dict[str, Array]]:
+        """Where the affine values of each batch at the point are kept; nothing where they are not affine."""
+        pieces = [self._graph(part.stop - part.start).pieces if self.compiled else {} for part in self.batches]
+        return [{name: np.zeros(piece.shape, piece.dtype) for name, piece in batch.items()} for batch in pieces]
+
+    @contextmanager
+    def _knowing(self, theta: Vector) -> Iterator[bool]:
+        """Tell whether the affine values at theta are known, and let them be written; afterwards they are known."""
+        with kernel_gate():  # no other Python thread writes them
+            known = self.affine and np.array_equal(self._point, theta)
+            self._point.fill(np.nan)  # until they are complete
+            yield known
+            self._point[...] = theta
+
+    def _pieces(self, theta: Vector) -> list[Given]:
+        """Compute the affine values of each batch."""
+        return [{name: np.array(v) for name, v in found.items()} for _, found in self._each("pieces", theta)]
+
+    def _each(
+        self, kind: str, theta: Vector | None, given: Iterable[Given] = itertools.repeat({})
+    ) -> Iterator[tuple[float, Given]]:
+        """Compute something of each batch at theta; gives its share of the samples, and values to be used at once."""
+        with kernel_gate(), self._placed(theta):
+            for part, more in zip(self.batches, given, strict=False):
+                yield (part.stop - part.start) / len(self.samples), self._run(kind, part, more)
+
+    @contextmanager
+    def _placed(self, theta: Vector | None) -> Iterator[None]:
+        """Put theta where it is read; in the model itself only for a while."""
+        to = self._theta if self.compiled else self.model.theta
+        before = to.copy()
+        try:
+            if theta is not None:
+                to[...] = theta
+            yield
+        finally:
+            to[...] = before
+
+    def _run(self, kind: str, part: slice, given: Given) -> Given:
+        x, y = self.samples[part], self.labels[part]
+        if not self.compiled:
+            with no_grad() if kind == "value" else recording():
+                loss = scalar_loss(self.loss, self.model(Tensor(x)), Tensor(y))
+                return {name: t.data for name, t in self._derived(kind, loss, given).items()}
+        size = part.stop - part.start
+        if (kind, size) not in self._plans:
+            self._plans[kind, size] = self._plan(kind, size)
+        return self._plans[kind, size].replay(**given, **({} if len(self.batches) == 1 else {"x": x, "y": y}))
+
+    def _derived(self, kind: str, loss: Tensor, given: Mapping[str, Any]) -> dict[str, Tensor]:
+        """Differentiate the loss of a batch as often as is asked."""
+        if kind == "value":
+            return {"loss": loss}
+        gradient = flat(grad(loss, self._parameters, create_graph=kind == "hvp"))
+        if kind == "gradient":
+            return {"loss": loss, "gradient": gradient}
+        slope = ops.sum(gradient * as_tensor(given["vector"]))
+        return {"hvp": flat(grad(slope, self._parameters)) if slope.requires_grad else 0 * gradient}
+
+    def _graph(self, size: int, twice: bool = False) -> _Graph:
+        """Trace the loss of a batch of a size."""
+        if (size, twice) not in self._graphs:
+            with tracing():
+                x, y = (symbol((size, *a.shape[1:]), a.dtype) for a in (self.samples, self.labels))
+                (loss,) = fuse([scalar_loss(self.loss, self.model(x), y)], twice)
+                self._graphs[size, twice] = _Graph(x, y, loss, _affine_pieces(loss, x, self._parameters))
+        return self._graphs[size, twice]
+
+    def _plan(self, kind: str, size: int) -> Plan:
+        """Plan one kind of computation for a batch. The only batch is read where it is."""
+        graph, inputs = self._graph(size, twice=kind == "hvp"), {}
+        with tracing():
+            instead = {}  # of the affine values
+            if kind == "pieces":
+                outputs = graph.pieces
+            elif kind == "rest":
+                inputs["t"] = symbol((), self._theta.dtype)
+                for name, piece in graph.pieces.items():
+                    start, slope = (inputs.setdefault(f"{end} {name}", symbol(*piece.spec)) for end in _ENDS)
+                    instead[id(piece.node)] = (start + inputs["t"] * slope,)
+                outputs = {"loss": graph.loss}
+            elif kind == "slope":
+                for name, piece in graph.pieces.items():
+                    instead[id(piece.node)] = (inputs.setdefault(name, symbol(*piece.spec)),)
+                outputs = self._derived("gradient", graph.loss, {})
+            else:
+                inputs |= {"vector": symbol(self._theta.shape, self._theta.dtype)} if kind == "hvp" else {}
+                outputs = self._derived(kind, graph.loss, inputs) | (graph.pieces if kind == "gradient" else {})
+            if kind != "pieces":
+                outputs = dict(zip(outputs, fuse(list(outputs.values()), instead=instead), strict=True))
+        data = {"x": graph.x, "y": graph.y}
+        if len(self.batches) > 1:
+            return Plan(inputs | data, outputs, bound=self._bound())
+        return Plan(inputs, outputs, (*self._bound(), (graph.x, self.samples), (graph.y, self.labels)))
+
+    def _bound(self) -> tuple[tuple[Tensor, Array], ...]:
+        """Pair each parameter with its place in the vector that plans read."""
+        ends = np.cumsum([p.size for p in self._parameters])
+        parts = np.split(self._theta, ends[:-1])
+        return tuple((p, part.reshape(p.shape)) for p, part in zip(self._parameters, parts, strict=True))
+
+
+def _dot(a: Vector, b: Vector) -> float:
+    """Multiply vectors; of long ones, BLAS on several threads would add in another order."""
+    with kernel_gate():
+        return float(a @ b)
+
+
+def _copy(to: Mapping[str, Array], found: Given) -> None:
+    for name, values in to.items():
+        values[...] = found[name]
+
+
+class _Graph(NamedTuple):
+    """The traced loss of a batch."""
+
+    x: Tensor
+    y: Tensor
+    loss: Tensor
+    pieces: dict[str, Tensor]  # see `_affine_pieces`
+
+
+def _affine_pieces(loss: Tensor, samples: Tensor, leaves: Sequence[Tensor]) -> dict[str, Tensor]:
+    """Find values, affine in the leaves and made from the samples, through which alone a loss depends on the leaves.
+
+    Empty if there are none, or if it depends on the leaves in another way, too.
+    """
+    affine = {id(leaf): True for leaf in leaves}  # what depends on the leaves, by identity of leaf or node
+    sampled = {id(samples)}
+    pieces: dict[str, Tensor] = {}
+
+    def key(x: Tensor) -> int:
+        return id(x) if x.node is None else id(x.node)
+
+    for node in ancestors([loss]):
+        if any(key(x) in sampled for x in node.inputs):
+            sampled.add(id(node))
+        moving = [i for i, x in enumerate(node.inputs) if key(x) in affine]
+        if not moving:
+            continue
+        affine[id(node)] = all(affine[key(node.inputs[i])] for i in moving) and _is_affine(node, moving)
+        for x in (node.inputs[i] for i in moving if not affine[id(node)]):
+            if affine[key(x)] and x.node is not None:
+                pieces[f"piece {x.node.number}"] = x
+            if affine[key(x)] and key(x) not in sampled:
+                return {}
+    return pieces
+
+
+def _is_affine(node: Node, moving: Sequence[int]) -> bool:
+    """Whether a node is affine in some of its inputs together: whether their gradients do not depend on them."""
+    if len(node.values) > 1 or node.values[0].dtype.kind != "f":
+        return False
+    g, out = (symbol(node.values[0].shape, node.values[0].dtype) for _ in range(2))
+    inputs = [symbol(*x.spec) if i in moving else x for i, x in enumerate(node.inputs)]
+    for i in moving:
+        rule = node.op.rule(i)
+        if rule is None:
+            return False
+        try:
+            made = rule(g, out, *inputs, **node.attrs)
+        except TraceError:  # the rule reads values
+            return False
+        used = {id(made), *(id(x) for n in ancestors([made]) for x in n.inputs)}
+        if id(g) not in used or used & {id(out), *(id(inputs[k]) for k in moving)}:
+            return False
+    return True

@@ -1,0 +1,1 @@
+"""Looking into it: gradient checks, tables of plans, profiles."""

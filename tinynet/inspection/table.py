@@ -1,0 +1,277 @@
+"""A plan can be read: each call with what it stands for, what it moves and computes, and how long it takes.
+
+These functions are the methods `rows`, `table` and `profile` of a plan.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import time
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from tinynet.core.engine import Cost
+from tinynet.core.spec import Array, Spec
+from tinynet.errors import ArgumentError
+from tinynet.fast.threads import get_num_threads, kernel_gate
+
+_LEFT = ("op", "fuses", "how", "output")  # columns of text
+_DROPPED = (
+    "scratch kB",
+    "output",
+    "fuses",
+    "moved kB",
+    "dead",
+    "sparse",
+    "winograd",
+    "GFLOP/s",
+    "MFLOP",
+    "of peak",
+    "how",
+)
+
+
+class Measured(NamedTuple):
+    """What a profile found."""
+
+    costs: list[Cost]
+    seconds: list[float]
+    threads: int
+    peak: float  # of all threads, in flop/s
+
+
+class Plan(Protocol):
+    """What is read of a plan."""
+
+    steps: list[Any]
+    measured: Measured | None
+    changed: list[Array]  # what it updates
+
+    def kinds(self) -> dict[int, str]:
+        """Tell what each node, by its identity, is part of."""
+
+    def put(self, values: Mapping[str, Any]) -> None:
+        """Copy values into the inputs."""
+
+
+class Row(NamedTuple):
+    """One call of a plan."""
+
+    name: str  # of the op
+    kind: str  # of what it is part: "forward", "backward" or "update"
+    fuses: str  # the ops that it stands for
+    outputs: tuple[Spec, ...]
+    moved: int  # bytes of inputs and outputs
+    scratch: int  # bytes of working arrays
+    cost: Cost  # flops, those saved, and the way it is computed
+    seconds: float | None = None  # the median of a profile
+    peak: float | None = None  # of the machine, in flop/s
+
+
+def rows(plan: Plan) -> list[Row]:
+    """Describe the calls of the plan in their order; after a profile with their times.
+
+    Returns
+    -------
+    list of Row
+        One for each call.
+    """
+    kinds, kind, found = plan.kinds(), "forward", []
+    for i, step in enumerate(plan.steps):
+        specs = tuple(Spec(a.shape, a.dtype) for a in step.inputs)
+        outputs = tuple(Spec(a.shape, a.dtype) for a in step.outputs)
+        kind = kinds.get(id(step.node), kind)  # a copy is part of what comes before it
+        cost = plan.measured.costs[i] if plan.measured else _cost(step, specs)
+        reads = sum(map(_bytes, step.inputs)) if cost.reads is None else cost.reads
+        moved = reads + sum(map(_bytes, step.outputs))
+        times = (plan.measured.seconds[i], plan.measured.peak) if plan.measured else ()
+        scratch = sum(a.nbytes for a in step.scratch)
+        found.append(Row(step.name, kind, _fuses(step), outputs, moved, scratch, cost, *times))
+    return found
+
+
+def _cost(step: Any, inputs: tuple[Any, ...]) -> Cost:
+    kernel = (getattr(step.function, "__module__", None) or "").startswith("tinynet.fast.kernels")
+    how = "kernel" if kernel else "numpy"
+    if step.node is None:
+        return Cost(0, how=how)
+    op, attrs = step.node.op, step.node.attrs
+    cost = op.cost(*inputs, **attrs) if op.cost else Cost(sum(math.prod(v.shape) for v in step.node.values))
+    return cost if cost.how else cost._replace(how=how)
+
+
+def _bytes(array: Array) -> int:
+    """Give the bytes in memory, where what is repeated is there once."""
+    once = (n for n, stride in zip(array.shape, array.strides, strict=True) if stride or not n)
+    return int(array.itemsize * math.prod(once))
+
+
+def _fuses(step: Any) -> str:
+    if step.node is None:
+        return ""
+    return " + ".join(part for part in step.node.op.fuses.split(" + ") if step.node.attrs.get(part, True))
+
+
+def profile(plan: Plan, repeats: int = 50, **values: Any) -> list[Row]:
+    """Replay the plan call by call, and time each one. What it updates is put back as it was.
+
+    Parameters
+    ----------
+    repeats : int
+        Replays to take the median of; one more comes before them, in which kernels compile.
+    **values
+        As for `Plan.run`.
+
+    Returns
+    -------
+    list of Row
+        As from `rows`, with times; `table` shows them from now on.
+
+    Raises
+    ------
+    ArgumentError
+        If ``repeats`` is below 1.
+
+    Examples
+    --------
+    >>> import numpy as np, tinynet as tn
+    >>> from tinynet.fast.trace import inference_plan
+    >>> model = tn.Sequential([tn.Input((784,)), tn.Dense(10, "softmax")], seed=0)
+    >>> plan = inference_plan(model, tn.Tensor(np.zeros((32, 784), np.float32)).spec)
+    >>> [row.name for row in plan.profile(repeats=3) if row.seconds > 0]
+    ['dense', 'softmax']
+    """
+    if repeats < 1:
+        raise ArgumentError(f"profile: repeats must be 1 or more, but got {repeats!r}")
+    laps = np.empty((repeats, len(plan.steps) + 1))
+    calls, clock, costs = [(step.function, step.arguments) for step in plan.steps], time.perf_counter, []
+    with kernel_gate(), np.errstate(all="ignore"):
+        before = [array.copy() for array in plan.changed]
+        plan.put(values)
+        try:
+            for step in plan.steps:
+                step.function(*step.arguments)
+                costs.append(_cost(step, step.inputs))  # now, for a later call may overwrite what it depends on
+            for lap in laps:
+                _restore(plan, before)
+                lap[0] = clock()
+                for i, (function, arguments) in enumerate(calls, 1):
+                    function(*arguments)
+                    lap[i] = clock()
+        finally:
+            _restore(plan, before)
+    threads = get_num_threads()
+    seconds = np.median(np.diff(laps), axis=0).tolist()
+    plan.measured = Measured(costs, seconds, threads, threads * sgemm_peak())
+    return rows(plan)
+
+
+def _restore(plan: Plan, before: list[Array]) -> None:
+    for array, values in zip(plan.changed, before, strict=True):
+        array[...] = values
+
+
+@functools.cache
+def sgemm_peak() -> float:
+    """Measure how fast one thread multiplies float32 matrices, once in a process.
+
+    Returns
+    -------
+    float
+        In flop/s.
+
+    Examples
+    --------
+    >>> 1e8 < sgemm_peak() < 1e13
+    True
+    """
+    n, times = 512, []
+    a, c = np.ones((n, n), np.float32), np.empty((n, n), np.float32)
+    with kernel_gate():
+        for _ in range(12):
+            started = time.perf_counter()
+            np.dot(a, a, out=c)
+            times.append(time.perf_counter() - started)
+    return 2 * n**3 / min(times)
+
+
+def table(plan: Plan, width: int | None = None) -> str:
+    """Write the calls of the plan in an aligned table; after a profile with their times.
+
+    Parameters
+    ----------
+    width : int, optional
+        Of the place for it, in characters: if the table is wider, the least important columns are left out.
+
+    Returns
+    -------
+    str
+        Lines of plain text, without columns that would be empty. Flops are those of products that are carried out;
+        "dead" those saved where no window reads an output; "winograd" those that Winograd's algorithm does without,
+        whose transforms are not counted; "sparse" those saved where a gradient is 0: until a profile counts the winners
+        that relu has cut, as if there were none. The peak is that of matrix products in float32.
+
+    Examples
+    --------
+    >>> import numpy as np, tinynet as tn
+    >>> from tinynet.fast.trace import inference_plan
+    >>> model = tn.Sequential([tn.Input((784,)), tn.Dense(10, "softmax")], seed=0)
+    >>> plan = inference_plan(model, tn.Tensor(np.zeros((32, 784), np.float32)).spec)
+    >>> print(plan.table(width=80))
+    #  op       fuses          how     output    moved kB  MFLOP
+    ------------------------------------------------------------
+    1  dense    matmul + bias  BLAS    32x10 f4     133.0  0.502
+    2  softmax                 kernel  32x10 f4       2.6  0.000
+    ------------------------------------------------------------
+       total                                        135.6  0.502
+    <BLANKLINE>
+    Plan of 2 calls with 3 kB of buffers
+    """
+    found = rows(plan)
+    flops = Cost(*(sum(getattr(row.cost, name) for row in found) for name in ("flops", "dead", "sparse", "winograd")))
+    measured = plan.measured
+    times = (sum(measured.seconds), measured.peak) if measured else ()
+    total = Row("total", "", "", (), sum(row.moved for row in found), 0, flops, *times)
+    lines = [*(_cells(str(i), row, total) for i, row in enumerate(found, 1)), _cells("", total, total)]
+    widths = {name: max(len(line[name]) for line in lines) for name in lines[0]}
+    widths = {name: max(len(name), n) for name, n in widths.items() if n}
+    for name in _DROPPED:
+        if width is not None and sum(widths.values()) + 2 * len(widths) - 2 > width:
+            widths.pop(name, None)
+    texts = [
+        "  ".join(f"{line[name]:{'<' if name in _LEFT else '>'}{n}}" for name, n in widths.items()).rstrip()
+        for line in [{name: name for name in widths}, *lines]
+    ]
+    rule = "-" * (sum(widths.values()) + 2 * len(widths) - 2)
+    notes = [str(plan)]
+    if {"dead", "sparse", "winograd"} & widths.keys():
+        notes.append(
+            "dead, sparse, winograd: MFLOP saved where no window reads an output, a gradient is 0, or by fewer"
+        )
+        notes.append("products of transformed tiles; the transforms are not counted")
+    if measured:
+        a_thread = measured.peak / measured.threads / 1e9
+        notes.append(f"peak: sgemm at {a_thread:.1f} GFLOP/s a thread, times {measured.threads}")
+    return "\n".join([texts[0], rule, *texts[1:-1], rule, texts[-1], "", *notes])
+
+
+def _cells(number: str, row: Row, total: Row) -> dict[str, str]:
+    """Write each cell of a row; nothing where there is nothing to say."""
+    cost = row.cost
+    outputs = ", ".join(f"{'x'.join(map(str, s.shape)) or 1} {s.dtype.str[1:]}" for s in row.outputs)
+    cells = {"#": number, "op": row.name, "fuses": row.fuses, "how": cost.how, "output": outputs}
+    cells |= {"moved kB": _number(row.moved / 1e3), "scratch kB": _number(row.scratch / 1e3)}
+    cells |= {"MFLOP": _number(cost.flops / 1e6, 3), "dead": _number(cost.dead / 1e6)}
+    cells |= {"sparse": _number(cost.sparse / 1e6), "winograd": _number(cost.winograd / 1e6)}
+    if row.seconds is not None and row.peak is not None and total.seconds is not None:
+        rate = cost.flops / max(row.seconds, 1e-9)
+        cells |= {"us": _number(row.seconds * 1e6), "share": f"{row.seconds / max(total.seconds, 1e-9):.1%}"}
+        cells |= {"GFLOP/s": _number(rate / 1e9), "of peak": f"{rate / row.peak:.1%}" if rate else ""}
+    return cells
+
+
+def _number(value: float, digits: int = 1) -> str:
+    return f"{value:,.{digits}f}" if value else ""

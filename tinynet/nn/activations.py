@@ -1,0 +1,80 @@
+"""Activations: by name, as an argument of a layer, and as layers of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from tinynet import ops
+from tinynet.core.engine import Tensor
+from tinynet.errors import ArgumentError
+from tinynet.nn.layer import Layer
+
+Activation = str | Callable[[Tensor], Tensor] | None
+_activations: dict[str, Callable[[Any], Tensor]] = {
+    "relu": ops.relu,
+    "sigmoid": ops.sigmoid,
+    "tanh": ops.tanh,
+    "softmax": ops.softmax,
+}
+
+
+def find_activation(owner: str, activation: Activation) -> Callable[[Tensor], Tensor] | None:
+    """Find an activation by name, or give back a function as it is."""
+    if activation is None or (callable(activation) and not isinstance(activation, str)):
+        return activation
+    if activation not in _activations:
+        names = ", ".join(f'"{name}"' for name in _activations)
+        raise ArgumentError(f"{owner}: activation must be None, {names} or a function of ops, but got {activation!r}")
+    return _activations[activation]
+
+
+class ReLU(Layer):
+    """max(x, 0), as a layer of its own.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> tn.ReLU()([[-1.0, 2.0]])
+    Tensor([[0., 2.]])
+    """
+
+    kind = "re_lu"
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the op."""
+        return ops.relu(x)
+
+
+class Sigmoid(Layer):
+    """1 / (1 + exp(-x)), as a layer of its own.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> tn.Sigmoid()([[0.0]])
+    Tensor([[0.5]])
+    """
+
+    kind = "sigmoid"
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the op."""
+        return ops.sigmoid(x)
+
+
+class Softmax(Layer):
+    """Probabilities from logits, over the last axis, as a layer of its own.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> tn.Softmax()([[0.0, 0.0]])
+    Tensor([[0.5, 0.5]])
+    """
+
+    kind = "softmax"
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply the op."""
+        return ops.softmax(x)

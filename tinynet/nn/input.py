@@ -1,0 +1,90 @@
+"""The layer through which data enter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynet import ops
+from tinynet.core.engine import Tensor
+from tinynet.core.spec import Shape
+from tinynet.errors import ArgumentError, ShapeError
+from tinynet.nn.layer import Layer
+from tinynet.nn.sizes import check_size
+
+
+class Input(Layer):
+    """What the network sees: ``(x - shift) * scale``, as part of the model.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        The shape of one sample, such as (28, 28, 1). Where it ends in one channel, samples without that axis are taken.
+    shift, scale : array_like
+        Numbers, or arrays that broadcast over ``shape``.
+    name : str, optional
+        As for every layer.
+
+    Raises
+    ------
+    ArgumentError, ShapeError
+        If a length is not 1 or more, or shift or scale is not finite or does not broadcast over the shape.
+
+    Examples
+    --------
+    >>> import numpy as np, tinynet as tn
+    >>> tn.Input((2,), scale=1 / 255)(np.array([[0, 255]], dtype=np.uint8))
+    Tensor([[0., 1.]], dtype=float32)
+    """
+
+    kind = "input"
+    title = "InputLayer"
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        shift: npt.ArrayLike = 0.0,
+        scale: npt.ArrayLike = 1.0,
+        name: str | None = None,
+    ) -> None:
+        super().__init__(name)
+        if isinstance(shape, int | np.integer | str):
+            raise ArgumentError(f"Input: shape must be a sequence of integers, such as ({shape!r},), but got {shape!r}")
+        self.shape = tuple(check_size("Input", "each length of the shape", n) for n in shape)
+        self.shift, self.scale = (self._constant(n, value) for n, value in (("shift", shift), ("scale", scale)))
+
+    def _constant(self, argument: str, value: npt.ArrayLike) -> npt.NDArray[np.float64]:
+        array = np.array(value, dtype=np.float64)
+        array.flags.writeable = False  # a plan has made it part of a kernel call
+        if not np.isfinite(array).all():
+            raise ArgumentError(f"Input: {argument} must be finite, but has NaN or infinite values")
+        try:
+            fits = np.broadcast_shapes(array.shape, self.shape) == self.shape
+        except ValueError:
+            fits = False
+        if not fits:
+            raise ShapeError(f"Input: {argument} of shape {array.shape} does not broadcast over {self.shape}")
+        return array
+
+    def check(self, shape: Shape) -> None:
+        """Raise a ShapeError if a batch of this shape is none of this input's."""
+        fits = shape[1:] == self.shape or (self.shape[-1:] == (1,) and shape[1:] == self.shape[:-1])
+        if not fits or not shape:
+            short = f" or {('n', *self.shape[:-1])}" if self.shape[-1:] == (1,) else ""
+            raise ShapeError(
+                f"layer {self} takes samples of shape {self.shape}, so x must have shape {('n', *self.shape)}{short}, "
+                f"but has {shape}".replace("'n'", "n"),
+                located=True,
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Convert to the model's dtype, then shift and scale."""
+        self.check(x.shape)
+        assert self.building is not None
+        x = ops.cast(ops.reshape(x, (x.shape[0], *self.shape)), self.building.dtype)
+        for constant, op, neutral in ((self.shift, ops.subtract, 0.0), (self.scale, ops.multiply, 1.0)):
+            if constant.ndim or constant != neutral:
+                x = op(x, constant.astype(x.dtype))
+        return x

@@ -1,0 +1,111 @@
+"""Saving a run while it goes on."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import cast
+
+from tinynet.checks import check_count, check_positive
+from tinynet.errors import ArgumentError
+from tinynet.nn import Layer
+from tinynet.saving.modelfile import describe
+from tinynet.train.callbacks.place import check_place
+from tinynet.train.callbacks.watch import Watch
+from tinynet.train.run import Run
+
+
+class Checkpoint(Watch):
+    """Saves the run in one file, from which ``fit(resume=path)`` goes on and `tinynet.load` gives the model.
+
+    Parameters
+    ----------
+    path : path-like
+        Where to; each save replaces the one before, whole or not at all. The directory must exist.
+    monitor : str
+        With ``best_only``: the figure that says which epoch is the best.
+    best_only : bool
+        Save after an epoch only if it is the best so far. Otherwise each epoch is saved, and where a run that is
+        stopped or interrupted stands.
+    every_batches : int, optional
+        Save after every so many batches of an epoch, too.
+    every_seconds : float, optional
+        Save after a batch if the last save was so many seconds ago, too.
+    mode : {"min", "max"}, optional
+        Whether less or more of the figure is better. By default less of a loss, and more of an accuracy.
+
+    Raises
+    ------
+    ArgumentError
+        If an argument is none of the above; once a run begins, if its model cannot be put into a file.
+    WriteError
+        If the file cannot be written; what was there before is then untouched. A place that is a directory, or in none,
+        is told before anything is trained.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib, tinynet as tn
+    >>> (x, y), _ = tn.datasets.mnist(source="sample")
+    >>> def train(epochs, **options):
+    ...     model = tn.Sequential([tn.Input((28, 28), scale=1 / 255), tn.Flatten(), tn.Dense(10, "softmax")], seed=0)
+    ...     model.fit(x[:500], y[:500], epochs=epochs, seed=0, verbose=0, **options)
+    ...     return model
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "last.safetensors"
+    ...     stopped = train(1, callbacks=[tn.Checkpoint(path)])
+    ...     resumed = train(3, callbacks=[tn.Checkpoint(path)], resume=path)
+    >>> bool((resumed.theta == train(3).theta).all())
+    True
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        monitor: str = "val_loss",
+        best_only: bool = False,
+        every_batches: int | None = None,
+        every_seconds: float | None = None,
+        mode: str | None = None,
+    ) -> None:
+        super().__init__(monitor, mode if best_only else "min")
+        self.path, self.best_only = Path(path), best_only
+        self.every_batches = 0 if every_batches is None else check_count("Checkpoint: every_batches", every_batches)
+        self.every_seconds = (
+            0 if every_seconds is None else check_positive("Checkpoint", "every_seconds", every_seconds)
+        )
+        if best_only and (self.every_batches or self.every_seconds):
+            raise ArgumentError(
+                "Checkpoint: the best is known only after an epoch; leave out every_batches and every_seconds"
+            )
+        if self.every_batches or self.every_seconds:
+            self.on_batch_end = self._after_batch  # otherwise batches cost nothing
+
+    def on_train_begin(self, run: Run) -> None:
+        """Make sure that the model can be saved, before it is trained."""
+        self.saved = time.monotonic()
+        if self.best_only:
+            super().on_train_begin(run)
+        describe(cast(Layer, run.model), run.model.parameters)
+        check_place(self.path, "a checkpoint")
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Save the epoch."""
+        if self.best_only:
+            super().on_epoch_end(run)
+        if not self.best_only or not self.waited:
+            self._save(run)
+
+    def _after_batch(self, run: Run) -> None:
+        due = self.every_batches and run.batch % self.every_batches == 0
+        if due or (self.every_seconds and time.monotonic() - self.saved >= self.every_seconds):
+            self._save(run)
+
+    def on_train_end(self, run: Run) -> None:
+        """Save where the run stands, which may be within an epoch."""
+        if run.error is None and not self.best_only:
+            self._save(run)
+
+    def _save(self, run: Run) -> None:
+        run.save(self.path, first=self.best_only)
+        self.saved = time.monotonic()
