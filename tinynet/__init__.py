@@ -1,11 +1,12 @@
 """tinynet: a deep-learning framework small enough to read in an afternoon, and fast on a CPU."""
 
+import os
+
 from tinynet import datasets, ops, report
 from tinynet.core.engine import Op, Tensor, grad
 from tinynet.core.higher import hessian, hvp, jacobian
-from tinynet.core.mode import no_grad
+from tinynet.core.mode import no_grad, reference
 from tinynet.datasets.labels import one_hot
-from tinynet.fast.threads import get_num_threads, set_num_threads
 from tinynet.fullbatch import Backtracking, GradientDescent, LineSearchOptimizer, Newton, Objective, StepRecord
 from tinynet.inspection.gradcheck import check_gradients
 from tinynet.model import Model, Sequential, load
@@ -13,6 +14,10 @@ from tinynet.nn import Conv2D, Dense, Flatten, Input, Layer, MaxPool, ReLU, Sigm
 from tinynet.optim import SGD, Adam, Optimizer
 from tinynet.train import History, Run, metrics
 from tinynet.train.callbacks import Checkpoint, CSVLogger, EarlyStopping, LearningRateSchedule
+
+if os.environ.get("TINYNET_REFERENCE", "0") == "0":  # otherwise each op is computed by its meaning, without Numba
+    from tinynet.fast.threads import get_num_threads, set_num_threads
+    from tinynet.inspection import table as _table  # noqa: F401 - which adds to plans how they are read
 
 # fmt: off
 __all__ = [
@@ -56,6 +61,7 @@ __all__ = [
     "no_grad",
     "one_hot",
     "ops",
+    "reference",
     "report",
     "set_num_threads",
 ]

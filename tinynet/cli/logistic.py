@@ -15,9 +15,9 @@ from tinynet.cli.run_directory import (
     clear,
     data_record,
 )
-from tinynet.display.words import counted
 from tinynet.errors import ArgumentError, DataError
 from tinynet.saving.files import write_atomically
+from tinynet.train.progress import counted
 
 if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
     import argparse

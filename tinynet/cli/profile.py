@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinynet.cli.arguments import add_command, add_data, add_model, add_threads, count
-from tinynet.display.words import counted
 from tinynet.errors import ArgumentError, WriteError
 from tinynet.saving.files import write_atomically
+from tinynet.train.progress import counted
 
 if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
     import argparse

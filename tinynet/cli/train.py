@@ -25,9 +25,9 @@ from tinynet.cli.run_directory import (
     explained,
     parameters_digest,
 )
-from tinynet.display.words import counted
 from tinynet.errors import CheckpointError
 from tinynet.saving.files import write_atomically
+from tinynet.train.progress import counted
 
 if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
     import argparse

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinynet.cli.arguments import MODELS, add_command
-from tinynet.display.words import counted
 from tinynet.errors import ArgumentError
+from tinynet.train.progress import counted
 
 if TYPE_CHECKING:
     import argparse

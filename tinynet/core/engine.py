@@ -10,33 +10,22 @@ While a model is traced, values are `Spec`s (a shape and a dtype) and nothing is
 
 from __future__ import annotations
 
+import inspect
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
 from types import ModuleType
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from tinynet.core.mode import _recording, _set, _tracing, no_grad
+from tinynet.core.mode import _recording, _reference, _set, _tracing, no_grad
 from tinynet.core.spec import Array, Shape, Spec, Value
 from tinynet.errors import ArgumentError, DTypeError, GradientError, ShapeError, TraceError
-from tinynet.fast.threads import kernel_gate, runnable
 
 Rule = Callable[..., "Tensor"]
-
-
-class Cost(NamedTuple):
-    """What one use of an op costs; for the table of a plan."""
-
-    flops: int  # of products, a multiply-add being two; without products, one for each value of the output
-    dead: int = 0  # more that would be spent on outputs that nothing reads
-    sparse: int = 0  # and on gradients that are 0
-    winograd: int = 0  # and on products that Winograd's algorithm does without
-    how: str = ""  # the way it is computed, if not by a plain kernel or by NumPy
-    reads: int | None = None  # bytes of the inputs, where that is not all of them
 
 
 _numbers = itertools.count()
@@ -53,34 +42,18 @@ class Op:
     infer : callable
         ``infer(*inputs, **attrs)`` gives the `Spec` of the output, or a tuple of them, from the shapes and dtypes of
         the inputs, and raises a ShapeError or DTypeError where they do not fit.
-    compute : callable, optional
-        ``compute(*outputs, *scratch, *inputs, **attrs)`` writes the outputs into arrays that the caller owns.
-    bind : callable, optional
-        Instead of ``compute``, for kernels: gives ``(function, *arguments)`` for the same arrays, a call that can be
-        made again and again and prepares nothing.
-    view : callable, optional
-        Instead of both: ``view(input, **attrs)`` gives the output as a view of its input.
+    compute : callable
+        What the op means, in plain NumPy: ``compute(*inputs, **attrs)`` returns the output, or a tuple of them, of the
+        shapes and dtypes that ``infer`` gives. How it is made fast is registered beside it (`tinynet.fast.bindings`).
     vjp : tuple of callables, or a callable
         The gradient rule for each input, written in ops: ``rule(g, out, *inputs, **attrs)`` gives the cotangent of the
         input from the cotangent ``g`` of the output ``out``. An op with several outputs gets tuples for both, with None
         where nothing flows back. None in place of a rule: the op has no derivative there. A single callable takes the
         number of the input first and serves any number of inputs.
-    scratch : callable, optional
-        ``scratch(*inputs, **attrs)`` gives the Specs of working arrays that ``compute`` needs besides.
     constant : set of int
         The outputs that have no derivative. Outputs of an integer or bool dtype never have one.
-    inplace : int
-        So many of the first outputs are written over the inputs of the same number; only plans, which know that
-        nothing reads these later, use such ops.
-    contiguous : bool
-        ``compute`` takes C-contiguous arrays only; the caller makes copies where needed.
-    threaded : bool
-        ``compute`` runs threads of its own or calls BLAS.
-    cost : callable, optional
-        ``cost(*inputs, **attrs)`` gives the `Cost` of one use: from arrays, or from shapes and dtypes, which give the
-        most where it depends on values. Without: one flop for each value of the outputs.
-    fuses : str
-        The ops that a fused op stands for, joined by " + "; one called as an attribute is left out where that is False.
+    view : bool
+        The output shares the memory of its only input.
     formula, source : str
         What is computed, and where it is from; for the reference.
 
@@ -88,8 +61,7 @@ class Op:
     --------
     >>> import numpy as np
     >>> import tinynet as tn
-    >>> square = tn.Op("square", infer=lambda x: x, compute=lambda y, x: np.multiply(x, x, out=y),
-    ...                vjp=(lambda g, y, x: 2 * g * x,))
+    >>> square = tn.Op("square", infer=lambda x: x, compute=lambda x: x * x, vjp=(lambda g, y, x: 2 * g * x,))
     >>> t = tn.Tensor(np.array(3.0), requires_grad=True)
     >>> y = square(t)
     >>> float(y.data), float(tn.grad(y, [t])[0].data)
@@ -98,17 +70,10 @@ class Op:
 
     name: str
     infer: Callable[..., Any]
-    compute: Callable[..., Any] | None = None
+    compute: Callable[..., Any]
     vjp: tuple[Rule | None, ...] | Callable[..., Tensor] = ()
-    bind: Callable[..., tuple[Any, ...]] | None = None
-    view: Callable[..., Array] | None = None
-    scratch: Callable[..., tuple[Spec, ...]] | None = None
     constant: frozenset[int] = frozenset()
-    inplace: int = 0
-    contiguous: bool = False
-    threaded: bool = False
-    cost: Callable[..., Cost] | None = None
-    fuses: str = ""
+    view: bool = False
     formula: str = ""
     source: str = ""
 
@@ -126,33 +91,77 @@ class Op:
         vjp = self.vjp
         return lambda *args, **attrs: vjp(i, *args, **attrs)
 
-    def run(self, *arrays: Array, **attrs: Any) -> tuple[Array, ...]:
-        """Compute on arrays, allocating what is needed: eager execution of one op."""
-        if self.contiguous:
-            arrays = tuple(np.asarray(a, order="C") for a in arrays)
-        if self.view:
-            self.infer(*arrays, **attrs)
-            return (self.view(*arrays, **attrs),)
-        arrays = (*(a.copy() for a in arrays[: self.inplace]), *arrays[self.inplace :])
-        outputs = tuple(np.empty(*spec) for spec in _specs(self.infer(*arrays, **attrs))[self.inplace :])
-        scratch = tuple(np.empty(*spec) for spec in self.scratch(*arrays, **attrs)) if self.scratch else ()
-        function, arguments = self.call((*outputs, *scratch, *arrays), attrs)
-        with np.errstate(all="ignore"):
-            if self.threaded:
-                with kernel_gate():
-                    function(*arguments)
-            else:
-                function(*arguments)
-        return (*arrays[: self.inplace], *outputs)
 
-    def call(self, arrays: tuple[Array, ...], attrs: dict[str, Any]) -> tuple[Callable[..., Any], tuple[Any, ...]]:
-        """Give the function and the arguments that compute the op on outputs, scratch and inputs."""
-        if self.bind:
-            function, *arguments = self.bind(*arrays, **attrs)
-            return runnable(function), tuple(arguments)
-        if self.compute is None:
-            raise ArgumentError(f"op {self.name!r} was declared without compute, bind or view; give it one of them")
-        return partial(self.compute, **attrs), arrays
+Evaluator = Callable[[Op, tuple[Array, ...], dict[str, Any]], tuple[Array, ...]]
+
+
+def meaning(op: Op, arrays: tuple[Array, ...], attrs: dict[str, Any]) -> tuple[Array, ...]:
+    """Compute an op on arrays by what it means.
+
+    Raises
+    ------
+    ArgumentError
+        If what ``compute`` returns is not what ``infer`` says.
+    """
+    specs = specs_of(op.infer(*arrays, **attrs))
+    with np.errstate(all="ignore"):
+        try:
+            made = op.compute(*arrays, **attrs)
+        except TypeError:
+            _check_form(op, arrays, attrs)
+            raise
+    outputs = tuple(np.asarray(y) for y in (made if isinstance(made, tuple) else (made,)))
+    if not op.view:  # an output that shares memory with an input would change with it
+        outputs = tuple(y.copy() if any(np.may_share_memory(y, a) for a in arrays) else y for y in outputs)
+    found = tuple(Spec(y.shape, y.dtype) for y in outputs)
+    if found != specs:
+        raise ArgumentError(
+            f"compute of op {op.name!r} must return what infer says, {_words(specs)}, but returned {_words(found)}; it "
+            "takes the inputs and returns the outputs, as in compute=lambda x, y: x + y"
+        )
+    return outputs
+
+
+def _check_form(op: Op, arrays: tuple[Array, ...], attrs: dict[str, Any]) -> None:
+    """Check that ``compute`` takes the inputs alone: until version 0.1 it took arrays to write the outputs into."""
+    try:
+        inspect.signature(op.compute).bind(*arrays, **attrs)
+    except TypeError as error:
+        raise ArgumentError(
+            f"compute of op {op.name!r} does not take its {len(arrays)} inputs and attributes: {error}; it takes the "
+            "inputs and returns the outputs, so compute=lambda out, x: np.exp(x, out=out) becomes compute=np.exp"
+        ) from error
+
+
+def _words(specs: tuple[Spec, ...]) -> str:
+    return " and ".join(f"shape {spec.shape} of {spec.dtype}" for spec in specs)
+
+
+class Backend(NamedTuple):
+    """How ops are computed."""
+
+    evaluate: Evaluator
+    session: Callable[[], AbstractContextManager[None]]  # held while many ops are computed
+    watch: Callable[[Callable[[Any], None]], AbstractContextManager[None]]  # calls a function while kernels are built
+
+
+_BY_MEANING = Backend(meaning, nullcontext, lambda tell: nullcontext())
+_chosen: list[Backend] = [_BY_MEANING]
+
+
+def use_backend(backend: Backend) -> None:
+    """Compute ops by a backend from now on, but for those within `tinynet.reference`."""
+    _chosen[:] = [backend]
+
+
+def current_backend() -> Backend:
+    """Return the backend that computes ops here and now."""
+    return _BY_MEANING if _reference.get() else _chosen[0]
+
+
+def can_compile() -> bool:
+    """Return whether there is an engine room to compile steps with, here and now."""
+    return current_backend() is not _BY_MEANING
 
 
 class Node:
@@ -481,9 +490,9 @@ def apply(op: Op, inputs: tuple[Tensor, ...], attrs: dict[str, Any]) -> Any:
     values: tuple[Value, ...]
     traced = _tracing.get()
     if traced or any(x.symbolic for x in inputs):
-        values = _specs(op.infer(*(x._value for x in inputs), **attrs))
+        values = specs_of(op.infer(*(x._value for x in inputs), **attrs))
     else:
-        values = op.run(*(x.data for x in inputs), **attrs)
+        values = current_backend().evaluate(op, tuple(x.data for x in inputs), attrs)
     if not traced and not (_recording.get() and any(x.requires_grad for x in inputs)):
         inputs = tuple(x.detach() if x.node or x.requires_grad else x for x in inputs)
     outputs = Node(op, inputs, attrs, values).outputs()
@@ -624,7 +633,7 @@ def _zeros(spec: Spec) -> Tensor:
     return Tensor(np.zeros(spec.shape, spec.dtype))
 
 
-def _specs(inferred: Any) -> tuple[Spec, ...]:
+def specs_of(inferred: Any) -> tuple[Spec, ...]:
     """Bring what ``infer`` gave into one form: it may be one Spec, several, or an array that has the right spec."""
     several = inferred if type(inferred) is tuple else (inferred,)
     return tuple(Spec(tuple(s.shape), np.dtype(s.dtype)) for s in several)

@@ -8,6 +8,7 @@ from contextvars import ContextVar
 
 _recording: ContextVar[bool] = ContextVar("tinynet_recording", default=True)
 _tracing: ContextVar[bool] = ContextVar("tinynet_tracing", default=False)
+_reference: ContextVar[bool] = ContextVar("tinynet_reference", default=False)
 
 
 @contextmanager
@@ -24,6 +25,24 @@ def no_grad() -> Iterator[None]:
     False
     """
     with _set(_recording, False):
+        yield
+
+
+@contextmanager
+def reference() -> Iterator[None]:
+    """Compute each op by what it means, in NumPy, and not by its kernel; train without compiled steps.
+
+    Slower, and for those who want to see each number come about. Results agree to rounding. With the environment
+    variable ``TINYNET_REFERENCE=1`` the whole process runs so, and Numba is not needed.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> with tn.reference():
+    ...     tn.ops.softmax([0.0, 0.0])
+    Tensor([0.5, 0.5])
+    """
+    with _set(_reference, True):
         yield
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
@@ -10,9 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.core.engine import Node, Tensor, ancestors
+from tinynet.core.engine import Node, Tensor, ancestors, meaning
 from tinynet.core.spec import Array, Spec
 from tinynet.errors import TraceError
+from tinynet.fast.implementation import bound_call, evaluate, implementation
+from tinynet.ops.shape import _concatenate, _reshape
 
 _ALIGNMENT = 64  # bytes: a cache line, and the widest vector
 
@@ -124,7 +125,7 @@ class Layout:
                 self.last[self._root(x)] = number
             for i in range(len(node.values)):
                 own = (id(node), i)
-                shares = node.op.view or i < node.op.inplace
+                shares = node.op.view or i < implementation(node.op).inplace
                 self.roots[own] = self._root(node.inputs[i]) if shares else own
                 self.last.setdefault(self.roots[own], number)
         for y in wanted:
@@ -140,11 +141,11 @@ class Layout:
         made = {
             (id(node), i): value
             for node in self.nodes
-            if not node.op.view and not node.op.inplace
+            if not node.op.view and not implementation(node.op).inplace
             for i, value in enumerate(node.values)
         }
         for node in self.nodes:
-            if node.op.name != "concatenate" or any(x.ndim != 1 for x in node.inputs):
+            if node.op is not _concatenate or any(x.ndim != 1 for x in node.inputs):
                 continue
             start = 0
             for x in node.inputs:
@@ -168,41 +169,56 @@ class Layout:
         return array
 
     def _add(self, number: int, node: Node) -> None:
+        """Give the outputs of a node their arrays, add the calls that compute them, and free what was used last."""
         op, own = node.op, (id(node), 0)
         inputs = tuple(self.array(x) for x in node.inputs)
         if inputs and all(self._one_number(x) for x in node.inputs):  # a seed of the gradient, or made from one
-            made = op.run(*inputs, **node.attrs)
-            self.arrays |= {(id(node), i): array for i, array in enumerate(made)}
-            self.constants.update((id(node), i) for i in range(len(made)))
-            for i in range(len(made)):
-                self.placed.pop((id(node), i), None)
+            self._fold(node, inputs)
             return
-        if op.contiguous:
+        if implementation(op).contiguous:
             inputs = tuple(self._contiguous(a) for a in inputs)
         if op.view:
-            self.arrays[own] = op.view(*inputs, **node.attrs)
-        elif own in self.arrays:  # a concatenation, of which all or some parts are in place
-            start = 0
-            for x, array in zip(node.inputs, inputs, strict=True):
-                if self.placed.get(self._root(x)) != (own, start):
-                    part = self.arrays[own][start : start + x.size]
-                    self.steps.append(copy_step(part, array))
-                start += x.size
+            (self.arrays[own],) = meaning(op, inputs, node.attrs)
+        elif own in self.arrays:
+            self._add_missing_parts(node, inputs)
         else:
-            specs = [Spec(v.shape, v.dtype) for v in node.values]
-            outputs = tuple(self._take((id(node), i), spec) for i, spec in enumerate(specs) if i >= op.inplace)
-            needed = op.scratch(*inputs, **node.attrs) if op.scratch else ()
-            taken = [self.pool.take(spec) for spec in needed]
-            scratch = tuple(array for array, _ in taken)
-            function, arguments = op.call((*outputs, *scratch, *inputs), node.attrs)
-            made = (*inputs[: op.inplace], *outputs)
-            self.steps.append(Step(node, function, arguments, op.name, made, inputs, scratch))
-            self.arrays |= {(id(node), i): array for i, array in enumerate(made)}
-            for _, block in taken:
-                self.pool.give(block)
-        for root in itertools.chain(
-            (self._root(x) for x in node.inputs), ((id(node), i) for i in range(len(node.values)))
-        ):
+            self._add_call(node, inputs)
+        self._free(number, node)
+
+    def _fold(self, node: Node, inputs: tuple[Array, ...]) -> None:
+        """Compute a node now and for good."""
+        for i, array in enumerate(evaluate(node.op, inputs, node.attrs)):
+            key = (id(node), i)
+            self.arrays[key] = array
+            self.constants.add(key)
+            self.placed.pop(key, None)
+
+    def _add_missing_parts(self, node: Node, inputs: tuple[Array, ...]) -> None:
+        """Copy into a concatenation, of which some parts are in place, those that are not."""
+        own, start = (id(node), 0), 0
+        for x, array in zip(node.inputs, inputs, strict=True):
+            if self.placed.get(self._root(x)) != (own, start):
+                self.steps.append(copy_step(self.arrays[own][start : start + x.size], array))
+            start += x.size
+
+    def _add_call(self, node: Node, inputs: tuple[Array, ...]) -> None:
+        """Add the call of a node's implementation, on arrays of the pool."""
+        op, found = node.op, implementation(node.op)
+        specs = [Spec(v.shape, v.dtype) for v in node.values]
+        outputs = tuple(self._take((id(node), i), spec) for i, spec in enumerate(specs) if i >= found.inplace)
+        taken = [self.pool.take(spec) for spec in (found.scratch(*inputs, **node.attrs) if found.scratch else ())]
+        scratch = tuple(array for array, _ in taken)
+        function, arguments = bound_call(op, outputs, scratch, inputs, node.attrs)
+        made = (*inputs[: found.inplace], *outputs)
+        self.steps.append(Step(node, function, arguments, op.name, made, inputs, scratch))
+        self.arrays |= {(id(node), i): array for i, array in enumerate(made)}
+        for _, block in taken:
+            self.pool.give(block)
+
+    def _free(self, number: int, node: Node) -> None:
+        """Give back the blocks of what nothing uses after this node."""
+        own = [(id(node), i) for i in range(len(node.values))]
+        for root in (*(self._root(x) for x in node.inputs), *own):
             if self.last.get(root, -1) <= number and root in self.blocks:
                 self.pool.give(self.blocks.pop(root))
 
@@ -230,7 +246,7 @@ def _late(nodes: list[Node]) -> set[int]:
     """Find nodes that write over their input, and what follows from them: they come after all that may read it."""
     late: set[int] = set()
     for node in nodes:
-        if node.op.inplace or any(id(x.node) in late for x in node.inputs):
+        if implementation(node.op).inplace or any(id(x.node) in late for x in node.inputs):
             late.add(id(node))
     return late
 
@@ -247,7 +263,7 @@ def _frozen(value: Any) -> Any:
 def _only_reshaped(x: Tensor) -> bool:
     """Whether a value is as it was computed, in row order, with nothing left out."""
     while x.node is not None and x.node.op.view:
-        if x.node.op.name != "reshape":
+        if x.node.op is not _reshape:
             return False
         x = x.node.inputs[0]
     return True

@@ -8,17 +8,15 @@ is concatenated is computed straight into its slice of the whole, where nothing 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
 from tinynet.core.engine import Tensor, ancestors
 from tinynet.core.spec import Array
-from tinynet.fast.kernels import build
 from tinynet.fast.layout import Layout, copy_step
 from tinynet.fast.threads import forked, kernel_gate, runnable
-from tinynet.inspection.table import Measured, profile, rows, table
 
 
 class Plan:
@@ -40,6 +38,10 @@ class Plan:
     TraceError
         If the graph has a symbolic leaf that is neither an input nor bound.
     """
+
+    rows: ClassVar[Callable[..., Any]]  # these three are defined, and put here, by `tinynet.inspection.table`
+    table: ClassVar[Callable[..., Any]]
+    profile: ClassVar[Callable[..., Any]]
 
     def __init__(
         self,
@@ -65,7 +67,7 @@ class Plan:
         self._outputs = {name: layout.array(y) for name, y in outputs.items()}
         self.bytes = layout.pool.bytes
         self.changed = [leaves[id(leaf)] for leaf, _ in updates]
-        self.measured: Measured | None = None  # by the last profile
+        self.measured: Any = None  # by the last profile
         self._keep = (inputs, outputs, bound, updates)  # leaves are known by their identity
         self._pure = layout.pure
         self._ready()
@@ -104,6 +106,8 @@ class Plan:
     def _ready(self) -> None:
         """Make the calls ready to run in this process: all kernels that are missing are built together."""
         self._forked = forked()
+        from tinynet.fast.kernels import build
+
         calls = [(runnable(step.function), step.arguments) for step in self.steps]
         build.prepare(calls)
         self._calls, self._updates = calls[: self._pure], calls[self._pure :]
@@ -120,10 +124,6 @@ class Plan:
                 function(*arguments)
 
     # --- what can be read of a plan
-
-    rows = rows
-    table = table
-    profile = profile
 
     def __str__(self) -> str:
         return f"Plan of {len(self.steps)} calls with {self.bytes / 1e3:,.0f} kB of buffers"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,26 +12,12 @@ from tinynet.core.engine import Tensor, ancestors, grad
 from tinynet.core.mode import tracing
 from tinynet.core.spec import Array, Spec
 from tinynet.errors import ArgumentError, TraceError
-from tinynet.fast.fuse import _is_constant, fuse
+from tinynet.fast.fuse import fuse
+from tinynet.fast.match import is_constant
 from tinynet.fast.plan import Plan
+from tinynet.ops.loss import Loss, scalar_loss
 from tinynet.ops.shape import _index
-
-Loss = Callable[[Tensor, Tensor], Tensor]
-
-
-class Traceable(Protocol):
-    """What tracing needs of a model."""
-
-    @property
-    def parameters(self) -> dict[str, Tensor]:
-        """The parameters by name: views into theta."""
-
-    @property
-    def theta(self) -> Array:
-        """The parameters in one vector."""
-
-    def __call__(self, x: Any) -> Tensor:
-        """Compute the outputs of a batch."""
+from tinynet.optim.optimizer import HasTheta
 
 
 class Updating(Protocol):
@@ -51,8 +37,13 @@ def flat(tensors: Sequence[Tensor]) -> Tensor:
     return ops.concatenate([ops.reshape(t, -1) for t in tensors])
 
 
+def _fuse(outputs: list[Tensor]) -> list[Tensor]:
+
+    return fuse(outputs)
+
+
 def training_plan(
-    model: Traceable,
+    model: HasTheta,
     loss: Loss,
     optimizer: Updating,
     state: Mapping[str, Array],
@@ -94,11 +85,11 @@ def training_plan(
         value = scalar_loss(loss, output, picked)
         _check(model, value, scalar_loss(loss, model(ops.getitem(x, indices)), picked))
         if fused:
-            value, output, picked = fuse([value, output, picked])
+            value, output, picked = _fuse([value, output, picked])
         gradient = flat(grad(value, list(model.parameters.values())))
         new = list(optimizer.update(whole, gradient, rate, **slots))
         if fused:
-            value, output, picked, *new = fuse([value, output, picked, *new])
+            value, output, picked, *new = _fuse([value, output, picked, *new])
     plan = Plan(
         inputs={"indices": indices, "learning_rate": rate},
         outputs={"loss": value, "output": output, "labels": picked},
@@ -108,10 +99,10 @@ def training_plan(
     return plan, output
 
 
-def _check(model: Traceable, value: Tensor, again: Tensor) -> None:
+def _check(model: HasTheta, value: Tensor, again: Tensor) -> None:
     """Check that a second trace gives the numbers of the first, and that all that would be trained is the model's."""
     leaves = [[x for node in ancestors([y]) for x in node.inputs if x.node is None] for y in (value, again)]
-    first, second = ([x.data.tobytes() for x in found if _is_constant(x)] for found in leaves)
+    first, second = ([x.data.tobytes() for x in found if is_constant(x)] for found in leaves)
     if strays := [x.shape for x in leaves[0] if x.requires_grad and not any(x is p for p in model.parameters.values())]:
         raise ArgumentError(
             f"the loss depends on tensors that require gradients but are no parameters of the model, of the shapes "
@@ -125,31 +116,20 @@ def _check(model: Traceable, value: Tensor, again: Tensor) -> None:
         )
 
 
-def scalar_loss(loss: Loss, output: Tensor, labels: Tensor) -> Tensor:
-    """Apply a loss, and check that it gives one number."""
-    value = loss(output, labels)
-    if not isinstance(value, Tensor) or value.size != 1:
-        came = f"shape {value.shape}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
-        raise ArgumentError(f"the loss must be a Tensor of one number, but is {came}; take its mean over the batch")
-    return value
-
-
-def inference_plan(model: Traceable, spec: Spec, fused: bool = True) -> Plan:
+def inference_plan(model: HasTheta, spec: Spec, fused: bool = True) -> Plan:
     """Plan a forward pass: takes "x" of that spec, gives "output"."""
     with tracing():
         x = Tensor(spec)
         output = model(x)
-        (output,) = fuse([output]) if fused else [output]
+        (output,) = _fuse([output]) if fused else [output]
     return Plan({"x": x}, {"output": output})
 
 
-def evaluation_plan(
-    model: Traceable, loss: Loss, x_spec: Spec, y_spec: Spec, fused: bool = True
-) -> tuple[Plan, Tensor]:
+def evaluation_plan(model: HasTheta, loss: Loss, x_spec: Spec, y_spec: Spec, fused: bool = True) -> tuple[Plan, Tensor]:
     """Plan a forward pass with its loss: takes "x" and "y", gives "output" and "loss"; and the traced output."""
     with tracing():
         x, y = Tensor(x_spec), Tensor(y_spec)
         output = model(x)
         value = scalar_loss(loss, output, y)
-        value, output = fuse([value, output]) if fused else [value, output]
+        value, output = _fuse([value, output]) if fused else [value, output]
     return Plan({"x": x, "y": y}, {"output": output, "loss": value}), output

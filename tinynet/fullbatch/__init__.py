@@ -5,5 +5,14 @@ from tinynet.fullbatch.gradient_descent import GradientDescent
 from tinynet.fullbatch.line_search import LineSearchOptimizer, StepRecord
 from tinynet.fullbatch.newton import Newton
 from tinynet.fullbatch.objective import Objective
+from tinynet.fullbatch.step import FullBatchStep
 
-__all__ = ["Backtracking", "GradientDescent", "LineSearchOptimizer", "Newton", "Objective", "StepRecord"]
+__all__ = [
+    "Backtracking",
+    "FullBatchStep",
+    "GradientDescent",
+    "LineSearchOptimizer",
+    "Newton",
+    "Objective",
+    "StepRecord",
+]

@@ -18,10 +18,11 @@ from tinynet.core.engine import Node, Tensor, ancestors, as_tensor, grad
 from tinynet.core.mode import no_grad, recording, tracing
 from tinynet.core.spec import Array
 from tinynet.errors import ArgumentError, DataError, ShapeError, TraceError
-from tinynet.fast.fuse import fuse
 from tinynet.fast.plan import Plan
 from tinynet.fast.threads import kernel_gate
-from tinynet.fast.trace import Loss, Traceable, flat, scalar_loss, symbol
+from tinynet.fast.trace import flat, symbol
+from tinynet.ops.loss import Loss, scalar_loss
+from tinynet.optim.optimizer import HasTheta
 
 Vector = npt.NDArray[np.float64]
 Given = Mapping[str, Any]
@@ -86,7 +87,7 @@ class Objective:
 
     def __init__(
         self,
-        model: Traceable,
+        model: HasTheta,
         x: npt.ArrayLike,
         y: npt.ArrayLike,
         loss: str | Loss = "cross_entropy",
@@ -310,6 +311,13 @@ class Objective:
             self._plans[kind, size] = self._plan(kind, size)
         return self._plans[kind, size].replay(**given, **({} if len(self.batches) == 1 else {"x": x, "y": y}))
 
+    def _fuse(
+        self, outputs: list[Tensor], twice: bool = False, instead: Mapping[int, Any] | None = None
+    ) -> list[Tensor]:
+        from tinynet.fast.fuse import fuse  # and with it all kernels, when a graph is there to be fused
+
+        return fuse(outputs, twice, instead)
+
     def _derived(self, kind: str, loss: Tensor, given: Mapping[str, Any]) -> dict[str, Tensor]:
         """Differentiate the loss of a batch as often as is asked."""
         if kind == "value":
@@ -325,7 +333,7 @@ class Objective:
         if (size, twice) not in self._graphs:
             with tracing():
                 x, y = (symbol((size, *a.shape[1:]), a.dtype) for a in (self.samples, self.labels))
-                (loss,) = fuse([scalar_loss(self.loss, self.model(x), y)], twice)
+                (loss,) = self._fuse([scalar_loss(self.loss, self.model(x), y)], twice)
                 self._graphs[size, twice] = _Graph(x, y, loss, _affine_pieces(loss, x, self._parameters))
         return self._graphs[size, twice]
 
@@ -350,7 +358,7 @@ class Objective:
                 inputs |= {"vector": symbol(self._theta.shape, self._theta.dtype)} if kind == "hvp" else {}
                 outputs = self._derived(kind, graph.loss, inputs) | (graph.pieces if kind == "gradient" else {})
             if kind != "pieces":
-                outputs = dict(zip(outputs, fuse(list(outputs.values()), instead=instead), strict=True))
+                outputs = dict(zip(outputs, self._fuse(list(outputs.values()), instead=instead), strict=True))
         data = {"x": graph.x, "y": graph.y}
         if len(self.batches) > 1:
             return Plan(inputs | data, outputs, bound=self._bound())

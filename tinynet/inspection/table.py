@@ -8,14 +8,13 @@ from __future__ import annotations
 import functools
 import math
 import time
-from collections.abc import Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinynet.core.engine import Cost
 from tinynet.core.spec import Array, Spec
 from tinynet.errors import ArgumentError
+from tinynet.fast.plan import Plan
 from tinynet.fast.threads import get_num_threads, kernel_gate
 
 _LEFT = ("op", "fuses", "how", "output")  # columns of text
@@ -34,6 +33,17 @@ _DROPPED = (
 )
 
 
+class Cost(NamedTuple):
+    """What one use of an op costs."""
+
+    flops: int  # of products, a multiply-add being two; without products, one for each value of the output
+    dead: int = 0  # more that would be spent on outputs that nothing reads
+    sparse: int = 0  # and on gradients that are 0
+    winograd: int = 0  # and on products that Winograd's algorithm does without
+    how: str = ""  # the way it is computed, if not by a plain kernel or by NumPy
+    reads: int | None = None  # bytes of the inputs, where that is not all of them
+
+
 class Measured(NamedTuple):
     """What a profile found."""
 
@@ -41,20 +51,6 @@ class Measured(NamedTuple):
     seconds: list[float]
     threads: int
     peak: float  # of all threads, in flop/s
-
-
-class Plan(Protocol):
-    """What is read of a plan."""
-
-    steps: list[Any]
-    measured: Measured | None
-    changed: list[Array]  # what it updates
-
-    def kinds(self) -> dict[int, str]:
-        """Tell what each node, by its identity, is part of."""
-
-    def put(self, values: Mapping[str, Any]) -> None:
-        """Copy values into the inputs."""
 
 
 class Row(NamedTuple):
@@ -98,8 +94,9 @@ def _cost(step: Any, inputs: tuple[Any, ...]) -> Cost:
     how = "kernel" if kernel else "numpy"
     if step.node is None:
         return Cost(0, how=how)
-    op, attrs = step.node.op, step.node.attrs
-    cost = op.cost(*inputs, **attrs) if op.cost else Cost(sum(math.prod(v.shape) for v in step.node.values))
+    from tinynet.inspection.costs import cost_of  # which knows the fused ops, and so imports their kernels
+
+    cost = cost_of(step.node.op, inputs, step.node.attrs, step.node.values)
     return cost if cost.how else cost._replace(how=how)
 
 
@@ -112,7 +109,10 @@ def _bytes(array: Array) -> int:
 def _fuses(step: Any) -> str:
     if step.node is None:
         return ""
-    return " + ".join(part for part in step.node.op.fuses.split(" + ") if step.node.attrs.get(part, True))
+    from tinynet.fast.fusions import STANDS_FOR
+
+    parts = STANDS_FOR.get(step.node.op, "")
+    return " + ".join(part for part in parts.split(" + ") if step.node.attrs.get(part, True))
 
 
 def profile(plan: Plan, repeats: int = 50, **values: Any) -> list[Row]:
@@ -275,3 +275,6 @@ def _cells(number: str, row: Row, total: Row) -> dict[str, str]:
 
 def _number(value: float, digits: int = 1) -> str:
     return f"{value:,.{digits}f}" if value else ""
+
+
+Plan.rows, Plan.table, Plan.profile = rows, table, profile  # how a plan is read; it runs without

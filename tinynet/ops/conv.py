@@ -5,16 +5,16 @@ Axes: images are N, H, W, C; weights KH, KW, C, F; as in every framework, the we
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from tinynet.core.engine import Cost, Op, Tensor
-from tinynet.core.spec import Shape, Spec, Value
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from tinynet.core.engine import Op, Tensor
+from tinynet.core.spec import Array, Shape, Spec, Value
 from tinynet.errors import ArgumentError, ShapeError
-from tinynet.fast.kernels import conv as kernels
-from tinynet.fast.kernels.jit import for_chunks
 from tinynet.ops.cast import check_floating, promote
 
 
@@ -66,29 +66,41 @@ def geometry(name: str, shape: Shape, window: tuple[int, int], stride: tuple[int
     return Geometry(*window, *stride, before[0], before[1], out[0], out[1])
 
 
-def _columns(n: int, weights: Shape, p: Geometry, like: Value) -> Spec:
-    taps, filters = math.prod(weights[:3]), weights[3]
-    chunks, rows = kernels.chunks(n, p.oh, p.ow, taps, filters, like.dtype.itemsize)
-    return Spec((chunks, rows * p.ow, taps), like.dtype)
+def windows(x: Array, p: Geometry) -> Array:
+    """Give what each window sees, as a view (N, OH, OW, C, KH, KW) of the images (N, H, W, C) with zeros around."""
+    bottom = max(0, (p.oh - 1) * p.sh + p.kh - x.shape[1] - p.top)
+    right = max(0, (p.ow - 1) * p.sw + p.kw - x.shape[2] - p.left)
+    padded = np.pad(x, [(0, 0), (p.top, bottom), (p.left, right), (0, 0)])
+    return sliding_window_view(padded, (p.kh, p.kw), axis=(1, 2))[:, :: p.sh, :: p.sw][:, : p.oh, : p.ow]
 
 
-def _cost(n: int, weights: Shape, p: Geometry) -> Cost:
-    """Give the cost of any of the three: each multiplies every output pixel with every weight."""
-    return Cost(2 * n * p.oh * p.ow * math.prod(weights), how="im2col, BLAS")
+def _conv2d_compute(x: Array, w: Array, p: Geometry) -> Array:
+    return np.einsum("nijcab,abcf->nijf", windows(x, p), w, optimize=True)
+
+
+def _input_grad_compute(g: Array, w: Array, p: Geometry, size: tuple[int, int]) -> Array:
+    """Add up, tap by tap, what each output pixel gives back to the input pixel that the tap saw."""
+    height, width = (p.oh - 1) * p.sh + p.kh, (p.ow - 1) * p.sw + p.kw
+    h, w_in = max(height, size[0] + p.top), max(width, size[1] + p.left)
+    dx = np.zeros((g.shape[0], h, w_in, w.shape[2]), g.dtype)
+    for a in range(p.kh):
+        for b in range(p.kw):
+            dx[:, a : a + p.oh * p.sh : p.sh, b : b + p.ow * p.sw : p.sw][:, : p.oh, : p.ow] += g @ w[a, b].T
+    return dx[:, p.top : p.top + size[0], p.left : p.left + size[1]].copy()
+
+
+def _weight_grad_compute(x: Array, g: Array, p: Geometry) -> Array:
+    return np.einsum("nijcab,nijf->abcf", windows(x, p), g, optimize=True)
 
 
 _conv2d: Op = Op(
     "conv2d",
     infer=lambda x, w, p: Spec((x.shape[0], p.oh, p.ow, w.shape[3]), x.dtype),
-    bind=lambda y, cols, x, w, p: (for_chunks(kernels.conv2d, len(cols)), y, cols, x, w, p),
-    scratch=lambda x, w, p: (_columns(x.shape[0], w.shape, p, x),),
+    compute=_conv2d_compute,
     vjp=(
         lambda g, y, x, w, p: _conv2d_input_grad(g, w, p=p, size=x.shape[1:3]),
         lambda g, y, x, w, p: _conv2d_weight_grad(x, g, p=p),
     ),
-    contiguous=True,
-    threaded=True,
-    cost=lambda x, w, p: _cost(x.shape[0], w.shape, p),
     formula="y[n, i, j, f] = sum_{a, b, c} x[n, i SH + a - TOP, j SW + b - LEFT, c] w[a, b, c, f]",
 )
 
@@ -96,18 +108,11 @@ _conv2d: Op = Op(
 _conv2d_input_grad: Op = Op(
     "conv2d_input_grad",
     infer=lambda g, w, p, size: Spec((g.shape[0], *size, w.shape[2]), g.dtype),
-    bind=lambda *arrays, p, size: (for_chunks(kernels.conv2d_input_grad, len(arrays[1])), *arrays, p),
-    scratch=lambda g, w, p, size: (
-        _columns(g.shape[0], w.shape, p, g),
-        Spec((w.shape[3], math.prod(w.shape[:3])), g.dtype),
-    ),
+    compute=_input_grad_compute,
     vjp=(
         lambda h, dx, g, w, p, size: _conv2d(h, w, p=p),
         lambda h, dx, g, w, p, size: _conv2d_weight_grad(h, g, p=p),
     ),
-    contiguous=True,
-    threaded=True,
-    cost=lambda g, w, p, size: _cost(g.shape[0], w.shape, p),
     formula="dx[n, i SH + a - TOP, j SW + b - LEFT, c] += sum_f g[n, i, j, f] w[a, b, c, f]",
 )
 
@@ -116,24 +121,14 @@ def _weight_grad_infer(x: Value, g: Value, p: Geometry) -> Spec:
     return Spec((p.kh, p.kw, x.shape[3], g.shape[3]), x.dtype)
 
 
-def _weight_grad_scratch(x: Value, g: Value, p: Geometry) -> tuple[Spec, ...]:
-    cols = _columns(x.shape[0], _weight_grad_infer(x, g, p).shape, p, x)
-    partial = Spec((cols.shape[0], *cols.shape[2:], g.shape[3]), x.dtype)
-    return cols, partial, partial
-
-
 _conv2d_weight_grad: Op = Op(
     "conv2d_weight_grad",
     infer=_weight_grad_infer,
-    bind=lambda *arrays, p: (for_chunks(kernels.conv2d_weight_grad, len(arrays[1])), *arrays, p),
-    scratch=_weight_grad_scratch,
+    compute=_weight_grad_compute,
     vjp=(
         lambda h, dw, x, g, p: _conv2d_input_grad(g, h, p=p, size=x.shape[1:3]),
         lambda h, dw, x, g, p: _conv2d(x, h, p=p),
     ),
-    contiguous=True,
-    threaded=True,
-    cost=lambda x, g, p: _cost(x.shape[0], _weight_grad_infer(x, g, p).shape, p),
     formula="dw[a, b, c, f] = sum_{n, i, j} x[n, i SH + a - TOP, j SW + b - LEFT, c] g[n, i, j, f]",
 )
 

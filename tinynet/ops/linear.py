@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 
-from tinynet.core.engine import Cost, Op, Tensor
+from tinynet.core.engine import Op, Tensor
 from tinynet.core.spec import Array, Spec, Value
 from tinynet.errors import ShapeError
-from tinynet.fast.kernels import linear as kernels
-from tinynet.fast.kernels.jit import for_chunks
 from tinynet.ops.cast import check_floating, promote
 from tinynet.ops.reduce import sum_to
 from tinynet.ops.shape import reshape
@@ -35,23 +32,8 @@ def _infer(a: Value, b: Value, trans_a: bool, trans_b: bool) -> Spec:
     return Spec((*stack, m, n), a.dtype)
 
 
-def _chunks(a: Value, b: Value, trans_a: bool, trans_b: bool) -> int:
-    """Give the number of chunks that a product of matrices is cut into."""
-    m, n = _infer(a, b, trans_a, trans_b).shape
-    return kernels.chunks(max(m, n) if trans_b else m, 2 * m * n * a.shape[0 if trans_a else 1])
-
-
-def _bind(c: Array, a: Array, b: Array, trans_a: bool, trans_b: bool) -> tuple[Any, ...]:
-    if c.ndim > 2:
-        left, right = (m.swapaxes(-1, -2) if turned else m for m, turned in ((a, trans_a), (b, trans_b)))
-        return np.matmul, left, right, c
-    chunks = _chunks(a, b, trans_a, trans_b)
-    return for_chunks(kernels.matmul, chunks), c, a, b, trans_a, trans_b, chunks
-
-
-def _cost(a: Value, b: Value, trans_a: bool, trans_b: bool) -> Cost:
-    shape = _infer(a, b, trans_a, trans_b).shape
-    return Cost(2 * math.prod(shape) * a.shape[-2 if trans_a else -1], how="BLAS" if len(shape) == 2 else "")
+def _compute(a: Array, b: Array, trans_a: bool, trans_b: bool) -> Array:
+    return np.matmul(a.swapaxes(-1, -2) if trans_a else a, b.swapaxes(-1, -2) if trans_b else b)
 
 
 def _a_vjp(g: Tensor, out: Tensor, a: Tensor, b: Tensor, trans_a: bool, trans_b: bool) -> Tensor:
@@ -69,11 +51,8 @@ def _b_vjp(g: Tensor, out: Tensor, a: Tensor, b: Tensor, trans_a: bool, trans_b:
 _matmul: Op = Op(
     "matmul",
     infer=_infer,
-    bind=_bind,
+    compute=_compute,
     vjp=(_a_vjp, _b_vjp),
-    contiguous=True,
-    threaded=True,
-    cost=_cost,
     formula="c[i, j] = sum_k a[i, k] b[k, j], with a or b transposed where asked",
 )
 

@@ -9,12 +9,13 @@ import numpy as np
 
 from tinynet.core.engine import Op, Tensor, as_tensor
 from tinynet.core.spec import Array, Value
-from tinynet.errors import DataError, DTypeError, ShapeError
-from tinynet.fast.kernels import loss as kernels
+from tinynet.errors import ArgumentError, DataError, DTypeError, ShapeError
 from tinynet.ops.cast import cast, check_floating
 from tinynet.ops.pointwise import exp, sigmoid, softplus
 from tinynet.ops.reduce import mean, sum
 from tinynet.ops.shape import getitem, reshape, transpose
+
+Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def _infer(name: str) -> Callable[[Value], Value]:
@@ -27,25 +28,29 @@ def _infer(name: str) -> Callable[[Value], Value]:
     return infer
 
 
-def _rows(kernel: Callable[[Array, Array], None]) -> Callable[[Array, Array], tuple[Any, ...]]:
-    return lambda y, x: (kernel, y.reshape(-1, x.shape[-1]), x.reshape(-1, x.shape[-1]))
+def _softmax_compute(x: Array) -> Array:
+    powers = np.exp(x - x.max(-1, keepdims=True))
+    return powers / powers.sum(-1, keepdims=True)
+
+
+def _log_softmax_compute(x: Array) -> Array:
+    shifted = x - x.max(-1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
 
 
 _softmax: Op = Op(
     "softmax",
     infer=_infer("softmax"),
-    bind=_rows(kernels.softmax),
+    compute=_softmax_compute,
     vjp=(lambda g, y, x: y * (g - sum(g * y, -1, keepdims=True)),),
-    contiguous=True,
     formula="y[k] = e^x[k] / sum_j e^x[j], over the last axis",
 )
 
 _log_softmax: Op = Op(
     "log_softmax",
     infer=_infer("log_softmax"),
-    bind=_rows(kernels.log_softmax),
+    compute=_log_softmax_compute,
     vjp=(lambda g, y, x: g - exp(y) * sum(g, -1, keepdims=True),),
-    contiguous=True,
     formula="y[k] = x[k] - log sum_j e^x[j], over the last axis",
 )
 
@@ -274,3 +279,12 @@ def binary_cross_entropy(output: Any, labels: Any) -> Tensor:
     logits = reshape(_logits(output, sigmoid), (output.shape[0],))
     toward_one = 1 - 2 * reshape(cast(labels, logits.dtype), logits.shape)
     return mean(softplus(toward_one * logits))
+
+
+def scalar_loss(loss: Loss, output: Tensor, labels: Tensor) -> Tensor:
+    """Apply a loss, and check that it gives one number."""
+    value = loss(output, labels)
+    if not isinstance(value, Tensor) or value.size != 1:
+        came = f"shape {value.shape}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+        raise ArgumentError(f"the loss must be a Tensor of one number, but is {came}; take its mean over the batch")
+    return value

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from tinynet.core.engine import Cost, Op, Tensor, as_tensor
-from tinynet.core.spec import Spec, Value
+from tinynet.core.engine import Op, Tensor, as_tensor
+from tinynet.core.spec import Array, Spec, Value
 from tinynet.errors import ShapeError
-from tinynet.fast.kernels import pool as kernels
-from tinynet.fast.kernels.jit import for_chunks
-from tinynet.ops.cast import check_floating, moves
+from tinynet.ops.cast import check_floating
 from tinynet.ops.conv import Geometry, geometry, pair
 
 
@@ -21,15 +19,43 @@ def _infer(x: Value, p: Geometry) -> tuple[Spec, Spec]:
     return Spec(shape, x.dtype), Spec(shape, np.dtype(np.uint8 if p.kh * p.kw <= 256 else np.int32))
 
 
+def _places(x: Array, p: Geometry) -> Iterator[Array]:
+    """Give, for each place in a window by rows, what all windows have there: a view (N, OH, OW, C) of the images."""
+    for place in range(p.kh * p.kw):
+        a, b = divmod(place, p.kw)
+        yield x[:, a : a + p.oh * p.sh : p.sh, b : b + p.ow * p.sw : p.sw][:, : p.oh, : p.ow]
+
+
+def _max_pool_compute(x: Array, p: Geometry) -> tuple[Array, Array]:
+    """Find the largest value of each window, and the first place that has it; a NaN wins over all."""
+    first, *rest = _places(x, p)
+    best, index = first.copy(), np.zeros(first.shape, _infer(x, p)[1].dtype)
+    for place, v in enumerate(rest, 1):
+        wins = (v > best) | (v != v)
+        best[wins], index[wins] = v[wins], place
+    return best, index
+
+
+def _max_unpool_compute(g: Array, index: Array, p: Geometry, size: tuple[int, int]) -> Array:
+    x = np.zeros((g.shape[0], *size, g.shape[3]), g.dtype)
+    for place, part in enumerate(_places(x, p)):
+        part += np.where(index == place, g, g.dtype.type(0))
+    return x
+
+
+def _pool_gather_compute(x: Array, index: Array, p: Geometry) -> Array:
+    y = np.zeros(index.shape, x.dtype)
+    for place, v in enumerate(_places(x, p)):
+        np.copyto(y, v, where=index == place)
+    return y
+
+
 _max_pool: Op = Op(
     "max_pool",
     infer=_infer,
-    bind=lambda y, index, x, p: (for_chunks(kernels.max_pool, len(x)), y, index, x, p.kh, p.kw, p.sh, p.sw),
+    compute=_max_pool_compute,
     vjp=(lambda g, out, x, p: _max_unpool(g[0], out[1], p=p, size=x.shape[1:3]),),
     constant=frozenset({1}),
-    contiguous=True,
-    threaded=True,
-    cost=lambda x, p: Cost(math.prod(_infer(x, p)[0].shape) * p.kh * p.kw),
     formula="y[n, i, j, c] = max_{a, b} x[n, i SH + a, j SW + b, c], and the first place of it in row order",
 )
 
@@ -37,10 +63,8 @@ _max_pool: Op = Op(
 _max_unpool: Op = Op(
     "max_unpool",
     infer=lambda g, index, p, size: Spec((g.shape[0], *size, g.shape[3]), g.dtype),
-    bind=lambda x, g, index, p, size: (for_chunks(kernels.max_unpool, len(x)), x, g, index, p.kh, p.kw, p.sh, p.sw),
+    compute=_max_unpool_compute,
     vjp=(lambda h, x, g, index, p, size: _pool_gather(h, index, p=p),),
-    contiguous=True,
-    threaded=True,
     formula="x[n, i SH + a, j SW + b, c] += g[n, i, j, c], (a, b) the place that index names",
 )
 
@@ -48,11 +72,8 @@ _max_unpool: Op = Op(
 _pool_gather: Op = Op(
     "pool_gather",
     infer=lambda x, index, p: Spec(index.shape, x.dtype),
-    bind=lambda y, x, index, p: (for_chunks(kernels.pool_gather, len(x)), y, x, index, p.kw, p.sh, p.sw),
+    compute=_pool_gather_compute,
     vjp=(lambda g, y, x, index, p: _max_unpool(g, index, p=p, size=x.shape[1:3]),),
-    contiguous=True,
-    threaded=True,
-    cost=moves,
     formula="y[n, i, j, c] = x[n, i SH + a, j SW + b, c], (a, b) the place that index names",
 )
 

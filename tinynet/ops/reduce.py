@@ -9,11 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.core.engine import Cost, Op, Tensor, as_tensor
-from tinynet.core.spec import Array, Shape, Spec, Value
+from tinynet.core.engine import Op, Tensor, as_tensor
+from tinynet.core.spec import Shape, Spec, Value
 from tinynet.errors import ShapeError
-from tinynet.fast.kernels import reduce as kernels
-from tinynet.fast.kernels.jit import for_chunks
 from tinynet.ops.shape import _index_add, normal_axes, reshape, transpose
 
 Axis = int | Sequence[int] | None
@@ -28,34 +26,11 @@ def _keep(x: Tensor, axes: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(1 if a in axes else n for a, n in enumerate(x.shape))
 
 
-def _rows(x: Value, axes: tuple[int, ...]) -> int:
-    """Give the number of rows if the sum is one of the rows of a float matrix in row order, else 0."""
-    leading = 0 < len(axes) < x.ndim and axes == tuple(range(len(axes)))
-    ordered = isinstance(x, np.ndarray) and x.flags.c_contiguous and x.dtype.kind == "f"
-    return math.prod(x.shape[: len(axes)]) if leading and ordered else 0
-
-
-def _sum_scratch(x: Value, axes: tuple[int, ...]) -> tuple[Spec, ...]:
-    rows = _rows(x, axes)
-    columns = math.prod(x.shape[len(axes) :])
-    return (Spec((kernels.chunks(rows, rows * columns), columns), x.dtype),) if rows else ()
-
-
-def _sum_bind(out: Array, *rest: Array, axes: tuple[int, ...]) -> tuple[Any, ...]:
-    *partial, x = rest
-    if not partial:
-        return np.sum, x, axes, None, out
-    return for_chunks(kernels.sum_rows, len(partial[0])), out.reshape(-1), *partial, x.reshape(-1, out.size)
-
-
 _sum: Op = Op(
     "sum",
     infer=_sum_infer,
-    bind=_sum_bind,
-    scratch=_sum_scratch,
+    compute=lambda x, axes: np.sum(x, axes, dtype=_sum_infer(x, axes).dtype),
     vjp=(lambda g, out, x, axes: broadcast_to(reshape(g, _keep(x, axes)), x.shape),),
-    threaded=True,
-    cost=lambda x, axes: Cost(math.prod(x.shape)),
     formula="the sum of x over the axes",
 )
 
@@ -129,15 +104,10 @@ def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return sum(x, axis, keepdims) / count
 
 
-def _max_compute(y: Array, index: Array, x: Array) -> None:
-    np.max(x, axis=-1, out=y)
-    np.argmax(x, axis=-1, out=index)
-
-
 _max: Op = Op(
     "max",
     infer=lambda x: (Spec(x.shape[:-1], x.dtype), Spec(x.shape[:-1], np.dtype(np.intp))),
-    compute=_max_compute,
+    compute=lambda x: (np.max(x, axis=-1), np.argmax(x, axis=-1)),
     vjp=(lambda g, out, x: _index_add(g[0], Tensor(np.arange(x.shape[0])), out[1], shape=x.shape),),
     constant=frozenset({1}),
     formula="the maximum of each row of a matrix, and its first place",
@@ -204,7 +174,8 @@ def _broadcast_infer(x: Value, shape: Shape) -> Spec:
 _broadcast_to: Op = Op(
     "broadcast_to",
     infer=_broadcast_infer,
-    view=lambda x, shape: np.broadcast_to(x, shape),
+    compute=lambda x, shape: np.broadcast_to(x, shape),
+    view=True,
     vjp=(lambda g, out, x, shape: sum_to(g, x.shape),),
     formula="x repeated along axes of length 1 and new leading axes",
 )

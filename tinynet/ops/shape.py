@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.core.engine import Cost, Op, Tensor, as_tensor
+from tinynet.core.engine import Op, Tensor, as_tensor
 from tinynet.core.spec import Array, Shape, Spec, Value
 from tinynet.errors import ArgumentError, DTypeError, ShapeError
-from tinynet.ops.cast import moves, promote
+from tinynet.ops.cast import promote
 
 # --- reshape
 
@@ -29,9 +29,9 @@ def _reshape_infer(x: Value, shape: Shape) -> Spec:
 _reshape: Op = Op(
     "reshape",
     infer=_reshape_infer,
-    view=lambda x, shape: x.reshape(shape),
+    compute=lambda x, shape: x.reshape(shape),
+    view=True,
     vjp=(lambda g, out, x, shape: reshape(g, x.shape),),
-    contiguous=True,
     formula="the same values in row order, in another shape",
 )
 
@@ -81,7 +81,8 @@ def reshape(x: Any, shape: int | Sequence[int]) -> Tensor:
 _transpose: Op = Op(
     "transpose",
     infer=lambda x, axes: Spec(tuple(x.shape[a] for a in axes), x.dtype),
-    view=lambda x, axes: x.transpose(axes),
+    compute=lambda x, axes: x.transpose(axes),
+    view=True,
     vjp=(lambda g, out, x, axes: _transpose(g, axes=tuple(int(a) for a in np.argsort(axes))),),
     formula="axis i of the result is axis axes[i] of x",
 )
@@ -126,15 +127,17 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Tensor:
 _slice: Op = Op(
     "slice",
     infer=lambda x, key: Spec(np.broadcast_to(np.int8(0), x.shape)[key].shape, x.dtype),
-    view=lambda x, key: x[key if ... in key else (*key, ...)],  # an array, even of no axes, where NumPy gives a scalar
+    compute=lambda x, key: x[key if ... in key else (*key, ...)],  # an array, even of no axes, where NumPy has a scalar
+    view=True,
     vjp=(lambda g, out, x, key: _unslice(g, key=key, shape=x.shape),),
     formula="x[key], for slices, integers, None and ...",
 )
 
 
-def _unslice_compute(out: Array, g: Array, key: Any, shape: Shape) -> None:
-    out[...] = 0
+def _unslice_compute(g: Array, key: Any, shape: Shape) -> Array:
+    out = np.zeros(shape, g.dtype)
     out[key] = g
+    return out
 
 
 _unslice: Op = Op(
@@ -142,7 +145,6 @@ _unslice: Op = Op(
     infer=lambda g, key, shape: Spec(shape, g.dtype),
     compute=_unslice_compute,
     vjp=(lambda h, out, g, key, shape: _slice(h, key=key),),
-    cost=moves,
     formula="zeros of the given shape with g at [key]: the adjoint of slice",
 )
 
@@ -192,22 +194,20 @@ def _index_infer(x: Value, *indices: Value, checked: bool) -> Spec:
     return Spec(np.broadcast_shapes(*(i.shape for i in indices)) + x.shape[len(indices) :], x.dtype)
 
 
-def _index_cost(x: Value, *indices: Value, checked: bool) -> Cost:
-    taken = math.prod(_index_infer(x, *indices, checked=checked).shape) * x.dtype.itemsize
-    return Cost(0, reads=taken + sum(math.prod(i.shape) * i.dtype.itemsize for i in indices))
-
-
-def _index_compute(out: Array, x: Array, *indices: Array, checked: bool) -> None:
-    for axis, i in enumerate(() if checked else indices):
+def check_indices(x: Array, *indices: Array) -> None:
+    """Check that indices lie within the axes of an array that they go to."""
+    for axis, i in enumerate(indices):
         if i.size and not (-x.shape[axis] <= i.min() and i.max() < x.shape[axis]):
             raise ArgumentError(
                 f"indexing: the index of axis {axis} runs from {i.min()} to {i.max()}, but that axis of a tensor of "
                 f"shape {x.shape} has length {x.shape[axis]}"
             )
-    if len(indices) == 1:
-        np.take(x, indices[0], axis=0, out=out, mode="wrap")  # "wrap" writes straight into out
-    else:
-        out[...] = x[indices]
+
+
+def _index_compute(x: Array, *indices: Array, checked: bool) -> Array:
+    if not checked:
+        check_indices(x, *indices)
+    return np.asarray(x[indices])
 
 
 _index: Op = Op(
@@ -215,14 +215,14 @@ _index: Op = Op(
     infer=_index_infer,
     compute=_index_compute,
     vjp=(lambda g, out, x, *indices, checked: _index_add(g, *indices, shape=x.shape),),
-    cost=_index_cost,
     formula="x[i, j, ...] for integer arrays i, j, ... over the leading axes",
 )
 
 
-def _index_add_compute(out: Array, g: Array, *indices: Array, shape: Shape) -> None:
-    out[...] = 0
+def _index_add_compute(g: Array, *indices: Array, shape: Shape) -> Array:
+    out = np.zeros(shape, g.dtype)
     np.add.at(out, indices, g)
+    return out
 
 
 _index_add: Op = Op(
@@ -230,7 +230,6 @@ _index_add: Op = Op(
     infer=lambda g, *indices, shape: Spec(shape, g.dtype),
     compute=_index_add_compute,
     vjp=(lambda h, out, g, *indices, shape: _index(h, *indices, checked=True),),
-    cost=lambda g, *indices, shape: Cost(math.prod(g.shape)),
     formula="zeros of the given shape with g added at [i, j, ...]: the adjoint of index",
 )
 
@@ -323,9 +322,8 @@ def _concatenate_vjp(i: int, g: Tensor, out: Tensor, *xs: Tensor, axis: int) -> 
 _concatenate: Op = Op(
     "concatenate",
     infer=_concatenate_infer,
-    compute=lambda out, *xs, axis: np.concatenate(xs, axis=axis, out=out),
+    compute=lambda *xs, axis: np.concatenate(xs, axis=axis),
     vjp=_concatenate_vjp,
-    cost=moves,
     formula="the inputs one after another along an axis",
 )
 

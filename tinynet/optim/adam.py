@@ -7,10 +7,36 @@ from typing import Any
 import numpy as np
 
 from tinynet.checks import check_positive
-from tinynet.core.engine import Tensor
+from tinynet.core.engine import Op, Tensor
 from tinynet.errors import ArgumentError
-from tinynet.fast import fused_ops as fused
 from tinynet.optim.optimizer import Array, Optimizer, State
+
+
+def _step(
+    theta: Array,
+    first: Array,
+    second: Array,
+    steps: Array,
+    gradient: Array,
+    rate: Array,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+) -> tuple[Array, ...]:
+    steps = steps + 1
+    first = beta1 * first + (1 - beta1) * gradient
+    second = beta2 * second + (1 - beta2) * (gradient * gradient)
+    mean, square = first / theta.dtype.type(1 - beta1**steps), second / theta.dtype.type(1 - beta2**steps)
+    return theta - rate * mean / (np.sqrt(square) + epsilon), first, second, steps
+
+
+adam: Op = Op(
+    "adam",
+    infer=lambda *inputs, **betas: inputs[:4],
+    compute=_step,
+    formula="theta - rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon), and the new m, v and t",
+    source="Kingma and Ba, arXiv:1412.6980, algorithm 1",
+)
 
 
 class Adam(Optimizer):
@@ -68,5 +94,5 @@ class Adam(Optimizer):
         """Give the new theta, the new moments and the number of steps."""
         betas = {"beta1": self.beta1, "beta2": self.beta2, "epsilon": self.epsilon}
         old = (state[name] for name in (*self.slots, "steps"))
-        new: tuple[Tensor, ...] = fused.adam(theta, *old, gradient, learning_rate, **betas)
+        new: tuple[Tensor, ...] = adam(theta, *old, gradient, learning_rate, **betas)
         return new

@@ -18,7 +18,7 @@ State = dict[str, Array]
 
 
 class HasTheta(Protocol):
-    """What an optimizer needs of a model."""
+    """What optimizers and compiled steps need of a model."""
 
     @property
     def theta(self) -> Array:
@@ -31,6 +31,9 @@ class HasTheta(Protocol):
     @property
     def parameters(self) -> dict[str, Tensor]:
         """The parameters by name: views into theta."""
+
+    def __call__(self, x: Any) -> Tensor:
+        """Compute the outputs of a batch."""
 
 
 class Optimizer:

@@ -15,19 +15,18 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynet.checks import check_count
+from tinynet.core.engine import can_compile, current_backend
 from tinynet.core.spec import Array
 from tinynet.errors import ArgumentError, NonFiniteError
-from tinynet.fast.threads import kernel_gate
-from tinynet.fast.trace import Loss
-from tinynet.fullbatch import LineSearchOptimizer
 from tinynet.nn.seeds import generator
+from tinynet.ops.loss import Loss
 from tinynet.optim import SGD, Optimizer
 from tinynet.saving import checkpoint
 from tinynet.train.history import History, Means
 from tinynet.train.progress import progress
 from tinynet.train.run import Run
 from tinynet.train.samples import check_labelled, check_samples, check_validation
-from tinynet.train.steps import CompiledStep, EagerStep, FullBatchStep, TrainingStep, batches, figures, outputs
+from tinynet.train.steps import batches, figures, is_optimizer, make_step, outputs
 from tinynet.train.task import Metric, Task, Trainable, find_task
 
 _GATE_SECONDS = 0.05  # that training holds the kernels before other Python threads may have them
@@ -39,7 +38,7 @@ def fit(
     y: npt.ArrayLike,
     epochs: int = 10,
     batch_size: int | None = 32,
-    optimizer: Optimizer | LineSearchOptimizer | None = None,
+    optimizer: Optimizer | Any | None = None,
     loss: str | Loss = "cross_entropy",
     validation_data: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
     shuffle: bool = True,
@@ -122,19 +121,14 @@ def fit(
     >>> history.history["val_accuracy"][-1] > 0.8
     True
     """
-    task = find_task(loss, metrics)
+    task, compiled = find_task(loss, metrics), compiled and can_compile()
     epochs = check_count("epochs", epochs)
     size = None if batch_size is None else check_count("batch_size", batch_size)
     optimizer = SGD() if optimizer is None else optimizer
-    if not isinstance(optimizer, Optimizer | LineSearchOptimizer):
+    if not is_optimizer(optimizer):
         raise ArgumentError(f"optimizer must be an Optimizer, such as tn.SGD(0.01), but got {optimizer!r}")
     if not isinstance(callbacks, list | tuple):
         raise ArgumentError(f"callbacks must be a list of them, but got {callbacks!r}")
-    if isinstance(optimizer, LineSearchOptimizer) and batch_size is not None:
-        raise ArgumentError(
-            f"{type(optimizer).__name__} takes all samples in each step, an epoch being a step; pass batch_size=None "
-            f"instead of {batch_size!r}"
-        )
     samples, labels = check_labelled(model, x, y, task)
     validation = None if validation_data is None else check_validation(model, validation_data, task)
     if not model.parameters:
@@ -142,7 +136,12 @@ def fit(
     size = min(size or len(samples), len(samples))
     rng = generator("fit", seed, stream=1)
 
-    state = optimizer.initial_state(model.theta)
+    train = make_step(optimizer, compiled, model, task, samples, labels)
+    if train.whole and batch_size is not None:
+        raise ArgumentError(
+            f"{type(optimizer).__name__} takes all samples in each step, an epoch being a step; pass batch_size=None "
+            f"instead of {batch_size!r}"
+        )
     settings = {
         "x": [str(samples.dtype), *samples.shape],
         "validation_data": 0 if validation is None else len(validation[0]),
@@ -154,12 +153,7 @@ def fit(
         "seed": str(seed),
         "compiled": bool(compiled),
     }
-    train: TrainingStep
-    if isinstance(optimizer, LineSearchOptimizer):
-        train = FullBatchStep(model, task, optimizer, state, samples, labels, compiled=compiled)
-        shuffle = False
-    else:
-        train = (CompiledStep if compiled else EagerStep)(model, task, optimizer, state, samples, labels)
+    shuffle = shuffle and not train.whole
     run = Run(model, optimizer, train.state, rng, epochs, -(-len(samples) // size), callbacks, settings)
     if resume is not None:
         checkpoint.resume(run, resume)
@@ -196,7 +190,7 @@ def _checksums(*arrays: Array) -> list[int]:
 def _in_gate(parts: Iterator[slice]) -> Generator[slice, None, None]:
     """Pass batches through while holding the gate to the kernels, and let other threads in every so often."""
     for first in parts:
-        with kernel_gate():
+        with current_backend().session():
             until = time.perf_counter() + _GATE_SECONDS
             yield first
             while time.perf_counter() < until and (part := next(parts, None)) is not None:
@@ -258,7 +252,7 @@ def evaluate(
     >>> model.evaluate(np.zeros((4, 3)), [0, 1, 0, 1])
     {'loss': 0.6931471824645996, 'accuracy': 0.5}
     """
-    task = find_task(loss, metrics)
+    task, compiled = find_task(loss, metrics), compiled and can_compile()
     batch_size = check_count("batch_size", batch_size)
     samples, labels = check_labelled(model, x, y, task)
     return _measure(model, task, samples, labels, batch_size, compiled)
@@ -292,7 +286,7 @@ def predict(model: Trainable, x: npt.ArrayLike, batch_size: int = 256, compiled:
     >>> tn.Sequential([tn.Input((3,)), tn.Dense(2, "softmax", kernel_init="zeros")]).predict(np.zeros((1, 3)))
     array([[0.5, 0.5]], dtype=float32)
     """
-    batch_size = check_count("batch_size", batch_size)
+    batch_size, compiled = check_count("batch_size", batch_size), compiled and can_compile()
     samples = check_samples(model, x)
     result = None
     with closing(_in_gate(batches(len(samples), batch_size))) as parts:

@@ -8,13 +8,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from tinynet.display.words import counted
+from tinynet.core.engine import current_backend
 from tinynet.errors import ArgumentError
-from tinynet.fast.kernels import build
 
 _REFRESH = 0.1  # seconds between updates of the live line
 
 Figures = Callable[[], dict[str, float]]
+
+
+def counted(number: int, thing: str) -> str:
+    """Write how many there are of something: 1 step, 2 steps, 10,000 batches."""
+    ending = "es" if thing.endswith(("s", "x", "sh", "tch")) else "s"
+    return f"{number:,} {thing}{ending * (number != 1)}"
 
 
 def write_figures(figures: dict[str, float]) -> str:
@@ -23,7 +28,7 @@ def write_figures(figures: dict[str, float]) -> str:
     return ", ".join(f"{name} {value:{'.4f' if name in usual else '.4g'}}" for name, value in figures.items())
 
 
-def say_building(progress: build.Progress) -> None:
+def say_building(progress: Any) -> None:
     """Print a line before kernels are built, and one when all are."""
     kernels, processes = counted(progress.total, "kernel"), counted(progress.processes, "process")
     if not progress.done:
@@ -48,7 +53,7 @@ class Silent:
     def end(self, figures: dict[str, float], seconds: float, training: float) -> None:
         """Show the figures of an epoch."""
 
-    def building(self, progress: build.Progress) -> None:
+    def building(self, progress: Any) -> None:
         """Show that kernels are built for their first use."""
 
     def close(self) -> None:
@@ -71,7 +76,7 @@ class Lines(Silent):
         """Print the line."""
         print(self.line(figures, seconds, training), flush=True)
 
-    def building(self, progress: build.Progress) -> None:
+    def building(self, progress: Any) -> None:
         """Print a line before the first kernel, and one after the last."""
         say_building(progress)
 
@@ -114,7 +119,7 @@ class Live(Silent):
         """Leave the epoch's line above the bar."""
         self.progress.console.print(self.line(figures, seconds, training), highlight=False, soft_wrap=True)
 
-    def building(self, progress: build.Progress) -> None:
+    def building(self, progress: Any) -> None:
         """Say beside the bar how many kernels are left."""
         text = ""
         if progress.done < progress.total:
@@ -135,7 +140,7 @@ def progress(verbose: int, epochs: int, batches: int) -> Iterator[Silent]:
     kinds: tuple[Any, ...] = (Silent, Live if sys.stdout.isatty() else Lines, Lines)
     shown: Silent = kinds[verbose](epochs, batches)
     try:
-        with build.watch(shown.building):
+        with current_backend().watch(shown.building):
             yield shown
     finally:
         shown.close()

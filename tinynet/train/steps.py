@@ -13,10 +13,8 @@ from tinynet.core.engine import Tensor, grad
 from tinynet.core.mode import no_grad
 from tinynet.core.spec import Array, Spec
 from tinynet.errors import ArgumentError
-from tinynet.fast.plan import Plan
-from tinynet.fast.trace import Loss, evaluation_plan, inference_plan, scalar_loss, training_plan
-from tinynet.fullbatch import Objective
-from tinynet.optim.optimizer import State, changed
+from tinynet.ops.loss import Loss, scalar_loss
+from tinynet.optim.optimizer import Optimizer, State, changed
 from tinynet.train.task import Task, Trainable
 
 Figures = dict[str, float]
@@ -30,6 +28,7 @@ class TrainingStep:
     """
 
     stopped = ""  # why there is no further step, if there is none
+    whole = False  # whether each step takes all samples
     measured = 256  # samples at a time in a validation
 
     def __init__(
@@ -48,6 +47,39 @@ class TrainingStep:
     def __call__(self, indices: Array) -> Figures:
         """Train on the samples at some indices."""
         raise NotImplementedError
+
+
+_makers: dict[type, Callable[..., TrainingStep]] = {}
+
+
+def register_step(kind: type, make: Callable[..., TrainingStep]) -> None:
+    """Let the optimizers of a kind be trained with by steps of their own.
+
+    Parameters
+    ----------
+    kind : type
+        The class of the optimizers.
+    make : callable
+        Takes what `TrainingStep` takes, and ``compiled``; a step that has ``whole`` set is made on all samples.
+    """
+    _makers[kind] = make
+
+
+def make_step(
+    optimizer: Any, compiled: bool, model: Trainable, task: Task, samples: Array, labels: Array
+) -> TrainingStep:
+    """Make the step of a run of `fit`, as the optimizer needs it."""
+    state = optimizer.initial_state(model.theta)
+    arguments = model, task, optimizer, state, samples, labels
+    for kind, make in _makers.items():
+        if isinstance(optimizer, kind):
+            return make(*arguments, compiled=compiled)
+    return (CompiledStep if compiled else EagerStep)(*arguments)
+
+
+def is_optimizer(thing: Any) -> bool:
+    """Return whether a thing can be trained with."""
+    return isinstance(thing, (Optimizer, *_makers))
 
 
 class EagerStep(TrainingStep):
@@ -75,13 +107,15 @@ class CompiledStep(TrainingStep):
         # Otherwise each step would make a copy of the whole.
         self.samples, self.labels = (np.ascontiguousarray(a) for a in (self.samples, self.labels))
         self.fused = fused
-        self.plans: dict[int, tuple[Plan, Tensor]] = {}
+        self.plans: dict[int, tuple[Any, Tensor]] = {}
 
     def __call__(self, indices: Array) -> Figures:
         """Train on the samples at some indices."""
         size = len(indices)
         if size not in self.plans:
             arguments = (self.model, self.task.loss, self.optimizer, self.state, self.samples, self.labels, size)
+            from tinynet.fast.trace import training_plan  # the engine room begins here
+
             self.plans[size] = training_plan(*arguments, fused=self.fused)
         plan, traced = self.plans[size]
         values = plan.replay(indices=indices, learning_rate=self.optimizer.learning_rate)
@@ -89,27 +123,6 @@ class CompiledStep(TrainingStep):
         if math.isfinite(figures["loss"]):
             plan.commit()
             changed(self.parameters)
-        return figures
-
-
-class FullBatchStep(TrainingStep):
-    """A step of an optimizer with a line search, on all samples; the loss that it gives is that after the step."""
-
-    def __init__(self, *arguments: Any, compiled: bool) -> None:
-        super().__init__(*arguments)
-        decay = self.optimizer.weight_decay
-        self.objective = Objective(self.model, self.samples, self.labels, self.task.loss, decay, compiled=compiled)
-        self.state |= self.objective.carried
-        self.measured = self.objective.batches[0].stop
-
-    def __call__(self, indices: Array) -> Figures:
-        """Train on all samples, whatever the indices."""
-        theta, objective = self.model.theta, self.objective
-        record = self.optimizer.step(objective, theta)
-        changed(self.parameters)
-        self.stopped = record.stopped
-        figures = {k: float(v) for k, v in vars(record).items() if k != "stopped"}
-        figures["loss"] -= objective.penalty(theta)
         return figures
 
 
@@ -138,6 +151,8 @@ def outputs(model: Trainable, x: Array, parts: Iterable[slice], compiled: bool) 
     for part in parts:
         batch = x[part]
         if compiled:
+            from tinynet.fast.trace import inference_plan
+
             spec = Spec(batch.shape, batch.dtype)
             plan = _kept(model, ("predict", spec, configuration), partial(inference_plan, model, spec))
             yield part, plan.run(x=batch)["output"]
@@ -166,8 +181,10 @@ def figures(
             yield len(batch), measure(task, output, loss.item(), output.data, labels)
 
 
-def _evaluation(model: Trainable, loss: Loss, x: Spec, y: Spec) -> tuple[Plan, Tensor, Loss]:
+def _evaluation(model: Trainable, loss: Loss, x: Spec, y: Spec) -> tuple[Any, Tensor, Loss]:
     """Make a plan, to be kept with the loss, whose identity is in the key."""
+    from tinynet.fast.trace import evaluation_plan
+
     return *evaluation_plan(model, loss, x, y), loss
 
 

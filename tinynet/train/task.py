@@ -13,16 +13,16 @@ from tinynet import ops
 from tinynet.core.engine import Tensor
 from tinynet.core.spec import Array, Shape
 from tinynet.errors import ArgumentError, ShapeError
-from tinynet.fast.trace import Loss, Traceable
 from tinynet.nn import Input
-from tinynet.ops.loss import check_binary, check_classes
+from tinynet.ops.loss import Loss, check_binary, check_classes
+from tinynet.optim.optimizer import HasTheta
 from tinynet.train.metrics import accuracy, binary_accuracy
 
 Metric = Callable[[Array, Array], float]
 
 
-class Trainable(Traceable, Protocol):
-    """What training needs of a model, besides what tracing does."""
+class Trainable(HasTheta, Protocol):
+    """What training needs of a model besides."""
 
     name: str
     dtype: np.dtype[Any]
@@ -33,10 +33,6 @@ class Trainable(Traceable, Protocol):
     @property
     def input(self) -> Input:
         """The layer through which data enter."""
-
-    @property
-    def gradient(self) -> Array:
-        """The gradients in one vector."""
 
     def configuration(self) -> Hashable:
         """Give what a plan depends on besides the parameters."""

@@ -2,8 +2,8 @@
 
 The code that Numba runs in the process that compiles it is not the code that it keeps: the body of a parallel loop is
 optimised once as a library of its own, and again as part of what is kept. On some processors the two round differently.
-So nothing is compiled where it is used. A helper process (`tinynet.fast.kernels.builder`) compiles each missing kernel in a
-process of its own and writes it to the `store`; this process only loads.
+So nothing is compiled where it is used. A helper process (`tinynet.fast.kernels.builder`) compiles each missing kernel
+in a process of its own and writes it to the `store`; this process only loads.
 """
 
 from __future__ import annotations

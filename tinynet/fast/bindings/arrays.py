@@ -1,0 +1,88 @@
+"""Ops that NumPy computes well, written into arrays that are there."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from tinynet.core.spec import Array, Shape
+from tinynet.fast.implementation import Implementation
+from tinynet.ops.shape import check_indices
+
+
+def _cast(out: Array, x: Array, dtype: Any) -> tuple[Any, ...]:
+    return partial(np.copyto, casting="unsafe"), out, x
+
+
+def _select(out: Array, condition: Array, x: Array, y: Array) -> None:
+    np.copyto(out, y)
+    np.copyto(out, x, where=condition)
+
+
+def _sigmoid(out: Array, x: Array) -> None:
+    np.negative(x, out=out)
+    np.exp(out, out=out)
+    np.add(out, 1, out=out)
+    np.reciprocal(out, out=out)
+
+
+def _softplus(out: Array, x: Array) -> None:
+    np.abs(x, out=out)
+    np.negative(out, out=out)
+    np.exp(out, out=out)
+    np.log1p(out, out=out)
+    np.add(out, np.maximum(x, 0), out=out)
+
+
+def _max(y: Array, index: Array, x: Array) -> None:
+    np.max(x, axis=-1, out=y)
+    np.argmax(x, axis=-1, out=index)
+
+
+def _take(out: Array, x: Array, indices: tuple[Array, ...], checked: bool) -> None:
+    if not checked:
+        check_indices(x, *indices)
+    if len(indices) == 1:
+        np.take(x, indices[0], axis=0, out=out, mode="wrap")  # "wrap" writes straight into out
+    else:
+        out[...] = x[indices]
+
+
+def _add_at(out: Array, g: Array, indices: tuple[Array, ...]) -> None:
+    out[...] = 0
+    np.add.at(out, indices, g)
+
+
+def _put_slice(out: Array, g: Array, key: Any) -> None:
+    out[...] = 0
+    out[key] = g
+
+
+def _index(out: Array, x: Array, *indices: Array, checked: bool) -> tuple[Any, ...]:
+    return _take, out, x, indices, checked
+
+
+def _index_add(out: Array, g: Array, *indices: Array, shape: Shape) -> tuple[Any, ...]:
+    return _add_at, out, g, indices
+
+
+def _unslice(out: Array, g: Array, key: Any, shape: Shape) -> tuple[Any, ...]:
+    return _put_slice, out, g, key
+
+
+def _concatenate(out: Array, *xs: Array, axis: int) -> tuple[Any, ...]:
+    return np.concatenate, xs, axis, out
+
+
+cast = Implementation(_cast)
+where = Implementation(lambda *arrays: (_select, *arrays))
+sigmoid = Implementation(lambda *arrays: (_sigmoid, *arrays))
+softplus = Implementation(lambda *arrays: (_softplus, *arrays))
+max = Implementation(lambda *arrays: (_max, *arrays))
+index = Implementation(_index)
+index_add = Implementation(_index_add)
+unslice = Implementation(_unslice)
+concatenate = Implementation(_concatenate)
+reshape = Implementation(contiguous=True)  # the view is then one

@@ -1,0 +1,36 @@
+"""The sum: on a kernel where it is one of the rows of a float matrix in row order, otherwise NumPy's."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from tinynet.core.spec import Array, Spec, Value
+from tinynet.fast.implementation import Implementation
+from tinynet.fast.kernels import reduce as kernels
+from tinynet.fast.kernels.jit import for_chunks
+
+
+def _rows(x: Value, axes: tuple[int, ...]) -> int:
+    """Give the number of rows if the sum is one of the rows of a float matrix in row order, otherwise 0."""
+    leading = 0 < len(axes) < x.ndim and axes == tuple(range(len(axes)))
+    ordered = isinstance(x, np.ndarray) and x.flags.c_contiguous and x.dtype.kind == "f"
+    return math.prod(x.shape[: len(axes)]) if leading and ordered else 0
+
+
+def _scratch(x: Value, axes: tuple[int, ...]) -> tuple[Spec, ...]:
+    rows = _rows(x, axes)
+    columns = math.prod(x.shape[len(axes) :])
+    return (Spec((kernels.chunks(rows, rows * columns), columns), x.dtype),) if rows else ()
+
+
+def _sum(out: Array, *rest: Array, axes: tuple[int, ...]) -> tuple[Any, ...]:
+    *partial, x = rest
+    if not partial:
+        return np.sum, x, axes, None, out
+    return for_chunks(kernels.sum_rows, len(partial[0])), out.reshape(-1), *partial, x.reshape(-1, out.size)
+
+
+sum = Implementation(_sum, _scratch, threaded=True)

@@ -1,0 +1,32 @@
+"""The fusions, one file each, in the order in which they are tried."""
+
+from tinynet.core.engine import Op
+from tinynet.fast.fusions import (
+    adam,
+    conv_pool,
+    cross_entropy,
+    dense,
+    descend,
+    gather,
+    standardised_matvec,
+    times_one,
+)
+from tinynet.fast.match import Fusion
+
+FUSIONS: tuple[Fusion, ...] = (
+    gather.FUSION,
+    standardised_matvec.FUSION,
+    times_one.FUSION,
+    conv_pool.FUSION,
+    dense.FUSION,
+    cross_entropy.FUSION,
+    descend.FUSION,
+    adam.FUSION,
+)
+
+STANDS_FOR: dict[Op, str] = {op: parts for fusion in FUSIONS for op, parts in fusion.ops.items()}
+
+
+def declared() -> dict[str, Op]:
+    """Return every fused op, by name."""
+    return dict(sorted((op.name, op) for op in STANDS_FOR))

@@ -1,0 +1,219 @@
+"""Convolution + bias + relu + max-pooling, and its gradients, which come from the winner of each window alone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinynet.core.engine import Node, Op, Tensor
+from tinynet.core.spec import Array, Shape, Spec, Value
+from tinynet.fast.implementation import Implementation
+from tinynet.fast.kernels import conv_pool as kernels
+from tinynet.fast.kernels.jit import for_chunks
+from tinynet.fast.match import Fusion, Rewrite, Uses, fused_op
+from tinynet.ops.conv import Geometry, _conv2d, _conv2d_input_grad, _conv2d_weight_grad
+from tinynet.ops.pointwise import add, less_equal, not_equal, relu, where
+from tinynet.ops.pool import _max_pool, _max_unpool
+from tinynet.ops.shape import pad
+
+_LEAST_PLACES = 4  # in a window; with fewer, dense gradients are the faster ones
+_MOST_PLACES = 254  # that an index of one byte can tell apart
+_MOST_IMAGE = 256 * 1024  # bytes of an image; larger ones do not stay in a cache while each filter goes over them
+_DEAD = np.uint8(kernels.DEAD)
+
+# --- what it means
+
+
+def conv_pool_parts(x: Tensor, w: Tensor, bias: Tensor, p: Geometry, q: Geometry) -> tuple[Tensor, Tensor]:
+    """Compute the block and its winners by the ops that the fused op stands for."""
+    y, winner = _max_pool(relu(_conv2d(x, w, p=p) + bias), p=q)
+    return y, where(less_equal(y, 0.0), _DEAD, winner)
+
+
+def _unpooled(g: Tensor, index: Tensor, p: Geometry, q: Geometry) -> Tensor:
+    """Return the gradient of the convolution: that of each window at its winner, none where relu cut it."""
+    alive = not_equal(index, _DEAD)
+    unpooled: Tensor = _max_unpool(where(alive, g, 0.0), where(alive, index, np.uint8(0)), p=q, size=(p.oh, p.ow))
+    return unpooled
+
+
+def weight_grad_parts(x: Tensor, g: Tensor, index: Tensor, p: Geometry, q: Geometry) -> tuple[Tensor, Tensor]:
+    """Compute the gradients of weights and bias by the ops that the fused op stands for."""
+    inner = _unpooled(g, index, p, q)
+    return _conv2d_weight_grad(x, inner, p=p), inner.sum((0, 1, 2))
+
+
+def input_grad_parts(g: Tensor, w: Tensor, index: Tensor, p: Geometry, q: Geometry, shape: Shape) -> Tensor:
+    """Compute the gradient of the input by the ops that the fused op stands for."""
+    dx: Tensor = _conv2d_input_grad(_unpooled(g, index, p, q), w, p=p, size=shape[1:3])
+    return dx
+
+
+# --- how it is computed
+
+
+def dims(x_shape: Shape, filters: int, p: Geometry, q: Geometry) -> kernels.Dims:
+    """Return the shapes that the kernels are specialised to."""
+    h, w, c = x_shape[1:]
+    return kernels.Dims(h, w, c, filters, p.kh, p.kw, p.sh, p.sw, q.kh, q.kw, q.sh, q.sw, q.oh, q.ow)
+
+
+def _forward_scratch(x: Value, w: Value, bias: Value, p: Geometry, q: Geometry) -> tuple[Spec, ...]:
+    n, d = x.shape[0], dims(x.shape, w.shape[3], p, q)
+    if d.direct:
+        return ()
+    if d.winograd:
+        return tuple(Spec(shape, x.dtype) for shape in _winograd_scratch(n, d))
+    chunks = kernels.chunks(n)
+    rows = kernels.group(n, d, x.dtype.itemsize) * d.oh * d.ow * d.ph * d.pw
+    return Spec((chunks, rows, d.taps), x.dtype), Spec((chunks, rows, d.f), x.dtype)
+
+
+def _winograd_scratch(n: int, d: kernels.Dims) -> tuple[Shape, ...]:
+    (th, tw), (chunks, tiles) = d.tile, kernels.tiles(n, d)
+    return (
+        (th * tw, d.c, d.f),
+        (chunks, th * tw, tiles, d.c),
+        (chunks, th * tw, tiles, d.f),
+        (chunks, th, tw, d.c),
+        (chunks, d.ph, tw, d.f),
+        (chunks, tiles, th * tw),
+        (chunks, d.ph * d.pw),
+    )
+
+
+def _forward_bind(y: Array, index: Array, *rest: Array, p: Geometry, q: Geometry) -> tuple[Any, ...]:
+    *scratch, x, w, bias = rest
+    d = dims(x.shape, w.shape[3], p, q)
+    arguments = y, index, *scratch, x.reshape(x.shape[0], -1), w.reshape(-1, d.f), bias
+    if not d.winograd:
+        make = kernels.forward_direct if d.direct else kernels.forward_product
+        return for_chunks(make(d), kernels.chunks(len(x))), *arguments
+    (*high, over), (*wide, under) = kernels.transforms(d.ph, d.kh), kernels.transforms(d.pw, d.kw)
+    matrices = (matrix.astype(x.dtype) for matrix in (*high, *wide))
+    kernel = for_chunks(kernels.forward_winograd(d), kernels.tiles(len(x), d)[0])
+    return kernel, *arguments, *matrices, x.dtype.type(over * under)
+
+
+def _weight_grad_scratch(x: Value, g: Value, index: Value, p: Geometry, q: Geometry) -> tuple[Spec, ...]:
+    d, chunks = dims(x.shape, g.shape[3], p, q), kernels.partials(x.shape[0])
+    return Spec((chunks, d.taps, d.f) if d.direct else (chunks, d.f, d.taps), x.dtype), Spec((chunks, d.f), x.dtype)
+
+
+def _weight_grad_bind(dw: Array, db: Array, *rest: Array, p: Geometry, q: Geometry) -> tuple[Any, ...]:
+    *scratch, x, g, index = rest
+    d = dims(x.shape, g.shape[3], p, q)
+    # LLVM does not vectorise the direct one but in its parallel form.
+    direct, chunks = d.direct, kernels.partials(len(x))
+    kernel = kernels.weight_grad_direct(d) if direct else for_chunks(kernels.weight_grad(d), chunks)
+    return kernel, dw.reshape(d.taps, d.f), db, *scratch, x.reshape(x.shape[0], -1), g, index
+
+
+def _input_grad_scratch(g: Value, w: Value, index: Value, p: Geometry, q: Geometry, shape: Shape) -> tuple[Spec, ...]:
+    return (Spec((w.shape[3], w.shape[0] * w.shape[1] * w.shape[2]), g.dtype),)
+
+
+def _input_grad_bind(dx: Array, *rest: Array, p: Geometry, q: Geometry, shape: Shape) -> tuple[Any, ...]:
+    transposed, g, w, index = rest
+    d = dims(shape, w.shape[3], p, q)
+    kernel = for_chunks(kernels.input_grad(d), len(dx))
+    return kernel, dx.reshape(dx.shape[0], -1), transposed, g, w.reshape(-1, d.f), index
+
+
+# --- the fused ops
+
+conv_pool: Op = fused_op(
+    "conv_pool",
+    conv_pool_parts,
+    infer=lambda x, w, bias, p, q: (
+        Spec((x.shape[0], q.oh, q.ow, w.shape[3]), x.dtype),
+        Spec((x.shape[0], q.oh, q.ow, w.shape[3]), np.dtype(np.uint8)),
+    ),
+    implementation=Implementation(_forward_bind, _forward_scratch, contiguous=True, threaded=True),
+    vjp=(
+        lambda g, out, x, w, bias, p, q: conv_pool_input_grad(g[0], w, out[1], p=p, q=q, shape=x.shape),
+        lambda g, out, x, w, bias, p, q: conv_pool_weight_grad(x, g[0], out[1], p=p, q=q)[0],
+        lambda g, out, x, w, bias, p, q: conv_pool_weight_grad(x, g[0], out[1], p=p, q=q)[1],
+    ),
+    constant=frozenset({1}),
+    formula="max_pool(relu(conv2d(x, w) + bias)), and the winner of each window, or 255 where relu cut it",
+)
+
+conv_pool_weight_grad: Op = fused_op(
+    "conv_pool_weight_grad",
+    weight_grad_parts,
+    infer=lambda x, g, index, p, q: (
+        Spec((p.kh, p.kw, x.shape[3], g.shape[3]), x.dtype),
+        Spec(g.shape[3:], x.dtype),
+    ),
+    implementation=Implementation(_weight_grad_bind, _weight_grad_scratch, contiguous=True, threaded=True),
+    formula="the gradients of the weights and the bias of conv_pool: from the winner of each window alone",
+)
+
+conv_pool_input_grad: Op = fused_op(
+    "conv_pool_input_grad",
+    input_grad_parts,
+    infer=lambda g, w, index, p, q, shape: Spec(shape, g.dtype),
+    implementation=Implementation(_input_grad_bind, _input_grad_scratch, contiguous=True, threaded=True),
+    formula="the gradient of the input of conv_pool: from the winner of each window alone",
+)
+
+# --- where it comes in place of its parts
+
+
+def _match(node: Node, uses: Uses) -> Rewrite | None:
+    """Match max_pool(relu(conv2d(x, w) + bias)), with or without the bias, or with relu after the pooling."""
+    pool, inner = _pool_and_what_is_before(node, uses)
+    if pool is None or inner is None or uses.count.get((id(pool), 1)):
+        return None
+    total = uses.sole_producer(inner.inputs[0], add)
+    conv = uses.sole_producer(total.inputs[0] if total else inner.inputs[0], _conv2d)
+    if conv is None or (total and total.inputs[1].shape != conv.inputs[1].shape[3:]):
+        return None
+    (x, w), p, q = conv.inputs, conv.attrs["p"], pool.attrs["p"]
+    if not _pays(x, q):
+        return None
+    bias = total.inputs[1] if total else Tensor(np.zeros(w.shape[3], w.dtype))
+    padded = _padding(x.shape, p)
+
+    def make(x: Tensor, w: Tensor, bias: Tensor) -> Any:
+        inside = pad(x, padded) if any(map(any, padded)) else x
+        y = conv_pool(inside, w, bias, p=p._replace(top=0, left=0), q=q)
+        return y if pool is node else y[0]
+
+    return Rewrite(make, (x, w, bias))
+
+
+def _pool_and_what_is_before(node: Node, uses: Uses) -> tuple[Node | None, Node | None]:
+    """Return the pooling, and the first of pooling and relu, where the node is the second."""
+    if node.op is _max_pool:
+        return node, uses.sole_producer(node.inputs[0], relu)
+    if node.op is relu:
+        pool = uses.sole_producer(node.inputs[0], _max_pool)
+        return pool, pool
+    return None, None
+
+
+def _pays(x: Tensor, q: Geometry) -> bool:
+    """Return whether windows do not overlap and are of a size, and images small enough, for the fused kernels."""
+    image = int(np.prod(x.shape[1:])) * x.dtype.itemsize
+    apart = q.sh >= q.kh and q.sw >= q.kw
+    return apart and _LEAST_PLACES <= q.kh * q.kw <= _MOST_PLACES and image <= _MOST_IMAGE
+
+
+def _padding(shape: Shape, p: Geometry) -> list[tuple[int, int]]:
+    """Return the zeros around an image that make a convolution one without padding."""
+    below = max(0, (p.oh - 1) * p.sh + p.kh - shape[1] - p.top)
+    right = max(0, (p.ow - 1) * p.sw + p.kw - shape[2] - p.left)
+    return [(0, 0), (p.top, below), (p.left, right), (0, 0)]
+
+
+FUSION = Fusion(
+    _match,
+    {
+        conv_pool: "conv2d + bias + relu + max_pool",
+        conv_pool_weight_grad: "max_unpool + relu_gradient + conv2d_weight_grad + sum",
+        conv_pool_input_grad: "max_unpool + relu_gradient + conv2d_input_grad",
+    },
+)

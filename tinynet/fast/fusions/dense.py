@@ -1,0 +1,99 @@
+"""A dense layer: x w + bias, and relu of it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinynet.core.engine import Node, Tensor
+from tinynet.core.spec import Array, Spec, Value
+from tinynet.fast.fusions import standardised_matvec
+from tinynet.fast.implementation import Implementation
+from tinynet.fast.kernels import fused as kernels
+from tinynet.fast.kernels import linear
+from tinynet.fast.kernels.jit import for_chunks
+from tinynet.fast.match import Fusion, Rewrite, Uses, fused_op
+from tinynet.ops.linear import _matmul, matmul
+from tinynet.ops.pointwise import add, relu_gradient
+from tinynet.ops.pointwise import relu as relu_op
+
+
+def dense_parts(x: Tensor, w: Tensor, bias: Tensor, relu: bool) -> Tensor:
+    """Compute a dense layer by the ops that the fused op stands for."""
+    y: Tensor = matmul(x, w) + bias
+    return relu_op(y) if relu else y
+
+
+def dense_cotangent_parts(g: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Compute the cotangent before relu, and that of the bias, by the ops that the fused op stands for."""
+    cut: Tensor = relu_gradient(g, y)
+    return cut, cut.sum(0)
+
+
+def _chunks(x: Value, w: Value) -> tuple[int, bool]:
+    """Return the number of chunks, and whether they cut the inner axis.
+
+    By rows of x, each thread reads all of w; by the inner axis, it reads strips of x, and writes sums that others read.
+    """
+    (rows, inner), columns = x.shape, w.shape[1]
+    flops = 2 * rows * inner * columns
+    chunks = linear.chunks(inner, flops)
+    if chunks > 1 and inner * columns > rows * inner + 2 * chunks * rows * columns:
+        return chunks, True
+    return linear.chunks(rows, flops), False
+
+
+def _scratch(x: Value, w: Value, bias: Value, relu: bool) -> tuple[Spec, ...]:
+    chunks, by_inner = _chunks(x, w)
+    return (Spec((chunks, x.shape[0], w.shape[1]), x.dtype),) if by_inner else ()
+
+
+def _bind(y: Array, *rest: Array, relu: bool) -> tuple[Any, ...]:
+    *scratch, x, w, bias = rest
+    chunks, by_inner = _chunks(x, w)
+    kernel = kernels.dense_by_inner if by_inner else for_chunks(kernels.dense, chunks)
+    return kernel, y, *scratch, x, w, bias, relu, chunks
+
+
+def _cotangents(g: Tensor, y: Tensor, relu: bool) -> tuple[Tensor, Tensor]:
+    """Return the cotangent before the bias, and that of the bias."""
+    if not relu:
+        return g, g.sum(0)
+    cut, db = dense_cotangent(g, y)
+    return cut, db
+
+
+dense = fused_op(
+    "dense",
+    dense_parts,
+    infer=lambda x, w, bias, relu: Spec((x.shape[0], w.shape[1]), x.dtype),
+    implementation=Implementation(_bind, _scratch, contiguous=True, threaded=True),
+    vjp=(
+        lambda g, y, x, w, bias, relu: matmul(_cotangents(g, y, relu)[0], w, trans_b=True),
+        lambda g, y, x, w, bias, relu: matmul(x, _cotangents(g, y, relu)[0], trans_a=True),
+        lambda g, y, x, w, bias, relu: _cotangents(g, y, relu)[1],
+    ),
+    formula="x w + bias, then relu if asked",
+)
+
+dense_cotangent = fused_op(
+    "dense_cotangent",
+    dense_cotangent_parts,
+    infer=lambda g, y: (g, Spec(g.shape[1:], g.dtype)),
+    implementation=Implementation(lambda cut, db, g, y: (kernels.dense_cotangent, cut, db, g, y), contiguous=True),
+    formula="g cut where y = relu(...) is 0, and its sum over the samples",
+)
+
+
+def _match(node: Node, uses: Uses) -> Rewrite | None:
+    relu = node.op is relu_op
+    total = uses.sole_producer(node.inputs[0], add) if relu else node if node.op is add else None
+    product = uses.sole_producer(total.inputs[0], _matmul) if total else None
+    if total is None or product is None or any(product.attrs.values()) or standardised_matvec.match(product, uses):
+        return None
+    bias = total.inputs[1]
+    if bias.ndim != 1 or len(product.values[0].shape) != 2 or bias.shape[0] != product.values[0].shape[1]:
+        return None
+    return Rewrite(lambda *inputs: dense(*inputs, relu=relu), (*product.inputs, bias))
+
+
+FUSION = Fusion(_match, {dense: "matmul + bias + relu", dense_cotangent: "relu_gradient + sum"})

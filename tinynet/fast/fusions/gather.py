@@ -1,0 +1,80 @@
+"""Samples picked from the data, converted and standardised: (cast(x[indices]) - shift) * scale."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinynet.core.engine import Node, Tensor
+from tinynet.core.spec import Array, Shape, Spec
+from tinynet.fast.implementation import Implementation
+from tinynet.fast.kernels import fused as kernels
+from tinynet.fast.match import Fusion, Rewrite, Uses, fits_kernels, fused_op, is_constant, is_given
+from tinynet.ops.cast import _cast, cast
+from tinynet.ops.pointwise import multiply, subtract
+from tinynet.ops.shape import _index, _reshape, getitem, reshape
+
+
+def gather_parts(x: Tensor, indices: Tensor, shift: Tensor, scale: Tensor, sample: Shape) -> Tensor:
+    """Compute a standardised batch by the ops that the fused op stands for."""
+    picked = reshape(getitem(x, indices), (indices.shape[0], *sample))
+    return (cast(picked, shift.dtype) - shift) * scale
+
+
+def _bind(out: Array, x: Array, indices: Array, shift: Array, scale: Array, sample: Shape) -> tuple[Any, ...]:
+    each = (np.ascontiguousarray(np.broadcast_to(a, sample)).reshape(-1) for a in (shift, scale))
+    return kernels.gather, out.reshape(len(out), -1), x.reshape(len(x), -1), indices, *each
+
+
+gather = fused_op(
+    "gather",
+    gather_parts,
+    infer=lambda x, indices, shift, scale, sample: Spec((indices.shape[0], *sample), shift.dtype),
+    implementation=Implementation(_bind, contiguous=True),
+    formula="(x[indices] - shift) scale, as floats",
+)
+
+
+def standardised(node: Node, uses: Uses) -> tuple[Tensor, ...] | None:
+    """Match (cast(x[indices]) - shift) * scale and return x, indices, shift, scale; all but one may be missing."""
+    zero, one = (Tensor(np.asarray(v, node.values[0].dtype)) for v in (0, 1))
+    shift, scale = zero, one
+    step: Node | None = node
+    x = node.outputs()[0]
+    if node.op is multiply and is_constant(node.inputs[1]):
+        x, scale = node.inputs
+        step = uses.sole_producer(x, subtract) or uses.sole_producer(x, _cast)
+    if step is not None and step.op is subtract and is_constant(step.inputs[1]):
+        x, shift = step.inputs
+        step = uses.sole_producer(x, _cast)
+    if step is not None and step.op is _cast and step.values[0].dtype.kind == "f":
+        x = step.inputs[0]
+    if x.node is node or x.ndim < 2 or x.shape != node.values[0].shape or max(shift.ndim, scale.ndim) >= x.ndim:
+        return None
+    data, *indices = _picked(x, uses)
+    if not all(map(is_given, (data, *indices))) or any(v.ndim != 1 for v in indices) or not fits_kernels(data):
+        return None
+    return data, *indices, shift, scale
+
+
+def _picked(x: Tensor, uses: Uses) -> tuple[Tensor, ...]:
+    """Return the data and the indices that x was picked by, if it was; reshaped sample by sample or not."""
+    flat = uses.sole_producer(x, _reshape)
+    if flat is not None and flat.inputs[0].shape[0] == x.shape[0]:
+        x = flat.inputs[0]
+    index = uses.sole_producer(x, _index)
+    return index.inputs if index else (x,)
+
+
+def _match(node: Node, uses: Uses) -> Rewrite | None:
+    """Match standardised data, as a whole or by the indices of samples."""
+    found, sample = standardised(node, uses), node.values[0].shape[1:]
+    if found is None or len(found) > 4:
+        return None
+    data, *indices = found[:-2]
+    inputs = (data, *(indices or [Tensor(np.arange(data.shape[0]))]), *found[-2:])
+    return Rewrite(lambda *inputs: gather(*inputs, sample=sample), inputs)
+
+
+FUSION = Fusion(_match, {gather: "index + cast + subtract + multiply"}, twice=True)

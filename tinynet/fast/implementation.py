@@ -1,0 +1,127 @@
+"""How ops are made fast: implementations, registered beside the ops as a table of texts.
+
+An implementation writes the outputs of an op into arrays that the caller owns. It is looked up at the op's first use,
+so that importing tinynet imports no kernel. An op without one is computed by its meaning.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import numpy as np
+
+from tinynet.core.engine import Op, meaning, specs_of
+from tinynet.core.spec import Array, Spec
+from tinynet.fast.threads import kernel_gate, runnable
+
+Call = tuple[Callable[..., Any], tuple[Any, ...]]
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """How an op is computed on arrays that are there already.
+
+    Parameters
+    ----------
+    bind : callable, optional
+        ``bind(*outputs, *scratch, *inputs, **attrs)`` returns ``(function, *arguments)``: a call that can be made again
+        and again and prepares nothing. Without one, the op is computed by its meaning.
+    scratch : callable, optional
+        ``scratch(*inputs, **attrs)`` returns the Specs of working arrays.
+    inplace : int
+        The first `inplace` outputs overwrite the inputs at the same positions. Only plans use such ops: only they know
+        that nobody reads those inputs afterwards.
+    contiguous : bool
+        It takes C-contiguous inputs only; the caller copies where needed.
+    threaded : bool
+        It runs threads of its own or calls BLAS, and so is entered through the gate.
+    """
+
+    bind: Callable[..., tuple[Any, ...]] | None = None
+    scratch: Callable[..., tuple[Spec, ...]] | None = None
+    inplace: int = 0
+    contiguous: bool = False
+    threaded: bool = False
+
+
+_registered: dict[Op, str | Implementation] = {}
+_found: dict[Op, Implementation] = {}
+
+
+def implement(op: Op, where: str | Implementation) -> None:
+    """Register the implementation of an op.
+
+    Parameters
+    ----------
+    op : Op
+        The op itself; another one of the same name is another op.
+    where : str or Implementation
+        A module and a name in it, "module:name", that holds the implementation; or the implementation itself.
+    """
+    _registered[op] = where
+    _found.pop(op, None)
+
+
+def implementation(op: Op) -> Implementation:
+    """Give the implementation of an op; one that computes its meaning where none is registered."""
+    found = _found.get(op)
+    if found is None:
+        found = _found[op] = _find(op)
+    return found
+
+
+def _find(op: Op) -> Implementation:
+    where = _registered.get(op)
+    if isinstance(where, Implementation):
+        return where
+    if where is not None:
+        module, name = where.split(":")
+        found: Implementation = getattr(import_module(module), name)
+        return found
+    if isinstance(op.compute, np.ufunc):
+        function = op.compute
+        return Implementation(lambda out, *inputs: (function, *inputs, out))
+    return Implementation()
+
+
+def bound_call(
+    op: Op,
+    outputs: tuple[Array, ...],
+    scratch: tuple[Array, ...],
+    inputs: tuple[Array, ...],
+    attrs: dict[str, Any],
+) -> Call:
+    """Give the function and the arguments that compute an op on arrays. Outputs that are inputs are not given."""
+    found = implementation(op)
+    if found.bind is None:
+        return _store_meaning, (op, outputs, inputs, attrs)
+    function, *arguments = found.bind(*outputs, *scratch, *inputs, **attrs)
+    return runnable(function), tuple(arguments)
+
+
+def _store_meaning(op: Op, outputs: tuple[Array, ...], inputs: tuple[Array, ...], attrs: dict[str, Any]) -> None:
+    for out, made in zip(outputs, meaning(op, inputs, attrs), strict=True):
+        out[...] = made
+
+
+def evaluate(op: Op, arrays: tuple[Array, ...], attrs: dict[str, Any]) -> tuple[Array, ...]:
+    """Compute an op on arrays, in new arrays: eager execution of one op."""
+    found = implementation(op)
+    if found.contiguous:
+        arrays = tuple(np.asarray(a, order="C") for a in arrays)
+    if found.bind is None:
+        return meaning(op, arrays, attrs)
+    arrays = (*(a.copy() for a in arrays[: found.inplace]), *arrays[found.inplace :])
+    outputs = tuple(np.empty(*spec) for spec in specs_of(op.infer(*arrays, **attrs))[found.inplace :])
+    scratch = tuple(np.empty(*spec) for spec in found.scratch(*arrays, **attrs)) if found.scratch else ()
+    function, arguments = bound_call(op, outputs, scratch, arrays, attrs)
+    with np.errstate(all="ignore"):
+        if found.threaded:
+            with kernel_gate():
+                function(*arguments)
+        else:
+            function(*arguments)
+    return (*arrays[: found.inplace], *outputs)

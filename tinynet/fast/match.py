@@ -1,0 +1,106 @@
+"""What fusions are made of: patterns over a graph, and fused ops whose meaning is that of their parts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from tinynet.core.engine import Node, Op, Rule, Tensor
+from tinynet.core.mode import no_grad, reference
+from tinynet.core.spec import Array
+from tinynet.fast.implementation import Implementation, implement
+
+Parts = Callable[..., Any]
+
+
+class Rewrite(NamedTuple):
+    """What comes in place of the nodes of a pattern: a function, and the values of the old graph that it takes."""
+
+    make: Callable[..., Any]
+    inputs: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """One fusion: the pattern that it looks for, and the fused ops that it puts there.
+
+    Parameters
+    ----------
+    pattern : callable
+        ``pattern(node, uses)`` returns a `Rewrite` if the node is the last one of the pattern, otherwise None.
+    ops : dict of str to str
+        The fused ops by name, each with the ops that it stands for, joined by " + ". One that is called as an attribute
+        of the fused op is left out where that is False.
+    twice : bool
+        Whether the fused ops have derivatives of every order; otherwise of the first order only.
+    """
+
+    pattern: Callable[[Node, Uses], Rewrite | None]
+    ops: dict[Op, str] = field(default_factory=dict)
+    twice: bool = False
+
+
+class Uses:
+    """How often each value of a graph is used, and the nodes, by identity, that something else comes in place of."""
+
+    def __init__(self, outputs: Sequence[Tensor], nodes: Sequence[Node], replaced: Collection[int] = ()) -> None:
+        self.nodes, self.replaced = nodes, replaced
+        self.count: dict[Any, int] = {}
+        for x in [*outputs, *(x for node in nodes for x in node.inputs)]:
+            if x.node is not None:
+                key = id(x.node), x.index
+                self.count[key] = self.count.get(key, 0) + 1
+
+    def sole_producer(self, x: Tensor, op: Op, recorded: bool = True) -> Node | None:
+        """Return the node that made ``x`` if it uses this very op, and this is the only use of ``x``.
+
+        A node that is not recorded, where a gradient stops, counts only if told so; one that something else comes in
+        place of does not count.
+        """
+        node = None if id(x.node) in self.replaced else x.node
+        if node is None or node.op is not op or self.count[id(node), x.index] > 1:
+            return None
+        return node if node.recorded or not recorded else None
+
+    def may_overwrite(self, node: Node, inputs: Sequence[Tensor]) -> bool:
+        """Return whether these inputs are plan inputs that no later node reads, so that the node may overwrite them."""
+        others = [other for other in self.nodes if other.number > node.number or other.op.view]
+        later = {id(x) for other in others for x in other.inputs}
+        return all(x.node is None and x.symbolic and id(x) not in later for x in inputs)
+
+
+def fused_op(
+    name: str,
+    parts: Parts,
+    infer: Callable[..., Any],
+    implementation: Implementation,
+    vjp: tuple[Rule | None, ...] = (),
+    constant: frozenset[int] = frozenset(),
+    formula: str = "",
+) -> Op:
+    """Declare a fused op: its meaning is that of its parts, a function of ops."""
+
+    def compute(*arrays: Array, **attrs: Any) -> Any:
+        with reference(), no_grad():
+            made = parts(*(Tensor(a) for a in arrays), **attrs)
+        return tuple(y.data for y in made) if isinstance(made, tuple) else made.data
+
+    op = Op(name, infer=infer, compute=compute, vjp=vjp, constant=constant, formula=formula)
+    implement(op, implementation)
+    return op
+
+
+def is_constant(x: Tensor) -> bool:
+    """Return whether a value is known now and for good."""
+    return x.node is None and not x.symbolic and not x.requires_grad
+
+
+def is_given(x: Tensor) -> bool:
+    """Return whether a value comes from outside, as data that have been checked."""
+    return x.node is None and x.symbolic and not x.requires_grad
+
+
+def fits_kernels(x: Tensor) -> bool:
+    """Return whether Numba knows the dtype of data: not of other byte orders, half or extended precision."""
+    return x.dtype.isnative and x.dtype.char not in "eg"

@@ -1,0 +1,120 @@
+"""What one use of an op costs, registered for the table of a plan; by default one flop for each output value."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinynet.core.engine import Op
+from tinynet.core.spec import Shape, Value
+from tinynet.fast.fusions import conv_pool, dense, descend, gather, standardised_matvec
+from tinynet.fast.fusions.adam import adam_in_place
+from tinynet.fast.kernels import conv_pool as pooled
+from tinynet.inspection.table import Cost
+from tinynet.ops import conv, linear, pool, reduce, shape
+from tinynet.ops.cast import _cast
+from tinynet.ops.conv import Geometry
+from tinynet.optim.adam import adam
+
+
+def cost_of(op: Op, inputs: tuple[Value, ...], attrs: dict[str, Any], outputs: tuple[Value, ...]) -> Cost:
+    """Return the cost of one use of an op. Given only shapes, where it depends on values, it is an upper bound."""
+    known = _COSTS.get(op)
+    return known(*inputs, **attrs) if known else Cost(sum(math.prod(y.shape) for y in outputs))
+
+
+def _moves(*inputs: Value, **attrs: Any) -> Cost:
+    return Cost(0)
+
+
+def _product(a: Value, b: Value, trans_a: bool, trans_b: bool) -> Cost:
+    made = linear._infer(a, b, trans_a, trans_b).shape
+    return Cost(2 * math.prod(made) * a.shape[-2 if trans_a else -1], how="BLAS" if len(made) == 2 else "")
+
+
+def _convolution(n: int, weights: Shape, p: Geometry) -> Cost:
+    """Return the cost of any of the three: each multiplies every output pixel with every weight."""
+    return Cost(2 * n * p.oh * p.ow * math.prod(weights), how="im2col, BLAS")
+
+
+def _index(x: Value, *indices: Value, checked: bool) -> Cost:
+    taken = math.prod(shape._index_infer(x, *indices, checked=checked).shape) * x.dtype.itemsize
+    return Cost(0, reads=taken + sum(math.prod(i.shape) * i.dtype.itemsize for i in indices))
+
+
+def _gather(x: Value, indices: Value, shift: Value, scale: Value, sample: Shape) -> Cost:
+    n, size = indices.shape[0], math.prod(sample)
+    return Cost(2 * n * size, reads=n * (size * x.dtype.itemsize + indices.dtype.itemsize))
+
+
+def _conv_pool(n: int, d: pooled.Dims, p: Geometry, how: str, index: Value | None = None) -> Cost:
+    """Return the cost of products with what the windows read of the convolution, or with its winners alone."""
+    one = 2 * n * d.taps * d.f  # an output pixel of all images
+    read = d.oh * d.ow * d.ph * d.pw
+    flops, dead = one * read, one * (p.oh * p.ow - read)
+    if index is None:
+        return Cost(flops, dead, how=f"{how}, specialised")
+    size = math.prod(index.shape)
+    alive = np.count_nonzero(index != pooled.DEAD) if isinstance(index, np.ndarray) else size
+    share = f" {alive / size:.0%}" if isinstance(index, np.ndarray) and size else ""
+    needed = 2 * d.taps * int(alive)
+    return Cost(needed, dead, flops - needed, how=f"{how}{share}, specialised")
+
+
+def _conv_pool_forward(x: Value, w: Value, bias: Value, p: Geometry, q: Geometry) -> Cost:
+    n, d = x.shape[0], conv_pool.dims(x.shape, w.shape[3], p, q)
+    if not d.winograd:
+        return _conv_pool(n, d, p, "direct" if d.direct else "product")
+    (th, tw), cost = d.tile, _conv_pool(n, d, p, "Winograd")
+    needed = 2 * n * d.oh * d.ow * th * tw * d.c * d.f
+    return cost._replace(flops=needed, winograd=cost.flops - needed)
+
+
+def _conv_pool_weight_grad(x: Value, g: Value, index: Value, p: Geometry, q: Geometry) -> Cost:
+    n, d = x.shape[0], conv_pool.dims(x.shape, g.shape[3], p, q)
+    return _conv_pool(n, d, p, "direct") if d.direct else _conv_pool(n, d, p, "sparse", index)
+
+
+def _conv_pool_input_grad(g: Value, w: Value, index: Value, p: Geometry, q: Geometry, shape: Shape) -> Cost:
+    return _conv_pool(shape[0], conv_pool.dims(shape, w.shape[3], p, q), p, "sparse", index)
+
+
+def _standardised(x: Value, v: Value, **standard: Any) -> Cost:
+    return Cost(2 * math.prod(x.shape))
+
+
+def _adam(theta: Value, *rest: Value, **betas: float) -> Cost:
+    return Cost(12 * math.prod(theta.shape))
+
+
+_COSTS: dict[Op, Callable[..., Cost]] = {
+    _cast: _moves,
+    conv._conv2d: lambda x, w, p: _convolution(x.shape[0], w.shape, p),
+    conv._conv2d_input_grad: lambda g, w, p, size: _convolution(g.shape[0], w.shape, p),
+    conv._conv2d_weight_grad: lambda x, g, p: _convolution(x.shape[0], conv._weight_grad_infer(x, g, p).shape, p),
+    linear._matmul: _product,
+    pool._max_pool: lambda x, p: Cost(math.prod(pool._infer(x, p)[0].shape) * p.kh * p.kw),
+    pool._pool_gather: _moves,
+    reduce._sum: lambda x, axes: Cost(math.prod(x.shape)),
+    shape._concatenate: _moves,
+    shape._index: _index,
+    shape._index_add: lambda g, *indices, shape: Cost(math.prod(g.shape)),
+    shape._unslice: _moves,
+    adam: _adam,
+    adam_in_place: _adam,
+    conv_pool.conv_pool: _conv_pool_forward,
+    conv_pool.conv_pool_weight_grad: _conv_pool_weight_grad,
+    conv_pool.conv_pool_input_grad: _conv_pool_input_grad,
+    dense.dense: lambda x, w, bias, relu: Cost(2 * x.shape[0] * math.prod(w.shape), how="BLAS"),
+    dense.dense_cotangent: lambda g, y: Cost(2 * math.prod(g.shape)),
+    descend.descend: lambda theta, gradient, rate, start: Cost(2 * math.prod(gradient.shape)),
+    descend.descend_product: lambda theta, a, b, rate, start: Cost(
+        2 * (a.shape[0] + 1) * a.shape[1] * b.shape[1], how="BLAS"
+    ),
+    gather.gather: _gather,
+    standardised_matvec.standardised_matvec: _standardised,
+    standardised_matvec.standardised_rmatvec: _standardised,
+}
