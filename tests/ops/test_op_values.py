@@ -10,6 +10,7 @@ from tests.ops.op_table import OPS, ROWS, few, last_use
 from tinynet.core.engine import Tensor, ancestors
 from tinynet.core.spec import Spec
 from tinynet.errors import TraceError
+from tinynet.fast.implementation import bound_call, implementation
 
 every_row = pytest.mark.parametrize("row", ROWS.values(), ids=list(ROWS))
 
@@ -123,17 +124,20 @@ def test_bits_do_not_depend_on_where_arrays_lie_in_memory(op, data, dtype, gap):
     assume(node is not None)
     inputs, attrs = [np.array(x.data, order="C") for x in node.inputs], dict(node.attrs)
     named = [name for name, value in attrs.items() if isinstance(value, np.ndarray)]
-    made = [np.zeros(y.shape, y.dtype) for y in node.values[op.inplace :]]
-    scratch = [np.zeros(*spec) for spec in (op.scratch(*inputs, **attrs) if op.scratch else ())]
+    how = implementation(op)
+    made = [np.zeros(y.shape, y.dtype) for y in node.values[how.inplace :]]
+    scratch = [np.zeros(*spec) for spec in (how.scratch(*inputs, **attrs) if how.scratch else ())]
     arrays = [*made, *scratch, *inputs]
+    at = len(made), len(made) + len(scratch)
 
     def bits(first):
         found = placed([*arrays, *(attrs[name] for name in named)], first, gap)
-        function, arguments = op.call(found[: len(arrays)], attrs | dict(zip(named, found[len(arrays) :], strict=True)))
+        placed_attrs = attrs | dict(zip(named, found[len(arrays) :], strict=True))
+        outputs, working, given = found[: at[0]], found[at[0] : at[1]], found[at[1] : len(arrays)]
+        function, arguments = bound_call(op, tuple(outputs), tuple(working), tuple(given), placed_attrs)
         with np.errstate(all="ignore"):
             function(*arguments)
-        changed = len(made) + len(scratch)
-        return [x.tobytes() for x in (*found[: len(made)], *found[changed : changed + op.inplace])]
+        return [x.tobytes() for x in (*outputs, *given[: how.inplace])]
 
     assert all(bits(first) == bits(0) for first in range(1, len(arrays) + len(named)))
 
