@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import tinynet as tn
 from tinynet.core.engine import Op, Tensor
 from tinynet.core.spec import Spec
-from tinynet.errors import ArgumentError, DTypeError, GradientError, ShapeError, TraceError
+from tinynet.errors import DTypeError, GradientError, ShapeError, TraceError
 from tinynet.inspection.gradcheck import check_gradients
 
 o = tn.ops

@@ -1,5 +1,7 @@
 """What each op computes: the values, in which dtype, from arrays in any layout, without touching them."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -13,6 +15,7 @@ from tinynet.errors import TraceError
 from tinynet.fast.implementation import bound_call, implementation
 
 every_row = pytest.mark.parametrize("row", ROWS.values(), ids=list(ROWS))
+either_way = pytest.mark.parametrize("computed", [nullcontext, tn.reference], ids=["kernel", "meaning"])
 
 
 def values(row, inputs, attrs):
@@ -50,23 +53,27 @@ def test_the_row_of_an_op_uses_that_op(name):
     assert name in used
 
 
+@either_way
 @every_row
 @given(data=st.data())
-def test_values_are_those_of_the_reference(row, data):
+def test_values_are_those_of_the_reference(row, computed, data):
     case = data.draw(row.cases)
     expected = row.reference(*case.inputs, **case.attrs)
-    found = values(row, case.inputs, case.attrs)
+    with computed():
+        found = values(row, case.inputs, case.attrs)
     assert (found.shape, found.dtype) == (np.shape(expected), row.dtype(case, np.dtype(np.float64)))
     close(found, expected, 1e-12)
 
 
+@either_way
 @every_row
 @few
 @given(data=st.data())
-def test_float32_gives_the_same_values_to_its_precision_and_keeps_its_dtype(row, data):
+def test_float32_gives_the_same_values_to_its_precision_and_keeps_its_dtype(row, computed, data):
     case = data.draw(row.cases)
     inputs = tuple(narrowed(x) for x in case.inputs)
-    found = values(row, inputs, case.attrs)
+    with computed():
+        found = values(row, inputs, case.attrs)
     assert found.dtype == row.dtype(case, np.dtype(np.float32))
     close(found, row.reference(*(x.astype(float) if x.dtype.kind == "f" else x for x in inputs), **case.attrs), 1e-5)
 
@@ -93,12 +100,14 @@ def unaligned(x):
     return raw
 
 
+@either_way
 @every_row
 @given(data=st.data(), layout=st.sampled_from([fortran, strided, reversed_, unaligned]))
-def test_arrays_in_any_layout_give_the_same_values(row, data, layout):
+def test_arrays_in_any_layout_give_the_same_values(row, computed, data, layout):
     case = data.draw(row.cases)
-    found = values(row, [layout(x) for x in case.inputs], case.attrs)
-    close(found, values(row, case.inputs, case.attrs), 1e-13)
+    with computed():
+        found = values(row, [layout(x) for x in case.inputs], case.attrs)
+        close(found, values(row, case.inputs, case.attrs), 1e-13)
 
 
 def placed(arrays, first, gap):
@@ -142,15 +151,17 @@ def test_bits_do_not_depend_on_where_arrays_lie_in_memory(op, data, dtype, gap):
     assert all(bits(first) == bits(0) for first in range(1, len(arrays) + len(named)))
 
 
+@either_way
 @every_row
 @few
 @given(data=st.data())
-def test_read_only_inputs_are_accepted_and_left_as_they_were(row, data):
+def test_read_only_inputs_are_accepted_and_left_as_they_were(row, computed, data):
     case = data.draw(row.cases)
     before = [x.tobytes() for x in case.inputs]
     for x in case.inputs:
         x.flags.writeable = False
-    row.call(*(Tensor(x) for x in case.inputs), **case.attrs)
+    with computed():
+        row.call(*(Tensor(x) for x in case.inputs), **case.attrs)
     assert [x.tobytes() for x in case.inputs] == before
 
 
