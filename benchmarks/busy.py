@@ -147,7 +147,7 @@ def measure(row: Row, worker: Worker, seconds: float) -> None:
 def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.busy", description=__doc__)
     parser.add_argument("--models", nargs="+", default=["dense", "cnn"], help="(default: dense cnn)")
-    parser.add_argument("--programs", type=int, default=2, help="that are busy beside it (default: %(default)s)")
+    parser.add_argument("--programs", nargs="+", type=int, default=[0, 2], help="busy beside it (default: 0 2)")
     parser.add_argument("--rounds", type=int, default=7, help="blocks of each kind (default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=1.0, help="that count of a block (default: %(default)s)")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
@@ -162,7 +162,7 @@ def main(argv: list[str] | None = None) -> int:
     workers = {name: Worker(name) for name in arguments.models}
     for worker in workers.values():
         worker.ask(0, 0.1)  # kernels are compiled
-    rows = [Row(n, p, {k: [] for k in numbers}) for n in workers for p in (0, arguments.programs)]
+    rows = [Row(n, p, {k: [] for k in numbers}) for n in workers for p in arguments.programs]
     for number in range(arguments.rounds):
         for row in rows:
             with BusyPrograms(row.programs):
