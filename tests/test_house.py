@@ -42,7 +42,7 @@ LAYERS = [
     ["autograd"],
     ["kernels"],
     ["data"],
-    ["metrics", "init", "arguments", "errors", "threads", "files", "interrupts"],
+    ["metrics", "init", "arguments", "errors", "threads", "cores", "files", "interrupts"],
 ]
 DEPTH = {name: depth for depth, names in enumerate(LAYERS) for name in names}
 
