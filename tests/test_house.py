@@ -29,18 +29,15 @@ LAYERS = [
     ["report"],
     ["datasets"],
     ["inspection"],
+    ["fullbatch"],
     ["model"],
     ["train"],
-    ["fullbatch"],  # below train, which makes steps of it
     ["saving"],
     ["fast"],
     ["optim"],
     ["nn"],
-    ["inspection.table", "fast.fused_ops", "fast.matvec"],  # plans show themselves as tables; Adam's update is fused
-    ["ops"],  # which are bound to their kernels
-    ["core"],  # which enters them through the gate
-    ["fast.kernels", "fast.threads"],
-    ["fast.cores"],
+    ["ops"],
+    ["core"],
     ["checks"],
     ["errors"],
 ]
