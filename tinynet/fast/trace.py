@@ -37,6 +37,7 @@ def flat(tensors: Sequence[Tensor]) -> Tensor:
 
 
 def _fuse(outputs: list[Tensor]) -> list[Tensor]:
+    from tinynet.fast.fuse import fuse  # and with it all kernels, when a graph is there to be fused
 
     return fuse(outputs)
 
