@@ -141,7 +141,7 @@ def prepare(calls: Iterable[tuple[Any, tuple[Any, ...]]]) -> None:
     """
     missing = {}
     for function, arguments in calls:
-        identify = getattr(function, "identity", None)
+        identify = getattr(function, "identity_of", None)
         if identify is not None:
             identity = identify(arguments)
             if identity.signature not in function.overloads and store().read(identity) is None:
