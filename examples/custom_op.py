@@ -15,9 +15,9 @@ import tinynet as tn
 
 # %%
 # A declaration says three things. ``infer``: which shape and dtype comes out; here those that go in. ``compute``: the
-# values, in NumPy. ``vjp``: the gradient rule. It takes the cotangent ``g``, which is the derivative of the loss by the output, and gives the
-# derivative of the loss by the input: ``g`` times the derivative of the op. It is written in ops, so it can be
-# differentiated again.
+# values, in NumPy. ``vjp``: the gradient rule. It takes the cotangent ``g``, which is the derivative of the loss by the
+# output, and returns the derivative of the loss by the input: ``g`` times the derivative of the op. It is written in
+# ops, so it can be differentiated again.
 
 
 def softplus_compute(x):
