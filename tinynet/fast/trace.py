@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,7 +15,7 @@ from tinynet.errors import ArgumentError, TraceError
 from tinynet.fast.match import is_constant
 from tinynet.fast.plan import Plan
 from tinynet.ops.loss import Loss, scalar_loss
-from tinynet.ops.shape import _index
+from tinynet.ops.shape import _index, flat
 from tinynet.optim.optimizer import HasTheta
 
 
@@ -29,11 +29,6 @@ class Updating(Protocol):
 def symbol(shape: tuple[int, ...], dtype: Any) -> Tensor:
     """Give a Tensor without values, which stands for an input while tracing."""
     return Tensor(Spec(shape, np.dtype(dtype)))
-
-
-def flat(tensors: Sequence[Tensor]) -> Tensor:
-    """Put the values of Tensors into one vector, one after another: gradients, as theta has their parameters."""
-    return ops.concatenate([ops.reshape(t, -1) for t in tensors])
 
 
 def _fuse(outputs: list[Tensor]) -> list[Tensor]:

@@ -13,8 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynet.checks import check_positive
+from tinynet.core.engine import current_backend
 from tinynet.errors import ArgumentError, DTypeError, NonFiniteError
-from tinynet.fast.threads import kernel_gate
 from tinynet.fullbatch.backtracking import Backtracking
 from tinynet.fullbatch.objective import Objective
 from tinynet.optim.optimizer import Array, State
@@ -119,12 +119,13 @@ class LineSearchOptimizer:
         if not isinstance(theta, np.ndarray) or theta.dtype.kind != "f":
             came = getattr(theta, "dtype", type(theta).__name__)
             raise DTypeError(f"theta must be a floating array, which a step changes in place, but got {came}")
-        record = self._step(objective, theta)
-        if record.stopped and objective.forget():  # what was carried here has roundings, which may not end a run
-            record = replace(again := self._step(objective, theta), evaluations=record.evaluations + again.evaluations)
+        with current_backend().session():  # or BLAS on several threads would round scalar products otherwise
+            record = self._step(objective, theta)
+            if record.stopped and objective.forget():  # what was carried here has roundings, which may not end a run
+                again = self._step(objective, theta)
+                record = replace(again, evaluations=record.evaluations + again.evaluations)
         return record
 
-    @kernel_gate()  # or BLAS on several threads would round scalar products of long vectors otherwise
     def _step(self, objective: Objective, theta: Array) -> StepRecord:
         loss, gradient = objective.value_and_gradient(theta)
         norm = float(np.linalg.norm(gradient))

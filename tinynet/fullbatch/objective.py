@@ -7,22 +7,23 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from tinynet import ops
 from tinynet.checks import check_count, check_numbers, check_positive
-from tinynet.core.engine import Node, Tensor, ancestors, as_tensor, grad
+from tinynet.core.engine import Node, Tensor, ancestors, as_tensor, can_compile, current_backend, grad
 from tinynet.core.mode import no_grad, recording, tracing
-from tinynet.core.spec import Array
+from tinynet.core.spec import Array, Spec
 from tinynet.errors import ArgumentError, DataError, ShapeError, TraceError
-from tinynet.fast.plan import Plan
-from tinynet.fast.threads import kernel_gate
-from tinynet.fast.trace import flat, symbol
 from tinynet.ops.loss import Loss, scalar_loss
+from tinynet.ops.shape import flat
 from tinynet.optim.optimizer import HasTheta
+
+if TYPE_CHECKING:
+    from tinynet.fast.plan import Plan
 
 Vector = npt.NDArray[np.float64]
 Given = Mapping[str, Any]
@@ -97,7 +98,7 @@ class Objective:
     ) -> None:
         if not callable(loss) and loss not in _LOSSES:
             raise ArgumentError(f"Objective: loss must be one of {_LOSSES} or a function made of ops, but got {loss!r}")
-        self.model, self.compiled = model, compiled
+        self.model, self.compiled = model, compiled and can_compile()
         self.loss: Loss = getattr(ops, loss) if isinstance(loss, str) else loss
         self.l2 = check_positive("Objective", "l2", l2, zero=True)
         size = None if batch_size is None else check_count("Objective: batch_size", batch_size)
@@ -126,7 +127,7 @@ class Objective:
             raise DataError("Objective: x or y has NaN or infinite values; clean the data first")
         with tracing() if self.compiled else no_grad():
             one = self.samples[:1]
-            output = self.model(symbol(one.shape, one.dtype) if self.compiled else Tensor(one))
+            output = self.model(Tensor(Spec(one.shape, one.dtype) if self.compiled else one))
         with np.errstate(all="ignore"):
             scalar_loss(self.loss, Tensor(np.zeros((n, *output.shape[1:]), output.dtype)), Tensor(self.labels))
 
@@ -270,7 +271,7 @@ class Objective:
     @contextmanager
     def _knowing(self, theta: Vector) -> Iterator[bool]:
         """Tell whether the affine values at theta are known, and let them be written; afterwards they are known."""
-        with kernel_gate():  # no other Python thread writes them
+        with current_backend().session():  # no other Python thread writes them
             known = self.affine and np.array_equal(self._point, theta)
             self._point.fill(np.nan)  # until they are complete
             yield known
@@ -284,7 +285,7 @@ class Objective:
         self, kind: str, theta: Vector | None, given: Iterable[Given] = itertools.repeat({})
     ) -> Iterator[tuple[float, Given]]:
         """Compute something of each batch at theta; gives its share of the samples, and values to be used at once."""
-        with kernel_gate(), self._placed(theta):
+        with current_backend().session(), self._placed(theta):
             for part, more in zip(self.batches, given, strict=False):
                 yield (part.stop - part.start) / len(self.samples), self._run(kind, part, more)
 
@@ -332,30 +333,32 @@ class Objective:
         """Trace the loss of a batch of a size."""
         if (size, twice) not in self._graphs:
             with tracing():
-                x, y = (symbol((size, *a.shape[1:]), a.dtype) for a in (self.samples, self.labels))
+                x, y = (Tensor(Spec((size, *a.shape[1:]), a.dtype)) for a in (self.samples, self.labels))
                 (loss,) = self._fuse([scalar_loss(self.loss, self.model(x), y)], twice)
                 self._graphs[size, twice] = _Graph(x, y, loss, _affine_pieces(loss, x, self._parameters))
         return self._graphs[size, twice]
 
     def _plan(self, kind: str, size: int) -> Plan:
         """Plan one kind of computation for a batch. The only batch is read where it is."""
+        from tinynet.fast.plan import Plan  # the engine room begins here
+
         graph, inputs = self._graph(size, twice=kind == "hvp"), {}
         with tracing():
             instead = {}  # of the affine values
             if kind == "pieces":
                 outputs = graph.pieces
             elif kind == "rest":
-                inputs["t"] = symbol((), self._theta.dtype)
+                inputs["t"] = Tensor(Spec((), self._theta.dtype))
                 for name, piece in graph.pieces.items():
-                    start, slope = (inputs.setdefault(f"{end} {name}", symbol(*piece.spec)) for end in _ENDS)
+                    start, slope = (inputs.setdefault(f"{end} {name}", Tensor(piece.spec)) for end in _ENDS)
                     instead[id(piece.node)] = (start + inputs["t"] * slope,)
                 outputs = {"loss": graph.loss}
             elif kind == "slope":
                 for name, piece in graph.pieces.items():
-                    instead[id(piece.node)] = (inputs.setdefault(name, symbol(*piece.spec)),)
+                    instead[id(piece.node)] = (inputs.setdefault(name, Tensor(piece.spec)),)
                 outputs = self._derived("gradient", graph.loss, {})
             else:
-                inputs |= {"vector": symbol(self._theta.shape, self._theta.dtype)} if kind == "hvp" else {}
+                inputs |= {"vector": Tensor(Spec(self._theta.shape, self._theta.dtype))} if kind == "hvp" else {}
                 outputs = self._derived(kind, graph.loss, inputs) | (graph.pieces if kind == "gradient" else {})
             if kind != "pieces":
                 outputs = dict(zip(outputs, self._fuse(list(outputs.values()), instead=instead), strict=True))
@@ -373,7 +376,7 @@ class Objective:
 
 def _dot(a: Vector, b: Vector) -> float:
     """Multiply vectors; of long ones, BLAS on several threads would add in another order."""
-    with kernel_gate():
+    with current_backend().session():
         return float(a @ b)
 
 
@@ -422,8 +425,8 @@ def _is_affine(node: Node, moving: Sequence[int]) -> bool:
     """Whether a node is affine in some of its inputs together: whether their gradients do not depend on them."""
     if len(node.values) > 1 or node.values[0].dtype.kind != "f":
         return False
-    g, out = (symbol(node.values[0].shape, node.values[0].dtype) for _ in range(2))
-    inputs = [symbol(*x.spec) if i in moving else x for i, x in enumerate(node.inputs)]
+    g, out = (Tensor(Spec(node.values[0].shape, node.values[0].dtype)) for _ in range(2))
+    inputs = [Tensor(x.spec) if i in moving else x for i, x in enumerate(node.inputs)]
     for i in moving:
         rule = node.op.rule(i)
         if rule is None:

@@ -360,6 +360,11 @@ def concatenate(xs: Sequence[Any], axis: int = 0) -> Tensor:
     return _concatenate(*tensors, axis=normal_axes("concatenate", axis, tensors[0])[0])
 
 
+def flat(tensors: Sequence[Tensor]) -> Tensor:
+    """Put the values of tensors into one vector, one after another: gradients, as theta has their parameters."""
+    return concatenate([reshape(t, -1) for t in tensors])
+
+
 def normal_axes(name: str, axis: int | Sequence[int] | None, x: Tensor) -> tuple[int, ...]:
     """Bring an ``axis`` argument into the form of sorted, non-negative, distinct axes; None means all."""
     if axis is None:

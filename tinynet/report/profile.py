@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tinynet.errors import ArgumentError
-from tinynet.inspection.table import Row
 from tinynet.report.style import BLUE, GREEN, ORANGE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from tinynet.inspection.table import Row
 
 KIND_COLORS = {"forward": BLUE, "backward": ORANGE, "update": GREEN}
 
