@@ -13,8 +13,13 @@ import tinynet as tn
 from tinynet.core.engine import Op, Tensor, ancestors
 from tinynet.core.mode import tracing
 from tinynet.core.spec import Array, Spec
+from tinynet.fast import fusions
 from tinynet.fast.fuse import fuse
+from tinynet.fast.implementation import evaluate
+from tinynet.optim.adam import adam
 from tinynet.recipes import RECIPES
+
+OPS = {**tn.ops.declared(), **fusions.declared(), adam.name: adam}
 
 BATCH = 32
 _SMALL = 10_000  # values; an op that the training step uses on fewer gets a larger case besides
@@ -69,7 +74,7 @@ def _of_training(fused: bool) -> Iterator[Case]:
 
     for node in ancestors([loss, new]):
         case = Case(node.op, tuple(value(x) for x in node.inputs), node.attrs)
-        values |= {(id(node), i): a for i, a in enumerate(case.op.run(*case.inputs, **case.attrs))}
+        values |= {(id(node), i): a for i, a in enumerate(evaluate(case.op, case.inputs, case.attrs))}
         yield case
 
 
@@ -84,7 +89,8 @@ def _by_hand() -> Iterator[Case]:
     rows, window = tensor(1024, 64), (slice(None), slice(1, -1), slice(1, -1))
     both = (ops.add, ops.subtract, ops.multiply, ops.divide, ops.power, ops.maximum, ops.logaddexp)
     both += (ops.less, ops.less_equal, ops.greater, ops.greater_equal, ops.equal, ops.not_equal)
-    one = (ops.negative, ops.abs, ops.sign, ops.exp, ops.log, ops.tanh, ops.sigmoid, ops.relu)
+    one = (ops.negative, ops.abs, ops.sign, ops.exp, ops.log, ops.tanh, ops.sigmoid, ops.softplus)
+    one += (ops.relu,)
     pooled = ops.max_pool(x, 2)
     results = [
         *(op(x, y) for op in both),
@@ -109,3 +115,16 @@ def _by_hand() -> Iterator[Case]:
     results += [back, *tn.grad(back.sum(), [upstream], create_graph=True)]
     for node in ancestors(results):
         yield Case(node.op, tuple(t.data for t in node.inputs), node.attrs)
+    yield from _of_vectors(rng)
+
+
+def _of_vectors(rng: np.random.Generator) -> Iterator[Case]:
+    """Give the ops that full batches and Adam need, at the size of MNIST and of the parameters of the CNN."""
+    images, standard = rng.integers(0, 256, (10_000, 784), np.uint8), {"shift": np.ones(784), "scale": np.ones(784)}
+    matvec = fusions.standardised_matvec
+    yield Case(matvec.standardised_matvec, (images, rng.standard_normal(784)), standard)
+    yield Case(matvec.standardised_rmatvec, (images, rng.standard_normal(10_000)), standard)
+    theta, first, second, gradient = (rng.random(93_962, np.float32) for _ in range(4))
+    inputs = theta, first, second, np.array(3), gradient, np.array(0.01, np.float32)
+    for op in (adam, fusions.declared()["adam_in_place"]):
+        yield Case(op, inputs, {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8})

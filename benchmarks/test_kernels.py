@@ -7,15 +7,15 @@ as ``-k conv``; compare with an earlier run with --benchmark-autosave and --benc
 import numpy as np
 import pytest
 
-import tinynet as tn
-from benchmarks.kernel_cases import Case, cases
+from benchmarks.kernel_cases import OPS, Case, cases
+from tinynet.fast.implementation import bound_call, evaluate, implementation
 from tinynet.fast.threads import kernel_gate
 
 CASES = cases()
 
 
 def test_every_op_has_a_case():
-    assert {case.op.name for case in CASES.values()} == set(tn.ops.declared())
+    assert {case.op.name for case in CASES.values()} == set(OPS)
 
 
 @pytest.mark.parametrize("case", CASES.values(), ids=str)
@@ -23,12 +23,13 @@ def test_op(benchmark, case: Case):
     op, attrs = case.op, case.attrs
     benchmark.group = op.name
     if op.view:
-        benchmark(op.view, *case.inputs, **attrs)
+        benchmark(op.compute, *case.inputs, **attrs)
         return
     inputs = tuple(np.array(a, order="C") for a in case.inputs)  # copies: some ops write over what they are given
-    outputs = () if op.inplace else case.op.run(*inputs, **attrs)
-    scratch = tuple(np.empty(*spec) for spec in op.scratch(*inputs, **attrs)) if op.scratch else ()
-    function, arguments = op.call((*outputs, *scratch, *inputs), attrs)
+    how = implementation(op)
+    outputs = evaluate(op, inputs, attrs)[how.inplace :]
+    scratch = tuple(np.empty(*spec) for spec in how.scratch(*inputs, **attrs)) if how.scratch else ()
+    function, arguments = bound_call(op, outputs, scratch, inputs, attrs)
     with kernel_gate(), np.errstate(all="ignore"):
         function(*arguments)  # compiles, the first time
         benchmark(function, *arguments)

@@ -14,13 +14,20 @@ from pieces import find, parsed
 import tinynet as tn
 from tinynet.core.engine import Op
 from tinynet.core.spec import Spec
-from tinynet.fast import fused_ops as fused
-from tinynet.fast import matvec
+from tinynet.fast import fusions
+from tinynet.fast.implementation import implementation
 from tinynet.ops.conv import geometry
 from tinynet.ops.pointwise import Elementwise
+from tinynet.optim.adam import adam
 
-FAMILIES = tuple(importlib.import_module(f"tinynet.ops.{m.name}") for m in pkgutil.iter_modules(tn.ops.__path__))
-FAMILIES += (fused, matvec)
+
+def modules(package):
+    """Give the modules of a package, in the order of their names."""
+    return [importlib.import_module(f"{package.__name__}.{m.name}") for m in pkgutil.iter_modules(package.__path__)]
+
+
+FAMILIES = [*modules(tn.ops), importlib.import_module("tinynet.optim.adam"), *modules(fusions)]
+OPS = {**tn.ops.declared(), **fusions.declared(), adam.name: adam}
 OUT = Path(__file__).parents[1] / "reference" / "ops"
 
 
@@ -117,6 +124,8 @@ def arguments(op, found):
     if isinstance(op, Elementwise):
         return ["x", "y"]
     parameters = inspect.signature(op.infer).parameters.values()
+    if {p.kind for p in parameters} <= {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}:
+        parameters = inspect.signature(op.compute).parameters.values()
     return [("*" if p.kind is p.VAR_POSITIONAL else "") + p.name for p in parameters]
 
 
@@ -144,8 +153,16 @@ def spec(value):
 def fused_by(name):
     """Give the fused ops that stand for an op among others; a bias is added by add."""
     stands = {"bias": "add"}
-    parts = {op.name: [stands.get(part, part) for part in op.fuses.split(" + ")] for _, op in declarations(fused)}
+    parts = {op.name: [stands.get(part, part) for part in of.split(" + ")] for op, of in fusions.STANDS_FOR.items()}
     return [other for other, of in parts.items() if name in of]
+
+
+def meaning_of(module, call):
+    """Give the name of the function that says what an op means, if it is one of its module."""
+    keyword = next((k.value for k in call.keywords if k.arg == "compute"), None)
+    means = keyword if keyword is not None else call.args[1]
+    is_function = isinstance(means, ast.Name) and inspect.isfunction(vars(module).get(means.id))
+    return f"{module.__name__}.{means.id}" if is_function else None
 
 
 def entry(module, variable, op):
@@ -163,12 +180,15 @@ def entry(module, variable, op):
         indent = "   "
     else:
         indent = ""
-    kind = "View of its input, no copy. " if op.view else "Writes over its first input. " if op.inplace else ""
+    kind = "View of its input, no copy. " if op.view else ""
+    if implementation(op).inplace:
+        kind = "Plans let it overwrite its first input. "
     body = [f"``{op.formula}``", ""]
     if kind:
         body += [kind, ""]
-    if op.fuses:
-        body += ["Stands for " + " + ".join(f"``{part}``" for part in op.fuses.split(" + ")) + ".", ""]
+    if op in fusions.STANDS_FOR:
+        parts = fusions.STANDS_FOR[op].split(" + ")
+        body += ["Stands for " + " + ".join(f"``{part}``" for part in parts) + ".", ""]
     body += [":Inputs: " + ", ".join(f"``{name}``" for name in inputs)]
     if attributes:
         body += [":Attributes: " + ", ".join(f"``{name}``" for name in attributes)]
@@ -185,6 +205,9 @@ def entry(module, variable, op):
     else:
         body += ["It has no gradient rule."]
     body += ["", "Declared as", "", f".. source:: {module.__name__}.{variable}", ""]
+    means = meaning_of(module, call)
+    if means:
+        body += ["It means", "", f".. source:: {means}", ""]
     return lines + [indent + line if line else "" for line in body]
 
 
@@ -220,7 +243,10 @@ def write(app):
     """Write a page for each family, and leave those alone that are as they were."""
     OUT.mkdir(parents=True, exist_ok=True)
     for module in FAMILIES:
-        path, text = OUT / f"{module.__name__.rsplit('.', 1)[1]}.rst", page(module)
+        if not declarations(module):
+            continue
+        place, name = module.__name__.split(".")[-2:]
+        path, text = OUT / (f"{name}.rst" if place == "ops" else f"{place}-{name}.rst"), page(module)
         if not path.is_file() or path.read_text("utf-8") != text:
             path.write_text(text, "utf-8")
 
@@ -228,7 +254,7 @@ def write(app):
 def setup(app):
     """Write the pages before anything is read."""
     there = {op.name for module in FAMILIES for _, op in declarations(module)}
-    missing = set(tn.ops.declared()) - there
+    missing = set(OPS) - there
     if missing:
         raise LookupError(f"these ops are on no page of the reference: {sorted(missing)}")
     app.connect("builder-inited", write)

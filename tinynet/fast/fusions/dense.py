@@ -1,4 +1,4 @@
-"""A dense layer: x w + bias, and relu of it."""
+"""A dense layer in one call: product + bias, and relu of it."""
 
 from __future__ import annotations
 
