@@ -31,7 +31,7 @@ from tinynet.train.task import find_task
 
 OUT = Path(__file__).parents[1] / "docs" / "benchmarks" / "fusions.md"
 BATCH = 32
-_BLOCK = 0.02  # seconds, about, of a block of steps
+_BLOCK = 0.01  # seconds, about, of a block of steps
 _DRAWS = 2000  # of the bootstrap
 _KERNELS = (conv_pool, fused, matvec)  # files of kernels that serve fusions alone
 
@@ -132,10 +132,11 @@ def gain(workload: Callable[[], Planned], left_out: Fusion, rounds: int) -> Gain
 
 
 def _seconds(planned: Planned, steps: int) -> float:
-    """Time steps; gives the seconds of one."""
-    started = time.perf_counter()
+    """Time steps; gives the seconds of one: of the processor on one thread, where other programs then matter little."""
+    clock = time.process_time if tn.get_num_threads() == 1 else time.perf_counter
+    started = clock()
     planned.run(steps)
-    return (time.perf_counter() - started) / steps
+    return (clock() - started) / steps
 
 
 def _ratio(pairs: np.ndarray) -> float:
@@ -163,9 +164,8 @@ def _of_kernels(file: ModuleType, entering: str) -> int:
     """Count the statements of what a text uses of a file of kernels, with all that this needs in the file."""
     short = file.__name__.rsplit(".", 1)[1]
     imports = [n for n in ast.walk(ast.parse(entering)) if isinstance(n, ast.ImportFrom)]
-    names = {
-        a.asname or a.name for n in imports if n.module == "tinynet.fast.kernels" for a in n.names if a.name == short
-    }
+    aliases = [a for n in imports if n.module == "tinynet.fast.kernels" for a in n.names]
+    names = {a.asname or a.name for a in aliases if a.name == short}
     attributes = [n for n in ast.walk(ast.parse(entering)) if isinstance(n, ast.Attribute)]
     wanted = {n.attr for n in attributes if isinstance(n.value, ast.Name) and n.value.id in names}
     source = inspect.getsource(file)
@@ -205,13 +205,14 @@ def ledger(rounds: int, only: Sequence[str]) -> list[str]:
 def page(rows: Sequence[str], rounds: int, threads: int) -> str:
     """Write the ledger as a page."""
     facts = machine()
+    how = "in time of the processor, on one thread" if threads == 1 else f"on {threads} threads"
     where = f"{facts['CPU']}, {facts['cores']} cores, {facts['system']}, Python {facts['Python']}"
     return f"""# What each fusion costs and gains
 
-Written by `python -m benchmarks.fusions`. A step is planned with all fusions, and with all but one; the two are timed in
-turns, {rounds} times each, on {threads} thread{"s" if threads > 1 else ""}. The last column is the median time without
-the fusion over the median time with all of them: 1.10 is a tenth slower without it. Its interval is that of a bootstrap
-over the pairs. A fusion that a step has no use for is left out of its rows.
+Written by `python -m benchmarks.fusions`. A step is planned with all fusions, and with all but one; the two are timed
+in turns, {rounds} times each, {how}. The last column is the median time without the fusion over the
+median time with all of them: 1.10 is a tenth slower without it. Its interval is that of a bootstrap over the pairs. A
+step that a fusion does not change has no row.
 
 Statements are those of the file of the fusion, and those of the kernels that it enters in files that serve fusions
 alone; some of these serve several.
@@ -224,7 +225,7 @@ Measured on: {where}.
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fusions", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=40, help="pairs of blocks (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=100, help="pairs of blocks (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="of the kernels (default: %(default)s)")
     parser.add_argument("--only", nargs="*", default=[], choices=[*FILES], metavar="FUSION", help="some fusions only")
     parser.add_argument("--out", type=Path, default=OUT, help="default: docs/benchmarks/fusions.md")

@@ -88,9 +88,11 @@ def bars_are_lengths(app, what, name, obj, options, lines):
 
 
 def measured(app, docname, content):
-    """List what `python -m benchmarks.compare` has written on the page of benchmarks, if it is there."""
-    if docname == "benchmarks" and Path(app.srcdir, "benchmarks", "README.md").is_file():
-        content[0] += "\nThe last run:\n\n```{toctree}\nbenchmarks/README\n```\n"
+    """List what the commands of the benchmarks have written on the page of benchmarks, if it is there."""
+    pages = [name for name in ("README", "fusions") if Path(app.srcdir, "benchmarks", f"{name}.md").is_file()]
+    if docname == "benchmarks" and pages:
+        listed = "\n".join(f"benchmarks/{name}" for name in pages)
+        content[0] += f"\nThe last runs:\n\n```{{toctree}}\n{listed}\n```\n"
 
 
 def setup(app):
