@@ -240,7 +240,7 @@ class Model(Layer):
                 view[...] = parameter.data  # of a layer that was in use before it came into this model
             elif initialise:
                 view[...] = init(parameter.shape, self.rng)
-            parameter.bind(view)
+            parameter.use_memory(view)
             parameter.grad = Tensor(gradient[place].reshape(parameter.shape))
             start = place.stop
         self._parameters, self._theta, self._gradient = parameters, theta, gradient

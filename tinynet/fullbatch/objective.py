@@ -20,7 +20,7 @@ from tinynet.core.spec import Array
 from tinynet.errors import ArgumentError, DataError, ShapeError, TraceError
 from tinynet.fast.plan import Plan
 from tinynet.fast.threads import kernel_gate
-from tinynet.fast.trace import flat, symbol
+from tinynet.fast.trace import flat, placeholder
 from tinynet.ops.loss import Loss, scalar_loss
 from tinynet.optim.optimizer import HasTheta
 
@@ -126,7 +126,7 @@ class Objective:
             raise DataError("Objective: x or y has NaN or infinite values; clean the data first")
         with tracing() if self.compiled else no_grad():
             one = self.samples[:1]
-            output = self.model(symbol(one.shape, one.dtype) if self.compiled else Tensor(one))
+            output = self.model(placeholder(one.shape, one.dtype) if self.compiled else Tensor(one))
         with np.errstate(all="ignore"):
             scalar_loss(self.loss, Tensor(np.zeros((n, *output.shape[1:]), output.dtype)), Tensor(self.labels))
 
@@ -332,7 +332,7 @@ class Objective:
         """Trace the loss of a batch of a size."""
         if (size, twice) not in self._graphs:
             with tracing():
-                x, y = (symbol((size, *a.shape[1:]), a.dtype) for a in (self.samples, self.labels))
+                x, y = (placeholder((size, *a.shape[1:]), a.dtype) for a in (self.samples, self.labels))
                 (loss,) = self._fuse([scalar_loss(self.loss, self.model(x), y)], twice)
                 self._graphs[size, twice] = _Graph(x, y, loss, _affine_pieces(loss, x, self._parameters))
         return self._graphs[size, twice]
@@ -345,17 +345,17 @@ class Objective:
             if kind == "pieces":
                 outputs = graph.pieces
             elif kind == "rest":
-                inputs["t"] = symbol((), self._theta.dtype)
+                inputs["t"] = placeholder((), self._theta.dtype)
                 for name, piece in graph.pieces.items():
-                    start, slope = (inputs.setdefault(f"{end} {name}", symbol(*piece.spec)) for end in _ENDS)
+                    start, slope = (inputs.setdefault(f"{end} {name}", placeholder(*piece.spec)) for end in _ENDS)
                     instead[id(piece.node)] = (start + inputs["t"] * slope,)
                 outputs = {"loss": graph.loss}
             elif kind == "slope":
                 for name, piece in graph.pieces.items():
-                    instead[id(piece.node)] = (inputs.setdefault(name, symbol(*piece.spec)),)
+                    instead[id(piece.node)] = (inputs.setdefault(name, placeholder(*piece.spec)),)
                 outputs = self._derived("gradient", graph.loss, {})
             else:
-                inputs |= {"vector": symbol(self._theta.shape, self._theta.dtype)} if kind == "hvp" else {}
+                inputs |= {"vector": placeholder(self._theta.shape, self._theta.dtype)} if kind == "hvp" else {}
                 outputs = self._derived(kind, graph.loss, inputs) | (graph.pieces if kind == "gradient" else {})
             if kind != "pieces":
                 outputs = dict(zip(outputs, self._fuse(list(outputs.values()), instead=instead), strict=True))
@@ -422,8 +422,8 @@ def _is_affine(node: Node, moving: Sequence[int]) -> bool:
     """Whether a node is affine in some of its inputs together: whether their gradients do not depend on them."""
     if len(node.values) > 1 or node.values[0].dtype.kind != "f":
         return False
-    g, out = (symbol(node.values[0].shape, node.values[0].dtype) for _ in range(2))
-    inputs = [symbol(*x.spec) if i in moving else x for i, x in enumerate(node.inputs)]
+    g, out = (placeholder(node.values[0].shape, node.values[0].dtype) for _ in range(2))
+    inputs = [placeholder(*x.spec) if i in moving else x for i, x in enumerate(node.inputs)]
     for i in moving:
         rule = node.op.rule(i)
         if rule is None:

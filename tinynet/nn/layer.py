@@ -133,7 +133,7 @@ class Layer:
         building = self.building or Building(np.random.default_rng(), np.dtype(np.float32), False)
         parameter = Tensor(Spec(tuple(int(n) for n in shape), building.dtype), requires_grad=True)
         if not building.deferred:
-            parameter.bind(np.empty(parameter.shape, building.dtype))
+            parameter.use_memory(np.empty(parameter.shape, building.dtype))
             parameter.data[...] = function(parameter.shape, building.rng)
         self.initializers[name] = function
         self.own_parameters[name] = parameter
