@@ -442,7 +442,7 @@ def test_a_forward_that_gives_nothing_is_named():
         def forward(self, x):
             tn.ops.relu(x)
 
-    message = r"forward of layer 'forgetful' \(Forgetful\) gave a NoneType; it must give a Tensor"
+    message = r"forward of layer 'forgetful' \(Forgetful\) returned a NoneType; it must return a Tensor"
     with pytest.raises(ArgumentError, match=message):
         tn.Sequential([tn.Input((3,)), Forgetful()]).predict(np.ones((1, 3)))
     with pytest.raises(ArgumentError, match=message):

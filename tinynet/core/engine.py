@@ -46,8 +46,8 @@ class Op:
         What the op means, in plain NumPy: ``compute(*inputs, **attrs)`` returns the output, or a tuple of them, of the
         shapes and dtypes that ``infer`` states. How it is made fast is registered beside it (`tinynet.fast.bindings`).
     vjp : tuple of callables, or a callable
-        The gradient rule for each input, written in ops: ``rule(g, out, *inputs, **attrs)`` returns the cotangent of the
-        input from the cotangent ``g`` of the output ``out``. An op with several outputs gets tuples for both, with None
+        The gradient rule for each input, written in ops: ``rule(g, out, *inputs, **attrs)`` returns the cotangent of
+        the input from the cotangent ``g`` of the output ``out``. An op with several outputs gets tuples for both, with None
         where nothing flows back. None in place of a rule: the op has no derivative there. A single callable takes the
         number of the input first and serves any number of inputs.
     constant : set of int
@@ -596,7 +596,9 @@ def grad(
     inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
     for x in (*outputs, *inputs):
         if not isinstance(x, Tensor):
-            raise GradientError(f"gradients are those of Tensors with respect to Tensors, but a {type(x).__name__} came")
+            raise GradientError(
+                f"a gradient is that of a Tensor with respect to Tensors, but a {type(x).__name__} came"
+            )
     for x in inputs:
         if not x.requires_grad:
             raise GradientError(

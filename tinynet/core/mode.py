@@ -29,7 +29,7 @@ class Switch:
     """
 
     def __init__(self, name: str, on: bool) -> None:
-        self._setting = ContextVar(name, default=_Setting(on))
+        self._setting = ContextVar(name, default=_Setting(on))  # noqa: B039 - the first setting is never over
 
     def get(self) -> bool:
         """Return whether it is on here and now."""
