@@ -16,7 +16,7 @@ from tinynet.core.mode import no_grad
 from tinynet.core.spec import Array, Spec
 from tinynet.errors import ArgumentError, NotBuiltError, ShapeError, TraceError
 from tinynet.nn.input import Input
-from tinynet.nn.layer import Building, Layer, clone
+from tinynet.nn.layer import Building, Layer
 from tinynet.nn.seeds import generator
 from tinynet.saving import modelfile
 from tinynet.train import evaluate, fit, predict
@@ -69,7 +69,9 @@ class Model(Layer):
     _parameters: dict[str, Tensor]
     _gradients: list[tuple[Tensor, Tensor]]  # each parameter with its slice of the gradient
     plans: dict[Any, Any]  # the latest plans of predict and evaluate
-    summary: ClassVar[Callable[[Model], None]]  # defined, and put here, by `tinynet.inspection.summary`
+    # Defined, and put here, by `tinynet.inspection.summary` and `tinynet.saving.copies`.
+    summary: ClassVar[Callable[[Model], None]]
+    astype: ClassVar[Callable[[Model, npt.DTypeLike], Any]]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Make a model; an input that only its shape implies comes before all other layers."""
@@ -90,7 +92,7 @@ class Model(Layer):
         name: str | None = None,
     ) -> None:
         super().__init__(name)
-        self.dtype = _float_dtype(self, dtype)
+        self.dtype = float_dtype(self, dtype)
         if rng is not None and seed is not None:
             raise ArgumentError(f"{self}: give a seed or an rng, not both")
         self.rng = generator(str(self), seed, stream=0) if rng is None else rng
@@ -247,20 +249,6 @@ class Model(Layer):
     evaluate = evaluate
     predict = predict
 
-    def astype(self, dtype: npt.DTypeLike) -> Self:
-        """Copy the model with all parameters converted, such as to "float64" for a gradient check."""
-        copy: Self = clone(self)
-        copy.dtype = _float_dtype(self, dtype)
-        copy.build_model(initialise=False).theta[...] = self.theta
-        return copy
-
-    def __deepcopy__(self, memo: object) -> Self:
-        """Copy the model; its layers are made afresh from their arguments."""
-        return self.astype(self.dtype) if self._built else clone(self)
-
-    def __reduce_ex__(self, protocol: object) -> str:
-        raise ArgumentError(f"{self} cannot be pickled; give model.save(path), and elsewhere tn.load(path), instead")
-
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save the architecture and the parameters in a safetensors file, whole or not at all.
 
@@ -336,7 +324,8 @@ class Sequential(Model):
         return x
 
 
-def _float_dtype(model: Layer, dtype: npt.DTypeLike) -> np.dtype[Any]:
+def float_dtype(model: Layer, dtype: npt.DTypeLike) -> np.dtype[Any]:
+    """Check the dtype of a model."""
     try:
         found = np.dtype(dtype)
     except TypeError:

@@ -21,6 +21,7 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from tinynet.checks import check_numbers
 from tinynet.core.mode import _recording, _reference, _tracing, no_grad, recording
 from tinynet.core.spec import Array, Shape, Spec, Value
 from tinynet.errors import ArgumentError, DTypeError, GradientError, ShapeError, TraceError
@@ -47,9 +48,9 @@ class Op:
         shapes and dtypes that ``infer`` states. How it is made fast is registered beside it (`tinynet.fast.bindings`).
     vjp : tuple of callables, or a callable
         The gradient rule for each input, written in ops: ``rule(g, out, *inputs, **attrs)`` returns the cotangent of
-        the input from the cotangent ``g`` of the output ``out``. An op with several outputs gets tuples for both, with None
-        where nothing flows back. None in place of a rule: the op has no derivative there. A single callable takes the
-        number of the input first and serves any number of inputs.
+        the input from the cotangent ``g`` of the output ``out``. An op with several outputs gets tuples for both,
+        with None where nothing flows back. None in place of a rule: the op has no derivative there. A single callable
+        takes the number of the input first and serves any number of inputs.
     constant : set of int
         The outputs that have no derivative. Outputs of an integer or bool dtype never have one.
     view : bool
@@ -219,15 +220,8 @@ class Tensor:
         value: Value
         if isinstance(data, Tensor):
             value = data.data
-        elif isinstance(data, Spec):
-            value = data
         else:
-            value = _as_array(data)
-        if value.dtype.kind not in "fiub":
-            raise DTypeError(
-                f"a Tensor holds numbers of a real or bool dtype, but got dtype {value.dtype} from a "
-                f"{type(data).__name__}; convert it to a numeric array first"
-            )
+            value = data if isinstance(data, Spec) else check_numbers("a Tensor", data)
         self._set(value, False, None, 0)
         self.requires_grad = requires_grad
 
@@ -515,13 +509,6 @@ def _handle(value: Value, requires_grad: bool, node: Node | None, index: int) ->
     tensor = object.__new__(Tensor)
     tensor._set(value, requires_grad, node, index)
     return tensor
-
-
-def _as_array(data: Any) -> Array:
-    try:
-        return np.asarray(data)
-    except ValueError as error:  # rows of different lengths
-        raise DTypeError(f"a Tensor holds an array of numbers, but this cannot be made into one: {error}") from error
 
 
 def _with_arrays(value: Any) -> Any:

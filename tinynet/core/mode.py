@@ -78,25 +78,23 @@ class Block:
             switch.end(setting)
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a function, or a coroutine function, that runs within such a block."""
-        if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        """Return a function that runs within such a block.
+
+        Raises
+        ------
+        ArgumentError
+            If it is a generator or a coroutine: a call of it only makes an object, and its body runs later.
+        """
+        kinds = (inspect.isgeneratorfunction, inspect.isasyncgenfunction, inspect.iscoroutinefunction)
+        if any(is_kind(function) for is_kind in kinds):
             raise ArgumentError(
-                f"{function.__name__} is a generator, whose body runs in parts, between which the caller's own code "
-                "runs; write a with statement inside of it, around what computes and not around a yield"
+                f"{function.__name__} is a generator or a coroutine, whose body runs after the call of it has ended; "
+                "write a with statement inside of it, around what computes and not around a yield"
             )
-        switches = self._switches
-        if inspect.iscoroutinefunction(function):
-
-            @functools.wraps(function)
-            async def covered_coroutine(*args: Any, **kwargs: Any) -> Any:
-                with Block(*switches):
-                    return await function(*args, **kwargs)
-
-            return covered_coroutine
 
         @functools.wraps(function)
         def covered(*args: Any, **kwargs: Any) -> Any:
-            with Block(*switches):
+            with Block(*self._switches):
                 return function(*args, **kwargs)
 
         return covered
@@ -113,7 +111,7 @@ def no_grad(*function: Any) -> Block:
     Raises
     ------
     ArgumentError
-        If it decorates a generator, or the brackets are missing.
+        If it decorates a generator or a coroutine, or the brackets are missing.
 
     Examples
     --------

@@ -6,7 +6,7 @@ import re
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self, TypeVar, cast
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
@@ -41,23 +41,7 @@ def layers_in(value: Any) -> Iterator[Layer]:
             yield from layers_in(part)
 
 
-L = TypeVar("L", bound="Layer")
 _NOT_PARTS = ("arguments", "plans")  # attributes of a layer that are none of its parts, though layers may be in them
-
-
-def clone(layer: L) -> L:
-    """Make a layer afresh from the arguments of another, nested layers included; it is not built yet."""
-    done: dict[int, Layer] = {}
-
-    def fresh(value: Any) -> Any:
-        if not isinstance(value, Layer):
-            return value
-        if id(value) not in done:
-            args, kwargs = nested(value.arguments, fresh)
-            done[id(value)] = type(value)(*args, **kwargs)
-        return done[id(value)]
-
-    return cast(L, fresh(layer))
 
 
 class Layer:
