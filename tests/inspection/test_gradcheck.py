@@ -23,7 +23,7 @@ def verdicts(report):
 
 def scaled(factor):
     """An identity whose gradient is wrong by a factor."""
-    return Op("scaled", infer=lambda x: x, compute=lambda y, x: np.copyto(y, x), vjp=(lambda g, y, x: g * factor,))
+    return Op("scaled", infer=lambda x: x, compute=lambda x: x, vjp=(lambda g, y, x: g * factor,))
 
 
 # --- what is wrong is caught
@@ -77,7 +77,7 @@ def test_the_gradient_of_each_op_broken_by_a_thousandth_is_caught(op, i, data):
 
 def lost(factor):
     """An identity for gradients on their way, whose own gradient is wrong by a factor."""
-    return Op("lost", infer=lambda g: g, compute=lambda y, g: np.copyto(y, g), vjp=(lambda h, y, g: factor * h,))
+    return Op("lost", infer=lambda g: g, compute=lambda g: g, vjp=(lambda h, y, g: factor * h,))
 
 
 def broken_twice(op, i):
@@ -177,7 +177,7 @@ def test_a_wrong_gradient_is_found_behind_a_kink_that_is_near():
 
 @given(generators, st.integers(1, 5), st.sampled_from([-1e-3, 1e-3, 0.1, -1.0]))
 def test_a_second_derivative_scaled_by_little_or_much_is_wrong_and_the_first_is_not(rng, n, error):
-    square = Op("square", infer=lambda x: x, compute=lambda y, x: np.multiply(x, x, out=y),
+    square = Op("square", infer=lambda x: x, compute=lambda x: x * x,
                 vjp=(lambda g, y, x: 2 * g * scaled(1 + error)(x),))  # fmt: skip
     report = check_gradients(square, rng.uniform(0.5, 1.0, n), names=["x"], order=2)
     assert [(row.name, row.order, row.verdict) for row in report.rows] == [

@@ -1,6 +1,6 @@
 """The table of ops: for each, how to draw its arguments, what it must compute, and what it must refuse.
 
-`ROWS` has a row for every public function of `tinynet.ops` and for every op declared; the tests in this directory go
+`ROWS` has a row for every public function of `tinynet.ops` and for every op in `OPS`; the tests in this directory go
 through it. Drawn values keep away from kinks and ties, and from where a gradient would vanish: those have tests of
 their own.
 """
@@ -17,10 +17,12 @@ from hypothesis.extra.numpy import mutually_broadcastable_shapes
 import tinynet as tn
 from tests.ops import references as ref
 from tinynet.errors import ArgumentError, DataError, DTypeError, ShapeError
+from tinynet.fast import fusions
 from tinynet.ops.conv import Geometry, geometry
+from tinynet.optim.adam import adam
 
-OPS = tn.ops.declared()
-
+# All ops that tinynet declares: those of its modules of ops, the fused ones, and the one of an optimizer.
+OPS = {**tn.ops.declared(), **fusions.declared(), adam.name: adam}
 
 NONE: dict[str, Any] = {}
 
@@ -677,7 +679,7 @@ add(
 
 
 def fused(name, cases, reference, output=None, **rest):
-    """An op of `tinynet.fast.fused_ops`; of several outputs, the one of that number, or all, one after the other."""
+    """A fused op, or Adam; of several outputs, the one of that number, or all, one after the other."""
 
     def call(*inputs, **attrs):
         y = OPS[name](*inputs, **attrs)

@@ -1,5 +1,7 @@
 """What each op computes: the values, in which dtype, from arrays in any layout, without touching them."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 from hypothesis import assume, given
@@ -10,8 +12,10 @@ from tests.ops.op_table import OPS, ROWS, few, last_use
 from tinynet.core.engine import Tensor, ancestors
 from tinynet.core.spec import Spec
 from tinynet.errors import TraceError
+from tinynet.fast.implementation import bound_call, implementation
 
 every_row = pytest.mark.parametrize("row", ROWS.values(), ids=list(ROWS))
+either_way = pytest.mark.parametrize("computed", [nullcontext, tn.reference], ids=["kernel", "meaning"])
 
 
 def values(row, inputs, attrs):
@@ -49,23 +53,27 @@ def test_the_row_of_an_op_uses_that_op(name):
     assert name in used
 
 
+@either_way
 @every_row
 @given(data=st.data())
-def test_values_are_those_of_the_reference(row, data):
+def test_values_are_those_of_the_reference(row, computed, data):
     case = data.draw(row.cases)
     expected = row.reference(*case.inputs, **case.attrs)
-    found = values(row, case.inputs, case.attrs)
+    with computed():
+        found = values(row, case.inputs, case.attrs)
     assert (found.shape, found.dtype) == (np.shape(expected), row.dtype(case, np.dtype(np.float64)))
     close(found, expected, 1e-12)
 
 
+@either_way
 @every_row
 @few
 @given(data=st.data())
-def test_float32_gives_the_same_values_to_its_precision_and_keeps_its_dtype(row, data):
+def test_float32_gives_the_same_values_to_its_precision_and_keeps_its_dtype(row, computed, data):
     case = data.draw(row.cases)
     inputs = tuple(narrowed(x) for x in case.inputs)
-    found = values(row, inputs, case.attrs)
+    with computed():
+        found = values(row, inputs, case.attrs)
     assert found.dtype == row.dtype(case, np.dtype(np.float32))
     close(found, row.reference(*(x.astype(float) if x.dtype.kind == "f" else x for x in inputs), **case.attrs), 1e-5)
 
@@ -92,12 +100,14 @@ def unaligned(x):
     return raw
 
 
+@either_way
 @every_row
 @given(data=st.data(), layout=st.sampled_from([fortran, strided, reversed_, unaligned]))
-def test_arrays_in_any_layout_give_the_same_values(row, data, layout):
+def test_arrays_in_any_layout_give_the_same_values(row, computed, data, layout):
     case = data.draw(row.cases)
-    found = values(row, [layout(x) for x in case.inputs], case.attrs)
-    close(found, values(row, case.inputs, case.attrs), 1e-13)
+    with computed():
+        found = values(row, [layout(x) for x in case.inputs], case.attrs)
+        close(found, values(row, case.inputs, case.attrs), 1e-13)
 
 
 def placed(arrays, first, gap):
@@ -123,30 +133,35 @@ def test_bits_do_not_depend_on_where_arrays_lie_in_memory(op, data, dtype, gap):
     assume(node is not None)
     inputs, attrs = [np.array(x.data, order="C") for x in node.inputs], dict(node.attrs)
     named = [name for name, value in attrs.items() if isinstance(value, np.ndarray)]
-    made = [np.zeros(y.shape, y.dtype) for y in node.values[op.inplace :]]
-    scratch = [np.zeros(*spec) for spec in (op.scratch(*inputs, **attrs) if op.scratch else ())]
+    how = implementation(op)
+    made = [np.zeros(y.shape, y.dtype) for y in node.values[how.inplace :]]
+    scratch = [np.zeros(*spec) for spec in (how.scratch(*inputs, **attrs) if how.scratch else ())]
     arrays = [*made, *scratch, *inputs]
+    at = len(made), len(made) + len(scratch)
 
     def bits(first):
         found = placed([*arrays, *(attrs[name] for name in named)], first, gap)
-        function, arguments = op.call(found[: len(arrays)], attrs | dict(zip(named, found[len(arrays) :], strict=True)))
+        placed_attrs = attrs | dict(zip(named, found[len(arrays) :], strict=True))
+        outputs, working, given = found[: at[0]], found[at[0] : at[1]], found[at[1] : len(arrays)]
+        function, arguments = bound_call(op, tuple(outputs), tuple(working), tuple(given), placed_attrs)
         with np.errstate(all="ignore"):
             function(*arguments)
-        changed = len(made) + len(scratch)
-        return [x.tobytes() for x in (*found[: len(made)], *found[changed : changed + op.inplace])]
+        return [x.tobytes() for x in (*outputs, *given[: how.inplace])]
 
     assert all(bits(first) == bits(0) for first in range(1, len(arrays) + len(named)))
 
 
+@either_way
 @every_row
 @few
 @given(data=st.data())
-def test_read_only_inputs_are_accepted_and_left_as_they_were(row, data):
+def test_read_only_inputs_are_accepted_and_left_as_they_were(row, computed, data):
     case = data.draw(row.cases)
     before = [x.tobytes() for x in case.inputs]
     for x in case.inputs:
         x.flags.writeable = False
-    row.call(*(Tensor(x) for x in case.inputs), **case.attrs)
+    with computed():
+        row.call(*(Tensor(x) for x in case.inputs), **case.attrs)
     assert [x.tobytes() for x in case.inputs] == before
 
 

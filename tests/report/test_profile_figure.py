@@ -6,11 +6,10 @@ from matplotlib.colors import to_hex
 
 import tinynet as tn
 from tinynet.cli import main
-from tinynet.core.engine import Cost
 from tinynet.datasets import load_mnist
 from tinynet.errors import ArgumentError
 from tinynet.inspection.profiling import profile_step
-from tinynet.inspection.table import Row
+from tinynet.inspection.table import Cost, Row
 from tinynet.recipes import RECIPES
 from tinynet.report import profile_figure
 from tinynet.report.profile import KIND_COLORS

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from tinynet.checks import check_numbers
 from tinynet.core.mode import _recording, _reference, _tracing, no_grad, recording
 from tinynet.core.spec import Array, Shape, Spec, Value
-from tinynet.errors import ArgumentError, DTypeError, GradientError, ShapeError, TraceError
+from tinynet.errors import ArgumentError, DTypeError, GradientError, ShapeError, TinynetError, TraceError
 
 Rule = Callable[..., "Tensor"]
 
@@ -93,6 +93,11 @@ class Op:
         return lambda *args, **attrs: vjp(i, *args, **attrs)
 
 
+_FORM = (
+    "it takes the inputs, leaves them as they are, and returns the outputs, so compute=lambda out, x: np.exp(x, "
+    "out=out) becomes compute=lambda x: np.exp(x)"
+)
+
 Evaluator = Callable[[Op, tuple[Array, ...], dict[str, Any]], tuple[Array, ...]]
 
 
@@ -105,22 +110,33 @@ def meaning(op: Op, arrays: tuple[Array, ...], attrs: dict[str, Any]) -> tuple[A
         If what ``compute`` returns is not what ``infer`` says.
     """
     specs = specs_of(op.infer(*arrays, **attrs))
+    given = arrays if op.view else tuple(_read_only(a) for a in arrays)
     with np.errstate(all="ignore"):
         try:
-            made = op.compute(*arrays, **attrs)
+            made = op.compute(*given, **attrs)
         except TypeError:
             _check_form(op, arrays, attrs)
             raise
+        except TinynetError:
+            raise
+        except ValueError as error:  # such as that of an array that must not be changed
+            raise ArgumentError(f"compute of op {op.name!r} failed: {error}; {_FORM}") from error
     outputs = tuple(np.asarray(y) for y in (made if isinstance(made, tuple) else (made,)))
     if not op.view:  # an output that shares memory with an input would change with it
         outputs = tuple(y.copy() if any(np.may_share_memory(y, a) for a in arrays) else y for y in outputs)
     found = tuple(Spec(y.shape, y.dtype) for y in outputs)
     if found != specs:
+        came = "None" if made is None else _words(found)
         raise ArgumentError(
-            f"compute of op {op.name!r} must return what infer says, {_words(specs)}, but returned {_words(found)}; it "
-            "takes the inputs and returns the outputs, as in compute=lambda x, y: x + y"
+            f"compute of op {op.name!r} must return what infer says, {_words(specs)}, but returned {came}; {_FORM}"
         )
     return outputs
+
+
+def _read_only(array: Array) -> Array:
+    view = np.asarray(array).view()
+    view.flags.writeable = False
+    return view
 
 
 def _check_form(op: Op, arrays: tuple[Array, ...], attrs: dict[str, Any]) -> None:
@@ -129,8 +145,7 @@ def _check_form(op: Op, arrays: tuple[Array, ...], attrs: dict[str, Any]) -> Non
         inspect.signature(op.compute).bind(*arrays, **attrs)
     except TypeError as error:
         raise ArgumentError(
-            f"compute of op {op.name!r} does not take its {len(arrays)} inputs and attributes: {error}; it takes the "
-            "inputs and returns the outputs, so compute=lambda out, x: np.exp(x, out=out) becomes compute=np.exp"
+            f"compute of op {op.name!r} does not take its {len(arrays)} inputs and attributes: {error}; {_FORM}"
         ) from error
 
 

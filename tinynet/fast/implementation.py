@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from typing import Any
 
@@ -81,10 +82,25 @@ def _find(op: Op) -> Implementation:
         module, name = where.split(":")
         found: Implementation = getattr(import_module(module), name)
         return found
-    if isinstance(op.compute, np.ufunc):
-        function = op.compute
-        return Implementation(lambda out, *inputs: (function, *inputs, out))
-    return Implementation()
+    direct = isinstance(op.compute, np.ufunc) and op.compute.nout == 1
+    return Implementation(partial(_bind_ufunc, op)) if direct else Implementation()
+
+
+def _bind_ufunc(op: Op, out: Array, *inputs: Array, **attrs: Any) -> tuple[Any, ...]:
+    """Bind a function of NumPy that computes an op to write into ``out``, if that is of the shape and dtype it makes.
+
+    Otherwise NumPy would repeat or convert what it makes; the meaning of the op says what is wrong.
+    """
+    function: np.ufunc = op.compute  # type: ignore[assignment]
+    if not attrs and len(inputs) == function.nin and np.broadcast_shapes(*(a.shape for a in inputs)) == out.shape:
+        *_, dtype = function.resolve_dtypes((*(a.dtype for a in inputs), None))
+        if dtype == out.dtype:
+            return _call_ufunc, function, out, *inputs
+    return _store_meaning, op, (out,), inputs, attrs
+
+
+def _call_ufunc(function: np.ufunc, out: Array, *inputs: Array) -> None:
+    function(*inputs, out=out)
 
 
 def bound_call(

@@ -53,7 +53,10 @@ __all__ = [
 
 
 def declared() -> dict[str, Op]:
-    """Return every op that tinynet declares, by name.
+    """Return every op that the modules of this package declare, by name.
+
+    Ops that are declared elsewhere are not listed: the step of Adam in ``tinynet.optim``, and the fused ops, which
+    ``tinynet.fast.fusions.declared`` lists.
 
     Returns
     -------
@@ -66,7 +69,7 @@ def declared() -> dict[str, Op]:
     >>> tn.ops.declared()["conv2d"]
     <Op conv2d>
     """
-    families = [m for name, m in sys.modules.items() if isinstance(m, ModuleType) and name.startswith("tinynet.")]
+    families = [m for name, m in sys.modules.items() if isinstance(m, ModuleType) and name.startswith(f"{__name__}.")]
     found = {thing.name: thing for m in families for thing in vars(m).values() if isinstance(thing, Op)}
     return dict(sorted(found.items()))
 

@@ -14,12 +14,12 @@ import numpy as np
 
 from tinynet.core.engine import Tensor
 from tinynet.core.mode import tracing
-from tinynet.fast import fused_ops as fused
-from tinynet.fast import matvec
+from tinynet.fast import fusions
 from tinynet.fast.kernels import build
 from tinynet.fast.plan import Plan
 from tinynet.ops import conv, linear, loss, pointwise, pool, reduce
 from tinynet.ops.conv import geometry
+from tinynet.optim.adam import adam
 
 BETAS = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-7}
 
@@ -37,9 +37,9 @@ def conv_pool(n, h, w, c, f, taps, window):
     g, index = normal(n, q.oh, q.ow, f), np.random.default_rng(n).integers(0, 4, (n, q.oh, q.ow, f), np.uint8)
     index[::2, ::2, :, ::3] = 255
     geometries = {"p": p, "q": q}
-    yield fused.conv_pool, (x, weights, bias), geometries
-    yield fused.conv_pool_weight_grad, (x, g, index), geometries
-    yield fused.conv_pool_input_grad, (g, weights, index), geometries | {"shape": x.shape}
+    yield fusions.conv_pool.conv_pool, (x, weights, bias), geometries
+    yield fusions.conv_pool.conv_pool_weight_grad, (x, g, index), geometries
+    yield fusions.conv_pool.conv_pool_input_grad, (g, weights, index), geometries | {"shape": x.shape}
 
 
 def convolution(n, size, padding):
@@ -65,8 +65,8 @@ def products(m, k, n):
         a, b = normal(*((k, m) if trans_a else (m, k))), normal(*((n, k) if trans_b else (k, n)))
         yield linear._matmul, (a, b), {"trans_a": trans_a, "trans_b": trans_b}
     for relu in (False, True):
-        yield fused.dense, (normal(m, k), normal(k, n), normal(n)), {"relu": relu}
-    yield fused.descend_product, (normal(k * n + 9), normal(m, k), normal(m, n), np.array(0.1)), {"start": 5}
+        yield fusions.dense.dense, (normal(m, k), normal(k, n), normal(n)), {"relu": relu}
+    yield fusions.descend.descend_product, (normal(k * n + 9), normal(m, k), normal(m, n), np.array(0.1)), {"start": 5}
 
 
 def rows(n, k):
@@ -77,14 +77,14 @@ def rows(n, k):
     yield reduce._sum, (x,), {"axes": (0,)}
     yield loss._softmax, (x,), {}
     yield loss._log_softmax, (x,), {}
-    yield fused.softmax_cross_entropy, (x, labels), {}
-    yield fused.dense_cotangent, (x, np.maximum(normal(k, n).T, 0)), {}
-    yield fused.gather, (data, labels, normal(k), normal(1, k)[0]), {"sample": (k,)}
-    yield fused.descend, (flat, flat[: n * k // 2] + 1, np.array(0.1)), {"start": 3}
-    yield fused.adam, (flat - 1, flat / 2, flat * flat, np.array(3), flat + 1, np.array(0.1)), BETAS
+    yield fusions.cross_entropy.softmax_cross_entropy, (x, labels), {}
+    yield fusions.dense.dense_cotangent, (x, np.maximum(normal(k, n).T, 0)), {}
+    yield fusions.gather.gather, (data, labels, normal(k), normal(1, k)[0]), {"sample": (k,)}
+    yield fusions.descend.descend, (flat, flat[: n * k // 2] + 1, np.array(0.1)), {"start": 3}
+    yield adam, (flat - 1, flat / 2, flat * flat, np.array(3), flat + 1, np.array(0.1)), BETAS
     standard = {"shift": normal(k), "scale": np.abs(normal(1, k)[0])}
-    yield matvec.standardised_matvec, (data, normal(k)), standard
-    yield matvec.standardised_rmatvec, (data, normal(n)), standard
+    yield fusions.standardised_matvec.standardised_matvec, (data, normal(k)), standard
+    yield fusions.standardised_matvec.standardised_rmatvec, (data, normal(n)), standard
 
 
 def cases():
