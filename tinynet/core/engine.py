@@ -594,13 +594,7 @@ def grad(
     >>> float(first), float(second)
     (12.0, 12.0)
     """
-    outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
-    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-    for x in (*outputs, *inputs):
-        if not isinstance(x, Tensor):
-            raise GradientError(
-                f"a gradient is that of a Tensor with respect to Tensors, but a {type(x).__name__} came"
-            )
+    outputs, inputs = _tensors(outputs), _tensors(inputs)
     for x in inputs:
         if not x.requires_grad:
             raise GradientError(
@@ -659,6 +653,17 @@ def _pull(node: Node, i: int, cotangent: tuple[Tensor | None, ...], outs: tuple[
     return g
 
 
+def _tensors(given: Any) -> list[Tensor]:
+    """Bring what `grad` takes into the form of a list."""
+    several = list(given) if isinstance(given, Iterable) and not isinstance(given, Tensor) else [given]
+    for x in several:
+        if not isinstance(x, Tensor):
+            raise GradientError(
+                f"a gradient is that of a Tensor with respect to Tensors, but a {type(x).__name__} came"
+            )
+    return several
+
+
 def _seeds(outputs: list[Tensor], cotangents: Sequence[Tensor] | None) -> list[Tensor]:
     for y in outputs:
         if not y.requires_grad:
@@ -674,7 +679,7 @@ def _seeds(outputs: list[Tensor], cotangents: Sequence[Tensor] | None) -> list[T
                     "give the cotangent"
                 )
         return [_full(y.spec, 1) for y in outputs]
-    seeds = [as_tensor(g) for g in cotangents]
+    seeds = [as_tensor(g) for g in (cotangents if isinstance(cotangents, Iterable) else [cotangents])]
     if [g.shape for g in seeds] != [y.shape for y in outputs]:
         raise ShapeError(
             f"cotangents of shapes {[g.shape for g in seeds]} came for outputs of shapes "

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from tinynet.checks import check_count
+from tinynet.checks import check_count, check_numbers
 from tinynet.core.engine import Tensor
 from tinynet.core.spec import Shape
 from tinynet.errors import ArgumentError, ShapeError
@@ -51,14 +51,14 @@ class Input(Layer):
         name: str | None = None,
     ) -> None:
         super().__init__(name)
-        if isinstance(shape, int | np.integer | str):
+        if not isinstance(shape, Iterable) or isinstance(shape, str):
             raise ArgumentError(f"Input: shape must be a sequence of integers, such as ({shape!r},), but got {shape!r}")
         self.shape = tuple(check_count("Input: each length of the shape", n) for n in shape)
         self.shift = self._constant("shift", shift)
         self.scale = self._constant("scale", scale)
 
     def _constant(self, argument: str, value: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        array = np.array(value, dtype=np.float64)
+        array = np.array(check_numbers(f"Input: {argument}", value), dtype=np.float64)
         array.flags.writeable = False  # a plan has made it part of a kernel call
         if not np.isfinite(array).all():
             raise ArgumentError(f"Input: {argument} must be finite, but has NaN or infinite values")

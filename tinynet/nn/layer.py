@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from tinynet.checks import check_integers
 from tinynet.core.engine import Tensor, as_tensor
 from tinynet.core.spec import Shape, Spec
 from tinynet.errors import ArgumentError, ShapeError
@@ -136,14 +137,16 @@ class Layer:
         ArgumentError
             If the name is taken, or there is no such initializer.
         """
-        if name in self.own_parameters or not name or "." in name:
+        if not isinstance(name, str) or name in self.own_parameters or not name or "." in name:
             raise ArgumentError(
                 f"{self}: a parameter's name must be new in its layer, not empty and without dots, but got {name!r}; "
                 f"there are {list(self.own_parameters)} so far"
             )
         function = initializer(str(self), init)
         building = self.building or Building(np.random.default_rng(), np.dtype(np.float32), False)
-        parameter = Tensor(Spec(tuple(int(n) for n in shape), building.dtype), requires_grad=True)
+        parameter = Tensor(
+            Spec(check_integers(f"{self}: the shape of {name!r}", shape), building.dtype), requires_grad=True
+        )
         if not building.deferred:
             parameter.use_memory(np.empty(parameter.shape, building.dtype))
             parameter.data[...] = function(parameter.shape, building.rng)

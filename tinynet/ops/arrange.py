@@ -12,7 +12,7 @@ from tinynet.core.engine import Op, Tensor, as_tensor
 from tinynet.core.spec import Spec, Value
 from tinynet.errors import ArgumentError, ShapeError
 from tinynet.ops.dtypes import promote
-from tinynet.ops.shape import _slice, _unslice, normal_axes, reshape
+from tinynet.ops.shape import _slice, _unslice, normal_axis, reshape
 
 _transpose: Op = Op(
     "transpose",
@@ -150,7 +150,7 @@ def concatenate(xs: Sequence[Any], axis: int = 0) -> Tensor:
     Tensor([1, 2, 3])
     """
     tensors = _several("concatenate", xs)
-    return _concatenate(*tensors, axis=normal_axes("concatenate", (axis,), tensors[0])[0])
+    return _concatenate(*tensors, axis=normal_axis("concatenate", axis, tensors[0]))
 
 
 def stack(xs: Sequence[Any], axis: int = 0) -> Tensor:
@@ -186,7 +186,7 @@ def stack(xs: Sequence[Any], axis: int = 0) -> Tensor:
         if x.shape != first.shape:
             raise ShapeError(f"stack: argument {i} has shape {x.shape}, argument 0 has {first.shape}; all must agree")
     rows = [reshape(x, (1, *x.shape)) for x in tensors]
-    (place,) = normal_axes("stack", (axis,), rows[0])
+    place = normal_axis("stack", axis, rows[0])
     joined: Tensor = _concatenate(*rows, axis=0)
     order = [*range(1, place + 1), 0, *range(place + 1, joined.ndim)]
     return joined if place == 0 else transpose(joined, order)

@@ -14,7 +14,7 @@ from tinynet.errors import ArgumentError, DataError, DTypeError, ShapeError
 from tinynet.ops.dtypes import cast, check_floating
 from tinynet.ops.pointwise import exp
 from tinynet.ops.reduce import mean, sum
-from tinynet.ops.shape import getitem, normal_axes
+from tinynet.ops.shape import getitem, normal_axis
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -54,9 +54,19 @@ _log_softmax: Op = Op(
 )
 
 
+# Where a label has no weight, its logit may be -inf.
+_weigh: Op = Op(
+    "weigh",
+    infer=lambda weights, x: x,
+    compute=lambda weights, x: np.where(weights == 0, x.dtype.type(0), weights * x),
+    vjp=(lambda g, y, weights, x: g * x, lambda g, y, weights, x: g * weights),
+    formula="weights x, and 0 where a weight is 0, whatever x is there",
+)
+
+
 def _over(op: Op, x: Tensor, axis: int) -> Tensor:
     """Apply an op of the last axis along another one."""
-    (place,) = normal_axes(op.name, (axis,), x)
+    place = normal_axis(op.name, axis, x)
     last = x.ndim - 1
     if place == last:
         return op(x)
@@ -209,7 +219,7 @@ def cross_entropy(output: Any, labels: Any) -> Tensor:
     logs = log_softmax(logits_of(output, _softmax))
     if labels.ndim == 1:
         return -mean(getitem(logs, (np.arange(n), labels)))
-    return -sum(cast(labels, logs.dtype) * logs) / n
+    return -sum(_weigh(cast(labels, logs.dtype), logs)) / n
 
 
 def scalar_loss(loss: Loss, output: Tensor, labels: Tensor) -> Tensor:

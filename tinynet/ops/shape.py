@@ -150,7 +150,7 @@ _index_add: Op = Op(
 
 def _indices(x: Tensor, key: tuple[Any, ...]) -> list[Tensor]:
     """Check indices against the axes they go to."""
-    indices = [as_tensor(i) for i in key]
+    indices = [as_tensor(np.asarray(i, np.intp) if isinstance(i, list) and not np.size(i) else i) for i in key]
     if len(indices) > x.ndim:
         raise ShapeError(f"indexing: {len(indices)} indices came for a tensor of shape {x.shape}")
     for axis, i in enumerate(indices):
@@ -221,3 +221,11 @@ def normal_axes(name: str, axis: int | Sequence[int] | None, x: Tensor) -> tuple
     if len(set(normal)) < len(normal) or any(not 0 <= a < x.ndim for a in normal):
         raise ShapeError(f"{name}: axis {axis} does not fit x, which has shape {x.shape}; give distinct axes of it")
     return tuple(sorted(normal))
+
+
+def normal_axis(name: str, axis: int, x: Tensor) -> int:
+    """Bring the ``axis`` argument of what works along one axis into the form of a non-negative axis."""
+    axes = normal_axes(name, axis, x)
+    if len(axes) != 1:
+        raise ShapeError(f"{name}: works along one axis, but got axis {axis}")
+    return axes[0]
