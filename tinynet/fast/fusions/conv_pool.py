@@ -12,10 +12,11 @@ from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import conv_pool as kernels
 from tinynet.fast.kernels.jit import for_chunks
 from tinynet.fast.match import Fusion, Rewrite, Uses, fused_op
+from tinynet.ops.arrange import pad
+from tinynet.ops.compare import less_equal, not_equal, where
 from tinynet.ops.conv import Geometry, _conv2d, _conv2d_input_grad, _conv2d_weight_grad
-from tinynet.ops.pointwise import add, less_equal, not_equal, relu, where
+from tinynet.ops.pointwise import add, relu
 from tinynet.ops.pool import _max_pool, _max_unpool
-from tinynet.ops.shape import pad
 
 _LEAST_PLACES = 4  # in a window; with fewer, dense gradients are the faster ones
 _MOST_PLACES = 254  # that an index of one byte can tell apart
