@@ -50,29 +50,45 @@ def _conv_pool_cost(n: int, d: pooled.Dims, p: Geometry, how: str, index: Value 
 
 def _conv_pool_scratch(x: Value, w: Value, bias: Value, p: Geometry, q: Geometry) -> tuple[Spec, ...]:
     n, d = x.shape[0], _dims(x.shape, w.shape[3], p, q)
-    shapes: tuple[tuple[int, ...], ...] = ()
     if d.winograd:
         (th, tw), (chunks, tiles) = d.tile, pooled.tiles(n, d)
-        shapes = (th * tw, d.c, d.f), (chunks, th * tw, tiles, d.c), (chunks, th * tw, tiles, d.f)
-        shapes += (chunks, th, tw, d.c), (chunks, d.ph, tw, d.f), (chunks, tiles, th * tw), (chunks, d.ph * d.pw)
-    elif not d.direct:
-        chunks = pooled.chunks(n)
-        rows = pooled.group(n, d, x.dtype.itemsize) * d.oh * d.ow * d.ph * d.pw
-        shapes = (chunks, rows, d.taps), (chunks, rows, d.f)
-    return tuple(Spec(shape, x.dtype) for shape in shapes)
+        shapes: tuple[tuple[int, ...], ...] = (
+            (th * tw, d.c, d.f),
+            (chunks, th * tw, tiles, d.c),
+            (chunks, th * tw, tiles, d.f),
+            (chunks, tw * d.c),
+            (chunks, d.ph, tw, d.f),
+            (chunks, tiles, d.ph * d.pw),
+        )
+        return tuple(Spec(shape, x.dtype) for shape in shapes)
+    if d.direct:
+        return ()
+    chunks = pooled.chunks(n)
+    rows = pooled.group(n, d, x.dtype.itemsize) * d.oh * d.ow * d.ph * d.pw
+    return Spec((chunks, rows, d.taps), x.dtype), Spec((chunks, rows, d.f), x.dtype)
 
 
 def _conv_pool_bind(y: Array, index: Array, *rest: Array, p: Geometry, q: Geometry) -> tuple[Any, ...]:
     *scratch, x, w, bias = rest
     d = _dims(x.shape, w.shape[3], p, q)
-    arguments = y, index, *scratch, x.reshape(x.shape[0], -1), w.reshape(-1, d.f), bias
     if not d.winograd:
         make = pooled.forward_direct if d.direct else pooled.forward_product
-        return for_chunks(make(d), pooled.chunks(len(x))), *arguments
+        kernel = for_chunks(make(d), pooled.chunks(len(x)))
+        return kernel, y, index, *scratch, x.reshape(len(x), -1), w.reshape(-1, d.f), bias
     (*high, over), (*wide, under) = pooled.transforms(d.ph, d.kh), pooled.transforms(d.pw, d.kw)
     matrices = (matrix.astype(x.dtype) for matrix in (*high, *wide))
     kernel = for_chunks(pooled.forward_winograd(d), pooled.tiles(len(x), d)[0])
-    return kernel, *arguments, *matrices, x.dtype.type(over * under)
+    return (
+        kernel,
+        y.reshape(-1, d.f),
+        index.reshape(-1, d.f),
+        *scratch,
+        x.reshape(len(x), -1),
+        w.reshape(-1, d.f),
+        bias,
+        *matrices,
+        x.dtype.type(over * under),
+    )
 
 
 def _forward_cost(x: Value, w: Value, bias: Value, p: Geometry, q: Geometry) -> Cost:
