@@ -538,7 +538,7 @@ def test_a_layer_that_two_layers_share_has_one_name():
     ]
 
 
-@pytest.mark.parametrize("replace", [lambda g: None, lambda g: g * 0, lambda g: Tensor(np.zeros(g.shape, g.dtype))])
+@pytest.mark.parametrize("replace", [lambda g: None, lambda g: g * 0, lambda g: tn.Tensor(np.zeros(g.shape, g.dtype))])
 def test_a_grad_that_was_replaced_is_the_one_that_is_used(replace):
     (x, y), model = digits(), small()
     tn.ops.cross_entropy(model(x), y).backward()
