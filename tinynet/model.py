@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from itertools import chain
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from tinynet import nn, ops
 from tinynet.core.engine import Tensor
 from tinynet.core.mode import no_grad
 from tinynet.core.spec import Array, Spec
 from tinynet.errors import ArgumentError, NotBuiltError, TraceError
-from tinynet.nn import Input
+from tinynet.nn.input import Input
+from tinynet.nn.clone import clone
 from tinynet.nn.layer import Building, Layer, batch_shape
 from tinynet.nn.seeds import generator
-from tinynet.saving import modelfile
-from tinynet.train import evaluate, fit, predict
+from tinynet.optim.optimizer import changed
+from tinynet.train.inference import evaluate, predict
+from tinynet.train.loop import fit
+from tinynet.train.storage import current_storage
 
 # What layers and models keep for themselves, and what no plan depends on.
 _STATE = {"arguments", "given_name", "name", "own_parameters", "initializers", "building", "owner", "output_shape"}
@@ -283,6 +286,20 @@ class Model(Layer):
             watched = self._watched["last"] = _Watched(self)
         return watched.configuration
 
+    # --- checkpoints
+
+    def state(self) -> dict[str, Any]:
+        """Return what the rest of a run depends on: the parameters, and where the model's generator stands."""
+        parameters = {name: parameter.data for name, parameter in self.parameters.items()}
+        return {"parameters": parameters, "generator": self.rng.bit_generator.state}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a state back."""
+        for name, parameter in self.parameters.items():
+            parameter.data[...] = state["parameters"][name]
+        changed(self.parameters.values())
+        self.rng.bit_generator.state = state["generator"]
+
     # --- what a model does
 
     fit = fit
@@ -325,14 +342,14 @@ class Model(Layer):
 
     def astype(self, dtype: npt.DTypeLike) -> Self:
         """Copy the model with all parameters converted, such as to "float64" for a gradient check."""
-        copy: Self = modelfile.clone(self)
+        copy: Self = clone(self)
         copy.dtype = _float_dtype(self, dtype)
         copy.build_model(initialise=False).theta[...] = self.theta
         return copy
 
     def __deepcopy__(self, memo: object) -> Self:
         """Copy the model; its layers are made afresh from their arguments."""
-        return self.astype(self.dtype) if self._built else modelfile.clone(self)
+        return self.astype(self.dtype) if self._built else clone(self)
 
     def __reduce_ex__(self, protocol: object) -> str:
         raise ArgumentError(f"{self} cannot be pickled; give model.save(path), and elsewhere tn.load(path), instead")
@@ -352,7 +369,7 @@ class Model(Layer):
         ArgumentError
             If an argument of a layer cannot be put into a file.
         """
-        modelfile.write(path, self, self.parameters)
+        current_storage().save_model(self, Path(path))
 
 
 class Sequential(Model):
@@ -442,45 +459,3 @@ def _name_layers(parent: Layer, named: set[int]) -> None:
         if id(layer) not in named:
             named.add(id(layer))
             _name_layers(layer, named)
-
-
-def load(path: str | os.PathLike[str], custom_layers: Mapping[str, Any] | None = None) -> Model:
-    """Load a model that `Model.save` wrote. Nothing in the file is executed.
-
-    Parameters
-    ----------
-    path : path-like
-        The file.
-    custom_layers : mapping of str to class, optional
-        The layers, models and functions that the file names and that are not tinynet's own.
-
-    Returns
-    -------
-    Model
-        With its parameters.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is damaged, foreign, of a newer format, or names a layer that is not known.
-    FileNotFoundError
-        If there is no such file.
-
-    Examples
-    --------
-    >>> import tempfile, pathlib, tinynet as tn
-    >>> model = tn.Sequential([tn.Input((4,)), tn.Dense(2)], seed=0)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = pathlib.Path(folder) / "model.safetensors"
-    ...     model.save(path)
-    ...     same = tn.load(path)
-    >>> bool((same.theta == model.theta).all())
-    True
-    """
-    classes = [thing for thing in vars(nn).values() if isinstance(thing, type) and issubclass(thing, Layer)]
-    own: dict[str, Any] = {f"tinynet.{thing.__name__}": thing for thing in (*classes, Sequential)}
-    own |= {f"tinynet.ops.{name}": getattr(ops, name) for name in ops.__all__}
-    model, tensors = modelfile.read(path, custom_layers or {}, own, Model)
-    for name, parameter in model.parameters.items():
-        parameter.data[...] = tensors[name]
-    return model

@@ -374,7 +374,7 @@ class Run(NamedTuple):
 
 
 _VALUES = [(float, type(None))]  # by epoch
-_FORM = {  # of what a record must hold for a run to be evaluated and reported on; see `modelfile.conforms`
+_FORM = {  # of what a record must hold for a run to be evaluated and reported on; see `saving.form.conforms`
     "model": str,
     "title": str,
     "classes": int,
@@ -462,7 +462,7 @@ def _check_model(record: Any, directory: Path) -> None:
 def read_record(directory: Path) -> dict[str, Any]:
     """Read and check what ``metrics.json`` says of a finished run; errors as for `open_run`."""
     from tinynet.recipes import RECIPES
-    from tinynet.saving.modelfile import conforms
+    from tinynet.saving.form import conforms
 
     record, path = read_json(directory / METRICS), directory / METRICS
     parts = record if isinstance(record, dict) else {}

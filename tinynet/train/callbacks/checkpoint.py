@@ -10,7 +10,7 @@ from typing import cast
 from tinynet.checks import check_count, check_positive
 from tinynet.errors import ArgumentError
 from tinynet.nn import Layer
-from tinynet.saving.modelfile import describe
+from tinynet.saving.description import describe
 from tinynet.train.callbacks.place import check_place
 from tinynet.train.callbacks.watch import Watch
 from tinynet.train.run import Run

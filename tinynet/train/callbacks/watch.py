@@ -8,7 +8,7 @@ from typing import Any
 
 from tinynet.checks import check_count, check_positive
 from tinynet.errors import ArgumentError, CheckpointError
-from tinynet.saving.modelfile import conforms
+from tinynet.saving.form import conforms
 from tinynet.train.run import Run
 
 
