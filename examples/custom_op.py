@@ -15,15 +15,14 @@ import tinynet as tn
 
 # %%
 # A declaration says three things. ``infer``: which shape and dtype comes out; here those that go in. ``compute``: the
-# values. They are written into ``out``, an array that is there already; what is returned is not looked at. ``vjp``:
-# the gradient rule. It takes the cotangent ``g``, which is the derivative of the loss by the output, and gives the
-# derivative of the loss by the input: ``g`` times the derivative of the op. It is written in ops, so it can be
-# differentiated again.
+# values, in NumPy. ``vjp``: the gradient rule. It takes the cotangent ``g``, which is the derivative of the loss by the
+# output, and returns the derivative of the loss by the input: ``g`` times the derivative of the op. It is written in
+# ops, so it can be differentiated again.
 
 
-def softplus_compute(out, x):
-    """Write log(1 + e^x) into out, without overflow."""
-    np.logaddexp(x, 0, out=out)
+def softplus_compute(x):
+    """Return log(1 + e^x), without overflow."""
+    return np.logaddexp(x, x.dtype.type(0))
 
 
 softplus = tn.Op(
@@ -85,7 +84,7 @@ accuracy = model.evaluate(*test)["accuracy"]
 smooth_abs = tn.Op(
     "smooth_abs",
     infer=lambda x, width: x,
-    compute=lambda out, x, width: np.sqrt(x * x + width * width, out=out),
+    compute=lambda x, width: np.sqrt(x * x + width * width),
     vjp=(lambda g, out, x, width: g * x / out,),
     formula="sqrt(x^2 + width^2)",
 )

@@ -103,7 +103,9 @@ def over_budget():
     for path in found["shelf"]:
         n = count(path.read_text("utf-8"))
         if n > MOST["file of the shelf"]:
-            over.append(f"{path.relative_to(ROOT)} on the shelf has {n} statements, more than {MOST['file of the shelf']}")
+            over.append(
+                f"{path.relative_to(ROOT)} on the shelf has {n} statements, more than {MOST['file of the shelf']}"
+            )
     return over
 
 

@@ -29,18 +29,15 @@ LAYERS = [
     ["report"],
     ["datasets"],
     ["inspection"],
+    ["fullbatch"],
     ["model"],
     ["train"],
-    ["fullbatch"],  # below train, which makes steps of it
     ["saving"],
     ["fast"],
     ["optim"],
     ["nn"],
-    ["inspection.table", "fast.fused_ops", "fast.matvec"],  # plans show themselves as tables; Adam's update is fused
-    ["ops"],  # which are bound to their kernels
-    ["core"],  # which enters them through the gate
-    ["fast.kernels", "fast.threads"],
-    ["fast.cores"],
+    ["ops"],
+    ["core"],
     ["checks"],
     ["errors"],
 ]
@@ -151,13 +148,13 @@ def test_nothing_is_unpickled_or_evaluated(path):
 # --- how long things are
 
 
-def test_the_heart_of_tinynet_can_be_read_in_an_afternoon():
-    assert count_lines.total_to_read() <= count_lines.MOST, "\n" + count_lines.table()
+def test_the_book_the_shelf_and_the_engine_room_keep_their_budgets():
+    assert count_lines.over_budget() == [], "\n" + count_lines.table()
 
 
 @each_file
 def test_no_file_is_too_long(path):
-    assert count_lines.count(path.read_text("utf-8")) <= 400
+    assert count_lines.count(path.read_text("utf-8")) <= 450
 
 
 def test_most_files_are_short():
@@ -175,9 +172,11 @@ def test_most_files_are_short():
         ('x = """not a\ndocstring"""\n', 1),
         ('def f():\n    """Say."""\n    return g(\n        1,\n        # why\n        2,\n    )\n', 2),
         ('class A:\n    """Say."""\n\n    x: int = 1; y = 2\n', 3),
+        ("f = lambda x: x + 1\n", 2),
+        ("a, b, c = 1, 2, 3\n", 3),
     ],
 )
-def test_lines_of_code_are_statements_without_docstrings_and_comments(source, lines):
+def test_statements_count_without_docstrings_and_comments(source, lines):
     assert count_lines.count(source) == lines
 
 

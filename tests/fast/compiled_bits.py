@@ -21,8 +21,8 @@ def digest(array):
 
 
 def main():
-    for n in map(int, sys.argv[1:]):
-        tn.set_num_threads(n)
+    for n in map(int, sys.argv[1:] or [tn.get_num_threads()]):
+        tn.set_num_threads(n, fixed=True)
     (x, y), _ = tn.datasets.mnist(source="sample")
     found = {}
     for name in ("cnn", "dense"):

@@ -606,7 +606,7 @@ def test_every_bit_of_training_is_the_same_for_any_number_of_threads(bits, threa
 @contextmanager
 def kernel_threads(n):
     before = tn.get_num_threads()
-    tn.set_num_threads(n)
+    tn.set_num_threads(n, fixed=True)
     yield
     tn.set_num_threads(before)
 

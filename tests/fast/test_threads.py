@@ -432,7 +432,7 @@ def test_kernels_run_on_the_threads_that_were_set():
     script = """
         import numba, numpy as np, tinynet as tn
         for n in (1, 2):
-            tn.set_num_threads(n)
+            tn.set_num_threads(n, fixed=True)
             tn.ops.relu(np.ones(3))
             print(numba.get_num_threads())
     """

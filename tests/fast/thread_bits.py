@@ -57,8 +57,8 @@ def digest(array):
 
 
 def main():
-    for n in map(int, sys.argv[1:]):
-        tn.set_num_threads(n)
+    for n in map(int, sys.argv[1:] or [tn.get_num_threads()]):
+        tn.set_num_threads(n, fixed=True)
     computed = {
         f"{dtype}: {name}": digest(tensor.data)
         for dtype, part in product(["float32", "float64"], [network, products])

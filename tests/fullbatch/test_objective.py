@@ -396,7 +396,7 @@ def test_batches_are_as_large_as_their_values_allow(monkeypatch):
 BITS = """
 import hashlib, sys, numpy as np, tinynet as tn
 from tinynet.recipes import logistic_model
-tn.set_num_threads(int(sys.argv[1]))
+tn.set_num_threads(int(sys.argv[1]), fixed=True)
 (x, y), _ = tn.datasets.mnist(source="sample")
 model = logistic_model(x)
 history = model.fit(x, y == 5, epochs=3, batch_size=None, optimizer=tn.GradientDescent(), loss="binary_cross_entropy",

@@ -65,8 +65,8 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 
 def add_threads(parser: argparse.ArgumentParser) -> None:
     """Add the number of threads."""
-    parser.add_argument("--threads", type=count, metavar="N", help="threads of the kernels; results do not depend on "
-        "it (default: all cores)")  # fmt: skip
+    parser.add_argument("--threads", type=count, metavar="N", help="threads of the kernels at most; results do not "
+        "depend on it (default: all cores that the system grants)")  # fmt: skip
 
 
 def add_run(parser: argparse.ArgumentParser) -> None:

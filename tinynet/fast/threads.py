@@ -2,28 +2,43 @@
 
 Two thread pools on the same cores are a catastrophe (a step takes thirty times as long), so while kernels run, BLAS is
 held at one thread and the kernels' own threads share out the work. The limit on BLAS is a property of the process, and
-some of Numba's threading layers must not be entered from two threads at once: one lock serves for both.
+some of Numba's threading layers must not be entered from two threads at once: one lock serves for both. For the same
+reason, the kernels use only as many threads as other programs leave cores free.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import numba
-from numba.core.compiler_lock import global_compiler_lock
-
 from tinynet.errors import ArgumentError
+from tinynet.fast.cores import FreeCores, available_cores, granted_cores
 
 # How long GNU OpenMP's threads look out for work before they sleep: about 100 us. By default they hold a core for
 # milliseconds, and where another program needs it, each small loop takes as long. OpenMP reads this when it is loaded.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "20000")
 
-_most: int = numba.config.NUMBA_NUM_THREADS  # type: ignore[attr-defined]
+
+def _most_threads() -> int:
+    """Return the most threads that kernels can have: what Numba starts, which is not imported for that."""
+    set_by_user = os.environ.get("NUMBA_NUM_THREADS", "")
+    if set_by_user.isdecimal() and int(set_by_user) > 0:
+        return int(set_by_user)
+    return granted_cores()
+
+
+def _default_threads() -> int:
+    """Return the number of threads to start with: NUMBA_NUM_THREADS, or the cores that the process may use."""
+    return _most if "NUMBA_NUM_THREADS" in os.environ else available_cores()
+
+
+_most = _most_threads()
 
 
 class _Gate:
@@ -32,7 +47,9 @@ class _Gate:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.depth = 0
-        self.threads = _most
+        self.threads = _default_threads()
+        self.fixed = False  # whether that many are used in any case
+        self.free = FreeCores()
         self.numba = threading.local()  # what Numba was told in a Python thread
         self.forked = False  # whether this process is the fork of one that had started Numba's threads
         self.blas: list[Any] | None = None
@@ -45,10 +62,17 @@ class _Gate:
             self.blas = _blas()
             found = {getattr(type(library), "clear_controlling_thread", None) for library in self.blas}
             self.releases = [release for release in found if release]
+        threads = self.threads
+        if threads > 1 and not self.fixed and not self.forked:
+            if time.perf_counter() >= self.free.next_look:
+                self.free.look()
+            threads = min(threads, self.free.count)
         # Numba keeps the number for each Python thread, behind a lock.
-        if not self.forked and getattr(self.numba, "threads", None) != self.threads:
-            numba.set_num_threads(self.threads)
-            self.numba.threads = self.threads
+        if not self.forked and getattr(self.numba, "threads", None) != threads:
+            import numba
+
+            numba.set_num_threads(threads)
+            self.numba.threads = threads
         if not self.held:  # else Ctrl-C came before they were given back their threads
             self.held = [(library, n) for library in self.blas if (n := library.get_num_threads()) not in (None, 1)]
         self.limit([(library, 1) for library, _ in self.held])
@@ -77,8 +101,12 @@ def _after_fork() -> None:
         _gate.close()
     _gate.depth = 0
     _gate.numba = threading.local()
-    _gate.forked = _numba_has_threads()
-    global_compiler_lock._lock = threading.RLock()  # which another thread may have held, loading a kernel
+    _gate.free.restart()
+    numba = sys.modules.get("numba")
+    if numba is not None:
+        _gate.forked = _numba_has_threads(numba)
+        compiler = sys.modules["numba.core.compiler_lock"]
+        compiler.global_compiler_lock._lock = threading.RLock()  # another thread may have held it, loading a kernel
 
 
 def runnable(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -95,10 +123,10 @@ def forked() -> bool:
     return _gate.forked
 
 
-def _numba_has_threads() -> bool:
+def _numba_has_threads(numba: Any) -> bool:
     """Whether Numba has started its threads: in the gate, or for parallel code that is not tinynet's."""
     try:
-        numba.threading_layer()  # type: ignore[attr-defined]
+        numba.threading_layer()
     except ValueError:
         return False
     return True
@@ -108,13 +136,18 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
 
 
-def set_num_threads(n: int) -> None:
-    """Set the number of threads that kernels use. Results do not depend on it, to the bit.
+def set_num_threads(n: int, fixed: bool = False) -> None:
+    """Set the largest number of threads that kernels use. Results do not depend on it, to the bit.
+
+    While other programs need some of the cores (on Linux), kernels use fewer threads, so that none of them waits for a
+    core: they would all wait for it.
 
     Parameters
     ----------
     n : int
         From 1 to the number that Numba started with: the cores, or NUMBA_NUM_THREADS.
+    fixed : bool
+        Use exactly this number, whatever other programs do: for measurements.
 
     Raises
     ------
@@ -135,11 +168,15 @@ def set_num_threads(n: int) -> None:
             f"the number of threads must be an integer from 1 to {_most} here, but got {n!r}; to allow more, set the "
             "environment variable NUMBA_NUM_THREADS before Python starts"
         )
-    _gate.threads = n
+    _gate.threads, _gate.fixed = n, fixed
 
 
 def get_num_threads() -> int:
-    """Give the number of threads that kernels use."""
+    """Return the largest number of threads that kernels use.
+
+    At the start this is NUMBA_NUM_THREADS, or the number of cores that the process may use by its CPU affinity and by
+    the quotas of its container. It is not the smaller number that is used while other programs are busy.
+    """
     return _gate.threads
 
 

@@ -12,7 +12,6 @@ from tinynet.core.engine import Tensor, ancestors, grad
 from tinynet.core.mode import tracing
 from tinynet.core.spec import Array, Spec
 from tinynet.errors import ArgumentError, TraceError
-from tinynet.fast.fuse import fuse
 from tinynet.fast.match import is_constant
 from tinynet.fast.plan import Plan
 from tinynet.ops.loss import Loss, scalar_loss
@@ -38,6 +37,7 @@ def flat(tensors: Sequence[Tensor]) -> Tensor:
 
 
 def _fuse(outputs: list[Tensor]) -> list[Tensor]:
+    from tinynet.fast.fuse import fuse  # and with it all kernels, when a graph is there to be fused
 
     return fuse(outputs)
 

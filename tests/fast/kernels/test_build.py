@@ -201,7 +201,7 @@ def test_symbols_of_one_kernel_are_not_those_of_another(tmp_path):
         build.become_helper()
         x, found = np.zeros((2, 2)), []
         for kernel, arguments in [(linear.matmul, (x, x, x, True, True, 2)), (pointwise.cut, (x[0], x[0], x[0], 2))]:
-            identity = kernel.identity(arguments)
+            identity = kernel.identity_of(arguments)
             builder.compile_kernel(identity)
             library = kernel.overloads[identity.signature].library
             found.append([f.name for f in library.get_defined_functions() if f.name.startswith("_ZN")])
@@ -354,7 +354,7 @@ def _empty_store(monkeypatch, tmp_path):
 def identity():
     """Of a kernel that nothing else here uses."""
     x = np.zeros(1, np.float32)
-    return pointwise.cut.identity((x, x, x, 1))
+    return pointwise.cut.identity_of((x, x, x, 1))
 
 
 @pytest.mark.usefixtures("_empty_store")

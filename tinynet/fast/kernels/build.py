@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 from numba.core.compiler import CompileResult
 
 from tinynet.errors import KernelBuildError
+from tinynet.fast.cores import available_cores
 from tinynet.fast.kernels.store import Identity, Store
 
 _MPI = ("OMPI_", "PMI_", "PMIX_", "MPI_", "MPICH_", "HYDRA_", "I_MPI_")  # a helper is no rank
@@ -140,7 +141,7 @@ def prepare(calls: Iterable[tuple[Any, tuple[Any, ...]]]) -> None:
     """
     missing = {}
     for function, arguments in calls:
-        identify = getattr(function, "identity", None)
+        identify = getattr(function, "identity_of", None)
         if identify is not None:
             identity = identify(arguments)
             if identity.signature not in function.overloads and store().read(identity) is None:
@@ -199,7 +200,7 @@ def build(identities: list[Identity]) -> None:
 
 def _run_helper(identities: list[Identity]) -> str:
     """Let a helper build kernels; gives why one could not be written, if so."""
-    processes = max(1, min(_cores(), len(identities)))
+    processes = max(1, min(available_cores(), len(identities)))
     _tell(Progress("", 0, len(identities), processes))
     request = Request(store().surroundings, str(store().directory), processes, identities)
     done, unwritten = 0, ""
@@ -307,7 +308,3 @@ class _Helper:
 def _tell(progress: Progress) -> None:
     for listener in list(_builds.listeners):
         listener(progress)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -82,7 +82,7 @@ def _form(function: Any, threads: bool, fastmath: set[str]) -> Any:
         return Identity(module, name, constants, threads, signature)
 
     form._cache = _Loader(identify)
-    form.identity = lambda arguments: identify(tuple(form.typeof_pyval(a) for a in arguments))
+    form.identity_of = lambda arguments: identify(tuple(form.typeof_pyval(a) for a in arguments))
     form.weight = _weight(function) * (1 + threads)
     return form
 
