@@ -16,8 +16,8 @@ from tinynet.core.engine import Tensor
 from tinynet.core.mode import no_grad
 from tinynet.core.spec import Array, Spec
 from tinynet.errors import ArgumentError, NotBuiltError, TraceError
-from tinynet.nn.input import Input
 from tinynet.nn.clone import clone
+from tinynet.nn.input import Input
 from tinynet.nn.layer import Building, Layer, batch_shape
 from tinynet.nn.seeds import generator
 from tinynet.optim.optimizer import changed

@@ -8,7 +8,7 @@ import pytest
 
 import tinynet as tn
 from tinynet.errors import ArgumentError, WriteError
-from tinynet.train import steps
+from tinynet.fast import compiled as engine_room
 
 
 def samples(n=22, seed=0):
@@ -177,7 +177,7 @@ def test_callbacks_come_in_a_list():
 
 def test_a_run_that_nobody_wants_to_be_told_of_costs_its_batches_nothing():
     seen = []
-    train(Scripted(on_epoch_end=lambda run: seen.append(run.attentive)), tn.EarlyStopping())
+    train(Scripted(on_epoch_end=lambda run: seen.append(run.batches_are_heard)), tn.EarlyStopping())
     assert seen == [False, False]
 
 
@@ -387,8 +387,8 @@ def test_an_optimizer_without_a_learning_rate_takes_no_schedule(schedule, optimi
 
 def test_a_schedule_makes_no_new_plans(monkeypatch):
     made = []
-    original = steps.training_plan
-    monkeypatch.setattr(steps, "training_plan", lambda *a, **k: made.append(1) or original(*a, **k))
+    original = engine_room.training_plan
+    monkeypatch.setattr(engine_room, "training_plan", lambda *a, **k: made.append(1) or original(*a, **k))
     train(tn.LearningRateSchedule.cosine(5), epochs=5, optimizer=tn.Adam(0.1))
     assert len(made) == 2  # for the batches of 8, and the last one
 

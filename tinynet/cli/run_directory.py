@@ -421,7 +421,7 @@ def open_run(directory: Path) -> Run:
     FileFormatError, CheckpointError
         If a file in it is damaged, or of a newer version.
     """
-    from tinynet.model import load
+    from tinynet.saving import load
 
     if (directory / METRICS).is_file():
         _check_model(read_json(directory / METRICS), directory)

@@ -82,7 +82,8 @@ def _read(file: ModelFile, run: Run, example: dict[str, Any]) -> dict[str, Any]:
     }
     if not resembles(state, in_text) or len(state["callbacks"]) != len(run.stateful):
         raise CheckpointError(
-            f"{file.path} is damaged: its state of the run makes no sense: it is not complete, or has values of other types"
+            f"{file.path} is damaged: its state of the run makes no sense: it is not complete, or has values of other "
+            "types"
         )
     file.check(parameters, vectors)
     state["model"]["parameters"] = {name: file.parameter(name) for name in parameters}

@@ -1,8 +1,8 @@
 """Layers as data: how each was made, its class and its arguments, nested as the layers are, as JSON.
 
-Reading looks the classes up in a given table and calls them with the arguments; nothing in a text is executed. Names of
-tinynet's own classes and ops begin with "tinynet.", so that a class of the user's is never taken for one of them, or the
-reverse.
+Reading looks the classes up in a given table and calls them with the arguments; nothing in a text is executed. Names
+of tinynet's own classes and ops begin with "tinynet.", so that a class of the user's is never taken for one of them, or
+the reverse.
 """
 
 from __future__ import annotations

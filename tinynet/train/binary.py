@@ -16,8 +16,8 @@ from tinynet.train.task import Metric, Task, register_task, shape_of_batch
 def _check_binary(labels: Array, shape: Shape) -> None:
     if shape[1:] not in ((), (1,)):
         raise ShapeError(
-            f"binary_cross_entropy: the model's output must have shape (n,) or (n, 1), but has {shape_of_batch(shape)}; "
-            "for several classes use cross_entropy"
+            f"binary_cross_entropy: the model's output must have shape (n,) or (n, 1), but has "
+            f"{shape_of_batch(shape)}; for several classes use cross_entropy"
         )
     check_binary(labels, shape)
 

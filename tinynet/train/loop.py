@@ -69,7 +69,8 @@ def fit(
         and `Newton` search along a line on all samples and take ``batch_size=None``; an epoch is then a step, and the
         run ends early where no step is left to make.
     loss : str or callable
-        "cross_entropy", "binary_cross_entropy", or a function of (output, labels), made of ops, that returns one number.
+        "cross_entropy", "binary_cross_entropy", or a function of (output, labels), made of ops, that returns one
+        number.
     validation_data : (array_like, array_like), optional
         Samples and labels to evaluate on after each epoch.
     shuffle : bool
@@ -79,7 +80,8 @@ def fit(
     verbose : {0, 1, 2}
         Silent; progress by batch (by epoch where the output is no terminal); one line an epoch.
     metrics : sequence of callable, optional
-        Functions of (output, labels), as arrays, that return one number; accuracy by default for the losses with a name.
+        Functions of (output, labels), as arrays, that return one number; accuracy by default for the losses with a
+        name.
     compiled : bool
         Trace the whole step once and replay it; numbers and arrays that the forward or the loss uses are then constants
         of the run. Without, each op is computed as it is called: slower, and the way for a model whose forward reads

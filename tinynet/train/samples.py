@@ -59,7 +59,8 @@ def check_validation(model: Trainable, data: Any, task: Task) -> tuple[Array, Ar
         raise ArgumentError(
             f"validation_data must be a pair of samples and labels, (x, y), but got {len(data)} of them"
         )
+    x, y = data
     try:
-        return check_labelled(model, *data, task)
+        return check_labelled(model, x, y, task)
     except TinynetError as error:
         raise type(error)(f"validation_data: {error}") from error

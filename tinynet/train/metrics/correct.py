@@ -65,7 +65,8 @@ def _count_right(output: Any, labels: Any) -> int:
         labels = labels.argmax(axis=1)
     if labels.shape != output.shape[:1] or math.isnan(output.item(output.argmax())):  # argmax finds a NaN first
         return 0
-    return (output.argmax(axis=1) == labels).tobytes().count(1)  # a bool is one byte
+    found: int = (output.argmax(axis=1) == labels).tobytes().count(1)  # a bool is one byte
+    return found
 
 
 def check_outputs(metric: str, output: Any, labels: Any) -> tuple[Array, Array]:
@@ -73,7 +74,9 @@ def check_outputs(metric: str, output: Any, labels: Any) -> tuple[Array, Array]:
     outputs = check_numbers(f"{metric}: output", output)
     actual = check_numbers(f"{metric}: labels", labels)
     if not (outputs.ndim and actual.ndim and len(outputs) == len(actual)):
-        raise ShapeError(f"{metric}: needs one output for each label, but got shapes {outputs.shape} and {actual.shape}")
+        raise ShapeError(
+            f"{metric}: needs one output for each label, but got shapes {outputs.shape} and {actual.shape}"
+        )
     if not (outputs.size and actual.size):
         raise DataError(
             f"{metric}: there are no samples: got shapes {outputs.shape} and {actual.shape}; give at least one"
