@@ -4,6 +4,7 @@ import math
 import signal
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -251,6 +252,17 @@ def test_a_checkpoint_is_a_model_file(tmp_path):
     np.testing.assert_array_equal(loaded.theta, model.theta)
     options = {"optimizer": tn.Adam(), "epochs": 5}
     assert_same(run(loaded, callbacks=callbacks, resume=path, **options), run(**options))
+
+
+def test_a_checkpoint_of_format_version_2_is_resumed():
+    """The file was written by tinynet 0.1 on another machine, whose last digits may differ."""
+    path = Path(__file__).with_name("version_2.safetensors")
+    options = {"optimizer": tn.SGD(0.1, momentum=0.9, weight_decay=0.01), "epochs": 4}
+    resumed, history = run(**options, resume=path)
+    whole, reference = run(**options)
+    np.testing.assert_allclose(resumed.theta, whole.theta, rtol=1e-4, atol=1e-6)
+    assert history.history["val_loss"] == pytest.approx(reference.history["val_loss"], rel=1e-4)
+    assert history.epochs == 4
 
 
 # --- what is refused
