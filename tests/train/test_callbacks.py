@@ -311,7 +311,7 @@ def test_a_figure_that_there_is_not_is_told():
     ):
         train(tn.EarlyStopping(), validation_data=None)
     with pytest.raises(
-        ArgumentError, match=r"watches 'f1_loss', but the figures of this run are \['loss', 'accuracy', "
+        ArgumentError, match=r"watches 'f1_loss', but the measures of this run are \['loss', 'accuracy', "
     ):
         train(tn.EarlyStopping("f1_loss"))
 
@@ -369,6 +369,13 @@ def test_a_plateau_does_not_raise_a_rate_that_is_below_its_least():
     schedule = tn.LearningRateSchedule.plateau(patience=1, factor=0.5, least=0.01)
     history = train(lambda run: run.figures.update(val_loss=1.0), schedule, epochs=4, optimizer=tn.SGD(0.001))
     assert history.learning_rates == [0.001] * 4
+
+
+def test_a_rate_that_is_set_when_training_begins_is_that_of_the_run():
+    optimizer = tn.SGD(0.1)
+    begin = Scripted(on_train_begin=lambda run: setattr(run.optimizer, "learning_rate", 0.5))
+    assert train(begin, optimizer=optimizer).learning_rates == [0.5, 0.5]
+    assert optimizer.learning_rate == 0.1
 
 
 def test_a_rate_that_is_none_is_refused():

@@ -32,7 +32,8 @@ def settings(run: Run) -> dict[str, Any]:
 
 def _described(run: Run) -> dict[str, Any]:
     given = run.arguments
-    samples, validation = given["x"], given["validation_data"] or ()
+    samples = given["x"]
+    validation = given["validation_data"] or ()
     arrays = [samples, given["y"], *validation]
     return {
         "x": [str(samples.dtype), *samples.shape],

@@ -148,6 +148,7 @@ def fit(
         "shuffle": bool(shuffle),
         "seed": seed,
         "compiled": bool(compiled),
+        "verbose": verbose,
     }
     run = Run(step, order, epochs, callbacks, arguments)
     if resume is not None:
@@ -155,7 +156,7 @@ def fit(
     validate = None
     if validation is not None:
         validate = partial(measure, model, task, *validation, step.validation_size, compiled)
-    with progress(verbose, epochs, order.batches) as shown, run.underway(announced=bool(verbose)):
+    with progress(verbose, epochs, order.batches) as shown, run.underway():
         while run.unfinished:
             run.begin_epoch()
             shown.begin(run.epoch, run.started)

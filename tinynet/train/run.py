@@ -6,7 +6,7 @@ import copy
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,12 +15,18 @@ from typing import Any
 from tinynet.errors import ArgumentError
 from tinynet.optim.optimizer import hyperparameters
 from tinynet.train.history import History, Means
-from tinynet.train.interrupts import interruptible
 from tinynet.train.order import Order
 from tinynet.train.step import TrainingStep
 from tinynet.train.storage import current_storage
 
 EVENTS = ("on_train_begin", "on_epoch_begin", "on_batch_end", "on_epoch_end", "on_train_end")
+
+_of_every_run: list[Callable[[], Any]] = []
+
+
+def add_to_every_run(make: Callable[[], Any]) -> None:
+    """Let a new callback of this kind come before those of the user in every run."""
+    _of_every_run.append(make)
 
 
 class Run:
@@ -87,12 +93,11 @@ class Run:
         self.error: BaseException | None = None
         self.arguments = arguments | {"optimizer": copy.copy(step.optimizer)}  # of fit, before a callback changes any
         self.settings: dict[str, Any] | None = None  # the arguments in plain values, once something is saved
-        self.callbacks = [as_callback(callback) for callback in callbacks]
+        self.callbacks = [*(make() for make in _of_every_run), *map(as_callback, callbacks)]
         self.stateful = [callback for callback in self.callbacks if hasattr(callback, "state")]
         self._hooks = {event: [getattr(c, event) for c in self.callbacks if hasattr(c, event)] for event in EVENTS}
         self.batches_are_heard = bool(self._hooks["on_batch_end"])
-        self.ending = False  # whether the batch under way is the last
-        self._interrupted = False
+        self.ending = False  # whether the run ends after the batch under way
         self._figures: dict[str, float] = {}
         self._requests: dict[Path, bool] = {}
         self._resumed: dict[str, Any] | None = None
@@ -163,11 +168,11 @@ class Run:
     @property
     def unfinished(self) -> bool:
         """Whether there is more to do."""
-        return not (self._interrupted or self.history.stopped) and self.epoch < self.epochs
+        return not (self.ending or self.history.stopped) and self.epoch < self.epochs
 
     @contextmanager
-    def underway(self, announced: bool) -> Iterator[None]:
-        """Notify of the beginning and the end; let the first Ctrl-C end the run after the batch."""
+    def underway(self) -> Iterator[None]:
+        """Notify of the beginning and the end."""
         given = hyperparameters(self.arguments["optimizer"])
         with ExitStack() as at_end:
             at_end.callback(vars(self.optimizer).update, given)
@@ -178,14 +183,11 @@ class Run:
                     getattr(callback, "on_train_begin", _ignore)(self)
                     at_end.callback(getattr(callback, "on_train_end", _ignore), self)
                 self._restore_callbacks()
-                with interruptible(self._interrupt, "stopping after this batch" if announced else ""):
-                    yield
+                yield
             except BaseException as error:
                 self.error = error
                 self._requests.clear()
                 raise
-        if self._interrupted:
-            raise KeyboardInterrupt
 
     def _restore_callbacks(self) -> None:
         """Let the callbacks of a resumed run go on, with the optimizer as they have left it."""
@@ -194,10 +196,6 @@ class Run:
             for callback, state in zip(self.stateful, self._resumed["callbacks"], strict=True):
                 callback.restore(state)
             self._resumed = None
-
-    def _interrupt(self) -> None:
-        self._interrupted = True
-        self.ending = True
 
     def begin_epoch(self) -> None:
         """Begin an epoch, or go on with one."""

@@ -51,14 +51,10 @@ def check_labelled(model: Trainable, x: npt.ArrayLike, y: npt.ArrayLike, task: T
 
 def check_validation(model: Trainable, data: Any, task: Task) -> tuple[Array, Array]:
     """Check a pair of samples and labels to validate on; errors say that they are about these."""
-    if not isinstance(data, tuple | list):
-        raise ArgumentError(
-            f"validation_data must be a pair of samples and labels, (x, y), but got a {type(data).__name__}"
-        )
-    if len(data) != 2:
-        raise ArgumentError(
-            f"validation_data must be a pair of samples and labels, (x, y), but got {len(data)} of them"
-        )
+    several = isinstance(data, tuple | list)
+    if not several or len(data) != 2:
+        came = f"{len(data)} of them" if several else f"a {type(data).__name__}"
+        raise ArgumentError(f"validation_data must be a pair of samples and labels, (x, y), but got {came}")
     x, y = data
     try:
         return check_labelled(model, x, y, task)
