@@ -31,6 +31,9 @@ class Live(Silent):
         )
         self.task = self.progress.add_task("", total=batches, epoch=1)
         self.shown = 0.0
+
+    def open(self) -> None:
+        """Show the bar."""
         self.progress.start()
 
     def begin(self, epoch: int, started: float) -> None:

@@ -23,7 +23,7 @@ from tinynet.optim.sgd import SGD
 from tinynet.train.history import History
 from tinynet.train.inference import in_sessions, measure
 from tinynet.train.order import Order
-from tinynet.train.progress import Silent, progress
+from tinynet.train.progress import choose_display
 from tinynet.train.run import Run
 from tinynet.train.samples import check_labelled, check_validation
 from tinynet.train.step import TrainingStep, is_optimizer, make_step
@@ -151,17 +151,17 @@ def fit(
         "verbose": verbose,
     }
     run = Run(step, order, epochs, callbacks, arguments)
+    run.display = choose_display(verbose, epochs, order.batches)
     if resume is not None:
         current_storage().resume_run(run, Path(resume))
     validate = None
     if validation is not None:
         validate = partial(measure, model, task, *validation, step.validation_size, compiled)
-    with progress(verbose, epochs, order.batches) as shown, run.underway():
+    with run.underway():
         while run.unfinished:
             run.begin_epoch()
-            shown.begin(run.epoch, run.started)
-            if _train_epoch(run, shown):
-                _end_epoch(run, shown, validate)
+            if _train_epoch(run):
+                _end_epoch(run, validate)
     return run.history
 
 
@@ -180,7 +180,7 @@ def _check_batch_size(step: TrainingStep, batch_size: int | None) -> None:
         )
 
 
-def _train_epoch(run: Run, shown: Silent) -> bool:
+def _train_epoch(run: Run) -> bool:
     """Train on the batches that are left of the epoch; returns whether all are done, or the run is to end before."""
     step = run.step
     order = run.order
@@ -190,7 +190,7 @@ def _train_epoch(run: Run, shown: Silent) -> bool:
             raise _non_finite(measures["loss"], run)
         run.means.add(measures, len(indices))
         order.batch += 1
-        shown.step(order.batch, run.means)
+        run.display.step(order.batch, run.means)
         if run.batches_are_heard:
             run.notify("on_batch_end")
         if run.ending:
@@ -198,13 +198,13 @@ def _train_epoch(run: Run, shown: Silent) -> bool:
     return True
 
 
-def _end_epoch(run: Run, shown: Silent, validate: Callable[[], Measures] | None) -> None:
+def _end_epoch(run: Run, validate: Callable[[], Measures] | None) -> None:
     """Validate, show the epoch and keep it."""
     measures = run.means()
     training = time.perf_counter() - run.started
     if validate is not None:
         measures |= {f"val_{name}": value for name, value in validate().items()}
-    shown.end(measures, time.perf_counter() - run.started, training)
+    run.display.end(measures, time.perf_counter() - run.started, training)
     if run.step.stopped:
         run.stop(run.step.stopped)
     run.end_epoch(measures)

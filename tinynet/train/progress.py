@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
 
-from tinynet.core.engine import current_backend
 from tinynet.errors import ArgumentError
 from tinynet.train.history import Means
 
@@ -29,16 +25,6 @@ def write_measures(measures: dict[str, float]) -> str:
     return ", ".join(texts)
 
 
-def say_building(progress: Any) -> None:
-    """Print a line before kernels are built, and one when all are."""
-    kernels = counted(progress.total, "kernel")
-    if not progress.done:
-        processes = counted(progress.processes, "process")
-        print(f"Building {kernels} on {processes}; later runs find them on disk ...", flush=True)
-    elif progress.done == progress.total:
-        print(f"Built {kernels}.", flush=True)
-
-
 class Silent:
     """Shows nothing. A display of another kind overrides what it shows."""
 
@@ -47,6 +33,9 @@ class Silent:
         self.batches = batches
         self.epoch = 0
         self.started = 0.0
+
+    def open(self) -> None:
+        """Begin to show the run."""
 
     def begin(self, epoch: int, started: float) -> None:
         """Begin an epoch, at a time."""
@@ -58,9 +47,6 @@ class Silent:
 
     def end(self, measures: dict[str, float], seconds: float, training: float) -> None:
         """Show the measures of an epoch."""
-
-    def building(self, progress: Any) -> None:
-        """Show that kernels are built for their first use."""
 
     def close(self) -> None:
         """Leave the terminal as it was."""
@@ -82,10 +68,6 @@ class Lines(Silent):
         """Print the line."""
         print(self.line(measures, seconds, training), flush=True)
 
-    def building(self, progress: Any) -> None:
-        """Print a line before the first kernel, and one after the last."""
-        say_building(progress)
-
 
 _on_terminals: list[type[Silent]] = [Lines]
 
@@ -95,17 +77,12 @@ def use_on_terminals(display: type[Silent]) -> None:
     _on_terminals[:] = [display]
 
 
-@contextmanager
-def progress(verbose: int, epochs: int, batches: int) -> Iterator[Silent]:
-    """Choose how to show a run, and clean up after it."""
+def choose_display(verbose: int, epochs: int, batches: int) -> Silent:
+    """Choose how to show a run: not at all, by batch where the output is a terminal, or by epoch."""
     if verbose not in (0, 1, 2):
         raise ArgumentError(f"verbose must be 0 (silent), 1 (progress) or 2 (a line an epoch), but got {verbose!r}")
-    display = Lines if verbose else Silent
+    if verbose == 0:
+        return Silent(epochs, batches)
     if verbose == 1 and sys.stdout.isatty():
-        display = _on_terminals[0]
-    shown = display(epochs, batches)
-    try:
-        with current_backend().watch(shown.building):
-            yield shown
-    finally:
-        shown.close()
+        return _on_terminals[0](epochs, batches)
+    return Lines(epochs, batches)

@@ -16,6 +16,7 @@ from tinynet.errors import ArgumentError
 from tinynet.optim.optimizer import hyperparameters
 from tinynet.train.history import History, Means
 from tinynet.train.order import Order
+from tinynet.train.progress import Silent
 from tinynet.train.step import TrainingStep
 from tinynet.train.storage import current_storage
 
@@ -90,6 +91,7 @@ class Run:
         self.history = History()
         self.means = Means()  # of the epoch under way
         self.started = time.perf_counter()
+        self.display = Silent(epochs, order.batches)
         self.error: BaseException | None = None
         self.arguments = arguments | {"optimizer": copy.copy(step.optimizer)}  # of fit, before a callback changes any
         self.settings: dict[str, Any] | None = None  # the arguments in plain values, once something is saved
@@ -172,9 +174,11 @@ class Run:
 
     @contextmanager
     def underway(self) -> Iterator[None]:
-        """Notify of the beginning and the end."""
+        """Show the run, and notify of its beginning and its end."""
         given = hyperparameters(self.arguments["optimizer"])
         with ExitStack() as at_end:
+            self.display.open()
+            at_end.callback(self.display.close)
             at_end.callback(vars(self.optimizer).update, given)
             at_end.callback(self._write_requested)
             try:
@@ -203,6 +207,7 @@ class Run:
             self.started = time.perf_counter()
             self._figures = {}
             self.notify("on_epoch_begin")
+        self.display.begin(self.epoch, self.started)
 
     def end_epoch(self, measures: dict[str, float]) -> None:
         """Keep the measures of an epoch, and notify of its end."""
