@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from tinynet import nn, ops
 from tinynet.core.engine import Tensor, as_tensor
 from tinynet.core.mode import no_grad
 from tinynet.core.spec import Array, Spec
@@ -18,8 +18,10 @@ from tinynet.errors import ArgumentError, NotBuiltError, ShapeError, TraceError
 from tinynet.nn.input import Input
 from tinynet.nn.layer import Building, Layer
 from tinynet.nn.seeds import generator
-from tinynet.saving import modelfile
-from tinynet.train import evaluate, fit, predict
+from tinynet.optim.optimizer import changed
+from tinynet.train.inference import evaluate, predict
+from tinynet.train.loop import fit
+from tinynet.train.storage import current_storage
 
 
 class Model(Layer):
@@ -237,11 +239,19 @@ class Model(Layer):
         """Set all gradients to zero."""
         self.gradient[...] = 0
 
-    def configuration(self) -> Hashable:
-        """Return what a plan depends on besides the parameters: the class and the attributes of every layer."""
-        from tinynet.fast.configuration import configuration
+    # --- checkpoints
 
-        return configuration(self)
+    def state(self) -> dict[str, Any]:
+        """Return what the rest of a run depends on: the parameters, and where the model's generator stands."""
+        parameters = {name: parameter.data for name, parameter in self.parameters.items()}
+        return {"parameters": parameters, "generator": self.rng.bit_generator.state}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a state back."""
+        for name, parameter in self.parameters.items():
+            parameter.data[...] = state["parameters"][name]
+        changed(self.parameters.values())
+        self.rng.bit_generator.state = state["generator"]
 
     # --- what a model does
 
@@ -264,7 +274,7 @@ class Model(Layer):
         ArgumentError
             If an argument of a layer cannot be put into a file.
         """
-        modelfile.write(path, self, self.parameters)
+        current_storage().save_model(self, Path(path))
 
 
 class Sequential(Model):
@@ -355,45 +365,3 @@ def _name_layers(parent: Layer, named: set[int]) -> None:
         if id(layer) not in named:
             named.add(id(layer))
             _name_layers(layer, named)
-
-
-def load(path: str | os.PathLike[str], custom_layers: Mapping[str, Any] | None = None) -> Model:
-    """Load a model that `Model.save` wrote. Nothing in the file is executed.
-
-    Parameters
-    ----------
-    path : path-like
-        The file.
-    custom_layers : mapping of str to class, optional
-        The layers, models and functions that the file names and that are not tinynet's own.
-
-    Returns
-    -------
-    Model
-        With its parameters.
-
-    Raises
-    ------
-    CheckpointError
-        If the file is damaged, foreign, of a newer format, or names a layer that is not known.
-    FileNotFoundError
-        If there is no such file.
-
-    Examples
-    --------
-    >>> import tempfile, pathlib, tinynet as tn
-    >>> model = tn.Sequential([tn.Input((4,)), tn.Dense(2)], seed=0)
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = pathlib.Path(folder) / "model.safetensors"
-    ...     model.save(path)
-    ...     same = tn.load(path)
-    >>> bool((same.theta == model.theta).all())
-    True
-    """
-    classes = [thing for thing in vars(nn).values() if isinstance(thing, type) and issubclass(thing, Layer)]
-    own: dict[str, Any] = {f"tinynet.{thing.__name__}": thing for thing in (*classes, Sequential)}
-    own |= {f"tinynet.ops.{name}": getattr(ops, name) for name in ops.__all__}
-    model, tensors = modelfile.read(path, custom_layers or {}, own, Model)
-    for name, parameter in model.parameters.items():
-        parameter.data[...] = tensors[name]
-    return model

@@ -299,8 +299,8 @@ def rewrite(path, change_metadata=None, change_tensors=None):
 
 
 def test_a_newer_format_asks_for_a_newer_tinynet(saved):
-    rewrite(saved, lambda metadata: metadata.update(version="3"))
-    with pytest.raises(CheckpointError, match="has format version 3, but this tinynet reads up to 2; update tinynet"):
+    rewrite(saved, lambda metadata: metadata.update(version="4"))
+    with pytest.raises(CheckpointError, match="has format version 4, but this tinynet reads up to 3; update tinynet"):
         tn.load(saved)
 
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
 from itertools import chain
-from typing import Any
+from typing import Any, Protocol
 
 from tinynet.nn.layer import Layer
+
+
+class Walkable(Protocol):
+    """What has layers."""
+
+    def walk(self, prefix: str = "") -> Iterator[tuple[str, Layer]]:
+        """Yield them."""
+
 
 # What layers and models keep for themselves, and what no plan depends on.
 _OWN = {"arguments", "given_name", "name", "own_parameters", "initializers", "building", "owner", "output_shape"}
@@ -42,7 +50,7 @@ class _Configuration:
 class _Watched:
     """What the configuration of a model was made from, to tell quickly whether that is still so."""
 
-    def __init__(self, model: Layer) -> None:
+    def __init__(self, model: Walkable) -> None:
         self.places: list[Iterable[Any]] = []  # attributes and the containers among them
         configuration: list[Any] = []
         for _, layer in model.walk():
@@ -68,7 +76,7 @@ class _Watched:
         return [*map(id, chain.from_iterable(self.places))] == self.identities
 
 
-def configuration(model: Layer) -> Hashable:
+def configuration(model: Walkable) -> Hashable:
     """Return the class and the attributes of every layer, as part of a key."""
     kept = vars(model).setdefault("_watched", {})  # in a dict, so that to keep the last is not itself a change
     watched = kept.get("last")

@@ -92,3 +92,33 @@ def changed(parameters: Iterable[Tensor]) -> None:
     """Mark parameters as changed in place, so that no gradient is taken through their old values."""
     for parameter in parameters:
         parameter.version += 1
+
+
+def hyperparameters(optimizer: Any) -> dict[str, float]:
+    """Return the numbers that an optimizer has, such as its learning rate, by name.
+
+    Parameters
+    ----------
+    optimizer : object
+        Any.
+
+    Returns
+    -------
+    dict of str to float or int
+        Its public attributes that are numbers.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> hyperparameters(tn.SGD(0.1))
+    {'learning_rate': 0.1, 'momentum': 0.0, 'weight_decay': 0.0}
+    """
+    found: dict[str, float] = {}
+    for name, value in vars(optimizer).items():
+        if name.startswith("_") or isinstance(value, bool):
+            continue
+        if isinstance(value, int):
+            found[name] = value
+        elif isinstance(value, float | np.floating):
+            found[name] = float(value)
+    return found
