@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.core.engine import Tensor
+from tinynet.core.engine import Tensor, as_tensor
 from tinynet.core.spec import Array
 from tinynet.errors import ArgumentError, CheckpointError, MissingFileError
 from tinynet.nn.layer import Layer
@@ -63,7 +63,7 @@ def content(model: Layer, parameters: Arrays, run: Any = None, vectors: Mapping[
     """
     from safetensors.numpy import save
 
-    tensors = {name: np.array(values, order="C") for name, values in parameters.items()}
+    tensors = {name: np.array(as_tensor(values).data, order="C") for name, values in parameters.items()}
     for name, vector in (vectors or {}).items():
         tensors[_RUN + name] = np.array(vector, order="C")
     metadata = {
