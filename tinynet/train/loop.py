@@ -184,13 +184,14 @@ def _train_epoch(run: Run) -> bool:
     """Train on the batches that are left of the epoch; returns whether all are done, or the run is to end before."""
     step = run.step
     order = run.order
+    display = run.display
     for indices in in_sessions(order.draw()):
         measures = step(indices)
         if not math.isfinite(measures["loss"]):
             raise _non_finite(measures["loss"], run)
         run.means.add(measures, len(indices))
         order.batch += 1
-        run.display.step(order.batch, run.means)
+        display.step(order.batch, run.means)
         if run.batches_are_heard:
             run.notify("on_batch_end")
         if run.ending:
