@@ -16,6 +16,7 @@ import tinynet as tn
 from tests.small_network import SMALL_X
 from tinynet.errors import ArgumentError, CheckpointError, MissingFileError, TinynetError, WriteError
 from tinynet.saving import files, modelfile
+from tinynet.train import storage
 
 
 def samples(*shape):
@@ -207,6 +208,14 @@ def test_a_layer_made_with_stars_is_refused(tmp_path):
 
     with pytest.raises(ArgumentError, match=r"a layer made with \*args or \*\*kwargs cannot be saved; name its argum"):
         tn.Sequential([tn.Input((4,)), Starred(1, 2), tn.Dense(1)]).save(tmp_path / "m")
+
+
+def test_without_the_room_that_saves_an_error_says_what_to_import(tmp_path, monkeypatch):
+    monkeypatch.setattr(storage, "_chosen", [])
+    with pytest.raises(ArgumentError, match=r"saved and resumed by tinynet\.saving, which is not there; import it"):
+        stack().save(tmp_path / "m")
+    with pytest.raises(ArgumentError, match=r"saved and resumed by tinynet\.saving"):
+        stack().fit(samples(6, 4), np.arange(6) % 3, verbose=0, resume=tmp_path / "m")
 
 
 # --- files that are none, or not whole

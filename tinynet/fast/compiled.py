@@ -3,27 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from typing import Any, Protocol
+from typing import Any
 
 from tinynet.core.engine import Tensor
 from tinynet.core.spec import Array, Spec
-from tinynet.fast.configuration import Walkable, configuration
+from tinynet.fast.configuration import configuration
 from tinynet.fast.trace import evaluation_plan, inference_plan, training_plan
+from tinynet.nn.network import Network
 from tinynet.ops.loss import Loss
-from tinynet.optim.optimizer import HasTheta
 
 __all__ = ["evaluator", "predictor", "training_plan"]
 
 _MOST_PLANS = 8  # that a model keeps
 
 
-class KeepsPlans(HasTheta, Walkable, Protocol):
-    """What is needed of a model besides."""
-
-    plans: dict[Any, Any]
-
-
-def predictor(model: KeepsPlans) -> Callable[[Array], Array]:
+def predictor(model: Network) -> Callable[[Array], Array]:
     """Return a function that computes the outputs of a batch, a new array."""
     settings = configuration(model)
 
@@ -36,7 +30,7 @@ def predictor(model: KeepsPlans) -> Callable[[Array], Array]:
     return predict
 
 
-def evaluator(model: KeepsPlans, loss: Loss) -> Callable[[Array, Array], tuple[Tensor, float, Array]]:
+def evaluator(model: Network, loss: Loss) -> Callable[[Array, Array], tuple[Tensor, float, Array]]:
     """Return a function that computes the traced output, the loss and the outputs of a batch and its labels."""
     settings = configuration(model)
 
@@ -51,7 +45,7 @@ def evaluator(model: KeepsPlans, loss: Loss) -> Callable[[Array, Array], tuple[T
     return evaluate
 
 
-def _kept(model: KeepsPlans, key: tuple[Hashable, ...], make: Callable[[], Any]) -> Any:
+def _kept(model: Network, key: tuple[Hashable, ...], make: Callable[[], Any]) -> Any:
     """Return what a model keeps under a key, or make it; the oldest is dropped when there are too many."""
     plan = model.plans.pop(key, None) or make()
     model.plans[key] = plan

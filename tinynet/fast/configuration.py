@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any
 
 from tinynet.nn.layer import Layer
-
-
-class Walkable(Protocol):
-    """What has layers."""
-
-    def walk(self, prefix: str = "") -> Iterator[tuple[str, Layer]]:
-        """Yield them."""
-
 
 # What layers and models keep for themselves, and what no plan depends on.
 _OWN = {"arguments", "given_name", "name", "own_parameters", "initializers", "building", "owner", "output_shape"}
@@ -50,7 +42,7 @@ class _Configuration:
 class _Watched:
     """What the configuration of a model was made from, to tell quickly whether that is still so."""
 
-    def __init__(self, model: Walkable) -> None:
+    def __init__(self, model: Layer) -> None:
         self.places: list[Iterable[Any]] = []  # attributes and the containers among them
         configuration: list[Any] = []
         for _, layer in model.walk():
@@ -76,7 +68,7 @@ class _Watched:
         return [*map(id, chain.from_iterable(self.places))] == self.identities
 
 
-def configuration(model: Walkable) -> Hashable:
+def configuration(model: Layer) -> Hashable:
     """Return the class and the attributes of every layer, as part of a key."""
     kept = vars(model).setdefault("_watched", {})  # in a dict, so that to keep the last is not itself a change
     watched = kept.get("last")

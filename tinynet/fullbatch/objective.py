@@ -21,8 +21,8 @@ from tinynet.errors import ArgumentError, DataError, ShapeError, TraceError
 from tinynet.fast.plan import Plan
 from tinynet.fast.threads import kernel_gate
 from tinynet.fast.trace import flat, placeholder
+from tinynet.nn.network import Network
 from tinynet.ops.loss import Loss, scalar_loss
-from tinynet.optim.optimizer import HasTheta
 
 Vector = npt.NDArray[np.float64]
 Given = Mapping[str, Any]
@@ -87,7 +87,7 @@ class Objective:
 
     def __init__(
         self,
-        model: HasTheta,
+        model: Network,
         x: npt.ArrayLike,
         y: npt.ArrayLike,
         loss: str | Loss = "cross_entropy",

@@ -7,7 +7,7 @@ from typing import Any
 from tinynet.core.spec import Array
 from tinynet.fullbatch.line_search import LineSearchOptimizer
 from tinynet.fullbatch.objective import Objective
-from tinynet.optim.optimizer import changed
+from tinynet.nn.network import changed
 from tinynet.train.step import TrainingStep, register_step
 from tinynet.train.task import Measures
 

@@ -7,8 +7,9 @@ from typing import Any, TypeVar
 import numpy.typing as npt
 
 from tinynet.errors import ArgumentError
-from tinynet.model import Model, float_dtype
+from tinynet.model import Model
 from tinynet.nn.clone import clone
+from tinynet.nn.network import float_dtype
 
 M = TypeVar("M", bound=Model)
 

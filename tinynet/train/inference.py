@@ -14,11 +14,12 @@ from tinynet.checks import check_count
 from tinynet.core.engine import Tensor, can_compile, current_backend
 from tinynet.core.mode import no_grad
 from tinynet.core.spec import Array
+from tinynet.nn.network import Network
 from tinynet.ops.loss import Loss, scalar_loss
 from tinynet.train.history import Means
 from tinynet.train.samples import check_labelled, check_samples
 from tinynet.train.step import engine_room
-from tinynet.train.task import Measures, Metric, Task, Trainable, find_task
+from tinynet.train.task import Measures, Metric, Task, find_task
 
 _SESSION = 0.05  # seconds that training holds the kernels before other Python threads may have them
 
@@ -40,19 +41,19 @@ def _parts(n: int, size: int) -> Iterator[slice]:
     return (slice(start, min(start + size, n)) for start in range(0, n, size))
 
 
-def _predict(model: Trainable, x: Array) -> Array:
+def _predict(model: Network, x: Array) -> Array:
     with no_grad():
         return model(Tensor(x)).data
 
 
-def _evaluate(model: Trainable, loss: Loss, x: Array, y: Array) -> tuple[Tensor, float, Array]:
+def _evaluate(model: Network, loss: Loss, x: Array, y: Array) -> tuple[Tensor, float, Array]:
     with no_grad():
         output = model(Tensor(x))
         value = scalar_loss(loss, output, Tensor(y))
     return output, value.item(), output.data
 
 
-def measure(model: Trainable, task: Task, x: Array, y: Array, batch_size: int, compiled: bool) -> Measures:
+def measure(model: Network, task: Task, x: Array, y: Array, batch_size: int, compiled: bool) -> Measures:
     """Return the loss and the metrics of a model on samples: their means over batches."""
     run: Callable[[Array, Array], tuple[Tensor, float, Array]] = partial(_evaluate, model, task.loss)
     if compiled:
@@ -65,7 +66,7 @@ def measure(model: Trainable, task: Task, x: Array, y: Array, batch_size: int, c
 
 
 def evaluate(
-    model: Trainable,
+    model: Network,
     x: npt.ArrayLike,
     y: npt.ArrayLike,
     batch_size: int = 256,
@@ -107,7 +108,7 @@ def evaluate(
     return measure(model, task, samples, labels, batch_size, compiled and can_compile())
 
 
-def predict(model: Trainable, x: npt.ArrayLike, batch_size: int = 256, compiled: bool = True) -> Array:
+def predict(model: Network, x: npt.ArrayLike, batch_size: int = 256, compiled: bool = True) -> Array:
     """Compute the outputs of the model.
 
     Parameters

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from tinynet.checks import check_count
 from tinynet.core.engine import can_compile
 from tinynet.errors import ArgumentError, NonFiniteError
+from tinynet.nn.network import Network
 from tinynet.nn.seeds import generator
 from tinynet.ops.loss import Loss
 from tinynet.optim.optimizer import Optimizer
@@ -28,11 +29,11 @@ from tinynet.train.run import Run
 from tinynet.train.samples import check_labelled, check_validation
 from tinynet.train.step import TrainingStep, is_optimizer, make_step
 from tinynet.train.storage import current_storage
-from tinynet.train.task import Measures, Metric, Trainable, find_task
+from tinynet.train.task import Measures, Metric, find_task
 
 
 def fit(
-    model: Trainable,
+    model: Network,
     x: npt.ArrayLike,
     y: npt.ArrayLike,
     epochs: int = 10,
@@ -184,13 +185,14 @@ def _train_epoch(run: Run) -> bool:
     """Train on the batches that are left of the epoch; returns whether all are done, or the run is to end before."""
     step = run.step
     order = run.order
+    display = run.display
     for indices in in_sessions(order.draw()):
         measures = step(indices)
         if not math.isfinite(measures["loss"]):
             raise _non_finite(measures["loss"], run)
         run.means.add(measures, len(indices))
         order.batch += 1
-        run.display.step(order.batch, run.means)
+        display.step(order.batch, run.means)
         if run.batches_are_heard:
             run.notify("on_batch_end")
         if run.ending:

@@ -10,12 +10,13 @@ import numpy.typing as npt
 from tinynet.checks import check_numbers
 from tinynet.core.spec import Array
 from tinynet.errors import ArgumentError, DataError, ShapeError, TinynetError
-from tinynet.train.task import Task, Trainable
+from tinynet.nn.network import Network
+from tinynet.train.task import Task
 
 _AT_A_TIME = 1024  # samples, so that a memory-mapped set is not copied as a whole
 
 
-def check_samples(model: Trainable, x: npt.ArrayLike) -> Array:
+def check_samples(model: Network, x: npt.ArrayLike) -> Array:
     """Check samples against a model: numbers, at least one, of its shape, finite."""
     samples = check_numbers("x", x)
     model.input.check(samples.shape)
@@ -36,7 +37,7 @@ def _check_finite(part: Array, start: int) -> None:
         raise DataError(f"x has NaN or infinite values, the first in sample {sample}; clean the data first")
 
 
-def check_labelled(model: Trainable, x: npt.ArrayLike, y: npt.ArrayLike, task: Task) -> tuple[Array, Array]:
+def check_labelled(model: Network, x: npt.ArrayLike, y: npt.ArrayLike, task: Task) -> tuple[Array, Array]:
     """Check samples and their labels against a model and a loss."""
     samples = check_samples(model, x)
     labels = check_numbers("y", y)
@@ -49,7 +50,7 @@ def check_labelled(model: Trainable, x: npt.ArrayLike, y: npt.ArrayLike, task: T
     return samples, labels
 
 
-def check_validation(model: Trainable, data: Any, task: Task) -> tuple[Array, Array]:
+def check_validation(model: Network, data: Any, task: Task) -> tuple[Array, Array]:
     """Check a pair of samples and labels to validate on; errors say that they are about these."""
     several = isinstance(data, tuple | list)
     if not several or len(data) != 2:

@@ -10,9 +10,10 @@ import numpy as np
 
 from tinynet.core.engine import Tensor, grad
 from tinynet.core.spec import Array
+from tinynet.nn.network import Network, changed
 from tinynet.ops.loss import scalar_loss
-from tinynet.optim.optimizer import Optimizer, State, changed, hyperparameters
-from tinynet.train.task import Measures, Task, Trainable
+from tinynet.optim.optimizer import Optimizer, State, hyperparameters
+from tinynet.train.task import Measures, Task
 
 
 def engine_room() -> Any:
@@ -34,7 +35,7 @@ class TrainingStep:
 
     def __init__(
         self,
-        model: Trainable,
+        model: Network,
         task: Task,
         optimizer: Any,
         vectors: State,
@@ -137,7 +138,7 @@ def is_optimizer(thing: Any) -> bool:
 
 
 def make_step(
-    optimizer: Any, compiled: bool, model: Trainable, task: Task, samples: Array, labels: Array
+    optimizer: Any, compiled: bool, model: Network, task: Task, samples: Array, labels: Array
 ) -> TrainingStep:
     """Make the step of a run of `fit`, as the optimizer needs it."""
     arguments = (model, task, optimizer, optimizer.initial_state(model.theta), samples, labels)

@@ -4,39 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
 from tinynet.core.engine import Tensor
 from tinynet.core.spec import Array, Shape
 from tinynet.errors import ArgumentError, ShapeError
-from tinynet.nn.input import Input
 from tinynet.ops.loss import Loss, check_classes, cross_entropy
-from tinynet.optim.optimizer import HasTheta
 from tinynet.train.metrics.correct import accuracy
 
 Metric = Callable[[Array, Array], float]
 Measures = dict[str, float]  # the loss and the metrics of some samples, by name
-
-
-class Trainable(HasTheta, Protocol):
-    """What training needs of a model besides."""
-
-    name: str
-    dtype: np.dtype[Any]
-    output_shape: Shape | None
-    plans: dict[Any, Any]  # the latest plans, by what they are for
-
-    @property
-    def input(self) -> Input:
-        """The layer through which data enter."""
-
-    def state(self) -> dict[str, Any]:
-        """Return what a checkpoint keeps of the model."""
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take that back."""
 
 
 @dataclass(frozen=True)

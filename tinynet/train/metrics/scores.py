@@ -105,13 +105,17 @@ def classification_scores(matrix: npt.ArrayLike, names: Sequence[str] | None = N
     found = tuple(map(str, range(k) if names is None else names))
     if len(found) != k:
         raise ArgumentError(f"classification_scores: there are {k} classes, but {len(found)} names: {', '.join(found)}")
-    right, taken, support = np.diagonal(matrix), matrix.sum(axis=0), matrix.sum(axis=1)
-    precision, recall, f1 = (
-        a / np.maximum(b, 1) for a, b in ((right, taken), (right, support), (2 * right, taken + support))
-    )
-    macro, weighted = (
-        (float(precision @ share), float(recall @ share), float(f1 @ share))
-        for share in (weights / max(weights.sum(), 1) for weights in (taken + support > 0, support))
-    )
+    right = np.diagonal(matrix)
+    taken = matrix.sum(axis=0)
+    support = matrix.sum(axis=1)
+    precision = right / np.maximum(taken, 1)
+    recall = right / np.maximum(support, 1)
+    f1 = 2 * right / np.maximum(taken + support, 1)
+
+    def averaged(weights: Array) -> tuple[float, float, float]:
+        share = weights / max(weights.sum(), 1)
+        return float(precision @ share), float(recall @ share), float(f1 @ share)
+
+    macro = averaged(taken + support > 0)
     accuracy = float(right.sum() / max(support.sum(), 1))
-    return Scores(found, precision, recall, f1, support, accuracy, macro, weighted)
+    return Scores(found, precision, recall, f1, support, accuracy, macro, averaged(support))
