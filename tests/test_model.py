@@ -442,7 +442,7 @@ def test_a_forward_that_gives_nothing_is_named():
         def forward(self, x):
             tn.ops.relu(x)
 
-    message = r"forward of layer 'forgetful' \(Forgetful\) gave a NoneType; it must give a Tensor"
+    message = r"forward of layer 'forgetful' \(Forgetful\) returned a NoneType; it must return a Tensor"
     with pytest.raises(ArgumentError, match=message):
         tn.Sequential([tn.Input((3,)), Forgetful()]).predict(np.ones((1, 3)))
     with pytest.raises(ArgumentError, match=message):
@@ -536,3 +536,29 @@ def test_a_layer_that_two_layers_share_has_one_name():
         for name in ("in_turn.dense", "in_turn.dense_1", "in_turn_1.dense", "in_turn_2.dense")
         for kind in ("weight", "bias")
     ]
+
+
+@pytest.mark.parametrize("replace", [lambda g: None, lambda g: g * 0, lambda g: tn.Tensor(np.zeros(g.shape, g.dtype))])
+def test_a_grad_that_was_replaced_is_the_one_that_is_used(replace):
+    (x, y), model = digits(), small()
+    tn.ops.cross_entropy(model(x), y).backward()
+    for parameter in model.parameters.values():
+        parameter.grad = replace(parameter.grad)
+    before = model.theta.copy()
+    tn.SGD(0.1).step(model)
+    np.testing.assert_array_equal(model.theta, before)
+    tn.ops.cross_entropy(model(x), y).backward()
+    other = small()
+    tn.ops.cross_entropy(other(x), y).backward()
+    np.testing.assert_array_equal(model.gradient, other.gradient)
+    tn.SGD(0.1).step(model)
+    assert (model.theta != before).any()
+    model.zero_grad()
+    assert not any(p.grad.data.any() for p in model.parameters.values())
+
+
+def test_a_grad_of_another_shape_is_refused():
+    model = small()
+    next(iter(model.parameters.values())).grad = np.zeros(1)
+    with pytest.raises(ShapeError, match=r"was set to one of \(1,\)"):
+        tn.SGD(0.1).step(model)

@@ -1,4 +1,4 @@
-"""The checks of arguments that modules share: counts, numbers above 0, arrays of numbers."""
+"""The checks of arguments that modules share: counts, integers, numbers above 0, arrays of numbers."""
 
 from __future__ import annotations
 
@@ -21,6 +21,15 @@ def check_count(argument: str, value: Any, least: int = 1) -> int:
     if number < least or isinstance(value, bool):
         raise ArgumentError(f"{argument} must be an integer of {least} or more, but got {value!r}")
     return number
+
+
+def check_integers(what: str, given: Any) -> tuple[int, ...]:
+    """Check that something is an integer or a sequence of integers; returns them as a tuple."""
+    try:
+        several = [given] if isinstance(given, int | np.integer) else list(given)
+        return tuple(operator.index(n) for n in several)
+    except TypeError:
+        raise ArgumentError(f"{what} must be an integer or a sequence of integers, but got {given!r}") from None
 
 
 def check_positive(owner: str, argument: str, value: Any, zero: bool = False) -> float:

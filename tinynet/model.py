@@ -4,82 +4,22 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from itertools import chain
-from typing import Any, Self
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from tinynet import nn, ops
-from tinynet.core.engine import Tensor
+from tinynet.core.engine import Tensor, as_tensor
 from tinynet.core.mode import no_grad
 from tinynet.core.spec import Array, Spec
-from tinynet.errors import ArgumentError, NotBuiltError, TraceError
-from tinynet.nn import Input
-from tinynet.nn.layer import Building, Layer, batch_shape
+from tinynet.errors import ArgumentError, NotBuiltError, ShapeError, TraceError
+from tinynet.nn.input import Input
+from tinynet.nn.layer import Building, Layer
 from tinynet.nn.seeds import generator
 from tinynet.saving import modelfile
 from tinynet.train import evaluate, fit, predict
-
-# What layers and models keep for themselves, and what no plan depends on.
-_STATE = {"arguments", "given_name", "name", "own_parameters", "initializers", "building", "owner", "output_shape"}
-_STATE |= {"_built", "rng", "_implied_input", "_theta", "_gradient", "_parameters", "plans", "_watched"}
-
-
-class _Identity:
-    """An object by its identity, in a key; holding it keeps the identity from being given to another."""
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Identity) and self.value is other.value
-
-    def __hash__(self) -> int:
-        return id(self.value)
-
-
-class _Configuration:
-    """The attributes of all layers, as part of a key; the hash is made once."""
-
-    def __init__(self, values: tuple[Hashable, ...]) -> None:
-        self.values, self.hash = values, hash(values)
-
-    def __eq__(self, other: object) -> bool:
-        return self is other or (isinstance(other, _Configuration) and self.values == other.values)
-
-    def __hash__(self) -> int:
-        return self.hash
-
-
-class _Watched:
-    """What the configuration of a model was made from, to tell quickly whether that is still so."""
-
-    def __init__(self, model: Layer) -> None:
-        self.places: list[Iterable[Any]] = []  # attributes and the containers among them
-        configuration: list[Any] = []
-        for _, layer in model.walk():
-            self.places.append(vars(layer).values())
-            configuration.append(type(layer))
-            configuration += [self._plain(value) for name, value in vars(layer).items() if name not in _STATE]
-        self.held = [*chain.from_iterable(self.places)]  # so that no other object gets the identity of one of these
-        self.identities = [*map(id, self.held)]
-        self.configuration = _Configuration(tuple(configuration))
-
-    def _plain(self, value: Any) -> Hashable:
-        """Give a value as part of a key: a container by what is in it, an object by its identity."""
-        if isinstance(value, dict):
-            self.places += [value.keys(), value.values()]
-            return dict, *(self._plain(part) for item in value.items() for part in item)
-        if isinstance(value, list | tuple):
-            self.places.append(value)
-            return type(value), *map(self._plain, value)
-        return (type(value), value) if isinstance(value, bool | int | float | str | None) else _Identity(value)
-
-    def unchanged(self) -> bool:
-        """Whether every attribute of every layer, and every part of one, is the same object as then."""
-        return [*map(id, chain.from_iterable(self.places))] == self.identities
 
 
 class Model(Layer):
@@ -122,13 +62,16 @@ class Model(Layer):
     """
 
     dtype: np.dtype[Any]
-    rng: np.random.Generator  # of the initial parameters, and of layers that keep what ``build`` gives them
+    rng: np.random.Generator  # of the initial parameters, and of layers that keep what ``build`` passes them
     _implied_input: Input | None
     _theta: Array | None
     _gradient: Array | None
     _parameters: dict[str, Tensor]
+    _gradients: list[tuple[Tensor, Tensor]]  # each parameter with its slice of the gradient
     plans: dict[Any, Any]  # the latest plans of predict and evaluate
-    _watched: dict[str, _Watched]  # the last; in a dict, so that to keep it is not itself a change
+    # Defined, and put here, by `tinynet.inspection.summary` and `tinynet.saving.copies`.
+    summary: ClassVar[Callable[[Model], None]]
+    astype: ClassVar[Callable[[Model, npt.DTypeLike], Any]]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Make a model; an input that only its shape implies comes before all other layers."""
@@ -136,8 +79,8 @@ class Model(Layer):
         self._implied_input = None
         self._theta = self._gradient = None
         self._parameters = {}
+        self._gradients = []
         self.plans = {}
-        self._watched = {}
         return self
 
     def __init__(
@@ -149,7 +92,7 @@ class Model(Layer):
         name: str | None = None,
     ) -> None:
         super().__init__(name)
-        self.dtype = _float_dtype(self, dtype)
+        self.dtype = float_dtype(self, dtype)
         if rng is not None and seed is not None:
             raise ArgumentError(f"{self}: give a seed or an rng, not both")
         self.rng = generator(str(self), seed, stream=0) if rng is None else rng
@@ -200,6 +143,9 @@ class Model(Layer):
                 self._take(layer, context)
             with no_grad():
                 self(x)
+            for _, layer in self.walk():  # those too that were made in the building
+                self._take(layer, context)
+            _name_layers(self, set())
         except BaseException:
             for layer, state in before:  # so that a layer is free for another model
                 vars(layer).update({name: state[name] for name in ("owner", "building", "_built")})
@@ -230,6 +176,7 @@ class Model(Layer):
         parameters = {name: p for name, p, _ in found.values()}
         if check is not None:
             check(parameters)
+        self._gradients = []
         theta = np.zeros(sum(p.size for _, p, _ in found.values()), self.dtype)
         gradient = np.zeros_like(theta)
         start = 0
@@ -240,8 +187,9 @@ class Model(Layer):
                 view[...] = parameter.data  # of a layer that was in use before it came into this model
             elif initialise:
                 view[...] = init(parameter.shape, self.rng)
-            parameter.bind(view)
+            parameter.use_memory(view)
             parameter.grad = Tensor(gradient[place].reshape(parameter.shape))
+            self._gradients.append((parameter, parameter.grad))
             start = place.stop
         self._parameters, self._theta, self._gradient = parameters, theta, gradient
 
@@ -267,75 +215,39 @@ class Model(Layer):
 
     @property
     def gradient(self) -> Array:
-        """The gradients that `Tensor.backward` has added up, in one vector; each parameter's grad is a view into it."""
+        """The gradients that `Tensor.backward` has added up, in one vector.
+
+        The ``grad`` of each parameter is a view into it. One that was replaced is copied in; None counts as zero.
+        """
         self.build_model()
         assert self._gradient is not None
+        for parameter, own in self._gradients:
+            given = parameter.grad
+            if given is not own:
+                own.data[...] = 0 if given is None else self._checked(as_tensor(given), own).data
+                parameter.grad = own
         return self._gradient
+
+    def _checked(self, given: Tensor, own: Tensor) -> Tensor:
+        if given.shape != own.shape:
+            raise ShapeError(f"{self}: the grad of a parameter of shape {own.shape} was set to one of {given.shape}")
+        return given
 
     def zero_grad(self) -> None:
         """Set all gradients to zero."""
         self.gradient[...] = 0
 
     def configuration(self) -> Hashable:
-        """Give what a plan depends on besides the parameters: the class and the attributes of every layer."""
-        watched = self._watched.get("last")
-        if watched is None or not watched.unchanged():
-            watched = self._watched["last"] = _Watched(self)
-        return watched.configuration
+        """Return what a plan depends on besides the parameters: the class and the attributes of every layer."""
+        from tinynet.fast.configuration import configuration
+
+        return configuration(self)
 
     # --- what a model does
 
     fit = fit
     evaluate = evaluate
     predict = predict
-
-    def summary(self) -> None:
-        """Print the layers with their output shapes and numbers of parameters.
-
-        Examples
-        --------
-        >>> import tinynet as tn
-        >>> tn.Sequential([tn.Input((4,)), tn.Dense(2)]).summary()
-        Model: 'sequential'
-        Layer (type)        Output shape        Parameters
-        --------------------------------------------------
-        input (InputLayer)  (None, 4)                    0
-        dense (Dense)       (None, 2)                   10
-        --------------------------------------------------
-        Total parameters: 10 (40 B in float32)
-        Trainable: 10, not trainable: 0
-        """
-        self.build_model()
-        rows = [("Layer (type)", "Output shape", "Parameters")]
-        for layer in [*self.sublayers(), *([self] if self.own_parameters else [])]:
-            parts = [self] if layer is self else [part for _, part in layer.walk()]
-            counted = {id(p): p.size for part in parts for p in part.own_parameters.values()}
-            shape, count = batch_shape(layer.output_shape), f"{sum(counted.values()):,}"
-            rows.append((str(layer).replace("'", ""), shape, count))
-        widths = [max(18, *(len(row[i]) for row in rows)) for i in range(2)]
-        lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>10}" for a, b, c in rows]
-        rule = "-" * len(lines[0])
-        total, size = self.theta.size, self.theta.nbytes
-        units = (
-            f"{size} B" if size < 1024 else f"{size / 1024:,.1f} KiB" if size < 2**20 else f"{size / 2**20:,.1f} MiB"
-        )
-        print(f"Model: {self.name!r}", lines[0], rule, *lines[1:], rule, sep="\n")
-        print(f"Total parameters: {total:,} ({units} in {self.dtype})")
-        print(f"Trainable: {total:,}, not trainable: 0")
-
-    def astype(self, dtype: npt.DTypeLike) -> Self:
-        """Copy the model with all parameters converted, such as to "float64" for a gradient check."""
-        copy: Self = modelfile.clone(self)
-        copy.dtype = _float_dtype(self, dtype)
-        copy.build_model(initialise=False).theta[...] = self.theta
-        return copy
-
-    def __deepcopy__(self, memo: object) -> Self:
-        """Copy the model; its layers are made afresh from their arguments."""
-        return self.astype(self.dtype) if self._built else modelfile.clone(self)
-
-    def __reduce_ex__(self, protocol: object) -> str:
-        raise ArgumentError(f"{self} cannot be pickled; give model.save(path), and elsewhere tn.load(path), instead")
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Save the architecture and the parameters in a safetensors file, whole or not at all.
@@ -412,7 +324,8 @@ class Sequential(Model):
         return x
 
 
-def _float_dtype(model: Layer, dtype: npt.DTypeLike) -> np.dtype[Any]:
+def float_dtype(model: Layer, dtype: npt.DTypeLike) -> np.dtype[Any]:
+    """Check the dtype of a model."""
     try:
         found = np.dtype(dtype)
     except TypeError:

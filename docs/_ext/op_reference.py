@@ -59,6 +59,7 @@ EXAMPLES = {
     "pool_gather": ((MAP, PLACES), {"p": POOL}),
     "softmax": ((f4(32, 10),), {}),
     "log_softmax": ((f4(32, 10),), {}),
+    "weigh": ((f4(32, 10), f4(32, 10)), {}),
     "sum": ((f4(32, 10),), {"axes": (0,)}),
     "max": ((f4(32, 10),), {}),
     "broadcast_to": ((f4(10),), {"shape": (32, 10)}),
@@ -112,7 +113,7 @@ def rules(text, call):
     if keyword is not None:
         found = keyword.elts if isinstance(keyword, ast.Tuple) else [keyword]
     else:  # an elementwise op: its name, what computes it, its rules
-        found = call.args[2:] if call.func.id in ("_elementwise", "_unary") else []
+        found = call.args[2:] if call.func.id in ("elementwise", "unary") else []
     return [textwrap.dedent(ast.get_source_segment(text, rule)) for rule in found], found
 
 

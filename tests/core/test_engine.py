@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 import tinynet as tn
 from tinynet.core.engine import Op, Tensor
 from tinynet.core.spec import Spec
-from tinynet.errors import DTypeError, GradientError, ShapeError, TraceError
+from tinynet.errors import ArgumentError, DTypeError, GradientError, ShapeError, TraceError
 from tinynet.inspection.gradcheck import check_gradients
 
 o = tn.ops
@@ -300,29 +300,7 @@ def test_constants_are_not_kept_through_ops_on_constants(no_collector):
     assert first() is None
 
 
-# --- no_grad
-
-
-def test_no_grad_records_nothing_and_ends():
-    x = leaf(2.0)
-    with tn.no_grad():
-        assert not (x * x).requires_grad
-    assert (x * x).requires_grad
-
-
-def test_no_grad_nests():
-    x = leaf(2.0)
-    with tn.no_grad():
-        with tn.no_grad():
-            pass
-        assert not (x * x).requires_grad
-
-
-def test_no_grad_ends_with_an_error_too():
-    x = leaf(2.0)
-    with pytest.raises(KeyError), tn.no_grad():
-        raise KeyError
-    assert (x * x).requires_grad
+# --- gradients of gradients
 
 
 def test_gradients_are_constants_unless_their_graph_is_asked_for():
@@ -331,11 +309,13 @@ def test_gradients_are_constants_unless_their_graph_is_asked_for():
     assert tn.grad(x**2, [x], create_graph=True)[0].requires_grad
 
 
-def test_no_grad_wins_over_create_graph():
+def test_create_graph_wins_over_no_grad():
     x = leaf(2.0)
-    y = x**2
+    y = x**3
     with tn.no_grad():
-        assert not tn.grad(y, [x], create_graph=True)[0].requires_grad
+        (first,) = tn.grad(y, [x], create_graph=True)
+        assert not (x * x).requires_grad
+    assert gradient(first, x) == 12
 
 
 # --- errors
@@ -397,7 +377,7 @@ def test_an_op_without_a_rule_is_no_obstacle_to_what_goes_around_it():
 def test_a_rule_that_gives_the_wrong_shape_or_dtype_is_named(rule, says):
     odd = Op("odd", infer=lambda x: x, compute=lambda x: x, vjp=(rule,))
     x = leaf([1.0, 2.0])
-    with pytest.raises(GradientError, match=rf"'odd' for its argument 0 gave .*{says}.*\(2,\) and float64"):
+    with pytest.raises(GradientError, match=rf"'odd' for its argument 0 returned .*{says}.*\(2,\) and float64"):
         tn.grad(odd(x).sum(), [x])
 
 
@@ -515,7 +495,7 @@ def test_a_tensor_does_not_copy_an_array():
 
 @pytest.mark.parametrize("bad", [np.array(["a"]), np.array([1j]), np.array([None]), np.array("2020", "datetime64[D]")])
 def test_a_tensor_holds_real_numbers_only(bad):
-    with pytest.raises(DTypeError, match=f"got dtype {bad.dtype}".replace("[", r"\[")):
+    with pytest.raises(DTypeError, match=f"has dtype {bad.dtype}".replace("[", r"\[")):
         Tensor(bad)
 
 
@@ -600,3 +580,143 @@ def test_no_values_come_out_of_shapes_alone(read):
 def test_a_gradient_with_respect_to_one_tensor():
     t = tn.Tensor([1.0, 2.0, 3.0], requires_grad=True)
     assert [g.data.tolist() for g in tn.grad((t * t).sum(), t)] == [[2.0, 4.0, 6.0]]
+
+
+def test_a_tensor_of_one_element_is_written_and_rounded_as_a_number():
+    t = leaf(2.567)
+    assert f"{t:.2f} {t:>6.1f}" == "2.57    2.6"
+    assert (round(t, 1), round(t)) == (2.6, 3)
+    assert f"{leaf([1.0, 2.0])}" == "Tensor([1., 2.], requires_grad=True)"
+    with pytest.raises(ShapeError, match=r"\(2,\)"):
+        f"{leaf([1.0, 2.0]):.4f}"
+
+
+@pytest.mark.parametrize("other", [None, "auto"])
+def test_a_tensor_equals_nothing_that_holds_no_numbers(other):
+    t = leaf([1.0, 2.0])
+    assert (t == other) is False
+    assert (other == t) is False
+    assert (t != other) is True
+    assert t not in ("auto", None)
+
+
+def test_bool_tensors_are_combined_by_the_signs_of_numpy():
+    a, b = np.array([True, True, False, False]), np.array([True, False, True, False])
+    for left, right in itertools.product((a, Tensor(a)), (b, Tensor(b))):
+        if isinstance(left, Tensor) or isinstance(right, Tensor):
+            np.testing.assert_array_equal((left & right).data, a & b)
+            np.testing.assert_array_equal((left | right).data, a | b)
+    np.testing.assert_array_equal((~Tensor(a)).data, ~a)
+    with pytest.raises(DTypeError, match="takes bool tensors, but got float64"):
+        Tensor([1.0]) & True
+
+
+SCALARS = [np.float64(2), np.int64(2), np.float32(2), 2.0, 2]
+
+
+@pytest.mark.parametrize("scalar", SCALARS, ids=repr)
+def test_scalars_of_numpy_take_the_dtype_of_the_tensor_as_those_of_python_do(scalar):
+    t = Tensor(np.ones(2, np.float32))
+    made = [scalar * t, t * scalar, t**scalar, t / scalar, scalar - t, o.maximum(t, scalar), o.where(t > 0, t, scalar)]
+    assert {x.dtype for x in made} == {np.dtype(np.float32)}
+
+
+def test_scalars_of_numpy_among_themselves_keep_their_dtype():
+    assert o.exp(np.float32(1)).dtype == np.float32
+    assert (o.add(np.float32(1), 1)).dtype == np.float32
+
+
+# --- NumPy and lists would lose the history
+
+
+A, B = 2.0, 3.0
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda a, b: o.sum([a * a, b]),
+        lambda a, b: Tensor([a, b]),
+        lambda a, b: Tensor([1.0, [a]][1]),
+        lambda a, b: Tensor([1.0, 2.0]) * [a, b],
+        lambda a, b: o.concatenate([[a, b], [a]]),
+        lambda a, b: o.where(Tensor([True, False]), [a, b], 0.0),
+        lambda a, b: np.array(a),
+        lambda a, b: np.asarray(a),
+        lambda a, b: np.sum(a),
+        lambda a, b: np.concatenate([a[None], b[None]]),
+        lambda a, b: np.clip(a, 0, 1),
+        lambda a, b: tn.Dense(1)([[a, b]]),
+    ],
+)
+def test_what_would_lose_the_history_of_a_tensor_is_refused(use):
+    with pytest.raises(GradientError, match=r"lose the history.*tn\.ops\.stack or tn\.ops\.concatenate.*t\.data"):
+        use(leaf(A), leaf(B))
+
+
+def test_stacked_tensors_keep_their_history():
+    a, b = leaf(A), leaf(B)
+    assert gradients(o.sum(o.stack([a * a, b])) + a, a, b) == [5, 1]
+
+
+def test_numpy_takes_tensors_that_have_no_history_to_lose():
+    t = Tensor([1.0, 3.0])
+    assert np.sum(t) == 4
+    np.testing.assert_array_equal(np.concatenate([t, [5.0]]), [1, 3, 5])
+    np.testing.assert_array_equal(Tensor([t, t]).data, [[1, 3], [1, 3]])
+    with tn.no_grad():
+        assert np.argmax(leaf([1.0, 3.0])) == 1
+
+
+def test_a_forward_that_calls_numpy_is_refused_when_it_is_trained_eagerly():
+    class Cut(tn.Layer):
+        def forward(self, x):
+            return o.cast(Tensor(np.clip(x, -1, 1)), x.dtype)
+
+    model = tn.Sequential([tn.Input((2,)), tn.Dense(3), Cut()], seed=0)
+    with pytest.raises(GradientError, match="lose the history"):
+        model.fit(np.eye(2), [0, 1], epochs=1, verbose=0, compiled=False)
+
+
+# --- what is no tensor
+
+
+def test_a_tensor_of_integers_cannot_require_a_gradient_later_either():
+    t = Tensor([1, 2])
+    with pytest.raises(DTypeError, match=r"only floating tensors have gradients.*int64"):
+        t.requires_grad = True
+    assert not t.requires_grad
+    t = Tensor([1.0, 2.0])
+    t.requires_grad = True
+    np.testing.assert_array_equal(gradient((t * t).sum(), t), [2, 4])
+
+
+@pytest.mark.parametrize(
+    ("use", "error", "says"),
+    [
+        (lambda t: tn.grad(t, [3.0]), GradientError, "a float came"),
+        (lambda t: tn.grad(3.0, [t]), GradientError, "a float came"),
+        (lambda t: tn.grad(t, 3), GradientError, "an? int came"),
+        (lambda t: tn.grad(t, [t], [None]), DTypeError, "object"),
+        (lambda t: t.sum(1.0), ArgumentError, "sum: axis must be an integer or a sequence of integers, but got 1.0"),
+        (lambda t: t.reshape("a"), ArgumentError, "reshape: shape must be"),
+        (lambda t: t.transpose(1.5), ArgumentError, "transpose: axes must be"),
+        (lambda t: t.astype("foo"), DTypeError, "'foo'"),
+        (lambda t: o.broadcast_to(t, "a"), ArgumentError, "broadcast_to: shape must be"),
+        (lambda t: o.sum_to(t, None), ArgumentError, "sum_to: shape must be"),
+        (lambda t: o.softmax(leaf([1.0]), "a"), ArgumentError, "softmax: axis must be"),
+        (lambda t: o.softmax(leaf([[1.0]]), None), ShapeError, "softmax: works along one axis"),
+        (lambda t: o.pad(leaf([1.0]), 3), ShapeError, "pad: .* 1 pairs"),
+        (lambda t: o.concatenate(5), ArgumentError, "concatenate: takes a list of tensors, but got a int"),
+        (lambda t: t + None, DTypeError, "object"),
+        (lambda t: t.backward("x"), DTypeError, "<U1"),
+        (lambda t: Tensor([[1], [2, 3]]), DTypeError, "cannot be made into an array"),
+        (lambda t: tn.Input((2,), shift="a"), DTypeError, "Input: shift must be an array of numbers"),
+        (lambda t: tn.Input(5.0), ArgumentError, "Input: shape must be a sequence"),
+        (lambda t: tn.Dense(2).add_parameter("w", "ab"), ArgumentError, "the shape of 'w' must be"),
+        (lambda t: tn.Dense(2).add_parameter(3, (2,)), ArgumentError, "a parameter's name must be"),
+    ],
+)
+def test_what_does_not_fit_is_refused_by_an_error_of_the_package(use, error, says):
+    with pytest.raises(error, match=says):
+        use(leaf(2.0))

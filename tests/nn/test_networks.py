@@ -174,7 +174,7 @@ def by_ops(x, layers, labels):
 @given(networks())
 def test_losses_and_gradients_are_those_of_the_other_implementation(network):
     expected, found = by_hand(*network), by_ops(*network)
-    np.testing.assert_allclose(found[0], expected[0], rtol=1e-12)
+    np.testing.assert_allclose(found[0], expected[0], rtol=1e-12, atol=1e-15)
     for a, b in zip(found[1], expected[1], strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-10, atol=1e-12 * max(1e-3, float(np.max(np.abs(b), initial=0))))
 

@@ -189,6 +189,22 @@ for name, function in {
 }.items():  # fmt: skip
     binary(name, function, sometimes_equal, sometimes_equal, dtype=boolean, differentiable=False, nan=False)
 
+
+def truths(rng, shape):
+    return np.asarray(rng.integers(0, 2, shape), bool)
+
+
+def numbers(count):
+    """Numbers where bools are wanted."""
+    return (Refused(DTypeError, ("float64", "bool"), (np.ones(2),) * count),)
+
+
+never = {"dtype": boolean, "differentiable": False, "nan": False}
+for name, function in {"logical_and": lambda x, y: x and y, "logical_or": lambda x, y: x or y}.items():
+    misfitting = tuple(misfits("x", "y", fill=True))
+    add(name, broadcast(truths, truths), ref.elementwise(function), refused=(*misfitting, *numbers(2)), **never)
+add("logical_not", unary(truths), ref.elementwise(lambda x: not x), refused=numbers(1), **never)
+
 add("negative", unary(), ref.elementwise(lambda x: -x), refused=bools(1))
 add("abs", unary(), ref.elementwise(lambda x: x if x > 0 else -x))
 add("sign", unary(), ref.elementwise(ref.sign), refused=bools(1))
@@ -505,6 +521,32 @@ add(
 
 
 @st.composite
+def stacks(draw):
+    rng, shape = draw(generators), draw(shapes())
+    count, axis = draw(st.integers(1, 3)), draw(st.integers(-len(shape) - 1, len(shape)))
+    return Case(tuple(spread(rng, shape) for _ in range(count)), {"axis": axis})
+
+
+def naive_stack(*xs, axis=0):
+    shape = list(xs[0].shape)
+    shape.insert(axis % (len(shape) + 1), 1)
+    return ref.concatenate(*(x.reshape(shape) for x in xs), axis=axis % len(shape))
+
+
+add(
+    "stack",
+    stacks(),
+    naive_stack,
+    lambda *xs, axis=0: tn.ops.stack(xs, axis),
+    refused=(
+        Refused(ArgumentError, ("empty",), ()),
+        Refused(ShapeError, ("argument 1", "(2, 3)", "(3,)"), (shaped(2, 3), shaped(3))),
+        Refused(ShapeError, ("axis 3", "(1, 2, 3)"), (shaped(2, 3), shaped(2, 3)), {"axis": 3}),
+    ),
+)
+
+
+@st.composite
 def pads(draw):
     shape = draw(shapes())
     widths = [(draw(st.integers(0, 2)), draw(st.integers(0, 2))) for _ in shape]
@@ -607,6 +649,12 @@ NO_CLASSES = (
 )
 add("softmax", classes(), ref.along_last(ref.softmax), refused=NO_CLASSES)
 add("log_softmax", classes(), ref.along_last(ref.log_softmax), refused=NO_CLASSES)
+add(
+    "weigh",
+    st.builds(lambda rng, shape: Case((positive(rng, shape), spread(rng, shape))), generators, shapes()),
+    ref.elementwise(lambda weight, x: weight * x),
+    OPS["weigh"],
+)
 
 
 @st.composite

@@ -213,3 +213,55 @@ def test_labels_that_have_no_values_yet_are_not_looked_at():
     output, labels = Tensor(Spec((4, 3), np.dtype(np.float32))), Tensor(Spec((4,), np.dtype(np.int64)))
     assert o.cross_entropy(output, labels).spec == Spec((), np.dtype(np.float32))
     assert o.binary_cross_entropy(output[:, 0], labels).spec == Spec((), np.dtype(np.float32))
+
+
+BIG = {np.float32: 3e38, np.float64: 1.7e308}
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", ["numbers", "rows"])
+def test_classes_without_probability_that_are_not_the_label_do_no_harm(dtype, kind):
+    logits = np.array([[-np.inf, 0, 1], [BIG[dtype], -BIG[dtype], 0], [0, 1, -np.inf]], dtype)
+    labels = np.array([1, 0, 1])
+    x = Tensor(logits, requires_grad=True)
+    loss = o.cross_entropy(x, labels if kind == "numbers" else np.eye(3)[labels])
+    p = 1 / (1 + np.exp(1.0))
+    assert loss.item() == pytest.approx(-(np.log(p) + np.log(1 - p)) / 3, rel=1e-6)
+    expected = np.array([[0, p - 1, 1 - p], [0, 0, 0], [p, -p, 0]]) / 3
+    np.testing.assert_allclose(tn.grad(loss, [x])[0].data, expected, atol=1e-7)
+
+
+def test_a_label_without_probability_costs_infinitely_much():
+    assert o.cross_entropy(np.array([[-np.inf, 0.0]]), np.array([[0.5, 0.5]])).item() == np.inf
+
+
+def test_soft_labels_that_leave_out_a_class_of_no_probability():
+    logits, labels = np.array([[-np.inf, 0.0, 0.0]]), np.array([[0.0, 0.25, 0.75]])
+    assert o.cross_entropy(logits, labels).item() == pytest.approx(np.log(2))
+
+
+def test_binary_logits_may_be_infinite():
+    x = Tensor(np.array([-np.inf, np.inf]), requires_grad=True)
+    loss = o.binary_cross_entropy(x, [0, 1])
+    assert loss.item() == 0
+    np.testing.assert_array_equal(tn.grad(loss, [x])[0].data, [0, 0])
+
+
+@pytest.mark.parametrize("values", [[-np.inf, -np.inf, 0.0, 1.0], [0.0, -np.inf, -np.inf, 1.0], [-np.inf] * 3 + [2.0]])
+def test_a_chain_of_logaddexp_leaves_out_what_has_no_weight(values):
+    x = Tensor(np.array(values), requires_grad=True)
+    total = x[0]
+    for i in range(1, len(values)):
+        total = o.logaddexp(total, x[i])
+    weights = np.exp(values) / np.exp(values).sum()
+    assert total.item() == pytest.approx(np.log(np.exp(values).sum()))
+    (first,) = tn.grad(total, [x], create_graph=True)
+    np.testing.assert_allclose(first.data, weights, rtol=1e-12)
+    (second,) = tn.grad((first * first).sum(), [x])
+    expected = 2 * weights * (weights - (weights**2).sum())
+    np.testing.assert_allclose(second.data, expected, atol=1e-12)
+
+
+def test_logaddexp_keeps_nan():
+    x, y = (Tensor(np.array(v), requires_grad=True) for v in (-np.inf, np.nan))
+    assert np.isnan([g.item() for g in tn.grad(o.logaddexp(x, y), [x, y])]).all()

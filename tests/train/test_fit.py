@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tests.small_network import SMALL_X, InTurn, losses_of, small_network
+from tests.small_network import SMALL_X, losses_of, small_network
 from tinynet.errors import ArgumentError, DataError, DTypeError, NonFiniteError, ShapeError
 
 both_ways = pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "eager"])
@@ -543,10 +543,25 @@ def test_a_gradient_stops_where_nothing_is_recorded_whatever_the_factor(factor, 
     assert np.any(model.parameters["dense_1.bias"].data)
 
 
+class Hidden:
+    """Layers where no model looks for them."""
+
+    def __init__(self, *layers):
+        self.layers = layers
+
+
+class OfHidden(tn.Layer):
+    def __init__(self, hidden):
+        self.hidden = hidden
+
+    def forward(self, x):
+        return self.hidden.layers[0](x)
+
+
 def test_layers_that_a_model_cannot_see_are_refused():
-    model = tn.Sequential([tn.Input((3,)), InTurn({"inside": tn.Dense(4)})], seed=0)
+    model = tn.Sequential([tn.Input((3,)), OfHidden(Hidden(tn.Dense(4)))], seed=0)
     with pytest.raises(ArgumentError, match=r"no parameters of the model, of the shapes \[\(3, 4\), \(4,\)\]"):
-        losses_of(tn.Sequential([tn.Input((3,)), InTurn({"inside": tn.Dense(4)}), tn.Dense(4)], seed=0))
+        losses_of(tn.Sequential([tn.Input((3,)), OfHidden(Hidden(tn.Dense(4))), tn.Dense(4)], seed=0))
     with pytest.raises(ArgumentError, match="no parameters"):
         losses_of(model)
 

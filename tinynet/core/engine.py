@@ -21,7 +21,8 @@ from typing import Any, ClassVar, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tinynet.core.mode import _recording, _reference, _set, _tracing, no_grad
+from tinynet.checks import check_numbers
+from tinynet.core.mode import _recording, _reference, _tracing, no_grad, recording
 from tinynet.core.spec import Array, Shape, Spec, Value
 from tinynet.errors import ArgumentError, DTypeError, GradientError, ShapeError, TinynetError, TraceError
 
@@ -40,16 +41,16 @@ class Op:
     name : str
         What the op is called, in errors, plans and the reference.
     infer : callable
-        ``infer(*inputs, **attrs)`` gives the `Spec` of the output, or a tuple of them, from the shapes and dtypes of
-        the inputs, and raises a ShapeError or DTypeError where they do not fit.
+        ``infer(*inputs, **attrs)`` returns the `Spec` of the output, or a tuple of them, from the shapes and dtypes
+        of the inputs, and raises a ShapeError or DTypeError where they do not fit.
     compute : callable
         What the op means, in plain NumPy: ``compute(*inputs, **attrs)`` returns the output, or a tuple of them, of the
-        shapes and dtypes that ``infer`` gives. How it is made fast is registered beside it (`tinynet.fast.bindings`).
+        shapes and dtypes that ``infer`` states. How it is made fast is registered beside it (`tinynet.fast.bindings`).
     vjp : tuple of callables, or a callable
-        The gradient rule for each input, written in ops: ``rule(g, out, *inputs, **attrs)`` gives the cotangent of the
-        input from the cotangent ``g`` of the output ``out``. An op with several outputs gets tuples for both, with None
-        where nothing flows back. None in place of a rule: the op has no derivative there. A single callable takes the
-        number of the input first and serves any number of inputs.
+        The gradient rule for each input, written in ops: ``rule(g, out, *inputs, **attrs)`` returns the cotangent of
+        the input from the cotangent ``g`` of the output ``out``. An op with several outputs gets tuples for both,
+        with None where nothing flows back. None in place of a rule: the op has no derivative there. A single callable
+        takes the number of the input first and serves any number of inputs.
     constant : set of int
         The outputs that have no derivative. Outputs of an integer or bool dtype never have one.
     view : bool
@@ -78,14 +79,14 @@ class Op:
     source: str = ""
 
     def __call__(self, *inputs: Any, **attrs: Any) -> Any:
-        """Apply the op to tensors (or what `as_tensor` takes); gives a Tensor, or a tuple of them."""
+        """Apply the op to tensors (or what `as_tensor` takes); returns a Tensor, or a tuple of them."""
         return apply(self, tuple(as_tensor(x) for x in inputs), attrs)
 
     def __repr__(self) -> str:
         return f"<Op {self.name}>"
 
     def rule(self, i: int) -> Rule | None:
-        """Give the gradient rule for input ``i``."""
+        """Return the gradient rule for input ``i``."""
         if isinstance(self.vjp, tuple):
             return self.vjp[i] if i < len(self.vjp) else None
         vjp = self.vjp
@@ -191,7 +192,7 @@ class Node:
         self.recorded = _recording.get()  # without, a traced node is in the graph, but no gradient flows through it
 
     def outputs(self) -> tuple[Tensor, ...]:
-        """Give the output tensors, as new handles."""
+        """Return the output tensors, as new handles."""
         recorded = self.recorded and any(x.requires_grad for x in self.inputs)
         return tuple(
             _handle(value, recorded and i not in self.op.constant and value.dtype.kind == "f", self, i)
@@ -224,7 +225,7 @@ class Tensor:
     Tensor([2., 4.])
     """
 
-    __slots__ = ("__weakref__", "_value", "grad", "index", "label", "node", "requires_grad", "version")
+    __slots__ = ("__weakref__", "_requires_grad", "_value", "grad", "index", "label", "node", "version")
     __array_ufunc__ = None  # so that ndarray + Tensor is the Tensor's to answer
 
     # The operators below are ops. The package of ops, above this module, hands itself over when it is imported.
@@ -234,25 +235,14 @@ class Tensor:
         value: Value
         if isinstance(data, Tensor):
             value = data.data
-        elif isinstance(data, Spec):
-            value = data
         else:
-            value = np.asarray(data)
-        if value.dtype.kind not in "fiub":
-            raise DTypeError(
-                f"a Tensor holds numbers of a real or bool dtype, but got dtype {value.dtype} from a "
-                f"{type(data).__name__}; convert it to a numeric array first"
-            )
-        if requires_grad and value.dtype.kind != "f":
-            raise DTypeError(
-                f"only floating tensors have gradients, but requires_grad=True came with dtype {value.dtype}; "
-                "convert the array first, as in array.astype(np.float32)"
-            )
-        self._set(value, requires_grad, None, 0)
+            value = data if isinstance(data, Spec) else check_numbers("a Tensor", data)
+        self._set(value, False, None, 0)
+        self.requires_grad = requires_grad
 
     def _set(self, value: Value, requires_grad: bool, node: Node | None, index: int) -> None:
         self._value = value
-        self.requires_grad = requires_grad
+        self._requires_grad = requires_grad
         self.node = node
         self.index = index
         self.grad: Tensor | None = None
@@ -272,22 +262,42 @@ class Tensor:
             raise TraceError(
                 f"this code reads the values of a tensor of shape {self.shape} while the model is being traced on "
                 "shapes alone, where values are not known or not final; express it in tinynet ops (tn.ops.where in "
-                "place of an if), or run it with compiled=False"
+                "place of an if, tn.ops.stack in place of a list), or run it with compiled=False"
             )
         return self._value
 
-    def bind(self, array: Array) -> None:
-        """Give a leaf another array to hold its values, such as a slice of the flat vector of a model."""
+    @property
+    def requires_grad(self) -> bool:
+        """Whether gradients with respect to this tensor can be asked for.
+
+        Raises
+        ------
+        DTypeError
+            When set on a tensor that is not floating.
+        """
+        return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, required: bool) -> None:
+        if required and self.dtype.kind != "f":
+            raise DTypeError(
+                f"only floating tensors have gradients, but requires_grad=True came with dtype {self.dtype}; "
+                "convert the array first, as in array.astype(np.float32)"
+            )
+        self._requires_grad = bool(required)
+
+    def use_memory(self, array: Array) -> None:
+        """Let a leaf hold its values in another array, such as a slice of the flat vector of a model."""
         if array.shape != self.shape or array.dtype != self.dtype or self.node is not None:
             raise ShapeError(
-                f"a leaf of shape {self.shape} and dtype {self.dtype} cannot be bound to an array of shape "
+                f"a leaf of shape {self.shape} and dtype {self.dtype} cannot hold its values in an array of shape "
                 f"{array.shape} and dtype {array.dtype}"
             )
         self._value = array
         self.version += 1
 
     def numpy(self) -> Array:
-        """Give the values as an array that shares memory with the tensor."""
+        """Return the values as an array that shares memory with the tensor."""
         return self.data
 
     @property
@@ -334,10 +344,19 @@ class Tensor:
         return self.shape[0]
 
     def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
+        if self.requires_grad and _recording.get() and not self.symbolic:
+            raise GradientError(
+                f"NumPy would lose the history of a tensor of shape {self.shape} that requires a gradient; use the ops "
+                "of tn.ops (tn.ops.stack or tn.ops.concatenate for a list of tensors), or take its values alone, as "
+                "in t.data"
+            )
         return np.array(self.data, dtype=dtype, copy=copy)
 
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        return function(*_with_arrays(args), **{name: _with_arrays(value) for name, value in kwargs.items()})
+
     def item(self) -> float:
-        """Give the value of a tensor of one element, as a Python number."""
+        """Return the value of a tensor of one element, as a Python number."""
         if self.size != 1:
             raise ShapeError(f"item() takes the value of a tensor of one element, but this one has shape {self.shape}")
         return self.data.item()
@@ -351,8 +370,14 @@ class Tensor:
     def __bool__(self) -> bool:
         return bool(self.item())
 
+    def __round__(self, digits: int | None = None) -> float:
+        return round(self.item(), digits)
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if spec else str(self)
+
     def detach(self) -> Tensor:
-        """Give a tensor of the same values (shared memory) without their history."""
+        """Return a tensor of the same values (shared memory) without their history."""
         if _tracing.get():  # where the values are yet to come
             with no_grad():
                 return self[...]
@@ -441,11 +466,21 @@ class Tensor:
         return self._ops.greater_equal(self, other)
 
     def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]
-        return self._ops.equal(self, other)
+        return NotImplemented if other is None or isinstance(other, str) else self._ops.equal(self, other)
 
     def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]
-        return self._ops.not_equal(self, other)
+        return NotImplemented if other is None or isinstance(other, str) else self._ops.not_equal(self, other)
 
+    def __and__(self, other: Any) -> Tensor:
+        return self._ops.logical_and(self, other)
+
+    def __or__(self, other: Any) -> Tensor:
+        return self._ops.logical_or(self, other)
+
+    def __invert__(self) -> Tensor:
+        return self._ops.logical_not(self)
+
+    __rand__, __ror__ = __and__, __or__
     __hash__ = object.__hash__
 
     def __getitem__(self, key: Any) -> Tensor:
@@ -467,7 +502,7 @@ class Tensor:
         return self._ops.max(self, axis, keepdims)
 
     def reshape(self, *shape: Any) -> Tensor:
-        """Give the same values in another shape; see `tinynet.ops.reshape`."""
+        """Return the same values in another shape; see `tinynet.ops.reshape`."""
         return self._ops.reshape(self, shape[0] if len(shape) == 1 else shape)
 
     def transpose(self, *axes: Any) -> Tensor:
@@ -491,8 +526,15 @@ def _handle(value: Value, requires_grad: bool, node: Node | None, index: int) ->
     return tensor
 
 
+def _with_arrays(value: Any) -> Any:
+    """Replace tensors by their values, in lists and tuples too."""
+    if isinstance(value, Tensor):
+        return np.asarray(value)
+    return type(value)(map(_with_arrays, value)) if type(value) in (list, tuple) else value
+
+
 def as_tensor(x: Any) -> Tensor:
-    """Give ``x`` itself if it is a Tensor, else a Tensor of its values."""
+    """Return ``x`` itself if it is a Tensor, otherwise a Tensor of its values."""
     return x if isinstance(x, Tensor) else Tensor(x)
 
 
@@ -531,7 +573,7 @@ def grad(
     cotangents : sequence of Tensor, optional
         The weight of each output, of its shape; may be left out for outputs of one element, where it is 1.
     create_graph : bool
-        Record the computation of the gradients, so that they can be differentiated again.
+        Record the computation of the gradients, so that they can be differentiated again; also within `no_grad`.
 
     Returns
     -------
@@ -552,8 +594,7 @@ def grad(
     >>> float(first), float(second)
     (12.0, 12.0)
     """
-    outputs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
-    inputs = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    outputs, inputs = _tensors(outputs), _tensors(inputs)
     for x in inputs:
         if not x.requires_grad:
             raise GradientError(
@@ -576,7 +617,7 @@ def grad(
         key = _key(x)
         flowing[key] = flowing[key] + g if key in flowing else g
 
-    with _set(_recording, create_graph and _recording.get()):
+    with recording(create_graph):
         for y, g in zip(outputs, seeds, strict=True):
             accumulate(y, g)
         for node in reversed(nodes):
@@ -606,10 +647,21 @@ def _pull(node: Node, i: int, cotangent: tuple[Tensor | None, ...], outs: tuple[
     g = rule(cotangent[0] if single else cotangent, outs[0] if single else outs, *node.inputs, **node.attrs)
     if (g.shape, g.dtype) != (x.shape, x.dtype):
         raise GradientError(
-            f"the gradient rule of op {op.name!r} for its argument {i} gave shape {g.shape} and dtype {g.dtype}; "
+            f"the gradient rule of op {op.name!r} for its argument {i} returned shape {g.shape} and dtype {g.dtype}; "
             f"expected those of the argument, {x.shape} and {x.dtype}"
         )
     return g
+
+
+def _tensors(given: Any) -> list[Tensor]:
+    """Bring what `grad` takes into the form of a list."""
+    several = list(given) if isinstance(given, Iterable) and not isinstance(given, Tensor) else [given]
+    for x in several:
+        if not isinstance(x, Tensor):
+            raise GradientError(
+                f"a gradient is that of a Tensor with respect to Tensors, but a {type(x).__name__} came"
+            )
+    return several
 
 
 def _seeds(outputs: list[Tensor], cotangents: Sequence[Tensor] | None) -> list[Tensor]:
@@ -627,7 +679,7 @@ def _seeds(outputs: list[Tensor], cotangents: Sequence[Tensor] | None) -> list[T
                     "give the cotangent"
                 )
         return [_full(y.spec, 1) for y in outputs]
-    seeds = [as_tensor(g) for g in cotangents]
+    seeds = [as_tensor(g) for g in (cotangents if isinstance(cotangents, Iterable) else [cotangents])]
     if [g.shape for g in seeds] != [y.shape for y in outputs]:
         raise ShapeError(
             f"cotangents of shapes {[g.shape for g in seeds]} came for outputs of shapes "
@@ -640,7 +692,7 @@ def _seeds(outputs: list[Tensor], cotangents: Sequence[Tensor] | None) -> list[T
 
 
 def _full(spec: Spec, value: float) -> Tensor:
-    """Give a constant tensor; one number in memory, whatever its shape."""
+    """Return a constant tensor; one number in memory, whatever its shape."""
     return Tensor(np.broadcast_to(np.asarray(value, dtype=spec.dtype), spec.shape))
 
 
@@ -649,7 +701,7 @@ def _zeros(spec: Spec) -> Tensor:
 
 
 def specs_of(inferred: Any) -> tuple[Spec, ...]:
-    """Bring what ``infer`` gave into one form: it may be one Spec, several, or an array that has the right spec."""
+    """Bring what ``infer`` returned into one form: it may be one Spec, several, or an array that has the right spec."""
     several = inferred if type(inferred) is tuple else (inferred,)
     return tuple(Spec(tuple(s.shape), np.dtype(s.dtype)) for s in several)
 
@@ -664,7 +716,7 @@ def _is_leaf(x: Tensor) -> bool:
 
 
 def ancestors(outputs: Iterable[Tensor], recorded: bool = False) -> list[Node]:
-    """Give all nodes that lead to some outputs, or those alone that carry gradients, in the order of their making."""
+    """Return all nodes that lead to some outputs, or those alone that carry gradients, in the order of their making."""
     found: dict[int, Node] = {}
     stack = list(outputs)
     while stack:

@@ -2,18 +2,116 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+import functools
+import inspect
+from collections.abc import Callable
+from contextvars import ContextVar, Token
+from typing import Any
 
-_recording: ContextVar[bool] = ContextVar("tinynet_recording", default=True)
-_tracing: ContextVar[bool] = ContextVar("tinynet_tracing", default=False)
-_reference: ContextVar[bool] = ContextVar("tinynet_reference", default=False)
+from tinynet.errors import ArgumentError
 
 
-@contextmanager
-def no_grad() -> Iterator[None]:
+class _Setting:
+    """A value that a switch has for a while, and the setting from before."""
+
+    def __init__(self, on: bool, before: _Setting | None = None) -> None:
+        self.on, self.before = on, before
+        self.over = False
+        self.token: Token[_Setting] | None = None
+
+
+class Switch:
+    """On or off, for the current thread or task, as the innermost block of code that sets it says.
+
+    Blocks mostly end in the reverse order in which they began. Those of generators may end earlier or later, and those
+    of asynchronous generators even in another task. Such a setting cannot be undone; it is marked as over, and whoever
+    reads the switch goes on to the setting from before.
+    """
+
+    def __init__(self, name: str, on: bool) -> None:
+        self._setting = ContextVar(name, default=_Setting(on))  # noqa: B039 - the first setting is never over
+
+    def get(self) -> bool:
+        """Return whether it is on here and now."""
+        return self._innermost().on
+
+    def begin(self, on: bool) -> _Setting:
+        """Set it, until the setting returned ends."""
+        setting = _Setting(on, self._innermost())
+        setting.token = self._setting.set(setting)
+        return setting
+
+    def end(self, setting: _Setting) -> None:
+        """Undo a setting."""
+        if self._setting.get() is setting and setting.token is not None:
+            try:
+                self._setting.reset(setting.token)
+                return
+            except ValueError:  # this is another task, with a copy of the first one's settings
+                pass
+        setting.over = True
+
+    def _innermost(self) -> _Setting:
+        setting = self._setting.get()
+        while setting.over and setting.before is not None:
+            setting = setting.before
+        return setting
+
+
+_recording = Switch("tinynet_recording", True)
+_tracing = Switch("tinynet_tracing", False)
+_reference = Switch("tinynet_reference", False)
+
+
+class Block:
+    """A block of code in which some switches are set: for ``with``, or as the decorator of a function."""
+
+    def __init__(self, *switches: tuple[Switch, bool]) -> None:
+        self._switches = switches
+        self._begun: list[list[_Setting]] = []  # one list for each time that the block has been entered
+
+    def __enter__(self) -> None:
+        self._begun.append([switch.begin(on) for switch, on in self._switches])
+
+    def __exit__(self, *error: object) -> None:
+        for (switch, _), setting in zip(self._switches, self._begun.pop(), strict=True):
+            switch.end(setting)
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return a function that runs within such a block.
+
+        Raises
+        ------
+        ArgumentError
+            If it is a generator or a coroutine: a call of it only makes an object, and its body runs later.
+        """
+        kinds = (inspect.isgeneratorfunction, inspect.isasyncgenfunction, inspect.iscoroutinefunction)
+        if any(is_kind(function) for is_kind in kinds):
+            raise ArgumentError(
+                f"{function.__name__} is a generator or a coroutine, whose body runs after the call of it has ended; "
+                "write a with statement inside of it, around what computes and not around a yield"
+            )
+
+        @functools.wraps(function)
+        def covered(*args: Any, **kwargs: Any) -> Any:
+            with Block(*self._switches):
+                return function(*args, **kwargs)
+
+        return covered
+
+
+def no_grad(*function: Any) -> Block:
     """Compute without recording history, so that intermediate values are freed at once.
+
+    Returns
+    -------
+    context manager
+        For ``with``, or as a decorator, with brackets: ``@tn.no_grad()``.
+
+    Raises
+    ------
+    ArgumentError
+        If it decorates a generator or a coroutine, or the brackets are missing.
 
     Examples
     --------
@@ -24,16 +122,21 @@ def no_grad() -> Iterator[None]:
     >>> y.requires_grad
     False
     """
-    with _set(_recording, False):
-        yield
+    if function:
+        raise ArgumentError("no_grad takes no arguments; as a decorator it has brackets: @tn.no_grad()")
+    return Block((_recording, False))
 
 
-@contextmanager
-def reference() -> Iterator[None]:
+def reference() -> Block:
     """Compute each op by what it means, in NumPy, and not by its kernel; train without compiled steps.
 
     Slower, and for those who want to see each number come about. Results agree to rounding. With the environment
     variable ``TINYNET_REFERENCE=1`` the whole process runs so, and Numba is not needed.
+
+    Returns
+    -------
+    context manager
+        For ``with``, or as a decorator.
 
     Examples
     --------
@@ -42,28 +145,14 @@ def reference() -> Iterator[None]:
     ...     tn.ops.softmax([0.0, 0.0])
     Tensor([0.5, 0.5])
     """
-    with _set(_reference, True):
-        yield
+    return Block((_reference, True))
 
 
-@contextmanager
-def recording() -> Iterator[None]:
-    """Record history, also within `no_grad`: for what takes gradients of its own."""
-    with _set(_recording, True):
-        yield
+def recording(on: bool = True) -> Block:
+    """Record history, also within `no_grad`, or do not: for what takes gradients of its own."""
+    return Block((_recording, on))
 
 
-@contextmanager
-def tracing() -> Iterator[None]:
+def tracing() -> Block:
     """Compute nothing, and record everything: the ops that follow become a graph of shapes, to be planned."""
-    with _set(_tracing, True), _set(_recording, True):
-        yield
-
-
-@contextmanager
-def _set(variable: ContextVar[bool], value: bool) -> Iterator[None]:
-    token = variable.set(value)
-    try:
-        yield
-    finally:
-        variable.reset(token)
+    return Block((_tracing, True), (_recording, True))

@@ -41,6 +41,8 @@ def one_hot(labels: npt.ArrayLike, classes: int) -> npt.NDArray[Any]:
            [1., 0., 0.]], dtype=float32)
     """
     given = np.asarray(labels)
+    if not given.size:  # an empty list, of which NumPy makes floats
+        given = given.astype(np.intp)
     try:
         count = operator.index(classes)
     except TypeError:

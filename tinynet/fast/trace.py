@@ -14,8 +14,9 @@ from tinynet.core.spec import Array, Spec
 from tinynet.errors import ArgumentError, TraceError
 from tinynet.fast.match import is_constant
 from tinynet.fast.plan import Plan
+from tinynet.ops.arrange import flat
 from tinynet.ops.loss import Loss, scalar_loss
-from tinynet.ops.shape import _index, flat
+from tinynet.ops.shape import _index
 from tinynet.optim.optimizer import HasTheta
 
 
@@ -26,8 +27,8 @@ class Updating(Protocol):
         """Give the new theta and the new state, made of ops."""
 
 
-def symbol(shape: tuple[int, ...], dtype: Any) -> Tensor:
-    """Give a Tensor without values, which stands for an input while tracing."""
+def placeholder(shape: tuple[int, ...], dtype: Any) -> Tensor:
+    """Return a Tensor without values, which stands for an input while tracing."""
     return Tensor(Spec(shape, np.dtype(dtype)))
 
 
@@ -71,10 +72,10 @@ def training_plan(
     """
     theta = model.theta
     with tracing():
-        indices, rate = symbol((batch,), np.intp), symbol((), theta.dtype)
-        x, y = (symbol(a.shape, a.dtype) for a in (samples, labels))
-        whole = symbol(theta.shape, theta.dtype)
-        slots = {name: symbol(v.shape, v.dtype) for name, v in state.items()}
+        indices, rate = placeholder((batch,), np.intp), placeholder((), theta.dtype)
+        x, y = (placeholder(a.shape, a.dtype) for a in (samples, labels))
+        whole = placeholder(theta.shape, theta.dtype)
+        slots = {name: placeholder(v.shape, v.dtype) for name, v in state.items()}
         picked = _index(y, indices, checked=True)
         output = model(ops.getitem(x, indices))
         value = scalar_loss(loss, output, picked)

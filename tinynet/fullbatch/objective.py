@@ -18,8 +18,8 @@ from tinynet.core.engine import Node, Tensor, ancestors, as_tensor, can_compile,
 from tinynet.core.mode import no_grad, recording, tracing
 from tinynet.core.spec import Array, Spec
 from tinynet.errors import ArgumentError, DataError, ShapeError, TraceError
+from tinynet.ops.arrange import flat
 from tinynet.ops.loss import Loss, scalar_loss
-from tinynet.ops.shape import flat
 from tinynet.optim.optimizer import HasTheta
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ from tinynet.fast.fusions import conv_pool, dense, descend, gather, standardised
 from tinynet.fast.fusions.adam import adam_in_place
 from tinynet.fast.kernels import conv_pool as pooled
 from tinynet.inspection.table import Cost
-from tinynet.ops import conv, linear, pool, reduce, shape
-from tinynet.ops.cast import _cast
+from tinynet.ops import arrange, conv, linear, pool, reduce, shape
 from tinynet.ops.conv import Geometry
+from tinynet.ops.dtypes import _cast
 from tinynet.optim.adam import adam
 
 
@@ -99,7 +99,7 @@ _COSTS: dict[Op, Callable[..., Cost]] = {
     pool._max_pool: lambda x, p: Cost(math.prod(pool._infer(x, p)[0].shape) * p.kh * p.kw),
     pool._pool_gather: _moves,
     reduce._sum: lambda x, axes: Cost(math.prod(x.shape)),
-    shape._concatenate: _moves,
+    arrange._concatenate: _moves,
     shape._index: _index,
     shape._index_add: lambda g, *indices, shape: Cost(math.prod(g.shape)),
     shape._unslice: _moves,

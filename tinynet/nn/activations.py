@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tinynet import ops
 from tinynet.core.engine import Tensor
 from tinynet.errors import ArgumentError
 from tinynet.nn.layer import Layer
+from tinynet.ops.loss import softmax
+from tinynet.ops.pointwise import relu
 
 Activation = str | Callable[[Tensor], Tensor] | None
-_activations: dict[str, Callable[[Any], Tensor]] = {
-    "relu": ops.relu,
-    "sigmoid": ops.sigmoid,
-    "tanh": ops.tanh,
-    "softmax": ops.softmax,
-}
+_activations: dict[str, Callable[[Any], Tensor]] = {"relu": relu, "softmax": softmax}
+
+
+def name_activation(name: str, function: Callable[[Any], Tensor]) -> None:
+    """Give a function a name, by which layers find it."""
+    _activations[name] = function
 
 
 def find_activation(owner: str, activation: Activation) -> Callable[[Tensor], Tensor] | None:
-    """Find an activation by name, or give back a function as it is."""
+    """Find an activation by name, or return a function as it is."""
     if activation is None or (callable(activation) and not isinstance(activation, str)):
         return activation
     if activation not in _activations:
@@ -43,24 +44,7 @@ class ReLU(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the op."""
-        return ops.relu(x)
-
-
-class Sigmoid(Layer):
-    """1 / (1 + exp(-x)), as a layer of its own.
-
-    Examples
-    --------
-    >>> import tinynet as tn
-    >>> tn.Sigmoid()([[0.0]])
-    Tensor([[0.5]])
-    """
-
-    kind = "sigmoid"
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Apply the op."""
-        return ops.sigmoid(x)
+        return relu(x)
 
 
 class Softmax(Layer):
@@ -77,4 +61,4 @@ class Softmax(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the op."""
-        return ops.softmax(x)
+        return softmax(x)

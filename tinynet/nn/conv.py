@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinynet import ops
+from tinynet.checks import check_count
 from tinynet.core.engine import Tensor
 from tinynet.core.spec import Shape
 from tinynet.errors import ArgumentError
 from tinynet.nn.activations import Activation, find_activation
+from tinynet.nn.images import check_images
 from tinynet.nn.initial import Initializer, initializer
 from tinynet.nn.layer import Layer
-from tinynet.nn.sizes import check_images, check_size
-from tinynet.ops.conv import pair
+from tinynet.ops.conv import conv2d, pair
 
 
 class Conv2D(Layer):
@@ -61,7 +61,7 @@ class Conv2D(Layer):
         name: str | None = None,
     ) -> None:
         super().__init__(name)
-        self.filters = check_size("Conv2D", "filters", filters)
+        self.filters = check_count("Conv2D: filters", filters)
         self.kernel_size = pair("Conv2D", "kernel_size", kernel_size)
         self.stride = pair("Conv2D", "stride", stride)
         if padding not in ("valid", "same"):
@@ -80,6 +80,6 @@ class Conv2D(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute activation(x * w + b)."""
-        y = ops.conv2d(x, self.weight, self.stride, self.padding)
+        y = conv2d(x, self.weight, self.stride, self.padding)
         y = y + self.bias if self.use_bias else y
         return self.activation(y) if self.activation else y

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
+from tinynet.checks import check_count
 from tinynet.core.engine import Tensor
 from tinynet.core.spec import Shape
 from tinynet.errors import ShapeError
 from tinynet.nn.activations import Activation, find_activation
 from tinynet.nn.initial import Initializer, initializer
 from tinynet.nn.layer import Layer
-from tinynet.nn.sizes import check_size
 
 
 class Dense(Layer):
@@ -57,7 +59,7 @@ class Dense(Layer):
         name: str | None = None,
     ) -> None:
         super().__init__(name)
-        self.units = check_size("Dense", "units", units)
+        self.units = check_count("Dense: units", units)
         self.activation = find_activation("Dense", activation)
         self.use_bias = bool(use_bias)
         self.kernel_init = initializer("Dense", kernel_init)
@@ -72,7 +74,7 @@ class Dense(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute activation(x W + b)."""
-        rows = x if x.ndim == 2 else x.reshape(-1, x.shape[-1])
+        rows = x if x.ndim == 2 else x.reshape(math.prod(x.shape[:-1]), x.shape[-1])
         y = rows @ self.weight
         y = y + self.bias if self.use_bias else y
         y = y if x.ndim == 2 else y.reshape(*x.shape[:-1], self.units)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from tinynet.core.engine import Tensor
 from tinynet.nn.layer import Layer
 
@@ -20,4 +22,4 @@ class Flatten(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         """Reshape to (n, values)."""
-        return x.reshape(x.shape[0], -1)
+        return x.reshape(x.shape[0], math.prod(x.shape[1:]))

@@ -48,7 +48,7 @@ def glorot_uniform(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
 
 
 def zeros(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
-    """Give zeros.
+    """Return zeros.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ _named: dict[str, Initializer] = {"glorot_uniform": glorot_uniform, "zeros": zer
 
 
 def initializer(owner: str, init: str | Initializer) -> Initializer:
-    """Find an initializer by name, or give back a function as it is.
+    """Find an initializer by name, or return a function as it is.
 
     Parameters
     ----------

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from tinynet import ops
+from tinynet.checks import check_count, check_numbers
 from tinynet.core.engine import Tensor
 from tinynet.core.spec import Shape
 from tinynet.errors import ArgumentError, ShapeError
 from tinynet.nn.layer import Layer
-from tinynet.nn.sizes import check_size
+from tinynet.ops.dtypes import cast
+from tinynet.ops.shape import reshape
 
 
 class Input(Layer):
@@ -50,13 +51,14 @@ class Input(Layer):
         name: str | None = None,
     ) -> None:
         super().__init__(name)
-        if isinstance(shape, int | np.integer | str):
+        if not isinstance(shape, Iterable) or isinstance(shape, str):
             raise ArgumentError(f"Input: shape must be a sequence of integers, such as ({shape!r},), but got {shape!r}")
-        self.shape = tuple(check_size("Input", "each length of the shape", n) for n in shape)
-        self.shift, self.scale = (self._constant(n, value) for n, value in (("shift", shift), ("scale", scale)))
+        self.shape = tuple(check_count("Input: each length of the shape", n) for n in shape)
+        self.shift = self._constant("shift", shift)
+        self.scale = self._constant("scale", scale)
 
     def _constant(self, argument: str, value: npt.ArrayLike) -> npt.NDArray[np.float64]:
-        array = np.array(value, dtype=np.float64)
+        array = np.array(check_numbers(f"Input: {argument}", value), dtype=np.float64)
         array.flags.writeable = False  # a plan has made it part of a kernel call
         if not np.isfinite(array).all():
             raise ArgumentError(f"Input: {argument} must be finite, but has NaN or infinite values")
@@ -83,8 +85,9 @@ class Input(Layer):
         """Convert to the model's dtype, then shift and scale."""
         self.check(x.shape)
         assert self.building is not None
-        x = ops.cast(ops.reshape(x, (x.shape[0], *self.shape)), self.building.dtype)
-        for constant, op, neutral in ((self.shift, ops.subtract, 0.0), (self.scale, ops.multiply, 1.0)):
-            if constant.ndim or constant != neutral:
-                x = op(x, constant.astype(x.dtype))
+        x = cast(reshape(x, (x.shape[0], *self.shape)), self.building.dtype)
+        if self.shift.ndim or self.shift != 0:
+            x = x - self.shift.astype(x.dtype)
+        if self.scale.ndim or self.scale != 1:
+            x = x * self.scale.astype(x.dtype)
         return x

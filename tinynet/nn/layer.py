@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from tinynet.checks import check_integers
 from tinynet.core.engine import Tensor, as_tensor
 from tinynet.core.spec import Shape, Spec
 from tinynet.errors import ArgumentError, ShapeError
@@ -32,12 +33,24 @@ def nested(value: Any, leaf: Callable[[Any], Any]) -> Any:
     return {k: nested(v, leaf) for k, v in value.items()} if type(value) is dict else leaf(value)
 
 
+def layers_in(value: Any) -> Iterator[Layer]:
+    """Yield the layers in lists, tuples and dicts within each other."""
+    if isinstance(value, Layer):
+        yield value
+    elif isinstance(value, list | tuple | dict):
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from layers_in(part)
+
+
+_NOT_PARTS = ("arguments", "plans")  # attributes of a layer that are none of its parts, though layers may be in them
+
+
 class Layer:
     """A part of a network. A subclass has a ``build``, if it has parameters, and a ``forward``.
 
     ``build(input_shape, rng)`` is called once, with the shape of the input without the batch axis, and calls
-    `add_parameter`. ``forward(x)`` is made of ops. Layers that are assigned as attributes (or in a list or tuple) are
-    part of the layer, in the order of assignment; one that stands in two places counts once.
+    `add_parameter`. ``forward(x)`` is made of ops. Layers that are assigned as attributes, also in lists, tuples and
+    dicts, are part of the layer, in the order of assignment; one that stands in two places counts once.
 
     Parameters
     ----------
@@ -86,7 +99,7 @@ class Layer:
 
     @classmethod
     def base_name(cls) -> str:
-        """Give the name of layers that are not given one, before they are numbered."""
+        """Return the name of layers that are not given one, before they are numbered."""
         return cls.kind or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
 
     def __init__(self, name: str | None = None) -> None:
@@ -112,7 +125,7 @@ class Layer:
         shape : sequence of int
             Its shape.
         init : str or callable
-            "glorot_uniform", "zeros", or a function of the shape and a random generator that gives the values.
+            "glorot_uniform", "zeros", or a function of the shape and a random generator that returns the values.
 
         Returns
         -------
@@ -124,32 +137,30 @@ class Layer:
         ArgumentError
             If the name is taken, or there is no such initializer.
         """
-        if name in self.own_parameters or not name or "." in name:
+        if not isinstance(name, str) or name in self.own_parameters or not name or "." in name:
             raise ArgumentError(
                 f"{self}: a parameter's name must be new in its layer, not empty and without dots, but got {name!r}; "
                 f"there are {list(self.own_parameters)} so far"
             )
         function = initializer(str(self), init)
         building = self.building or Building(np.random.default_rng(), np.dtype(np.float32), False)
-        parameter = Tensor(Spec(tuple(int(n) for n in shape), building.dtype), requires_grad=True)
+        parameter = Tensor(
+            Spec(check_integers(f"{self}: the shape of {name!r}", shape), building.dtype), requires_grad=True
+        )
         if not building.deferred:
-            parameter.bind(np.empty(parameter.shape, building.dtype))
+            parameter.use_memory(np.empty(parameter.shape, building.dtype))
             parameter.data[...] = function(parameter.shape, building.rng)
         self.initializers[name] = function
         self.own_parameters[name] = parameter
         return parameter
 
     def sublayers(self) -> Iterator[Layer]:
-        """Give the layers that this one is directly made of, each once, in the order of assignment."""
-        seen: set[int] = set()
-        for value in vars(self).values():
-            for layer in value if isinstance(value, list | tuple) else (value,):
-                if isinstance(layer, Layer) and id(layer) not in seen:
-                    seen.add(id(layer))
-                    yield layer
+        """Yield the layers that this one is directly made of, each once, in the order of assignment."""
+        parts = [value for name, value in vars(self).items() if name not in _NOT_PARTS]
+        yield from {id(layer): layer for layer in layers_in(parts)}.values()
 
     def walk(self, prefix: str = "") -> Iterator[tuple[str, Layer]]:
-        """Give this layer and all below it with the prefix of their parameters' names; a shared one at each place."""
+        """Yield this layer and all below it with the prefix of their parameters' names; a shared one at each place."""
         yield prefix, self
         for layer in self.sublayers():
             yield from layer.walk(f"{prefix}{layer.name}.")
@@ -170,7 +181,7 @@ class Layer:
                 located=True,
             ) from error
         if not isinstance(y, Tensor):
-            raise ArgumentError(f"forward of layer {self} gave a {type(y).__name__}; it must give a Tensor")
+            raise ArgumentError(f"forward of layer {self} returned a {type(y).__name__}; it must return a Tensor")
         y.label = f"layer {self}"
         self.output_shape = y.shape[1:]
         return y

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinynet import ops
 from tinynet.core.engine import Tensor
 from tinynet.core.spec import Shape
+from tinynet.nn.images import check_images
 from tinynet.nn.layer import Layer
-from tinynet.nn.sizes import check_images
 from tinynet.ops.conv import pair
+from tinynet.ops.pool import max_pool
 
 
 class MaxPool(Layer):
@@ -54,4 +54,4 @@ class MaxPool(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         """Take the maxima."""
-        return ops.max_pool(x, self.pool_size, self.stride)
+        return max_pool(x, self.pool_size, self.stride)

@@ -17,7 +17,7 @@ def generator(owner: str, seed: Any, stream: int) -> np.random.Generator:
     owner : str
         Who asks; for the error.
     seed : int or None
-        The same integer gives the same numbers; None gives others each time.
+        The same integer makes the same numbers, None others each time.
     stream : int
         Which of the independent streams of the seed: 0 for initial parameters, 1 for the order of samples.
 

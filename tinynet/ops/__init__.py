@@ -1,53 +1,53 @@
 """The ops: every operation on tensors, declared once.
 
-A declaration (`tinynet.Op`) gives the shapes, the computation and the gradient of an op. What is public here
-is either an op itself or a function that brings its arguments into the form that the op takes.
+A declaration (`tinynet.Op`) states the shapes, the computation and the gradient of an op. What is public here is
+either an op itself or a function that brings its arguments into the form that the op takes.
+
+A network with convolution, pooling and dense layers, and its gradients, need few of them; read these first, in the
+order in which they import each other: dtypes, shape (reshape and indexing), reduce (sums and broadcasting), pointwise
+(arithmetic and relu), linear, conv, pool, loss. The other files hold one further idea each, such as comparisons or
+powers, and may use the first ones; the first ones never import them. This package imports both and hands itself to
+`Tensor`, whose operators and methods (``t ** 2``, ``t.max()``) are the ops of those names.
 """
 
 import sys
 from types import ModuleType
 
 from tinynet.core.engine import Op, Tensor
-from tinynet.ops.cast import cast
-from tinynet.ops.conv import conv2d
-from tinynet.ops.linear import matmul
-from tinynet.ops.loss import binary_cross_entropy, cross_entropy, log_softmax, softmax
-from tinynet.ops.pointwise import (
-    abs,
-    add,
-    divide,
+from tinynet.ops.absolute import abs, sign
+from tinynet.ops.arrange import concatenate, pad, stack, transpose
+from tinynet.ops.binary import binary_cross_entropy
+from tinynet.ops.compare import (
     equal,
-    exp,
     greater,
     greater_equal,
     less,
     less_equal,
-    log,
-    logaddexp,
-    maximum,
-    multiply,
-    negative,
+    logical_and,
+    logical_not,
+    logical_or,
     not_equal,
-    power,
-    relu,
-    sigmoid,
-    sign,
-    softplus,
-    subtract,
-    tanh,
     where,
 )
+from tinynet.ops.conv import conv2d
+from tinynet.ops.dtypes import cast
+from tinynet.ops.extremes import max, maximum
+from tinynet.ops.linear import matmul
+from tinynet.ops.logistic import logaddexp, sigmoid, softplus, tanh
+from tinynet.ops.loss import cross_entropy, log_softmax, softmax
+from tinynet.ops.pointwise import add, divide, exp, multiply, negative, relu, subtract
 from tinynet.ops.pool import max_pool
-from tinynet.ops.reduce import broadcast_to, max, mean, sum, sum_to
-from tinynet.ops.shape import concatenate, getitem, pad, reshape, transpose
+from tinynet.ops.powers import log, power
+from tinynet.ops.reduce import broadcast_to, mean, sum, sum_to
+from tinynet.ops.shape import getitem, reshape
 
 # fmt: off
 __all__ = [
     "abs", "add", "binary_cross_entropy", "broadcast_to", "cast", "concatenate", "conv2d", "cross_entropy",
     "declared", "divide", "equal", "exp", "getitem", "greater", "greater_equal", "less", "less_equal", "log",
-    "log_softmax", "logaddexp", "matmul", "max", "max_pool", "maximum", "mean", "multiply", "negative", "not_equal",
-    "pad", "power", "relu", "reshape", "sigmoid", "sign", "softmax", "softplus", "subtract", "sum", "sum_to",
-    "tanh", "transpose", "where",
+    "log_softmax", "logaddexp", "logical_and", "logical_not", "logical_or", "matmul", "max", "max_pool", "maximum",
+    "mean", "multiply", "negative", "not_equal", "pad", "power", "relu", "reshape", "sigmoid", "sign", "softmax",
+    "softplus", "stack", "subtract", "sum", "sum_to", "tanh", "transpose", "where",
 ]
 # fmt: on
 

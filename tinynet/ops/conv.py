@@ -15,7 +15,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from tinynet.core.engine import Op, Tensor
 from tinynet.core.spec import Array, Shape, Spec, Value
 from tinynet.errors import ArgumentError, ShapeError
-from tinynet.ops.cast import check_floating, promote
+from tinynet.ops.dtypes import check_floating, promote
 
 
 class Geometry(NamedTuple):

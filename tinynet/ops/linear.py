@@ -9,7 +9,7 @@ import numpy as np
 from tinynet.core.engine import Op, Tensor
 from tinynet.core.spec import Array, Spec, Value
 from tinynet.errors import ShapeError
-from tinynet.ops.cast import check_floating, promote
+from tinynet.ops.dtypes import check_floating, promote
 from tinynet.ops.reduce import sum_to
 from tinynet.ops.shape import reshape
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,22 +11,20 @@ import numpy as np
 from tinynet.core.engine import Op, Tensor, as_tensor
 from tinynet.core.spec import Array, Value
 from tinynet.errors import ArgumentError, DataError, DTypeError, ShapeError
-from tinynet.ops.cast import cast, check_floating
-from tinynet.ops.pointwise import exp, sigmoid, softplus
+from tinynet.ops.dtypes import cast, check_floating
+from tinynet.ops.pointwise import exp
 from tinynet.ops.reduce import mean, sum
-from tinynet.ops.shape import getitem, reshape, transpose
+from tinynet.ops.shape import getitem, normal_axis
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
-def _infer(name: str) -> Callable[[Value], Value]:
-    def infer(x: Value) -> Value:
-        check_floating(name, x.dtype)
-        if not x.ndim or not x.shape[-1]:
-            raise ShapeError(f"{name}: x must have an axis of at least one class, but has shape {x.shape}")
-        return x
-
-    return infer
+def check_logits(name: str, x: Value) -> Value:
+    """Check that values are floating and have an axis of classes; returns them."""
+    check_floating(name, x.dtype)
+    if not x.ndim or not x.shape[-1]:
+        raise ShapeError(f"{name}: x must have an axis of at least one class, but has shape {x.shape}")
+    return x
 
 
 def _softmax_compute(x: Array) -> Array:
@@ -40,7 +39,7 @@ def _log_softmax_compute(x: Array) -> Array:
 
 _softmax: Op = Op(
     "softmax",
-    infer=_infer("softmax"),
+    infer=partial(check_logits, "softmax"),
     compute=_softmax_compute,
     vjp=(lambda g, y, x: y * (g - sum(g * y, -1, keepdims=True)),),
     formula="y[k] = e^x[k] / sum_j e^x[j], over the last axis",
@@ -48,22 +47,32 @@ _softmax: Op = Op(
 
 _log_softmax: Op = Op(
     "log_softmax",
-    infer=_infer("log_softmax"),
+    infer=partial(check_logits, "log_softmax"),
     compute=_log_softmax_compute,
     vjp=(lambda g, y, x: g - exp(y) * sum(g, -1, keepdims=True),),
     formula="y[k] = x[k] - log sum_j e^x[j], over the last axis",
 )
 
 
+# Where a label has no weight, its logit may be -inf.
+_weigh: Op = Op(
+    "weigh",
+    infer=lambda weights, x: x,
+    compute=lambda weights, x: np.where(weights == 0, x.dtype.type(0), weights * x),
+    vjp=(lambda g, y, weights, x: g * x, lambda g, y, weights, x: g * weights),
+    formula="weights x, and 0 where a weight is 0, whatever x is there",
+)
+
+
 def _over(op: Op, x: Tensor, axis: int) -> Tensor:
     """Apply an op of the last axis along another one."""
-    if not -x.ndim <= axis < x.ndim:
-        raise ShapeError(f"{op.name}: axis {axis} does not fit x, which has shape {x.shape}")
+    place = normal_axis(op.name, axis, x)
     last = x.ndim - 1
-    axis %= x.ndim
-    order = [last if a == axis else axis if a == last else a for a in range(x.ndim)]
-    y: Tensor = op(x) if axis == last else transpose(op(transpose(x, order)), order)
-    return y
+    if place == last:
+        return op(x)
+    order = list(range(x.ndim))
+    order[place], order[last] = last, place
+    return op(x.transpose(order)).transpose(order)
 
 
 def softmax(x: Any, axis: int = -1) -> Tensor:
@@ -124,8 +133,8 @@ def log_softmax(x: Any, axis: int = -1) -> Tensor:
     return _over(_log_softmax, as_tensor(x), axis)
 
 
-def _logits(output: Tensor, activation: Op) -> Tensor:
-    """Give what went into the activation that made a tensor, or the tensor itself if another op made it."""
+def logits_of(output: Tensor, activation: Op) -> Tensor:
+    """Return the input of the activation that made a tensor, or the tensor itself if another op made it."""
     return output.node.inputs[0] if output.node is not None and output.node.op is activation else output
 
 
@@ -204,81 +213,13 @@ def cross_entropy(output: Any, labels: Any) -> Tensor:
     n, classes = output.shape
     if not n:
         raise ShapeError("cross_entropy: the output has no samples; there is no mean of nothing")
-    _infer("cross_entropy")(output.spec)
+    check_logits("cross_entropy", output.spec)
     if not labels.symbolic:
         check_classes(labels.data, n, classes)
-    logs = log_softmax(_logits(output, _softmax))
+    logs = log_softmax(logits_of(output, _softmax))
     if labels.ndim == 1:
         return -mean(getitem(logs, (np.arange(n), labels)))
-    return -sum(cast(labels, logs.dtype) * logs) / n
-
-
-def check_binary(labels: Array, shape: tuple[int, ...]) -> None:
-    """Check binary labels against an output of shape (n,) or (n, 1).
-
-    Parameters
-    ----------
-    labels : ndarray
-        0 and 1 in any dtype, or bool; (n,) or (n, 1).
-    shape : tuple of int
-        The shape of the output.
-
-    Raises
-    ------
-    ShapeError, DataError
-        If the labels are not of that form.
-    """
-    n = shape[0]
-    if labels.shape not in ((n,), (n, 1)):
-        raise ShapeError(
-            f"binary_cross_entropy: the output has shape {shape}, so labels must have shape {(n,)} or {(n, 1)}, "
-            f"but have {labels.shape}"
-        )
-    if not np.isin(labels, (0, 1)).all():
-        raise DataError(
-            f"binary_cross_entropy: labels must be 0 or 1, but run from {labels.min()} to {labels.max()}; for more "
-            "than two classes use cross_entropy"
-        )
-
-
-def binary_cross_entropy(output: Any, labels: Any) -> Tensor:
-    """Mean cross-entropy of labels 0 and 1.
-
-    Parameters
-    ----------
-    output : Tensor
-        (N,) or (N, 1). If a sigmoid made it, the loss is computed from the input of that sigmoid, which is exact at
-        any size; anything else is taken as logits.
-    labels : Tensor or array
-        0 and 1, or bool; (N,) or (N, 1).
-
-    Returns
-    -------
-    Tensor
-        Of no axes: the mean over the samples of log(1 + e^-z) for label 1, log(1 + e^z) for label 0, z the logit.
-
-    Raises
-    ------
-    ShapeError, DTypeError, DataError
-        If the output is no (N,) or (N, 1), or the labels do not fit it.
-
-    Examples
-    --------
-    >>> import tinynet as tn
-    >>> tn.ops.binary_cross_entropy(tn.Tensor([1e4, 1e4]), [1, 0]).item()
-    5000.0
-    """
-    output, labels = as_tensor(output), as_tensor(labels)
-    if output.ndim not in (1, 2) or output.shape[1:] not in ((), (1,)):
-        raise ShapeError(f"binary_cross_entropy: the output must have shape (N,) or (N, 1), but has {output.shape}")
-    if not output.shape[0]:
-        raise ShapeError("binary_cross_entropy: the output has no samples; there is no mean of nothing")
-    _infer("binary_cross_entropy")(output.spec)
-    if not labels.symbolic:
-        check_binary(labels.data, output.shape)
-    logits = reshape(_logits(output, sigmoid), (output.shape[0],))
-    toward_one = 1 - 2 * reshape(cast(labels, logits.dtype), logits.shape)
-    return mean(softplus(toward_one * logits))
+    return -sum(_weigh(cast(labels, logs.dtype), logs)) / n
 
 
 def scalar_loss(loss: Loss, output: Tensor, labels: Tensor) -> Tensor:

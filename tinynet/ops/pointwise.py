@@ -1,6 +1,6 @@
 """Elementwise ops: arithmetic, comparisons, exponentials and activations, with NumPy's broadcasting.
 
-Each is one call of `_elementwise`, which adds what all of them share: shapes that broadcast, operands of one dtype, and
+Each is one call of `elementwise`, which adds what all of them share: shapes that broadcast, operands of one dtype, and
 gradients summed back over the axes that were broadcast.
 """
 
@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinynet.core.engine import Op, Rule, Tensor, as_tensor
+from tinynet.core.engine import Op, Rule, Tensor
 from tinynet.core.spec import Array, Shape, Spec, Value
 from tinynet.errors import DTypeError, ShapeError
-from tinynet.ops.cast import check_floating, promote
+from tinynet.ops.dtypes import check_floating, promote
 from tinynet.ops.reduce import sum_to
 
 
@@ -50,7 +50,7 @@ def _broadcast(name: str, arguments: tuple[str, ...]) -> Callable[..., Shape]:
     return shape
 
 
-def _elementwise(
+def elementwise(
     name: str,
     compute: Callable[..., Any],
     *rules: Rule | None,
@@ -77,15 +77,12 @@ def _elementwise(
     )
 
 
-def _unary(name: str, compute: Callable[..., Any], rule: Rule, formula: str) -> Elementwise:
-    return _elementwise(name, compute, rule, formula=formula, arguments=("x",), dtype=partial(check_floating, name))
+def unary(name: str, compute: Callable[..., Any], rule: Rule, formula: str) -> Elementwise:
+    """Declare an elementwise op of one floating operand."""
+    return elementwise(name, compute, rule, formula=formula, arguments=("x",), dtype=partial(check_floating, name))
 
 
-def _comparison(name: str, compute: Callable[..., Any], sign: str) -> Elementwise:
-    return _elementwise(name, compute, None, None, formula=f"x {sign} y", dtype=lambda _: np.bool_)
-
-
-def _number(name: str) -> Callable[[np.dtype[Any]], np.dtype[Any]]:
+def numbers_only(name: str) -> Callable[[np.dtype[Any]], np.dtype[Any]]:
     """Give the dtype rule of functions that take numbers, but not bools."""
 
     def dtype(given: np.dtype[Any]) -> np.dtype[Any]:
@@ -97,19 +94,19 @@ def _number(name: str) -> Callable[[np.dtype[Any]], np.dtype[Any]]:
 
 
 # Arithmetic.
-add: Elementwise = _elementwise("add", np.add, lambda g, out, x, y: g, lambda g, out, x, y: g, formula="x + y")
-subtract: Elementwise = _elementwise(
+add: Elementwise = elementwise("add", np.add, lambda g, out, x, y: g, lambda g, out, x, y: g, formula="x + y")
+subtract: Elementwise = elementwise(
     "subtract",
     np.subtract,
     lambda g, out, x, y: g,
     lambda g, out, x, y: -g,
     formula="x - y",
-    dtype=_number("subtract"),
+    dtype=numbers_only("subtract"),
 )
-multiply: Elementwise = _elementwise(
+multiply: Elementwise = elementwise(
     "multiply", np.multiply, lambda g, out, x, y: g * y, lambda g, out, x, y: g * x, formula="x y"
 )
-divide: Elementwise = _elementwise(
+divide: Elementwise = elementwise(
     "divide",
     np.divide,
     lambda g, out, x, y: g / y,
@@ -117,116 +114,10 @@ divide: Elementwise = _elementwise(
     formula="x / y",
     dtype=lambda given: given if given.kind == "f" else np.dtype(np.float64),
 )
-negative: Elementwise = _elementwise(
-    "negative", np.negative, lambda g, out, x: -g, formula="-x", arguments=("x",), dtype=_number("negative")
+negative: Elementwise = elementwise(
+    "negative", np.negative, lambda g, out, x: -g, formula="-x", arguments=("x",), dtype=numbers_only("negative")
 )
-# At x = 0 the factors x**(y - 1) and log(x) are replaced where they meet a factor of zero, which is to win.
-power: Elementwise = _elementwise(
-    "power",
-    np.power,
-    lambda g, out, x, y: g * y * x ** where(x == 0, where(y == 0, 1.0, y - 1), y - 1),
-    lambda g, out, x, y: g * out * log(where(x == 0, 1.0, x)),
-    formula="x^y",
-    dtype=partial(check_floating, "power"),
-)
-abs: Elementwise = _elementwise("abs", np.abs, lambda g, out, x: g * sign(x), formula="|x|", arguments=("x",))
-sign: Elementwise = _elementwise(
-    "sign", np.sign, lambda g, out, x: zeros_like(x), formula="-1, 0 or 1, the sign of x; its derivative is taken as 0",
-    arguments=("x",), dtype=_number("sign"),
-)  # fmt: skip
-# A tie goes to the first operand, so a gradient is never counted twice.
-maximum: Elementwise = _elementwise(
-    "maximum",
-    np.maximum,
-    lambda g, out, x, y: where(y > x, 0.0, g),
-    lambda g, out, x, y: where(y > x, g, 0.0),
-    formula="max(x, y); the gradient of a tie goes to x",
-)
-
-# Comparisons: bool tensors, which have no derivative.
-less = _comparison("less", np.less, "<")
-less_equal = _comparison("less_equal", np.less_equal, "<=")
-greater = _comparison("greater", np.greater, ">")
-greater_equal = _comparison("greater_equal", np.greater_equal, ">=")
-equal = _comparison("equal", np.equal, "=")
-not_equal = _comparison("not_equal", np.not_equal, "!=")
-
-
-_where: Elementwise = _elementwise(
-    "where",
-    np.where,
-    None,
-    lambda g, out, condition, x, y: where(condition, g, 0.0),
-    lambda g, out, condition, x, y: where(condition, 0.0, g),
-    formula="x where condition, else y",
-    arguments=("condition", "x", "y"),
-)
-
-
-def where(condition: Any, x: Any, y: Any) -> Tensor:
-    """Take ``x`` where a condition holds, else ``y``; a NaN in the one not taken does no harm.
-
-    Parameters
-    ----------
-    condition : Tensor
-        Of dtype bool.
-    x, y : Tensor or scalar
-        Broadcast with the condition and each other.
-
-    Returns
-    -------
-    Tensor
-        Of the common shape and the dtype of ``x`` and ``y``.
-
-    Raises
-    ------
-    DTypeError
-        If the condition is not bool.
-    ShapeError
-        If the shapes do not broadcast.
-
-    Examples
-    --------
-    >>> import tinynet as tn
-    >>> t = tn.Tensor([-1.0, 2.0])
-    >>> tn.ops.where(t > 0, t, 0.0)
-    Tensor([0., 2.])
-    """
-    condition = as_tensor(condition)
-    if condition.dtype != np.bool_:
-        raise DTypeError(f"where: the condition must be of dtype bool, but got {condition.dtype}; compare, as in x > 0")
-    return Op.__call__(_where, condition, *promote(x, y))
-
-
-# Exponentials.
-exp: Elementwise = _unary("exp", np.exp, lambda g, out, x: g * out, formula="e^x")
-log: Elementwise = _unary("log", np.log, lambda g, out, x: g / x, formula="the natural logarithm of x")
-logaddexp: Elementwise = _elementwise(
-    "logaddexp",
-    np.logaddexp,
-    lambda g, out, x, y: g * sigmoid(x - y),
-    lambda g, out, x, y: g * sigmoid(y - x),
-    formula="log(e^x + e^y), without overflow",
-    dtype=partial(check_floating, "logaddexp"),
-)
-tanh: Elementwise = _unary(
-    "tanh", np.tanh, lambda g, out, x: g * (1 - out * out), formula="(e^x - e^-x) / (e^x + e^-x)"
-)
-
-
-def _sigmoid(x: Array) -> Array:
-    return 1 / (1 + np.exp(-x))  # where exp overflows to infinity, the reciprocal is the right 0
-
-
-def _softplus(x: Array) -> Array:
-    """Several times as fast as logaddexp(0, x), which NumPy does not vectorise."""
-    return np.log1p(np.exp(-np.abs(x))) + np.maximum(x, 0)
-
-
-sigmoid: Elementwise = _unary("sigmoid", _sigmoid, lambda g, out, x: g * out * (1 - out), formula="1 / (1 + e^-x)")
-softplus: Elementwise = _unary(
-    "softplus", _softplus, lambda g, out, x: g * sigmoid(x), formula="log(1 + e^x), without overflow"
-)
+exp: Elementwise = unary("exp", np.exp, lambda g, out, x: g * out, formula="e^x")
 
 
 def _cut(g: Array, y: Array) -> Array:

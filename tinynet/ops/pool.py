@@ -10,8 +10,8 @@ import numpy as np
 from tinynet.core.engine import Op, Tensor, as_tensor
 from tinynet.core.spec import Array, Spec, Value
 from tinynet.errors import ShapeError
-from tinynet.ops.cast import check_floating
 from tinynet.ops.conv import Geometry, geometry, pair
+from tinynet.ops.dtypes import check_floating
 
 
 def _infer(x: Value, p: Geometry) -> tuple[Spec, Spec]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from tinynet.checks import check_integers
 from tinynet.core.engine import Op, Tensor, as_tensor
 from tinynet.core.spec import Shape, Spec, Value
 from tinynet.errors import ShapeError
-from tinynet.ops.shape import _index_add, normal_axes, reshape, transpose
+from tinynet.ops.shape import normal_axes, reshape
 
 Axis = int | Sequence[int] | None
 
@@ -22,7 +22,8 @@ def _sum_infer(x: Value, axes: tuple[int, ...]) -> Spec:
     return Spec(tuple(n for a, n in enumerate(x.shape) if a not in axes), dtype)
 
 
-def _keep(x: Tensor, axes: tuple[int, ...]) -> tuple[int, ...]:
+def keep_axes(x: Tensor, axes: tuple[int, ...]) -> Shape:
+    """Return the shape of a tensor with length 1 along some axes."""
     return tuple(1 if a in axes else n for a, n in enumerate(x.shape))
 
 
@@ -30,7 +31,7 @@ _sum: Op = Op(
     "sum",
     infer=_sum_infer,
     compute=lambda x, axes: np.sum(x, axes, dtype=_sum_infer(x, axes).dtype),
-    vjp=(lambda g, out, x, axes: broadcast_to(reshape(g, _keep(x, axes)), x.shape),),
+    vjp=(lambda g, out, x, axes: broadcast_to(reshape(g, keep_axes(x, axes)), x.shape),),
     formula="the sum of x over the axes",
 )
 
@@ -66,7 +67,7 @@ def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     x = as_tensor(x)
     axes = normal_axes("sum", axis, x)
     y = _sum(x, axes=axes)
-    return reshape(y, _keep(x, axes)) if keepdims else y
+    return reshape(y, keep_axes(x, axes)) if keepdims else y
 
 
 def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
@@ -102,56 +103,6 @@ def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     if count == 0:
         raise ShapeError(f"mean: x of shape {x.shape} has no values along axis {axis}; there is no mean of nothing")
     return sum(x, axis, keepdims) / count
-
-
-_max: Op = Op(
-    "max",
-    infer=lambda x: (Spec(x.shape[:-1], x.dtype), Spec(x.shape[:-1], np.dtype(np.intp))),
-    compute=lambda x: (np.max(x, axis=-1), np.argmax(x, axis=-1)),
-    vjp=(lambda g, out, x: _index_add(g[0], Tensor(np.arange(x.shape[0])), out[1], shape=x.shape),),
-    constant=frozenset({1}),
-    formula="the maximum of each row of a matrix, and its first place",
-)
-
-
-def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Maximum over some axes. The gradient goes to the first maximum in row order; NaN comes out as NaN.
-
-    Parameters
-    ----------
-    x : Tensor
-        Any shape with at least one value along the axes.
-    axis : int or sequence of int, optional
-        The axes to go over; all by default.
-    keepdims : bool
-        Keep those axes, with length 1.
-
-    Returns
-    -------
-    Tensor
-        The maxima, in the dtype of ``x``.
-
-    Raises
-    ------
-    ShapeError
-        If an axis does not exist, or has no values.
-
-    Examples
-    --------
-    >>> import tinynet as tn
-    >>> t = tn.Tensor([3.0, 5.0, 5.0], requires_grad=True)
-    >>> tn.grad(t.max(), [t])
-    [Tensor([0., 1., 0.])]
-    """
-    x = as_tensor(x)
-    axes = normal_axes("max", axis, x)
-    kept = tuple(a for a in range(x.ndim) if a not in axes)
-    count = math.prod(x.shape[a] for a in axes)
-    if count == 0:
-        raise ShapeError(f"max: x of shape {x.shape} has no values along axis {axis}; there is no maximum of nothing")
-    rows = reshape(transpose(x, kept + axes), (math.prod(x.shape[a] for a in kept), count))
-    y, _ = _max(rows)
-    return reshape(y, _keep(x, axes) if keepdims else tuple(x.shape[a] for a in kept))
 
 
 # --- broadcast and its adjoint
@@ -208,7 +159,7 @@ def broadcast_to(x: Any, shape: Sequence[int]) -> Tensor:
     Tensor([[1, 2],
             [1, 2]])
     """
-    x, new = as_tensor(x), tuple(operator.index(n) for n in shape)
+    x, new = as_tensor(x), check_integers("broadcast_to: shape", shape)
     return x if x.shape == new else _broadcast_to(x, shape=new)
 
 
@@ -235,7 +186,7 @@ def sum_to(x: Any, shape: Sequence[int]) -> Tensor:
     >>> tn.ops.sum_to(tn.Tensor(np.ones((3, 2))), (1, 2))
     Tensor([[3., 3.]])
     """
-    x, new = as_tensor(x), tuple(operator.index(n) for n in shape)
+    x, new = as_tensor(x), check_integers("sum_to: shape", shape)
     if not _broadcasts(new, x.shape):
         raise ShapeError(
             f"sum_to: x of shape {x.shape} does not sum to {new}; counted from the last, each axis of the new shape "

@@ -1,18 +1,17 @@
-"""Ops that move values and compute nothing: reshape, transpose, slices, indexing, concatenate, pad."""
+"""Ops that pick values and compute nothing: reshape, slices and indexing."""
 
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from tinynet.checks import check_integers
 from tinynet.core.engine import Op, Tensor, as_tensor
 from tinynet.core.spec import Array, Shape, Spec, Value
 from tinynet.errors import ArgumentError, DTypeError, ShapeError
-from tinynet.ops.cast import promote
 
 # --- reshape
 
@@ -37,7 +36,7 @@ _reshape: Op = Op(
 
 
 def reshape(x: Any, shape: int | Sequence[int]) -> Tensor:
-    """Give the same values, in row order, in another shape.
+    """Return the same values, in row order, in another shape.
 
     Parameters
     ----------
@@ -64,8 +63,7 @@ def reshape(x: Any, shape: int | Sequence[int]) -> Tensor:
             [3, 4]])
     """
     x = as_tensor(x)
-    lengths = [shape] if isinstance(shape, int | np.integer) else list(shape)
-    new = [operator.index(n) for n in lengths]
+    new = list(check_integers("reshape: shape", shape))
     if new.count(-1) == 1:
         rest = math.prod(n for n in new if n != -1)
         if rest <= 0 or x.size % rest:
@@ -74,52 +72,6 @@ def reshape(x: Any, shape: int | Sequence[int]) -> Tensor:
     if min(new, default=0) < 0:
         raise ShapeError(f"reshape: lengths must be 0 or more, with at most one -1, but shape {tuple(new)} came")
     return x if x.shape == tuple(new) else _reshape(x, shape=tuple(new))
-
-
-# --- transpose
-
-_transpose: Op = Op(
-    "transpose",
-    infer=lambda x, axes: Spec(tuple(x.shape[a] for a in axes), x.dtype),
-    compute=lambda x, axes: x.transpose(axes),
-    view=True,
-    vjp=(lambda g, out, x, axes: _transpose(g, axes=tuple(int(a) for a in np.argsort(axes))),),
-    formula="axis i of the result is axis axes[i] of x",
-)
-
-
-def transpose(x: Any, axes: Sequence[int] | None = None) -> Tensor:
-    """Permute the axes; without ``axes``, reverse them.
-
-    Parameters
-    ----------
-    x : Tensor
-        Any shape.
-    axes : sequence of int, optional
-        A permutation of the axes of ``x``.
-
-    Returns
-    -------
-    Tensor
-        Shares memory with ``x``.
-
-    Raises
-    ------
-    ShapeError
-        If ``axes`` is no permutation of the axes.
-
-    Examples
-    --------
-    >>> import numpy as np, tinynet as tn
-    >>> tn.ops.transpose(tn.Tensor(np.zeros((2, 3, 4))), (0, 2, 1)).shape
-    (2, 4, 3)
-    """
-    x = as_tensor(x)
-    order = tuple(range(x.ndim))[::-1] if axes is None else tuple(operator.index(a) for a in axes)
-    normal = tuple(a + x.ndim if a < 0 else a for a in order)
-    if sorted(normal) != list(range(x.ndim)):
-        raise ShapeError(f"transpose: axes {order} are no permutation of the {x.ndim} axes of x, of shape {x.shape}")
-    return _transpose(x, axes=normal)
 
 
 # --- slices and their adjoint, which pads with zeros
@@ -147,44 +99,6 @@ _unslice: Op = Op(
     vjp=(lambda h, out, g, key, shape: _slice(h, key=key),),
     formula="zeros of the given shape with g at [key]: the adjoint of slice",
 )
-
-
-def pad(x: Any, widths: Sequence[tuple[int, int]]) -> Tensor:
-    """Surround with zeros.
-
-    Parameters
-    ----------
-    x : Tensor
-        Any shape.
-    widths : sequence of (int, int)
-        For each axis, how many zeros to put before and after.
-
-    Returns
-    -------
-    Tensor
-        Each axis longer by the two widths.
-
-    Raises
-    ------
-    ShapeError
-        If there is not one pair of widths, of 0 or more, for each axis.
-
-    Examples
-    --------
-    >>> import tinynet as tn
-    >>> tn.ops.pad(tn.Tensor([1, 2]), [(1, 2)])
-    Tensor([0, 1, 2, 0, 0])
-    """
-    x = as_tensor(x)
-    pairs = [(operator.index(a), operator.index(b)) for a, b in widths]
-    if len(pairs) != x.ndim or any(a < 0 or b < 0 for a, b in pairs):
-        raise ShapeError(
-            f"pad: x has shape {x.shape}, so widths must be {x.ndim} pairs (before, after) of 0 or more, "
-            f"but {pairs} came"
-        )
-    key = tuple(slice(before, before + n) for (before, _), n in zip(pairs, x.shape, strict=True))
-    shape = tuple(before + n + after for (before, after), n in zip(pairs, x.shape, strict=True))
-    return _unslice(x, key=key, shape=shape)
 
 
 # --- indexing by integer arrays and its adjoint
@@ -236,7 +150,7 @@ _index_add: Op = Op(
 
 def _indices(x: Tensor, key: tuple[Any, ...]) -> list[Tensor]:
     """Check indices against the axes they go to."""
-    indices = [as_tensor(i) for i in key]
+    indices = [as_tensor(np.asarray(i, np.intp) if isinstance(i, list) and not np.size(i) else i) for i in key]
     if len(indices) > x.ndim:
         raise ShapeError(f"indexing: {len(indices)} indices came for a tensor of shape {x.shape}")
     for axis, i in enumerate(indices):
@@ -299,78 +213,19 @@ def getitem(x: Any, key: Any) -> Tensor:
     return _slice(x, key=parts)
 
 
-# --- concatenate
-
-
-def _concatenate_infer(*xs: Value, axis: int) -> Spec:
-    first = xs[0]
-    for i, x in enumerate(xs):
-        if x.ndim != first.ndim or any(x.shape[a] != first.shape[a] for a in range(first.ndim) if a != axis):
-            raise ShapeError(
-                f"concatenate: argument {i} has shape {x.shape}, argument 0 has {first.shape}; all axes but axis "
-                f"{axis} must agree"
-            )
-    total = sum(x.shape[axis] for x in xs)
-    return Spec((*first.shape[:axis], total, *first.shape[axis + 1 :]), first.dtype)
-
-
-def _concatenate_vjp(i: int, g: Tensor, out: Tensor, *xs: Tensor, axis: int) -> Tensor:
-    start = sum(x.shape[axis] for x in xs[:i])
-    return _slice(g, key=(slice(None),) * axis + (slice(start, start + xs[i].shape[axis]),))
-
-
-_concatenate: Op = Op(
-    "concatenate",
-    infer=_concatenate_infer,
-    compute=lambda *xs, axis: np.concatenate(xs, axis=axis),
-    vjp=_concatenate_vjp,
-    formula="the inputs one after another along an axis",
-)
-
-
-def concatenate(xs: Sequence[Any], axis: int = 0) -> Tensor:
-    """Join tensors along an axis.
-
-    Parameters
-    ----------
-    xs : sequence of Tensor
-        At least one; their shapes agree but for that axis. Brought to one dtype, as NumPy would.
-    axis : int
-        The axis to join along.
-
-    Returns
-    -------
-    Tensor
-        As long along the axis as all together.
-
-    Raises
-    ------
-    ArgumentError, ShapeError
-        If there is nothing to join, or the shapes do not fit.
-
-    Examples
-    --------
-    >>> import tinynet as tn
-    >>> tn.ops.concatenate([tn.Tensor([1, 2]), tn.Tensor([3])])
-    Tensor([1, 2, 3])
-    """
-    if not len(xs):
-        raise ArgumentError("concatenate: an empty list came; give at least one tensor")
-    tensors = promote(*(as_tensor(x) for x in xs))
-    return _concatenate(*tensors, axis=normal_axes("concatenate", axis, tensors[0])[0])
-
-
-def flat(tensors: Sequence[Tensor]) -> Tensor:
-    """Put the values of tensors into one vector, one after another: gradients, as theta has their parameters."""
-    return concatenate([reshape(t, -1) for t in tensors])
-
-
 def normal_axes(name: str, axis: int | Sequence[int] | None, x: Tensor) -> tuple[int, ...]:
     """Bring an ``axis`` argument into the form of sorted, non-negative, distinct axes; None means all."""
     if axis is None:
         return tuple(range(x.ndim))
-    given = [axis] if isinstance(axis, int | np.integer) else list(axis)
-    normal = [operator.index(a) + x.ndim if a < 0 else operator.index(a) for a in given]
+    normal = [a + x.ndim if a < 0 else a for a in check_integers(f"{name}: axis", axis)]
     if len(set(normal)) < len(normal) or any(not 0 <= a < x.ndim for a in normal):
         raise ShapeError(f"{name}: axis {axis} does not fit x, which has shape {x.shape}; give distinct axes of it")
     return tuple(sorted(normal))
+
+
+def normal_axis(name: str, axis: int, x: Tensor) -> int:
+    """Bring the ``axis`` argument of what works along one axis into the form of a non-negative axis."""
+    axes = normal_axes(name, axis, x)
+    if len(axes) != 1:
+        raise ShapeError(f"{name}: works along one axis, but got axis {axis}")
+    return axes[0]

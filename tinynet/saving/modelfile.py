@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -25,7 +25,7 @@ from tinynet import ops
 from tinynet.core.engine import Op, Tensor
 from tinynet.core.spec import Array
 from tinynet.errors import ArgumentError, CheckpointError, MissingFileError, TinynetError
-from tinynet.nn.layer import Layer, nested
+from tinynet.nn.layer import Layer
 from tinynet.saving.files import write_atomically
 
 _FORMAT = "tinynet-model"
@@ -37,21 +37,6 @@ _REMEDY = "copy it again from where it was saved, or save the model again"
 _NOT_KEPT = ("rng",)  # where the initial values came from; those in the file replace them
 
 L = TypeVar("L", bound=Layer)
-
-
-def clone(layer: L) -> L:
-    """Make a layer afresh from the arguments of another, nested layers included; it is not built yet."""
-    done: dict[int, Layer] = {}
-
-    def fresh(value: Any) -> Any:
-        if not isinstance(value, Layer):
-            return value
-        if id(value) not in done:
-            args, kwargs = nested(value.arguments, fresh)
-            done[id(value)] = type(value)(*args, **kwargs)
-        return done[id(value)]
-
-    return cast(L, fresh(layer))
 
 
 def write(path: str | os.PathLike[str], model: Layer, parameters: Mapping[str, Tensor]) -> None:

@@ -14,7 +14,8 @@ from tinynet.core.engine import Tensor
 from tinynet.core.spec import Array, Shape
 from tinynet.errors import ArgumentError, ShapeError
 from tinynet.nn import Input
-from tinynet.ops.loss import Loss, check_binary, check_classes
+from tinynet.ops.binary import check_binary
+from tinynet.ops.loss import Loss, check_classes
 from tinynet.optim.optimizer import HasTheta
 from tinynet.train.metrics import accuracy, binary_accuracy
 

@@ -2,30 +2,30 @@
 
 from tinynet.core.engine import Op
 from tinynet.fast.implementation import implement
-from tinynet.ops import conv, linear, loss, pointwise, pool, reduce, shape
-from tinynet.ops.cast import _cast
+from tinynet.ops import arrange, compare, conv, extremes, linear, logistic, loss, pointwise, pool, reduce, shape
+from tinynet.ops.dtypes import _cast
 from tinynet.optim.adam import adam
 
 _TABLE: dict[Op, str] = {
     adam: "adam:adam",
+    arrange._concatenate: "arrays:concatenate",
     _cast: "arrays:cast",
+    compare._where: "arrays:where",
     conv._conv2d: "conv:conv2d",
     conv._conv2d_input_grad: "conv:conv2d_input_grad",
     conv._conv2d_weight_grad: "conv:conv2d_weight_grad",
+    extremes._max: "arrays:max",
     linear._matmul: "linear:matmul",
+    logistic.sigmoid: "arrays:sigmoid",
+    logistic.softplus: "arrays:softplus",
     loss._log_softmax: "loss:log_softmax",
     loss._softmax: "loss:softmax",
-    pointwise._where: "arrays:where",
     pointwise.relu: "pointwise:relu",
     pointwise.relu_gradient: "pointwise:relu_gradient",
-    pointwise.sigmoid: "arrays:sigmoid",
-    pointwise.softplus: "arrays:softplus",
     pool._max_pool: "pool:max_pool",
     pool._max_unpool: "pool:max_unpool",
     pool._pool_gather: "pool:pool_gather",
-    reduce._max: "arrays:max",
     reduce._sum: "reduce:sum",
-    shape._concatenate: "arrays:concatenate",
     shape._index: "arrays:index",
     shape._index_add: "arrays:index_add",
     shape._reshape: "arrays:reshape",

@@ -17,7 +17,7 @@ def _rows(x: Value, axes: tuple[int, ...]) -> int:
     """Give the number of rows if the sum is one of the rows of a float matrix in row order, otherwise 0."""
     leading = 0 < len(axes) < x.ndim and axes == tuple(range(len(axes)))
     ordered = isinstance(x, np.ndarray) and x.flags.c_contiguous and x.dtype.kind == "f"
-    return math.prod(x.shape[: len(axes)]) if leading and ordered else 0
+    return math.prod(x.shape[: len(axes)]) if leading and ordered and 0 not in x.shape else 0
 
 
 def _scratch(x: Value, axes: tuple[int, ...]) -> tuple[Spec, ...]:

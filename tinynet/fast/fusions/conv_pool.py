@@ -12,10 +12,11 @@ from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import conv_pool as kernels
 from tinynet.fast.kernels.jit import for_chunks
 from tinynet.fast.match import Fusion, Rewrite, Uses, fused_op
+from tinynet.ops.arrange import pad
+from tinynet.ops.compare import less_equal, not_equal, where
 from tinynet.ops.conv import Geometry, _conv2d, _conv2d_input_grad, _conv2d_weight_grad
-from tinynet.ops.pointwise import add, less_equal, not_equal, relu, where
+from tinynet.ops.pointwise import add, relu
 from tinynet.ops.pool import _max_pool, _max_unpool
-from tinynet.ops.shape import pad
 
 _LEAST_PLACES = 4  # in a window; with fewer, dense gradients are the faster ones
 _MOST_PLACES = 254  # that an index of one byte can tell apart
@@ -76,24 +77,24 @@ def _winograd_scratch(n: int, d: kernels.Dims) -> tuple[Shape, ...]:
         (th * tw, d.c, d.f),
         (chunks, th * tw, tiles, d.c),
         (chunks, th * tw, tiles, d.f),
-        (chunks, th, tw, d.c),
+        (chunks, tw * d.c),
         (chunks, d.ph, tw, d.f),
-        (chunks, tiles, th * tw),
-        (chunks, d.ph * d.pw),
+        (chunks, tiles, d.ph * d.pw),
     )
 
 
 def _forward_bind(y: Array, index: Array, *rest: Array, p: Geometry, q: Geometry) -> tuple[Any, ...]:
     *scratch, x, w, bias = rest
     d = dims(x.shape, w.shape[3], p, q)
-    arguments = y, index, *scratch, x.reshape(x.shape[0], -1), w.reshape(-1, d.f), bias
+    inputs = x.reshape(len(x), -1), w.reshape(-1, d.f), bias
     if not d.winograd:
         make = kernels.forward_direct if d.direct else kernels.forward_product
-        return for_chunks(make(d), kernels.chunks(len(x))), *arguments
+        return for_chunks(make(d), kernels.chunks(len(x))), y, index, *scratch, *inputs
     (*high, over), (*wide, under) = kernels.transforms(d.ph, d.kh), kernels.transforms(d.pw, d.kw)
     matrices = (matrix.astype(x.dtype) for matrix in (*high, *wide))
     kernel = for_chunks(kernels.forward_winograd(d), kernels.tiles(len(x), d)[0])
-    return kernel, *arguments, *matrices, x.dtype.type(over * under)
+    windows = y.reshape(-1, d.f), index.reshape(-1, d.f)
+    return kernel, *windows, *scratch, *inputs, *matrices, x.dtype.type(over * under)
 
 
 def _weight_grad_scratch(x: Value, g: Value, index: Value, p: Geometry, q: Geometry) -> tuple[Spec, ...]:

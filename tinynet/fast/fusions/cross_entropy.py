@@ -12,9 +12,10 @@ from tinynet.errors import GradientError
 from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import fused as kernels
 from tinynet.fast.match import Fusion, Rewrite, Uses, fits_kernels, fused_op, is_constant
-from tinynet.ops.cast import cast
+from tinynet.ops.compare import equal
+from tinynet.ops.dtypes import cast
 from tinynet.ops.loss import _log_softmax, log_softmax
-from tinynet.ops.pointwise import divide, equal, exp, negative
+from tinynet.ops.pointwise import divide, exp, negative
 from tinynet.ops.reduce import _sum, mean
 from tinynet.ops.shape import _index, getitem, reshape
 

@@ -15,9 +15,10 @@ from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import fused as kernels
 from tinynet.fast.kernels.jit import for_chunks
 from tinynet.fast.match import Fusion, Rewrite, Uses, fused_op
+from tinynet.ops.arrange import _concatenate, concatenate
 from tinynet.ops.linear import _matmul, matmul
 from tinynet.ops.pointwise import multiply, subtract
-from tinynet.ops.shape import _concatenate, _reshape, concatenate, reshape
+from tinynet.ops.shape import _reshape, reshape
 
 
 def descend_parts(theta: Tensor, gradient: Tensor, rate: Tensor, start: int) -> Tensor:

@@ -11,7 +11,7 @@ from tinynet.core.spec import Array, Shape, Spec
 from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import fused as kernels
 from tinynet.fast.match import Fusion, Rewrite, Uses, fits_kernels, fused_op, is_constant, is_given
-from tinynet.ops.cast import _cast, cast
+from tinynet.ops.dtypes import _cast, cast
 from tinynet.ops.pointwise import multiply, subtract
 from tinynet.ops.shape import _index, _reshape, getitem, reshape
 

@@ -18,7 +18,7 @@ from tinynet.fast.kernels import linear
 from tinynet.fast.kernels import matvec as kernels
 from tinynet.fast.kernels.jit import for_chunks
 from tinynet.fast.match import Fusion, Rewrite, Uses, fused_op
-from tinynet.ops.cast import _cast, cast
+from tinynet.ops.dtypes import _cast, cast
 from tinynet.ops.linear import _matmul, matmul
 from tinynet.ops.pointwise import multiply, subtract
 from tinynet.ops.shape import _reshape, reshape

@@ -208,19 +208,107 @@ def transforms(m: int, r: int) -> tuple[Matrix, Matrix, Matrix, int]:
 
 
 @kernel(reorder=False)
-def one_window(x, weights, bias, corner, row, run, step_h, step_w, ph, pw, kh):
-    """Give the largest output of a window and its place, by sums of products."""
-    best = bias
-    winner = 0
-    for t in range(ph * pw):
-        v = bias
-        for u in range(kh):
-            for k in range(run):
-                v += x[corner + t // pw * step_h + t % pw * step_w + u * row + k] * weights[u * run + k]
-        if t == 0 or v > best or v != v:
-            best = v
-            winner = t
-    return best, winner
+def transform_filters(turned, weights, high, wide, d):
+    """Transform all filters to one place of a tile: turned (C, F); high (KH,) and wide (KW,) are rows of G."""
+    _, _, c, filters, kh, kw, _, _, _, _, _, _, _, _ = d
+    for k in range(c):
+        for f in range(filters):
+            v = weights.dtype.type(0)
+            for p in range(kh):
+                for q in range(kw):
+                    v += high[p] * wide[q] * weights[(p * kw + q) * c + k, f]
+            turned[k, f] = v
+
+
+@kernel(reorder=False)
+def transform_inputs(inputs, row, x, high, wide, first, count, d):
+    """Transform what count tiles read, from the first one on: inputs (TH TW, tiles, C), row (TW C,), matrices B."""
+    _, w, c, _, kh, kw, _, _, ph, pw, qh, qw, oh, ow = d
+    th, tw, zero = ph + kh - 1, pw + kw - 1, x.dtype.type(0)
+    for s in range(count):
+        tile = first + s
+        patch = x[tile // (oh * ow), (tile // ow % oh * qh * w + tile % ow * qw) * c :]
+        for a in range(high.shape[0]):
+            for k in range(tw * c):
+                v = zero
+                for p in range(th):
+                    v += high[a, p] * patch[p * w * c + k]
+                row[k] = v
+            for b in range(wide.shape[0]):
+                for k in range(c):
+                    v = zero
+                    for q in range(tw):
+                        v += wide[b, q] * row[q * c + k]
+                    inputs[a * tw + b, s, k] = v
+
+
+@kernel()
+def sum_under(under, x, first, d):
+    """Sum the sizes of all inputs under a filter, at each place of the windows from the first one on."""
+    _, w, c, _, kh, kw, _, _, _, pw, qh, qw, oh, ow = d
+    for s in range(under.shape[0]):
+        tile = first + s
+        patch = x[tile // (oh * ow), (tile // ow % oh * qh * w + tile % ow * qw) * c :]
+        for t in range(under.shape[1]):
+            start = patch[(t // pw * w + t % pw) * c :]
+            v = x.dtype.type(0)
+            for k in range(kw * c):
+                for u in range(kh):
+                    v += abs(start[u * w * c + k])
+            under[s, t] = v
+
+
+@kernel(reorder=False)
+def transform_back(y, index, sums, products, under, bias, high, wide, divisor, d):
+    """Transform the products of tiles back by the matrices A, and find the largest of each window: y (tiles, F)."""
+    _, _, _, filters, kh, kw, _, _, ph, pw, _, _, _, _ = d
+    th, tw, zero = ph + kh - 1, pw + kw - 1, y.dtype.type(0)
+    for s in range(y.shape[0]):
+        for p in range(sums.shape[0]):
+            for b in range(sums.shape[1]):
+                for f in range(filters):
+                    v = zero
+                    for a in range(th):
+                        v += high[p, a] * products[a * tw + b, s, f]
+                    sums[p, b, f] = v
+        for f in range(filters):
+            best = zero
+            winner = 0
+            for t in range(ph * pw):
+                v = zero
+                for b in range(tw):
+                    v += wide[t % pw, b] * sums[t // pw, b, f]
+                v = (zero if under[s, t] == 0 else v / divisor) + bias[f]
+                wins = t == 0 or v > best or v != v
+                best = v if wins else best
+                winner = t if wins else winner
+            dead = best <= 0
+            y[s, f] = zero if dead else best
+            index[s, f] = DEAD if dead else winner
+
+
+@kernel(reorder=False)
+def mend_nan(y, index, x, weights, bias, first, places, d):
+    """Compute anew, by plain sums of products, what is NaN in the windows from the first one on: y (tiles, F)."""
+    _, w, c, _, _, kw, _, _, _, pw, qh, qw, oh, ow = d
+    zero, run = y.dtype.type(0), kw * c
+    for s in range(y.shape[0]):
+        tile = first + s
+        patch = x[tile // (oh * ow), (tile // ow % oh * qh * w + tile % ow * qw) * c :]
+        for f in range(y.shape[1]):
+            if y[s, f] != y[s, f]:
+                best = zero
+                winner = 0
+                for t in range(places):
+                    v = bias[f]
+                    for k in range(weights.shape[0]):
+                        v += patch[((k // run + t // pw) * w + t % pw) * c + k % run] * weights[k, f]
+                    if t == 0 or v > best or v != v:
+                        best = v
+                        winner = t
+                dead = best <= 0
+                y[s, f] = zero if dead else best
+                index[s, f] = DEAD if dead else winner
 
 
 @factory
@@ -231,102 +319,49 @@ def forward_winograd(d: Dims) -> Any:
     filter is 0, as in the empty parts of an image, the sum is 0 and not nearly so; and what is NaN, as infinities in
     one place of a tile make of all others, is computed anew without transforms.
     """
-    _, w, c, filters, kh, kw, _, _, ph, pw, qh, qw, oh, ow = d
-    (th, tw), windows, run, row = d.tile, oh * ow, kw * c, w * c
+    (_, tw), places, dims = d.tile, d.ph * d.pw, tuple(d)
 
     @kernel(parallel=True)
     def conv_pool_winograd(
-        y, index, turned, inputs, products, rows, sums, sizes, under, x, weights, bias, bh, gh, ah, bw, gw, aw, divisor
+        y, index, turned, inputs, products, row, sums, under, x, weights, bias, bh, gh, ah, bw, gw, aw, divisor
     ):
-        tiles, zero = x.shape[0] * windows, x.dtype.type(0)
-        chunks, block = inputs.shape[0], inputs.shape[2]
-        for place in numba.prange(th * tw):
-            a, b = place // tw, place % tw
-            for k in range(c):
-                for f in range(filters):
-                    v = zero
-                    for p in range(kh):
-                        for q in range(kw):
-                            v += gh[a, p] * gw[b, q] * weights[(p * kw + q) * c + k, f]
-                    turned[place, k, f] = v
+        tiles, chunks, block = y.shape[0], inputs.shape[0], inputs.shape[2]
+        for place in numba.prange(turned.shape[0]):
+            transform_filters(turned[place], weights, gh[place // tw], gw[place % tw], dims)
         for chunk in numba.prange(chunks):
             hi = (chunk + 1) * tiles // chunks
-            for first in range(chunk * tiles // chunks, hi, block):
-                count = min(block, hi - first)
-                for s in range(count):
-                    m, i, j = (first + s) // windows, (first + s) % windows // ow, (first + s) % ow
-                    patch = x[m, i * qh * row + j * qw * c :]
-                    for p in range(th):
-                        for q in range(tw):
-                            v = zero
-                            for k in range(c):
-                                v += abs(patch[p * row + q * c + k])
-                            sizes[chunk, s, p * tw + q] = v
-                    for a in range(th):
-                        for q in range(tw):
-                            for k in range(c):
-                                v = zero
-                                for p in range(th):
-                                    v += bh[a, p] * patch[p * row + q * c + k]
-                                rows[chunk, a, q, k] = v
-                    for a in range(th):
-                        for b in range(tw):
-                            for k in range(c):
-                                v = zero
-                                for q in range(tw):
-                                    v += bw[b, q] * rows[chunk, a, q, k]
-                                inputs[chunk, a * tw + b, s, k] = v
-                for place in range(th * tw):
+            for lo in range(chunk * tiles // chunks, hi, block):
+                count = min(block, hi - lo)
+                out, winners, sizes = y[lo : lo + count], index[lo : lo + count], under[chunk, :count]
+                transform_inputs(inputs[chunk], row[chunk], x, bh, bw, lo, count, dims)
+                for place in range(turned.shape[0]):
                     np.dot(inputs[chunk, place, :count], turned[place], products[chunk, place, :count])
-                for s in range(count):
-                    m, i, j = (first + s) // windows, (first + s) % windows // ow, (first + s) % ow
-                    for p in range(ph):
-                        for b in range(tw):
-                            for f in range(filters):
-                                v = zero
-                                for a in range(th):
-                                    v += ah[p, a] * products[chunk, a * tw + b, s, f]
-                                sums[chunk, p, b, f] = v
-                    for t in range(ph * pw):
-                        v = zero
-                        for p in range(kh):
-                            for q in range(kw):
-                                v += sizes[chunk, s, (t // pw + p) * tw + t % pw + q]
-                        under[chunk, t] = v
-                    for f in range(filters):
-                        best = zero
-                        winner = 0
-                        for t in range(ph * pw):
-                            v = zero
-                            for b in range(tw):
-                                v += aw[t % pw, b] * sums[chunk, t // pw, b, f]
-                            v = (zero if under[chunk, t] == 0 else v / divisor) + bias[f]
-                            wins = t == 0 or v > best or v != v
-                            best = v if wins else best
-                            winner = t if wins else winner
-                        dead = best <= 0
-                        y[m, i, j, f] = zero if dead else best
-                        index[m, i, j, f] = DEAD if dead else winner
-                    corner = i * qh * row + j * qw * c
-                    for f in range(filters):
-                        if y[m, i, j, f] != y[m, i, j, f]:
-                            taps = weights[:, f]
-                            best, winner = one_window(x[m], taps, bias[f], corner, row, run, row, c, ph, pw, kh)
-                            dead = best <= 0
-                            y[m, i, j, f] = zero if dead else best
-                            index[m, i, j, f] = DEAD if dead else winner
+                sum_under(sizes, x, lo, dims)
+                transform_back(out, winners, sums[chunk], products[chunk], sizes, bias, ah, aw, divisor, dims)
+                mend_nan(out, winners, x, weights, bias, lo, places, dims)
 
     return conv_pool_winograd
 
 
 @kernel()
 def add_up(total, partial):
-    """Add up the partial sums of the chunks in their order."""
+    """Add up the partial sums of the chunks in their order: each loop adds to many values, and sums up none."""
     for k in range(total.size):
-        v = partial[0, k]
+        total[k] = partial[0, k]
+    for chunk in range(1, partial.shape[0]):
+        for k in range(total.size):
+            total[k] += partial[chunk, k]
+
+
+@kernel()
+def add_up_transposed(total, partial, lo, hi):
+    """Do the same for rows lo to hi of total (K, F), from partial sums (chunks, F, K)."""
+    for k in range(lo, hi):
+        for f in range(total.shape[1]):
+            total[k, f] = partial[0, f, k]
         for chunk in range(1, partial.shape[0]):
-            v += partial[chunk, k]
-        total[k] = v
+            for f in range(total.shape[1]):
+                total[k, f] += partial[chunk, f, k]
 
 
 @factory
@@ -358,12 +393,7 @@ def weight_grad(d: Dims) -> Any:
                                         partial[chunk, f, u * run + k] += v * x[m, start + u * row + k]
                     partial_bias[chunk, f] = total
         for chunk in numba.prange(chunks):
-            for k in range(chunk * taps // chunks, (chunk + 1) * taps // chunks):
-                for f in range(filters):
-                    total = partial[0, f, k]
-                    for other in range(1, chunks):
-                        total += partial[other, f, k]
-                    dw[k, f] = total
+            add_up_transposed(dw, partial, chunk * taps // chunks, (chunk + 1) * taps // chunks)
         add_up(db, partial_bias)
 
     return conv_pool_weight_grad

@@ -41,10 +41,14 @@ def cast(x: Any, dtype: npt.DTypeLike) -> Tensor:
     >>> tn.ops.cast(tn.Tensor([1, 2]), "float32")
     Tensor([1., 2.], dtype=float32)
     """
-    x, dtype = as_tensor(x), np.dtype(dtype)
-    if dtype.kind not in "fiub":
-        raise DTypeError(f"cast: a tensor holds numbers of a real or bool dtype, but dtype {dtype} was asked for")
-    return x if x.dtype == dtype else _cast(x, dtype=dtype)
+    x = as_tensor(x)
+    try:
+        wanted = np.dtype(dtype)
+    except TypeError:
+        raise DTypeError(f"cast: dtype must be that of an array, such as 'float32', but got {dtype!r}") from None
+    if wanted.kind not in "fiub":
+        raise DTypeError(f"cast: a tensor holds numbers of a real or bool dtype, but dtype {wanted} was asked for")
+    return x if x.dtype == wanted else _cast(x, dtype=wanted)
 
 
 def check_floating(name: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
@@ -55,7 +59,10 @@ def check_floating(name: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
 
 
 def promote(*operands: Any) -> list[Tensor]:
-    """Bring operands to one dtype, as NumPy would; Python scalars are weak: they take that of the tensors."""
+    """Bring operands to one dtype, as NumPy would; Python's and NumPy's scalars take that of the tensors."""
+    scalars = [isinstance(x, bool | int | float | np.generic) for x in operands]
+    if not all(scalars):
+        operands = tuple(x.item() if isinstance(x, np.generic) else x for x in operands)
     values = [x if isinstance(x, bool | int | float) else as_tensor(x) for x in operands]
     dtype = np.result_type(*(x.dtype if isinstance(x, Tensor) else x for x in values))
     return [cast(x, dtype) if isinstance(x, Tensor) else Tensor(np.asarray(x, dtype)) for x in values]

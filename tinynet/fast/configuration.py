@@ -1,0 +1,78 @@
+"""What a plan depends on besides the parameters of a model: the attributes of its layers."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from itertools import chain
+from typing import Any
+
+from tinynet.nn.layer import Layer
+
+# What layers and models keep for themselves, and what no plan depends on.
+_OWN = {"arguments", "given_name", "name", "own_parameters", "initializers", "building", "owner", "output_shape"}
+_OWN |= {"_built", "rng", "_implied_input", "_theta", "_gradient", "_gradients", "_parameters", "plans", "_watched"}
+
+
+class _Identity:
+    """An object by its identity, in a key; holding it keeps the identity from being given to another."""
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Identity) and self.value is other.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+
+class _Configuration:
+    """The attributes of all layers, as part of a key; the hash is made once."""
+
+    def __init__(self, values: tuple[Hashable, ...]) -> None:
+        self.values, self.hash = values, hash(values)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, _Configuration) and self.values == other.values)
+
+    def __hash__(self) -> int:
+        return self.hash
+
+
+class _Watched:
+    """What the configuration of a model was made from, to tell quickly whether that is still so."""
+
+    def __init__(self, model: Layer) -> None:
+        self.places: list[Iterable[Any]] = []  # attributes and the containers among them
+        configuration: list[Any] = []
+        for _, layer in model.walk():
+            self.places.append(vars(layer).values())
+            configuration.append(type(layer))
+            configuration += [self._plain(value) for name, value in vars(layer).items() if name not in _OWN]
+        self.held = [*chain.from_iterable(self.places)]  # so that no other object gets the identity of one of these
+        self.identities = [*map(id, self.held)]
+        self.configuration = _Configuration(tuple(configuration))
+
+    def _plain(self, value: Any) -> Hashable:
+        """Return a value as part of a key: a container by what is in it, an object by its identity."""
+        if isinstance(value, dict):
+            self.places += [value.keys(), value.values()]
+            return dict, *(self._plain(part) for item in value.items() for part in item)
+        if isinstance(value, list | tuple):
+            self.places.append(value)
+            return type(value), *map(self._plain, value)
+        return (type(value), value) if isinstance(value, bool | int | float | str | None) else _Identity(value)
+
+    def unchanged(self) -> bool:
+        """Whether every attribute of every layer, and every part of one, is the same object as then."""
+        return [*map(id, chain.from_iterable(self.places))] == self.identities
+
+
+def configuration(model: Layer) -> Hashable:
+    """Return the class and the attributes of every layer, as part of a key."""
+    kept = vars(model).setdefault("_watched", {})  # in a dict, so that to keep the last is not itself a change
+    watched = kept.get("last")
+    if watched is None or not watched.unchanged():
+        watched = kept["last"] = _Watched(model)
+    found: Hashable = watched.configuration
+    return found

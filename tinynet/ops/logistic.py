@@ -1,0 +1,45 @@
+"""The logistic function and its relatives."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+
+from tinynet.core.engine import Tensor
+from tinynet.core.spec import Array
+from tinynet.ops.compare import where
+from tinynet.ops.dtypes import check_floating
+from tinynet.ops.extremes import maximum
+from tinynet.ops.pointwise import Elementwise, elementwise, unary
+
+
+def _weight(x: Tensor, y: Tensor) -> Tensor:
+    """Return e^x / (e^x + e^y), and 0 where x and y are both -inf: what is not there has no weight."""
+    return sigmoid(where(maximum(x, y) == -np.inf, -np.inf, x - y))
+
+
+logaddexp: Elementwise = elementwise(
+    "logaddexp",
+    np.logaddexp,
+    lambda g, out, x, y: g * _weight(x, y),
+    lambda g, out, x, y: g * _weight(y, x),
+    formula="log(e^x + e^y), without overflow",
+    dtype=partial(check_floating, "logaddexp"),
+)
+tanh: Elementwise = unary("tanh", np.tanh, lambda g, out, x: g * (1 - out * out), formula="(e^x - e^-x) / (e^x + e^-x)")
+
+
+def _sigmoid(x: Array) -> Array:
+    return 1 / (1 + np.exp(-x))  # where exp overflows to infinity, the reciprocal is the right 0
+
+
+def _softplus(x: Array) -> Array:
+    """Several times as fast as logaddexp(0, x), which NumPy does not vectorise."""
+    return np.log1p(np.exp(-np.abs(x))) + np.maximum(x, 0)
+
+
+sigmoid: Elementwise = unary("sigmoid", _sigmoid, lambda g, out, x: g * out * (1 - out), formula="1 / (1 + e^-x)")
+softplus: Elementwise = unary(
+    "softplus", _softplus, lambda g, out, x: g * sigmoid(x), formula="log(1 + e^x), without overflow"
+)
