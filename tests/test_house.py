@@ -29,10 +29,11 @@ LAYERS = [
     ["report"],
     ["datasets"],
     ["inspection"],
+    ["train.callbacks"],  # some of which write files
+    ["saving"],  # of models and runs, which do not know it
     ["fullbatch"],
     ["model"],
     ["train"],
-    ["saving"],
     ["fast"],
     ["optim"],
     ["nn"],

@@ -10,10 +10,11 @@ from tinynet.datasets.labels import one_hot
 from tinynet.fullbatch import Backtracking, GradientDescent, LineSearchOptimizer, Newton, Objective, StepRecord
 from tinynet.inspection import summary as _summary  # noqa: F401 - which adds to models how they are printed
 from tinynet.inspection.gradcheck import check_gradients
-from tinynet.model import Model, Sequential, load
+from tinynet.model import Model, Sequential
 from tinynet.nn import Conv2D, Dense, Flatten, Input, Layer, MaxPool, ReLU, Sigmoid, Softmax
 from tinynet.optim import SGD, Adam, Optimizer
 from tinynet.saving import copies as _copies  # noqa: F401 - which adds to models how they are copied
+from tinynet.saving import load
 from tinynet.train import History, Run, metrics
 from tinynet.train.callbacks import Checkpoint, CSVLogger, EarlyStopping, LearningRateSchedule
 

@@ -15,7 +15,7 @@ from tinynet.fast.fuse import fuse
 from tinynet.fast.plan import Plan
 from tinynet.fast.threads import kernel_gate
 from tinynet.recipes import RECIPES
-from tinynet.train.steps import CompiledStep
+from tinynet.train.step import CompiledStep
 from tinynet.train.task import find_task
 
 

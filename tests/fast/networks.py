@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import tinynet as tn
 from tinynet.fast.threads import kernel_gate
-from tinynet.train.steps import CompiledStep, EagerStep
+from tinynet.train.step import CompiledStep, EagerStep
 from tinynet.train.task import find_task
 
 # --- layers as a user may write them

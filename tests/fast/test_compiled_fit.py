@@ -22,7 +22,7 @@ from tinynet.errors import NonFiniteError, TraceError
 from tinynet.fast.threads import kernel_gate
 from tinynet.fast.trace import inference_plan
 from tinynet.recipes import RECIPES
-from tinynet.train.steps import CompiledStep
+from tinynet.train.step import CompiledStep
 from tinynet.train.task import find_task
 
 o = tn.ops

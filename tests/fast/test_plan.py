@@ -23,7 +23,7 @@ from tinynet.fast.plan import Plan
 from tinynet.fast.threads import kernel_gate
 from tinynet.fast.trace import inference_plan, training_plan
 from tinynet.recipes import RECIPES
-from tinynet.train.steps import CompiledStep
+from tinynet.train.step import CompiledStep
 from tinynet.train.task import find_task
 
 o = tn.ops

@@ -16,6 +16,7 @@ import tinynet as tn
 from tests.small_network import SMALL_X
 from tinynet.errors import ArgumentError, CheckpointError, MissingFileError, TinynetError, WriteError
 from tinynet.saving import files, modelfile
+from tinynet.train import storage
 
 
 def samples(*shape):
@@ -209,6 +210,14 @@ def test_a_layer_made_with_stars_is_refused(tmp_path):
         tn.Sequential([tn.Input((4,)), Starred(1, 2), tn.Dense(1)]).save(tmp_path / "m")
 
 
+def test_without_the_room_that_saves_an_error_says_what_to_import(tmp_path, monkeypatch):
+    monkeypatch.setattr(storage, "_chosen", [])
+    with pytest.raises(ArgumentError, match=r"saved and resumed by tinynet\.saving, which is not there; import it"):
+        stack().save(tmp_path / "m")
+    with pytest.raises(ArgumentError, match=r"saved and resumed by tinynet\.saving"):
+        stack().fit(samples(6, 4), np.arange(6) % 3, verbose=0, resume=tmp_path / "m")
+
+
 # --- files that are none, or not whole
 
 
@@ -299,8 +308,8 @@ def rewrite(path, change_metadata=None, change_tensors=None):
 
 
 def test_a_newer_format_asks_for_a_newer_tinynet(saved):
-    rewrite(saved, lambda metadata: metadata.update(version="3"))
-    with pytest.raises(CheckpointError, match="has format version 3, but this tinynet reads up to 2; update tinynet"):
+    rewrite(saved, lambda metadata: metadata.update(version="4"))
+    with pytest.raises(CheckpointError, match="has format version 4, but this tinynet reads up to 3; update tinynet"):
         tn.load(saved)
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import tinynet as tn
 from tinynet.errors import ArgumentError, WriteError
-from tinynet.train import steps
+from tinynet.fast import compiled as engine_room
 
 
 def samples(n=22, seed=0):
@@ -177,7 +177,7 @@ def test_callbacks_come_in_a_list():
 
 def test_a_run_that_nobody_wants_to_be_told_of_costs_its_batches_nothing():
     seen = []
-    train(Scripted(on_epoch_end=lambda run: seen.append(run.attentive)), tn.EarlyStopping())
+    train(Scripted(on_epoch_end=lambda run: seen.append(run.batches_are_heard)), tn.EarlyStopping())
     assert seen == [False, False]
 
 
@@ -311,7 +311,7 @@ def test_a_figure_that_there_is_not_is_told():
     ):
         train(tn.EarlyStopping(), validation_data=None)
     with pytest.raises(
-        ArgumentError, match=r"watches 'f1_loss', but the figures of this run are \['loss', 'accuracy', "
+        ArgumentError, match=r"watches 'f1_loss', but the measures of this run are \['loss', 'accuracy', "
     ):
         train(tn.EarlyStopping("f1_loss"))
 
@@ -371,6 +371,13 @@ def test_a_plateau_does_not_raise_a_rate_that_is_below_its_least():
     assert history.learning_rates == [0.001] * 4
 
 
+def test_a_rate_that_is_set_when_training_begins_is_that_of_the_run():
+    optimizer = tn.SGD(0.1)
+    begin = Scripted(on_train_begin=lambda run: setattr(run.optimizer, "learning_rate", 0.5))
+    assert train(begin, optimizer=optimizer).learning_rates == [0.5, 0.5]
+    assert optimizer.learning_rate == 0.1
+
+
 def test_a_rate_that_is_none_is_refused():
     with pytest.raises(ArgumentError, match="the learning rate must be a finite number of 0 or more, but got nan"):
         train(tn.LearningRateSchedule(lambda epoch, first: math.nan))
@@ -387,8 +394,8 @@ def test_an_optimizer_without_a_learning_rate_takes_no_schedule(schedule, optimi
 
 def test_a_schedule_makes_no_new_plans(monkeypatch):
     made = []
-    original = steps.training_plan
-    monkeypatch.setattr(steps, "training_plan", lambda *a, **k: made.append(1) or original(*a, **k))
+    original = engine_room.training_plan
+    monkeypatch.setattr(engine_room, "training_plan", lambda *a, **k: made.append(1) or original(*a, **k))
     train(tn.LearningRateSchedule.cosine(5), epochs=5, optimizer=tn.Adam(0.1))
     assert len(made) == 2  # for the batches of 8, and the last one
 

@@ -1,7 +1,9 @@
 """fit, evaluate and predict: batches, means, orders, validation, optimizers, progress, and what is refused."""
 
+import io
 import math
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -332,6 +334,24 @@ def test_progress_is_silent_or_one_line_an_epoch_where_there_is_no_terminal(verb
     figures = r"loss \d\.\d{4}, accuracy \d\.\d{4}, val_loss \d\.\d{4}, val_accuracy \d\.\d{4}"
     for epoch, line in enumerate(lines, 1):
         assert re.fullmatch(rf"Epoch {epoch:>2}/10  3 batches  \d+\.\d s  \d+\.\d\d ms/step  {figures}", line), line
+
+
+class Terminal(io.StringIO):
+    """An output that says that it is a terminal."""
+
+    def isatty(self):
+        return True
+
+
+def test_a_terminal_shows_a_live_line_and_keeps_one_line_an_epoch(monkeypatch):
+    run(model := linear())
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    run(model, epochs=2, verbose=1)
+    text = terminal.getvalue()
+    assert re.search(r"Epoch 1/2  3 batches  .* ms/step  loss .*\n", text)
+    assert re.search(r"Epoch 2/2  3 batches  .* ms/step  loss .*\n", text)
+    assert re.search(r"Epoch 1/2 .*[0-3]/3", text)
 
 
 def test_huge_figures_do_not_flood_the_line(capsys):

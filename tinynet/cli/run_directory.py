@@ -374,7 +374,7 @@ class Run(NamedTuple):
 
 
 _VALUES = [(float, type(None))]  # by epoch
-_FORM = {  # of what a record must hold for a run to be evaluated and reported on; see `modelfile.conforms`
+_FORM = {  # of what a record must hold for a run to be evaluated and reported on; see `saving.form.conforms`
     "model": str,
     "title": str,
     "classes": int,
@@ -421,7 +421,7 @@ def open_run(directory: Path) -> Run:
     FileFormatError, CheckpointError
         If a file in it is damaged, or of a newer version.
     """
-    from tinynet.model import load
+    from tinynet.saving import load
 
     if (directory / METRICS).is_file():
         _check_model(read_json(directory / METRICS), directory)
@@ -462,7 +462,7 @@ def _check_model(record: Any, directory: Path) -> None:
 def read_record(directory: Path) -> dict[str, Any]:
     """Read and check what ``metrics.json`` says of a finished run; errors as for `open_run`."""
     from tinynet.recipes import RECIPES
-    from tinynet.saving.modelfile import conforms
+    from tinynet.saving.form import conforms
 
     record, path = read_json(directory / METRICS), directory / METRICS
     parts = record if isinstance(record, dict) else {}

@@ -164,8 +164,8 @@ def train(
     With ``arguments.resume``, a run that the directory holds goes on where it was stopped. The command is what to type
     after ``tinynet``, but for the options, to do the same again.
     """
-    from tinynet.model import load
     from tinynet.optim import SGD
+    from tinynet.saving import load
     from tinynet.train.callbacks import Checkpoint
 
     model: Model = recipe.model(arguments.seed)

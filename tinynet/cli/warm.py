@@ -81,8 +81,8 @@ def _warm(name: str) -> None:
     """Build what one model needs."""
     import numpy as np
 
-    from tinynet.model import load
     from tinynet.recipes import RECIPES, logistic_model, logistic_optimizer
+    from tinynet.saving import load
 
     if name == "logistic":
         images = np.random.default_rng(0).integers(0, 256, (_ROWS, 28, 28), np.uint8)

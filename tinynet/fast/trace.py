@@ -14,10 +14,10 @@ from tinynet.core.spec import Array, Spec
 from tinynet.errors import ArgumentError, TraceError
 from tinynet.fast.match import is_constant
 from tinynet.fast.plan import Plan
+from tinynet.nn.network import Network
 from tinynet.ops.arrange import flat
 from tinynet.ops.loss import Loss, scalar_loss
 from tinynet.ops.shape import _index
-from tinynet.optim.optimizer import HasTheta
 
 
 class Updating(Protocol):
@@ -39,7 +39,7 @@ def _fuse(outputs: list[Tensor]) -> list[Tensor]:
 
 
 def training_plan(
-    model: HasTheta,
+    model: Network,
     loss: Loss,
     optimizer: Updating,
     state: Mapping[str, Array],
@@ -95,7 +95,7 @@ def training_plan(
     return plan, output
 
 
-def _check(model: HasTheta, value: Tensor, again: Tensor) -> None:
+def _check(model: Network, value: Tensor, again: Tensor) -> None:
     """Check that a second trace gives the numbers of the first, and that all that would be trained is the model's."""
     leaves = [[x for node in ancestors([y]) for x in node.inputs if x.node is None] for y in (value, again)]
     first, second = ([x.data.tobytes() for x in found if is_constant(x)] for found in leaves)
@@ -112,7 +112,7 @@ def _check(model: HasTheta, value: Tensor, again: Tensor) -> None:
         )
 
 
-def inference_plan(model: HasTheta, spec: Spec, fused: bool = True) -> Plan:
+def inference_plan(model: Network, spec: Spec, fused: bool = True) -> Plan:
     """Plan a forward pass: takes "x" of that spec, gives "output"."""
     with tracing():
         x = Tensor(spec)
@@ -121,7 +121,7 @@ def inference_plan(model: HasTheta, spec: Spec, fused: bool = True) -> Plan:
     return Plan({"x": x}, {"output": output})
 
 
-def evaluation_plan(model: HasTheta, loss: Loss, x_spec: Spec, y_spec: Spec, fused: bool = True) -> tuple[Plan, Tensor]:
+def evaluation_plan(model: Network, loss: Loss, x_spec: Spec, y_spec: Spec, fused: bool = True) -> tuple[Plan, Tensor]:
     """Plan a forward pass with its loss: takes "x" and "y", gives "output" and "loss"; and the traced output."""
     with tracing():
         x, y = Tensor(x_spec), Tensor(y_spec)

@@ -18,9 +18,9 @@ from tinynet.core.engine import Node, Tensor, ancestors, as_tensor, can_compile,
 from tinynet.core.mode import no_grad, recording, tracing
 from tinynet.core.spec import Array, Spec
 from tinynet.errors import ArgumentError, DataError, ShapeError, TraceError
+from tinynet.nn.network import Network
 from tinynet.ops.arrange import flat
 from tinynet.ops.loss import Loss, scalar_loss
-from tinynet.optim.optimizer import HasTheta
 
 if TYPE_CHECKING:
     from tinynet.fast.plan import Plan
@@ -88,7 +88,7 @@ class Objective:
 
     def __init__(
         self,
-        model: HasTheta,
+        model: Network,
         x: npt.ArrayLike,
         y: npt.ArrayLike,
         loss: str | Loss = "cross_entropy",

@@ -7,12 +7,13 @@ from typing import Any
 from tinynet.core.spec import Array
 from tinynet.fullbatch.line_search import LineSearchOptimizer
 from tinynet.fullbatch.objective import Objective
-from tinynet.optim.optimizer import changed
-from tinynet.train.steps import Figures, TrainingStep, register_step
+from tinynet.nn.network import changed
+from tinynet.train.step import TrainingStep, register_step
+from tinynet.train.task import Measures
 
 
 class FullBatchStep(TrainingStep):
-    """A step of an optimizer with a line search, on all samples; the loss that it gives is that after the step."""
+    """A step of an optimizer with a line search, on all samples; the loss that it returns is that after the step."""
 
     whole = True
 
@@ -20,18 +21,18 @@ class FullBatchStep(TrainingStep):
         super().__init__(*arguments)
         decay = self.optimizer.weight_decay
         self.objective = Objective(self.model, self.samples, self.labels, self.task.loss, decay, compiled=compiled)
-        self.state |= self.objective.carried
-        self.measured = self.objective.batches[0].stop
+        self.vectors |= self.objective.carried
+        self.validation_size = self.objective.batches[0].stop
 
-    def __call__(self, indices: Array) -> Figures:
+    def __call__(self, indices: Array) -> Measures:
         """Train on all samples, whatever the indices."""
-        theta, objective = self.model.theta, self.objective
-        record = self.optimizer.step(objective, theta)
+        theta = self.model.theta
+        record = self.optimizer.step(self.objective, theta)
         changed(self.parameters)
         self.stopped = record.stopped
-        figures = {k: float(v) for k, v in vars(record).items() if k != "stopped"}
-        figures["loss"] -= objective.penalty(theta)
-        return figures
+        measures = {name: float(value) for name, value in vars(record).items() if name != "stopped"}
+        measures["loss"] -= self.objective.penalty(theta)
+        return measures
 
 
 register_step(LineSearchOptimizer, FullBatchStep)

@@ -14,7 +14,7 @@ from tinynet.fast.fusions import conv_pool, dense, descend, gather, standardised
 from tinynet.fast.fusions.adam import adam_in_place
 from tinynet.fast.kernels import conv_pool as pooled
 from tinynet.inspection.table import Cost
-from tinynet.ops import arrange, conv, linear, pool, reduce, shape
+from tinynet.ops import arrange, conv, linear, pool, reduce, shape, slices
 from tinynet.ops.conv import Geometry
 from tinynet.ops.dtypes import _cast
 from tinynet.optim.adam import adam
@@ -102,7 +102,7 @@ _COSTS: dict[Op, Callable[..., Cost]] = {
     arrange._concatenate: _moves,
     shape._index: _index,
     shape._index_add: lambda g, *indices, shape: Cost(math.prod(g.shape)),
-    shape._unslice: _moves,
+    slices._unslice: _moves,
     adam: _adam,
     adam_in_place: _adam,
     conv_pool.conv_pool: _conv_pool_forward,

@@ -4,10 +4,10 @@ A declaration (`tinynet.Op`) states the shapes, the computation and the gradient
 either an op itself or a function that brings its arguments into the form that the op takes.
 
 A network with convolution, pooling and dense layers, and its gradients, need few of them; read these first, in the
-order in which they import each other: dtypes, shape (reshape and indexing), reduce (sums and broadcasting), pointwise
-(arithmetic and relu), linear, conv, pool, loss. The other files hold one further idea each, such as comparisons or
-powers, and may use the first ones; the first ones never import them. This package imports both and hands itself to
-`Tensor`, whose operators and methods (``t ** 2``, ``t.max()``) are the ops of those names.
+order in which they import each other: dtypes, shape (reshape and picking by integers), reduce (sums and broadcasting),
+pointwise (arithmetic and relu), linear, conv, pool, loss. The other files hold one further idea each, such as
+comparisons or powers, and may use the first ones; the first ones never import them. This package imports both and hands
+itself to `Tensor`, whose operators and methods (``t ** 2``, ``t.max()``) are the ops of those names.
 """
 
 import sys
@@ -39,7 +39,8 @@ from tinynet.ops.pointwise import add, divide, exp, multiply, negative, relu, su
 from tinynet.ops.pool import max_pool
 from tinynet.ops.powers import log, power
 from tinynet.ops.reduce import broadcast_to, mean, sum, sum_to
-from tinynet.ops.shape import getitem, reshape
+from tinynet.ops.shape import reshape
+from tinynet.ops.slices import getitem
 
 # fmt: off
 __all__ = [

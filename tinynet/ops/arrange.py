@@ -12,7 +12,8 @@ from tinynet.core.engine import Op, Tensor, as_tensor
 from tinynet.core.spec import Spec, Value
 from tinynet.errors import ArgumentError, ShapeError
 from tinynet.ops.dtypes import promote
-from tinynet.ops.shape import _slice, _unslice, normal_axis, reshape
+from tinynet.ops.shape import normal_axis, reshape
+from tinynet.ops.slices import _slice, _unslice
 
 _transpose: Op = Op(
     "transpose",

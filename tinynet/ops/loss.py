@@ -14,7 +14,7 @@ from tinynet.errors import ArgumentError, DataError, DTypeError, ShapeError
 from tinynet.ops.dtypes import cast, check_floating
 from tinynet.ops.pointwise import exp
 from tinynet.ops.reduce import mean, sum
-from tinynet.ops.shape import getitem, normal_axis
+from tinynet.ops.shape import _index, normal_axis
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -218,7 +218,7 @@ def cross_entropy(output: Any, labels: Any) -> Tensor:
         check_classes(labels.data, n, classes)
     logs = log_softmax(logits_of(output, _softmax))
     if labels.ndim == 1:
-        return -mean(getitem(logs, (np.arange(n), labels)))
+        return -mean(_index(logs, np.arange(n), labels, checked=False))
     return -sum(_weigh(cast(labels, logs.dtype), logs)) / n
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any, Protocol
+from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -12,28 +11,10 @@ import numpy.typing as npt
 from tinynet.checks import check_positive
 from tinynet.core.engine import Tensor
 from tinynet.core.mode import no_grad
+from tinynet.nn.network import Network, changed
 
 Array = npt.NDArray[Any]
 State = dict[str, Array]
-
-
-class HasTheta(Protocol):
-    """What optimizers and compiled steps need of a model."""
-
-    @property
-    def theta(self) -> Array:
-        """The parameters, in one vector."""
-
-    @property
-    def gradient(self) -> Array:
-        """The gradients, in one vector."""
-
-    @property
-    def parameters(self) -> dict[str, Tensor]:
-        """The parameters by name: views into theta."""
-
-    def __call__(self, x: Any) -> Tensor:
-        """Compute the outputs of a batch."""
 
 
 class Optimizer:
@@ -74,7 +55,7 @@ class Optimizer:
         for array, value in zip((theta, *state.values()), values, strict=True):
             array[...] = value
 
-    def step(self, model: HasTheta) -> None:
+    def step(self, model: Network) -> None:
         """Move a model's parameters once, by the gradients that ``backward`` has added up.
 
         Parameters
@@ -88,7 +69,31 @@ class Optimizer:
         changed(model.parameters.values())
 
 
-def changed(parameters: Iterable[Tensor]) -> None:
-    """Mark parameters as changed in place, so that no gradient is taken through their old values."""
-    for parameter in parameters:
-        parameter.version += 1
+def hyperparameters(optimizer: Any) -> dict[str, float]:
+    """Return the numbers that an optimizer has, such as its learning rate, by name.
+
+    Parameters
+    ----------
+    optimizer : object
+        Any.
+
+    Returns
+    -------
+    dict of str to float or int
+        Its public attributes that are numbers.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> hyperparameters(tn.SGD(0.1))
+    {'learning_rate': 0.1, 'momentum': 0.0, 'weight_decay': 0.0}
+    """
+    found: dict[str, float] = {}
+    for name, value in vars(optimizer).items():
+        if name.startswith("_") or isinstance(value, bool):
+            continue
+        if isinstance(value, int):
+            found[name] = value
+        elif isinstance(value, float | np.floating):
+            found[name] = float(value)
+    return found

@@ -1,96 +1,55 @@
-"""A run of `fit` as a file, and back: what a checkpoint says of a run, and whether it is of the same settings."""
+"""A run of `fit` as a file, and back. What is in it is `Run.state`; a checkpoint is a model file with that besides."""
 
 from __future__ import annotations
 
-import inspect
-import os
-import time
-from typing import Any, Protocol, cast
+import copy
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
 
-import numpy as np
-
-from tinynet.core.spec import Array
 from tinynet.errors import CheckpointError
-from tinynet.nn import Layer
-from tinynet.optim.optimizer import changed
-from tinynet.saving import modelfile
-from tinynet.saving.modelfile import conforms
-
-_FORM = {
-    "epoch": int,
-    "batch": int,
-    "stopping": str,
-    "elapsed": float,
-    "numbers": {str: (float, int)},
-    "means": {"total": {str: float}, "count": int},
-    "history": {"history": {str: [float]}, "seconds": [float], "learning_rates": [float], "stopped": str},
-    "generators": [dict],
-    "callbacks": [dict],
-    "settings": dict,
-}
+from tinynet.nn.layer import Layer
+from tinynet.saving.description import decode, describe
+from tinynet.saving.files import write_atomically
+from tinynet.saving.form import resembles
+from tinynet.saving.modelfile import RUN_VERSION, ModelFile, content, opened
+from tinynet.saving.settings import settings
+from tinynet.train.run import Run
 
 
-class Resumable(Protocol):
-    """What a checkpoint holds of a run of `fit`, and what it needs besides."""
-
-    model: Any  # whose parameters and generator it holds
-    optimizer: Any  # whose numbers it holds, such as the learning rate
-    arrays: dict[str, Array]  # what the optimizer carries from step to step
-    epoch: int
-    batch: int
-    batches: int
-    stopping: str  # why the epoch under way is the last, if it is
-    started: float  # when the epoch began
-    means: Any
-    history: Any
-    rng: np.random.Generator  # that draws the order of the samples
-    order: Any  # its state before it drew the order of this epoch
-    stateful: list[Any]  # the callbacks with a state
-    restored: list[Any] | None  # their states, of a run that is resumed
-    settings: dict[str, Any]  # in plain values
-
-
-def content(run: Resumable) -> bytes:
-    """Give the content of a checkpoint of a run as it is now.
+def save_run(run: Run, paths: Sequence[Path]) -> None:
+    """Write a checkpoint of a run as it is now.
 
     Parameters
     ----------
-    run : Resumable
+    run : Run
         The run.
-
-    Returns
-    -------
-    bytes
-        Of a model file that holds the run besides.
+    paths : sequence of Path
+        Where to, one after the other.
 
     Raises
     ------
     ArgumentError
         If the model or the state of a callback cannot be put into a file.
+    WriteError
+        If a file cannot be written; what was there before is then untouched.
     """
-    told = {
-        "epoch": run.epoch,
-        "batch": run.batch,
-        "stopping": run.stopping,
-        "elapsed": time.perf_counter() - run.started if run.batch else 0.0,
-        "numbers": numbers(run.optimizer),
-        "means": vars(run.means),
-        "history": vars(run.history),
-        "generators": [run.order, run.model.rng.bit_generator.state],
-        "callbacks": [callback.state() for callback in run.stateful],
-        "settings": run.settings,
-    }
-    return modelfile.content(cast(Layer, run.model), run.model.parameters, told, run.arrays)
+    state = run.state()
+    parameters = state["model"].pop("parameters")  # arrays are tensors of the file, all else is text
+    vectors = state["optimizer"].pop("vectors")
+    whole = content(cast(Layer, run.model), parameters, state | {"settings": settings(run)}, vectors)
+    for path in paths:
+        write_atomically(path, whole)
 
 
-def resume(run: Resumable, path: str | os.PathLike[str]) -> None:
+def resume_run(run: Run, path: Path) -> None:
     """Take up the run that a checkpoint holds; nothing is changed unless all of it fits.
 
     Parameters
     ----------
-    run : Resumable
+    run : Run
         A run that has not begun yet.
-    path : path-like
+    path : Path
         The checkpoint.
 
     Raises
@@ -100,103 +59,76 @@ def resume(run: Resumable, path: str | os.PathLike[str]) -> None:
     MissingFileError
         If there is no such file; it is a FileNotFoundError.
     """
-    model = run.model
-    parameters, found, arrays = modelfile.read_run(
-        path, cast(Layer, model), model.parameters, run.arrays, lambda told: _check(run, told)
-    )
-    for name, parameter in model.parameters.items():
-        parameter.data[...] = parameters[name]
-    changed(model.parameters.values())
-    for name, array in run.arrays.items():
-        array[...] = arrays[name]
-    run.epoch, run.batch, run.stopping = (found[name] for name in ("epoch", "batch", "stopping"))
-    run.started = time.perf_counter() - found["elapsed"]
-    vars(run.means).update(found["means"])
-    vars(run.history).update(found["history"])
-    vars(run.optimizer).update(found["numbers"])
-    run.order, run.restored = found["generators"][0], found["callbacks"]
-    run.rng.bit_generator.state, model.rng.bit_generator.state = found["generators"]
-
-
-def _check(run: Resumable, found: Any) -> None:
-    """Check that what a file says of a run makes sense, and is of the same settings as this one."""
-    if not conforms(found, _FORM):
-        raise CheckpointError("the file is damaged: its state of the run is not complete, or of other types")
-    before = found["settings"]
-    differ = [
-        f"{name} {before.get(name)!r}, now {now!r}" for name, now in run.settings.items() if before.get(name) != now
-    ]
-    if differ:
-        raise CheckpointError(f"the run was started with {'; '.join(differ)}; resume it with the same")
-    history, epoch = found["history"], found["epoch"]
-    lengths = {epoch, len(history["seconds"]), len(history["learning_rates"]), *map(len, history["history"].values())}
-    sound = lengths == {epoch} and epoch >= 0 and 0 <= found["batch"] <= run.batches
-    sound = (
-        sound
-        and len(found["callbacks"]) == len(run.stateful)
-        and found["numbers"].keys() == numbers(run.optimizer).keys()
-    )
+    before = copy.deepcopy(run.state())
+    with opened(path) as file:
+        state = _read(file, run, before)
     try:
-        for generator, state in zip((run.rng, run.model.rng), found["generators"], strict=True):
-            type(generator.bit_generator)().state = state
-    except Exception:  # NumPy takes a state as it is, and fails in many ways
-        sound = False
-    if not sound:
-        raise CheckpointError("the file is damaged: its state of the run makes no sense")
+        run.restore(state)
+    except Exception as error:  # generators take a state as it is, and fail in many ways
+        run.restore(before)
+        raise CheckpointError(f"{path} is damaged: its state of the run makes no sense ({error})") from error
 
 
-def numbers(optimizer: Any) -> dict[str, float]:
-    """Give the numbers that an optimizer has, such as its learning rate, by name.
+def _read(file: ModelFile, run: Run, example: dict[str, Any]) -> dict[str, Any]:
+    """Read the state of a run, which has the form of that of a run that has not begun."""
+    state = _read_text(file, run)
+    before = state.pop("settings", {})
+    _check_settings(file.path, run, before)
+    parameters = example["model"]["parameters"]
+    vectors = example["optimizer"]["vectors"]
+    in_text = example | {
+        "model": {"generator": example["model"]["generator"]},
+        "optimizer": {name: part for name, part in example["optimizer"].items() if name != "vectors"},
+    }
+    if not resembles(state, in_text) or len(state["callbacks"]) != len(run.stateful):
+        raise CheckpointError(
+            f"{file.path} is damaged: its state of the run makes no sense: it is not complete, or has values of other "
+            "types"
+        )
+    file.check(parameters, vectors)
+    state["model"]["parameters"] = {name: file.parameter(name) for name in parameters}
+    state["optimizer"]["vectors"] = {name: file.vector(name) for name in vectors}
+    return state
 
-    Parameters
-    ----------
-    optimizer : object
-        Any.
 
-    Returns
-    -------
-    dict of str to float or int
-        Its public attributes that are numbers.
+def _read_text(file: ModelFile, run: Run) -> dict[str, Any]:
+    """Read what a file says of a run in text, if it is a run of this model."""
+    if "run" not in file.metadata:
+        raise CheckpointError(f"{file.path} holds a model, but no run of fit to resume; tn.Checkpoint saves one")
+    if file.metadata.get("model") != describe(cast(Layer, run.model), run.model.parameters):
+        raise CheckpointError(
+            f"{file.path} holds a run of another model than {run.model}: its layers, their arguments or its seed "
+            "differ; make the model as it was made for that run"
+        )
+    try:
+        state = decode(file.metadata["run"])
+        if file.version < RUN_VERSION:
+            state = _converted(state)
+        if not (isinstance(state, dict) and isinstance(state["settings"], dict)):
+            raise TypeError("it is no dictionary with settings")
+    except Exception as error:  # a text that makes no sense can fail in any way
+        raise CheckpointError(f"{file.path} is damaged: its state of the run makes no sense ({error!r})") from error
+    return state
 
-    Examples
-    --------
-    >>> import tinynet as tn
-    >>> numbers(tn.SGD(0.1))
-    {'learning_rate': 0.1, 'momentum': 0.0, 'weight_decay': 0.0}
-    """
-    public = {name: value for name, value in vars(optimizer).items() if not name.startswith("_")}
+
+def _converted(old: dict[str, Any]) -> dict[str, Any]:
+    """Convert the state of a run of format version 2, which was one flat dictionary."""
+    order, model = old["generators"]
     return {
-        k: v if isinstance(v, int) else float(v) for k, v in public.items() if conforms(v, (int, float, np.floating))
+        "model": {"generator": model},
+        "optimizer": {"hyperparameters": old["numbers"], "stopped": old["stopping"]},
+        "order": {"generator": order, "batch": old["batch"]},
+        "means": old["means"],
+        "seconds": old["elapsed"],
+        "history": old["history"],
+        "callbacks": old["callbacks"],
+        "settings": old["settings"],
     }
 
 
-def plain(value: Any) -> Any:
-    """Describe a setting by numbers, texts and lists: an object by its class and the arguments that it has kept.
-
-    Parameters
-    ----------
-    value : object
-        Such as an optimizer.
-
-    Returns
-    -------
-    object
-        Which JSON can hold.
-
-    Examples
-    --------
-    >>> import tinynet as tn
-    >>> plain(tn.SGD(0.1, momentum=0.9))
-    {'class': 'SGD', 'learning_rate': 0.1, 'momentum': 0.9, 'weight_decay': 0.0}
-    """
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
-    if hasattr(value, "__name__"):
-        return value.__name__
-    try:
-        arguments = list(inspect.signature(type(value)).parameters)
-    except ValueError:  # a class that is not written in Python
-        arguments = []
-    return {"class": type(value).__name__, **{k: plain(getattr(value, k)) for k in arguments if hasattr(value, k)}}
+def _check_settings(path: Path, run: Run, before: dict[str, Any]) -> None:
+    differ = [
+        f"{name} {before.get(name)!r}, now {now!r}" for name, now in settings(run).items() if before.get(name) != now
+    ]
+    if differ:
+        raise CheckpointError(f"{path}: the run was started with {'; '.join(differ)}; resume it with the same")

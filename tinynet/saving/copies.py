@@ -2,31 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import numpy.typing as npt
 
 from tinynet.errors import ArgumentError
-from tinynet.model import Model, float_dtype
-from tinynet.nn.layer import Layer, nested
+from tinynet.model import Model
+from tinynet.nn.clone import clone
+from tinynet.nn.network import float_dtype
 
-L = TypeVar("L", bound=Layer)
 M = TypeVar("M", bound=Model)
-
-
-def clone(layer: L) -> L:
-    """Make a layer afresh from the arguments of another, nested layers included; it is not built yet."""
-    done: dict[int, Layer] = {}
-
-    def fresh(value: Any) -> Any:
-        if not isinstance(value, Layer):
-            return value
-        if id(value) not in done:
-            args, kwargs = nested(value.arguments, fresh)
-            done[id(value)] = type(value)(*args, **kwargs)
-        return done[id(value)]
-
-    return cast(L, fresh(layer))
 
 
 def astype(model: M, dtype: npt.DTypeLike) -> M:

@@ -1,24 +1,27 @@
-"""The record of a run."""
+"""The record of a run, and the means of an epoch."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
+
+from tinynet.errors import CheckpointError
 
 
 @dataclass
 class History:
-    """What `fit` gives back: the figures of every epoch.
+    """What `fit` returns: the measures of every epoch.
 
     Attributes
     ----------
     history : dict of str to list of float
-        For each figure ("loss", "accuracy", "val_loss", "val_accuracy") its value by epoch. Those of training are the
+        For each measure ("loss", "accuracy", "val_loss", "val_accuracy") its value by epoch. Those of training are the
         running means over the epoch, while the parameters changed; those of validation are from its end.
     seconds : list of float
         The time of each epoch, with its validation.
     learning_rates : list of float
-        The learning rate at the end of each epoch; NaN of an optimizer that has none.
+        The learning rate at the end of each epoch; NaN if the optimizer has none.
     stopped : str
         Why the run ended before its last epoch; empty if it did not.
 
@@ -46,29 +49,55 @@ class History:
         NaN counts as more than any number.
         """
         losses = self.history.get("val_loss") or self.history.get("loss") or []
-        return min(range(len(losses)), key=lambda i: (math.isnan(losses[i]), losses[i])) + 1 if losses else 0
+        numbers = [epoch for epoch, loss in enumerate(losses) if not math.isnan(loss)]
+        candidates = numbers or range(len(losses))
+        return min(candidates, key=losses.__getitem__) + 1 if losses else 0
 
-    def append(self, figures: dict[str, float], seconds: float, learning_rate: float) -> None:
+    def append(self, measures: dict[str, float], seconds: float, learning_rate: float) -> None:
         """Add an epoch."""
-        for name, value in figures.items():
+        for name, value in measures.items():
             self.history.setdefault(name, []).append(value)
         self.seconds.append(seconds)
         self.learning_rates.append(learning_rate)
 
+    def state(self) -> dict[str, Any]:
+        """Return the record, for a checkpoint."""
+        return dict(vars(self))
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a record back."""
+        epochs = len(state["seconds"])
+        lengths = [len(values) for values in (state["learning_rates"], *state["history"].values())]
+        if any(length != epochs for length in lengths):
+            raise CheckpointError(f"the history of {epochs} epochs has lists of the lengths {lengths}")
+        self.history = {name: [float(value) for value in values] for name, values in state["history"].items()}
+        self.seconds = [float(value) for value in state["seconds"]]
+        self.learning_rates = [float(value) for value in state["learning_rates"]]
+        self.stopped = state["stopped"]
+
 
 class Means:
-    """Running means of figures, weighted by the number of samples, in float64."""
+    """Running means of measures, weighted by the number of samples, in float64."""
 
     def __init__(self) -> None:
         self.total: dict[str, float] = {}
         self.count = 0
 
-    def add(self, figures: dict[str, float], n: int) -> None:
+    def add(self, measures: dict[str, float], n: int) -> None:
         """Add the means over ``n`` samples."""
-        for name, value in figures.items():
+        for name, value in measures.items():
             self.total[name] = self.total.get(name, 0.0) + value * n
         self.count += n
 
     def __call__(self) -> dict[str, float]:
-        """Give the means so far."""
+        """Return the means so far."""
         return {name: total / self.count for name, total in self.total.items()}
+
+    def state(self) -> dict[str, Any]:
+        """Return the sums, for a checkpoint."""
+        return {"total": dict(self.total), "count": self.count}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take sums back."""
+        self.total = {name: float(value) for name, value in state["total"].items()}
+        self.count = state["count"]

@@ -1,4 +1,4 @@
-"""Ctrl-C as a request that is met when it suits."""
+"""Ctrl-C as a request that is met when it suits: every run of `fit` ends after the batch."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+
+from tinynet.train.run import Run, add_to_every_run
 
 
 @contextmanager
@@ -22,7 +24,7 @@ def interruptible(request: Callable[[], None], notice: str = "") -> Iterator[Non
     request : callable
         Called from the handler of the signal, so between any two steps of the program: it should only set a flag.
     notice : str
-        Told to the user on standard error, if it is not empty.
+        Written to standard error, if it is not empty.
 
     Yields
     ------
@@ -52,3 +54,27 @@ def interruptible(request: Callable[[], None], notice: str = "") -> Iterator[Non
         yield
     finally:
         signal.signal(signal.SIGINT, usual)
+
+
+class Interrupts:
+    """The callback of every run that lets the first Ctrl-C end it after the batch, and the next one at once."""
+
+    def on_train_begin(self, run: Run) -> None:
+        """Listen from now on."""
+        self.interrupted = False
+
+        def request() -> None:
+            self.interrupted = True
+            run.ending = True
+
+        self.listening = interruptible(request, "stopping after this batch" if run.arguments["verbose"] else "")
+        self.listening.__enter__()
+
+    def on_train_end(self, run: Run) -> None:
+        """Listen no longer, and raise what was asked for."""
+        self.listening.__exit__(None, None, None)
+        if self.interrupted and run.error is None:
+            raise KeyboardInterrupt
+
+
+add_to_every_run(Interrupts)

@@ -1,27 +1,33 @@
-"""A run of `fit`: where it stands, whom it tells, how it is saved and taken up again."""
+"""A run of `fit`: where it stands, whom it notifies, what a checkpoint holds of it."""
 
 from __future__ import annotations
 
+import copy
 import math
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
-
 from tinynet.errors import ArgumentError
-from tinynet.optim.optimizer import State
-from tinynet.saving import checkpoint
-from tinynet.saving.files import write_atomically
+from tinynet.optim.optimizer import hyperparameters
 from tinynet.train.history import History, Means
-from tinynet.train.interrupts import interruptible
-from tinynet.train.task import Trainable
+from tinynet.train.order import Order
+from tinynet.train.progress import Silent
+from tinynet.train.step import TrainingStep
+from tinynet.train.storage import current_storage
 
 EVENTS = ("on_train_begin", "on_epoch_begin", "on_batch_end", "on_epoch_end", "on_train_end")
+
+_of_every_run: list[Callable[[], Any]] = []
+
+
+def add_to_every_run(make: Callable[[], Any]) -> None:
+    """Let a new callback of this kind come before those of the user in every run."""
+    _of_every_run.append(make)
 
 
 class Run:
@@ -35,12 +41,12 @@ class Run:
     - ``on_epoch_end(run)``, after each epoch, its validation included;
     - ``on_train_end(run)``, at the end, whatever ends the run.
 
-    Callbacks are told in the order in which they were given, of the end of the run in the reverse order. An error that
-    one of them raises ends the run and comes out of `fit` as it is: nobody else is told of that moment, nothing more is
-    saved, and those that were told of the begin are told of the end.
+    Callbacks are called in the order in which they were passed, at the end of the run in the reverse order. An
+    exception from a callback ends the run and propagates out of `fit`. The remaining callbacks are not called for this
+    event, nothing more is saved, and ``on_train_end`` is called on every callback whose ``on_train_begin`` ran.
 
-    An object that has values of its own to keep has two more methods: ``state()`` gives a dictionary of numbers, texts,
-    arrays and lists, and ``restore(state)`` takes it back in a run that is resumed, after ``on_train_begin``.
+    An object that has values of its own to keep has two more methods: ``state()`` returns a dictionary of numbers,
+    texts, arrays and lists, and ``restore(state)`` takes it back in a run that is resumed, after ``on_train_begin``.
 
     Attributes
     ----------
@@ -52,9 +58,9 @@ class Run:
     epoch, batch : int
         How many epochs are complete, and how many batches of the one that is under way.
     history : History
-        The figures of the complete epochs.
+        The measures of the complete epochs: the loss and the metrics.
     figures : dict of str to float
-        After an epoch its figures, those of validation included; before, the means of the epoch so far.
+        After an epoch its measures, those of validation included; before, the means of the epoch so far.
     validates : bool
         Whether each epoch ends with a validation.
     error : BaseException or None
@@ -74,40 +80,50 @@ class Run:
     """
 
     def __init__(
-        self,
-        model: Trainable,
-        optimizer: Any,
-        state: State,
-        rng: np.random.Generator,
-        epochs: int,
-        batches: int,
-        callbacks: Sequence[Any],
-        settings: dict[str, Any],
+        self, step: TrainingStep, order: Order, epochs: int, callbacks: Sequence[Any], arguments: dict[str, Any]
     ) -> None:
-        self.model, self.optimizer, self.epochs, self.batches = model, optimizer, epochs, batches
-        self.epoch, self.batch, self.stopping = 0, 0, ""  # why the epoch under way is the last, once that is known
-        self.history, self.means, self._figures = History(), Means(), dict[str, float]()
-        self.validates = bool(settings["validation_data"])
-        self.error: BaseException | None = None
-        self._interrupted = False
-        self._callbacks = [_checked(callback) for callback in callbacks]
-        self._requests: dict[Path, bool] = {}
-        self._hooks = {name: [getattr(c, name) for c in self._callbacks if hasattr(c, name)] for name in EVENTS}
-        self.attentive = bool(self._hooks["on_batch_end"])  # whether there is anything to do after a batch
-        # What else a checkpoint holds.
-        self.stateful = [callback for callback in self._callbacks if hasattr(callback, "state")]
-        names = [type(callback).__name__ for callback in self.stateful]
-        self.settings = settings | {"optimizer": checkpoint.plain(optimizer), "callbacks": names}
-        self._given, self.arrays = checkpoint.numbers(optimizer), state
-        self.rng, self.order = rng, rng.bit_generator.state
+        self.step = step
+        self.order = order
+        self.model = step.model
+        self.optimizer = step.optimizer
+        self.epochs = epochs
+        self.validates = arguments["validation_data"] is not None
+        self.history = History()
+        self.means = Means()  # of the epoch under way
         self.started = time.perf_counter()
-        self.restored: list[Any] | None = None
+        self.display = Silent(epochs, order.batches)
+        self.error: BaseException | None = None
+        self.arguments = arguments | {"optimizer": copy.copy(step.optimizer)}  # of fit, before a callback changes any
+        self.settings: dict[str, Any] | None = None  # the arguments in plain values, once something is saved
+        self.callbacks = [*(make() for make in _of_every_run), *map(as_callback, callbacks)]
+        self.stateful = [callback for callback in self.callbacks if hasattr(callback, "state")]
+        self._hooks = {event: [getattr(c, event) for c in self.callbacks if hasattr(c, event)] for event in EVENTS}
+        self.batches_are_heard = bool(self._hooks["on_batch_end"])
+        self.ending = False  # whether the run ends after the batch under way
+        self._figures: dict[str, float] = {}
+        self._requests: dict[Path, bool] = {}
+        self._resumed: dict[str, Any] | None = None
 
     # --- for callbacks
 
     @property
+    def batches(self) -> int:
+        """Of how many batches each epoch is."""
+        return self.order.batches
+
+    @property
+    def batch(self) -> int:
+        """How many batches of the epoch under way are done."""
+        return self.order.batch
+
+    @property
+    def epoch(self) -> int:
+        """How many epochs are complete."""
+        return self.history.epochs
+
+    @property
     def figures(self) -> dict[str, float]:
-        """The figures of the epoch that has just ended, or the means of the one that is under way."""
+        """The measures of the epoch that has just ended, or the means of the one that is under way."""
         return self._figures or self.means()
 
     def stop(self, reason: str = "") -> None:
@@ -115,95 +131,121 @@ class Run:
 
         Without a reason, or with an empty one, it is said to be "stopped by a callback".
         """
-        self.history.stopped, self.attentive = str(reason) or "stopped by a callback", True
+        self.history.stopped = str(reason) or "stopped by a callback"
+        self.ending = True
 
     def save(self, path: str | os.PathLike[str], first: bool = False) -> None:
-        """Save the run once all callbacks have been told of this moment, so that the file holds the state of each.
+        """Save the run once all callbacks have been notified of this event, so that the file holds the state of each.
 
         Of several files, those that are to be ``first`` are written first.
         """
         self._requests[Path(path)] = first
 
+    # --- for checkpoints
+
+    def state(self) -> dict[str, Any]:
+        """Return all that the rest of the run depends on."""
+        return {
+            "model": self.model.state(),
+            "optimizer": self.step.state(),
+            "order": self.order.state(),
+            "means": self.means.state(),
+            "seconds": time.perf_counter() - self.started if self.batch else 0.0,  # of the epoch under way
+            "history": self.history.state(),
+            "callbacks": [callback.state() for callback in self.stateful],
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a state back, before the run begins; callbacks take theirs back once it does."""
+        self.model.restore(state["model"])
+        self.step.restore(state["optimizer"])
+        self.order.restore(state["order"])
+        self.means.restore(state["means"])
+        self.started = time.perf_counter() - state["seconds"]
+        self.history.restore(state["history"])
+        self._resumed = {"optimizer": state["optimizer"], "callbacks": state["callbacks"]}
+
     # --- for fit
 
     @property
-    def goes_on(self) -> bool:
+    def unfinished(self) -> bool:
         """Whether there is more to do."""
-        return not self._interrupted and not self.history.stopped and self.epoch < self.epochs
+        return not (self.ending or self.history.stopped) and self.epoch < self.epochs
 
     @contextmanager
-    def underway(self, talkative: bool) -> Iterator[None]:
-        """Tell of the begin and of the end; let the first Ctrl-C end the run after the batch."""
-        now = checkpoint.numbers(self.optimizer)
-        with ExitStack() as ends:
-            ends.callback(vars(self.optimizer).update, self._given)
-            ends.callback(self._write)
+    def underway(self) -> Iterator[None]:
+        """Show the run, and notify of its beginning and its end."""
+        given = hyperparameters(self.arguments["optimizer"])
+        with ExitStack() as at_end:
+            self.display.open()
+            at_end.callback(self.display.close)
+            at_end.callback(vars(self.optimizer).update, given)
+            at_end.callback(self._write_requested)
             try:
-                vars(self.optimizer).update(self._given)
-                for callback in self._callbacks:
+                vars(self.optimizer).update(given)
+                for callback in self.callbacks:
                     getattr(callback, "on_train_begin", _ignore)(self)
-                    ends.callback(getattr(callback, "on_train_end", _ignore), self)
-                for callback, state in zip(self.stateful, self.restored or (), strict=self.restored is not None):
-                    callback.restore(state)
-                vars(self.optimizer).update(now)
-                with interruptible(self._interrupt, "stopping after this batch" if talkative else ""):
-                    yield
+                    at_end.callback(getattr(callback, "on_train_end", _ignore), self)
+                self._restore_callbacks()
+                yield
             except BaseException as error:
                 self.error = error
                 self._requests.clear()
                 raise
-        if self._interrupted:
-            raise KeyboardInterrupt
 
-    def _interrupt(self) -> None:
-        self._interrupted = self.attentive = True
+    def _restore_callbacks(self) -> None:
+        """Let the callbacks of a resumed run go on, with the optimizer as they have left it."""
+        if self._resumed is not None:
+            self.step.restore(self._resumed["optimizer"])
+            for callback, state in zip(self.stateful, self._resumed["callbacks"], strict=True):
+                callback.restore(state)
+            self._resumed = None
 
     def begin_epoch(self) -> None:
         """Begin an epoch, or go on with one."""
         if not self.batch:
-            self.started, self._figures = time.perf_counter(), {}
-            self._tell("on_epoch_begin")
+            self.started = time.perf_counter()
+            self._figures = {}
+            self.notify("on_epoch_begin")
+        self.display.begin(self.epoch, self.started)
 
-    def end_batch(self) -> bool:
-        """Tell of the end of a batch, and give whether the run goes on."""
-        self._tell("on_batch_end")
-        return self.goes_on
+    def end_epoch(self, measures: dict[str, float]) -> None:
+        """Keep the measures of an epoch, and notify of its end."""
+        learning_rate = float(getattr(self.optimizer, "learning_rate", math.nan))
+        self.history.append(measures, time.perf_counter() - self.started, learning_rate)
+        self._figures = measures
+        self.means = Means()
+        self.order.begin_epoch()
+        self.notify("on_epoch_end")
 
-    def end_epoch(self, figures: dict[str, float]) -> None:
-        """Keep the figures of an epoch, and tell of its end."""
-        rate = float(getattr(self.optimizer, "learning_rate", math.nan))
-        self.history.append(figures, time.perf_counter() - self.started, rate)
-        self._figures, self.means, self.order = figures, Means(), self.rng.bit_generator.state
-        self.epoch, self.batch = self.epoch + 1, 0
-        self._tell("on_epoch_end")
-
-    def _tell(self, event: str) -> None:
+    def notify(self, event: str) -> None:
+        """Notify the callbacks of an event, and write the checkpoints that they ask for."""
         for hook in self._hooks[event]:
             hook(self)
-        if self._requests:
-            self._write()
+        self._write_requested()
 
-    def _write(self) -> None:
-        """Write the checkpoints that were asked for."""
-        whole = checkpoint.content(self) if self._requests else b""
-        for path in sorted(self._requests, key=lambda path: not self._requests[path]):
-            write_atomically(path, whole)
-        self._requests.clear()
+    def _write_requested(self) -> None:
+        if self._requests:
+            first = [path for path, is_first in self._requests.items() if is_first]
+            others = [path for path, is_first in self._requests.items() if not is_first]
+            current_storage().save_run(self, first + others)
+            self._requests.clear()
 
 
 def _ignore(run: Run) -> None:
     """Do nothing at an event that a callback has no method for."""
 
 
-def _checked(callback: Any) -> Any:
+def as_callback(given: Any) -> Any:
     """Check that something is a callback, and make one of a function."""
-    methods = {name for name in dir(callback) if name.startswith("on_") and callable(getattr(callback, name))}
-    unknown = ", ".join(methods.difference(EVENTS))
-    if unknown or isinstance(callback, type) or not (methods or callable(callback)):
+    methods = {name for name in dir(given) if name.startswith("on_") and callable(getattr(given, name))}
+    unknown = methods.difference(EVENTS)
+    if unknown or isinstance(given, type) or not (methods or callable(given)):
+        misspelt = f" with {', '.join(unknown)}" if unknown else ""
         raise ArgumentError(
             f"a callback must be a function of the run, or an object with some of the methods {', '.join(EVENTS)}, but "
-            f"got {callback!r}{' with ' if unknown else ''}{unknown}"
+            f"got {given!r}{misspelt}"
         )
-    if hasattr(callback, "state") != hasattr(callback, "restore"):
-        raise ArgumentError(f"a callback needs both state() and restore(state), or neither, but got {callback!r}")
-    return callback if methods else SimpleNamespace(on_epoch_end=callback)
+    if hasattr(given, "state") != hasattr(given, "restore"):
+        raise ArgumentError(f"a callback needs both state() and restore(state), or neither, but got {given!r}")
+    return given if methods else SimpleNamespace(on_epoch_end=given)

@@ -1,4 +1,4 @@
-"""The checks of the samples and labels that a user gives."""
+"""The checks of the samples and labels that a user passes."""
 
 from __future__ import annotations
 
@@ -10,28 +10,37 @@ import numpy.typing as npt
 from tinynet.checks import check_numbers
 from tinynet.core.spec import Array
 from tinynet.errors import ArgumentError, DataError, ShapeError, TinynetError
-from tinynet.train.task import Task, Trainable
+from tinynet.nn.network import Network
+from tinynet.train.task import Task
+
+_AT_A_TIME = 1024  # samples, so that a memory-mapped set is not copied as a whole
 
 
-def check_samples(model: Trainable, x: npt.ArrayLike) -> Array:
+def check_samples(model: Network, x: npt.ArrayLike) -> Array:
     """Check samples against a model: numbers, at least one, of its shape, finite."""
-    array = check_numbers("x", x)
-    model.input.check(array.shape)
+    samples = check_numbers("x", x)
+    model.input.check(samples.shape)
     model.parameters  # noqa: B018 - the model is built now, outside of any trace, and knows the shape of its output
-    if not len(array):
-        raise DataError(f"x is empty: it has shape {array.shape}; give at least one sample")
-    if array.dtype.kind == "f":
-        for start in range(0, len(array), 1024):  # in pieces, so that a memory-mapped set is not copied whole
-            finite = np.isfinite(array[start : start + 1024])
-            if not finite.all():
-                sample = start + int(np.argmin(finite.reshape(len(finite), -1).all(axis=1)))
-                raise DataError(f"x has NaN or infinite values, the first in sample {sample}; clean the data first")
-    return array
+    if not len(samples):
+        raise DataError(f"x is empty: it has shape {samples.shape}; give at least one sample")
+    if samples.dtype.kind == "f":
+        for start in range(0, len(samples), _AT_A_TIME):
+            _check_finite(samples[start : start + _AT_A_TIME], start)
+    return samples
 
 
-def check_labelled(model: Trainable, x: npt.ArrayLike, y: npt.ArrayLike, task: Task) -> tuple[Array, Array]:
+def _check_finite(part: Array, start: int) -> None:
+    finite = np.isfinite(part)
+    if not finite.all():
+        by_sample = finite.reshape(len(part), -1).all(axis=1)
+        sample = start + int(np.argmin(by_sample))
+        raise DataError(f"x has NaN or infinite values, the first in sample {sample}; clean the data first")
+
+
+def check_labelled(model: Network, x: npt.ArrayLike, y: npt.ArrayLike, task: Task) -> tuple[Array, Array]:
     """Check samples and their labels against a model and a loss."""
-    samples, labels = check_samples(model, x), check_numbers("y", y)
+    samples = check_samples(model, x)
+    labels = check_numbers("y", y)
     if not labels.ndim or len(labels) != len(samples):
         raise ShapeError(f"x has {len(samples)} samples, but y has shape {labels.shape}; each sample needs one label")
     if labels.dtype.kind == "f" and not np.isfinite(labels).all():
@@ -41,10 +50,11 @@ def check_labelled(model: Trainable, x: npt.ArrayLike, y: npt.ArrayLike, task: T
     return samples, labels
 
 
-def check_validation(model: Trainable, data: Any, task: Task) -> tuple[Array, Array]:
+def check_validation(model: Network, data: Any, task: Task) -> tuple[Array, Array]:
     """Check a pair of samples and labels to validate on; errors say that they are about these."""
-    if not isinstance(data, tuple | list) or len(data) != 2:
-        came = f"{len(data)} of them" if isinstance(data, tuple | list) else f"a {type(data).__name__}"
+    several = isinstance(data, tuple | list)
+    if not several or len(data) != 2:
+        came = f"{len(data)} of them" if several else f"a {type(data).__name__}"
         raise ArgumentError(f"validation_data must be a pair of samples and labels, (x, y), but got {came}")
     x, y = data
     try:

@@ -1,42 +1,21 @@
-"""Tasks: what the losses and metrics of training are called, and the labels that they take."""
+"""Tasks: what is minimised and what is measured, by name or by the user's functions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Any, Protocol
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from tinynet import ops
 from tinynet.core.engine import Tensor
 from tinynet.core.spec import Array, Shape
 from tinynet.errors import ArgumentError, ShapeError
-from tinynet.nn import Input
-from tinynet.ops.binary import check_binary
-from tinynet.ops.loss import Loss, check_classes
-from tinynet.optim.optimizer import HasTheta
-from tinynet.train.metrics import accuracy, binary_accuracy
+from tinynet.ops.loss import Loss, check_classes, cross_entropy
+from tinynet.train.metrics.correct import accuracy
 
 Metric = Callable[[Array, Array], float]
-
-
-class Trainable(HasTheta, Protocol):
-    """What training needs of a model besides."""
-
-    name: str
-    dtype: np.dtype[Any]
-    output_shape: Shape | None
-    rng: np.random.Generator
-    plans: dict[Any, Any]  # the latest plans, by what they are for
-
-    @property
-    def input(self) -> Input:
-        """The layer through which data enter."""
-
-    def configuration(self) -> Hashable:
-        """Give what a plan depends on besides the parameters."""
+Measures = dict[str, float]  # the loss and the metrics of some samples, by name
 
 
 @dataclass(frozen=True)
@@ -44,45 +23,58 @@ class Task:
     """What is minimised and what is measured besides."""
 
     loss: Loss
-    check_labels: Callable[[Array, Shape], None]
-    metrics: Callable[[Tensor], dict[str, Metric]]  # by what made the output
+    check_labels: Callable[[Array, Shape], None]  # against the shape of the outputs
+    metrics: Callable[[Tensor], dict[str, Metric]]  # by the op that made the outputs
+
+    def measure(self, made: Tensor, loss: float, output: Array, labels: Array) -> Measures:
+        """Return the loss and the metrics of a batch; the node of ``made`` tells which op made the output."""
+        measures = {"loss": loss}
+        for name, metric in self.metrics(made).items():
+            measures[name] = _number(name, metric(output, labels))
+        return measures
 
 
-def _no_check(labels: Array, shape: Shape) -> None:
-    """Take any labels: a loss of the user's own knows what it needs."""
+def _number(metric: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        came = f"an array of shape {value.shape}" if isinstance(value, np.ndarray) else repr(value)
+        raise ArgumentError(f"metric {metric} must give one number, but gave {came}") from None
+
+
+def shape_of_batch(shape: Shape) -> str:
+    """Write the shape of a batch of n samples: (n, 28, 28)."""
+    sizes = ", ".join(["n", *map(str, shape[1:])])
+    return f"({sizes})" if len(shape) > 1 else "(n,)"
 
 
 def _check_classes(labels: Array, shape: Shape) -> None:
     if len(shape) != 2:
         raise ShapeError(
-            f"cross_entropy: the model's output must have shape (n, classes), but has {('n', *shape[1:])}; is a "
-            "Flatten or a Dense layer missing?".replace("'n'", "n")
+            f"cross_entropy: the model's output must have shape (n, classes), but has {shape_of_batch(shape)}; is a "
+            "Flatten or a Dense layer missing?"
         )
     check_classes(labels, shape[0], shape[1])
 
 
-def _check_binary(labels: Array, shape: Shape) -> None:
-    if shape[1:] not in ((), (1,)):
-        raise ShapeError(
-            f"binary_cross_entropy: the model's output must have shape (n,) or (n, 1), but has {('n', *shape[1:])}; "
-            "for several classes use cross_entropy".replace("'n'", "n")
-        )
-    check_binary(labels, shape)
-
-
-def _class_metrics(output: Tensor) -> dict[str, Metric]:
+def _class_metrics(made: Tensor) -> dict[str, Metric]:
     return {"accuracy": accuracy}
 
 
-def _binary_metrics(output: Tensor) -> dict[str, Metric]:
-    probabilities = output.node is not None and output.node.op is ops.sigmoid
-    return {"accuracy": partial(binary_accuracy, threshold=0.5 if probabilities else 0.0)}
+_tasks = {"cross_entropy": Task(cross_entropy, _check_classes, _class_metrics)}
 
 
-_tasks = {
-    "cross_entropy": Task(ops.cross_entropy, _check_classes, _class_metrics),
-    "binary_cross_entropy": Task(ops.binary_cross_entropy, _check_binary, _binary_metrics),
-}
+def register_task(name: str, task: Task) -> None:
+    """Let `fit` know a loss by a name."""
+    _tasks[name] = task
+
+
+def _any_labels(labels: Array, shape: Shape) -> None:
+    """Take any labels: a loss of the user's own knows what it needs."""
+
+
+def _no_metrics(made: Tensor) -> dict[str, Metric]:
+    return {}
 
 
 def find_task(loss: str | Loss, metrics: Sequence[Metric] | None) -> Task:
@@ -90,15 +82,15 @@ def find_task(loss: str | Loss, metrics: Sequence[Metric] | None) -> Task:
     if isinstance(loss, str) and loss in _tasks:
         task = _tasks[loss]
     elif callable(loss):
-        task = Task(loss, _no_check, lambda output: {})
+        task = Task(loss, _any_labels, _no_metrics)
     else:
         names = ", ".join(f'"{name}"' for name in _tasks)
         raise ArgumentError(f"loss must be {names} or a function of (output, labels) made of ops, but got {loss!r}")
     if metrics is None:
         return task
-    named: dict[str, Metric] = {}
+    by_name: dict[str, Metric] = {}
     for metric in metrics:
         if not callable(metric):
             raise ArgumentError(f"a metric must be a function of (output, labels) as arrays, but got {metric!r}")
-        named[getattr(metric, "__name__", "metric")] = metric
-    return Task(task.loss, task.check_labels, lambda output: named)
+        by_name[getattr(metric, "__name__", "metric")] = metric
+    return replace(task, metrics=lambda made: by_name)

@@ -2,7 +2,7 @@
 
 from tinynet.core.engine import Op
 from tinynet.fast.implementation import implement
-from tinynet.ops import arrange, compare, conv, extremes, linear, logistic, loss, pointwise, pool, reduce, shape
+from tinynet.ops import arrange, compare, conv, extremes, linear, logistic, loss, pointwise, pool, reduce, shape, slices
 from tinynet.ops.dtypes import _cast
 from tinynet.optim.adam import adam
 
@@ -29,7 +29,7 @@ _TABLE: dict[Op, str] = {
     shape._index: "arrays:index",
     shape._index_add: "arrays:index_add",
     shape._reshape: "arrays:reshape",
-    shape._unslice: "arrays:unslice",
+    slices._unslice: "arrays:unslice",
 }
 
 for _op, _where in _TABLE.items():

@@ -17,7 +17,8 @@ from tinynet.ops.dtypes import cast
 from tinynet.ops.loss import _log_softmax, log_softmax
 from tinynet.ops.pointwise import divide, exp, negative
 from tinynet.ops.reduce import _sum, mean
-from tinynet.ops.shape import _index, getitem, reshape
+from tinynet.ops.shape import _index, reshape
+from tinynet.ops.slices import getitem
 
 
 def softmax_cross_entropy_parts(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

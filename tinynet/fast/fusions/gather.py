@@ -13,7 +13,8 @@ from tinynet.fast.kernels import fused as kernels
 from tinynet.fast.match import Fusion, Rewrite, Uses, fits_kernels, fused_op, is_constant, is_given
 from tinynet.ops.dtypes import _cast, cast
 from tinynet.ops.pointwise import multiply, subtract
-from tinynet.ops.shape import _index, _reshape, getitem, reshape
+from tinynet.ops.shape import _index, _reshape, reshape
+from tinynet.ops.slices import getitem
 
 
 def gather_parts(x: Tensor, indices: Tensor, shift: Tensor, scale: Tensor, sample: Shape) -> Tensor:

@@ -10,21 +10,21 @@ from typing import cast
 from tinynet.checks import check_count, check_positive
 from tinynet.errors import ArgumentError
 from tinynet.nn import Layer
-from tinynet.saving.modelfile import describe
+from tinynet.saving.description import describe
 from tinynet.train.callbacks.place import check_place
 from tinynet.train.callbacks.watch import Watch
 from tinynet.train.run import Run
 
 
 class Checkpoint(Watch):
-    """Saves the run in one file, from which ``fit(resume=path)`` goes on and `tinynet.load` gives the model.
+    """Saves the run in one file, from which ``fit(resume=path)`` goes on and `tinynet.load` returns the model.
 
     Parameters
     ----------
     path : path-like
         Where to; each save replaces the one before, whole or not at all. The directory must exist.
     monitor : str
-        With ``best_only``: the figure that says which epoch is the best.
+        With ``best_only``: the measure that says which epoch is the best.
     best_only : bool
         Save after an epoch only if it is the best so far. Otherwise each epoch is saved, and where a run that is
         stopped or interrupted stands.
@@ -33,7 +33,7 @@ class Checkpoint(Watch):
     every_seconds : float, optional
         Save after a batch if the last save was so many seconds ago, too.
     mode : {"min", "max"}, optional
-        Whether less or more of the figure is better. By default less of a loss, and more of an accuracy.
+        Whether less or more of the measure is better. By default less of a loss, and more of an accuracy.
 
     Raises
     ------
@@ -41,7 +41,7 @@ class Checkpoint(Watch):
         If an argument is none of the above; once a run begins, if its model cannot be put into a file.
     WriteError
         If the file cannot be written; what was there before is then untouched. A place that is a directory, or in none,
-        is told before anything is trained.
+        is refused before anything is trained.
 
     Examples
     --------
@@ -69,11 +69,14 @@ class Checkpoint(Watch):
         mode: str | None = None,
     ) -> None:
         super().__init__(monitor, mode if best_only else "min")
-        self.path, self.best_only = Path(path), best_only
-        self.every_batches = 0 if every_batches is None else check_count("Checkpoint: every_batches", every_batches)
-        self.every_seconds = (
-            0 if every_seconds is None else check_positive("Checkpoint", "every_seconds", every_seconds)
-        )
+        self.path = Path(path)
+        self.best_only = best_only
+        self.every_batches = 0
+        if every_batches is not None:
+            self.every_batches = check_count("Checkpoint: every_batches", every_batches)
+        self.every_seconds = 0.0
+        if every_seconds is not None:
+            self.every_seconds = check_positive("Checkpoint", "every_seconds", every_seconds)
         if best_only and (self.every_batches or self.every_seconds):
             raise ArgumentError(
                 "Checkpoint: the best is known only after an epoch; leave out every_batches and every_seconds"

@@ -1,4 +1,4 @@
-"""The figures of a run as a CSV file."""
+"""The measures of a run as a CSV file."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tinynet.train.run import Run
 
 
 class CSVLogger:
-    """Keeps the figures of each epoch, with its learning rate and seconds, as a table in a CSV file.
+    """Keeps the measures of each epoch, with its learning rate and seconds, as a table in a CSV file.
 
     Parameters
     ----------
@@ -24,7 +24,7 @@ class CSVLogger:
     Raises
     ------
     WriteError
-        If the file cannot be written; a place that is a directory, or in none, is told before anything is trained.
+        If the file cannot be written; a place that is a directory, or in none, is refused before any training.
 
     Examples
     --------
@@ -48,11 +48,12 @@ class CSVLogger:
 
     def on_epoch_end(self, run: Run) -> None:
         """Write the table."""
-        table, history = io.StringIO(newline=""), run.history
+        table = io.StringIO(newline="")
+        history = run.history
         writer = csv.writer(table, lineterminator="\n")
         writer.writerow(["epoch", *history.history, "learning_rate", "seconds"])
-        figures = zip(*history.history.values(), history.learning_rates, history.seconds, strict=True)
-        writer.writerows([epoch, *values] for epoch, values in enumerate(figures, 1))
+        rows = zip(*history.history.values(), history.learning_rates, history.seconds, strict=True)
+        writer.writerows([epoch, *row] for epoch, row in enumerate(rows, 1))
         write_atomically(self.path, table.getvalue().encode())
 
     on_train_end = on_epoch_end

@@ -7,12 +7,12 @@ from tinynet.train.run import Run
 
 
 class EarlyStopping(Watch):
-    """Stops a run once a figure has not improved for some epochs.
+    """Stops a run once a measure has not improved for some epochs.
 
     Parameters
     ----------
     monitor : str
-        The figure.
+        The measure.
     patience : int
         For how many epochs in a row it may fail to improve, 1 or more.
     min_delta : float
@@ -23,7 +23,7 @@ class EarlyStopping(Watch):
     Raises
     ------
     ArgumentError
-        If an argument is none of the above; once a run begins, if there is no such figure.
+        If an argument is none of the above; once a run begins, if there is no such measure.
 
     Examples
     --------

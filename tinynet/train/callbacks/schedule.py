@@ -13,7 +13,7 @@ from tinynet.train.run import Run
 
 
 def _rate(schedule: Any, run: Run) -> float:
-    """Give the learning rate of a run that a schedule is to change."""
+    """Return the learning rate of a run that a schedule is to change."""
     if not hasattr(run.optimizer, "learning_rate"):
         raise ArgumentError(
             f"{type(schedule).__name__} sets the learning rate, but {type(run.optimizer).__name__} has no learning "
@@ -23,7 +23,7 @@ def _rate(schedule: Any, run: Run) -> float:
 
 
 class LearningRateSchedule:
-    """Sets the learning rate at the begin of each epoch; the optimizer has its own back at the end of the run.
+    """Sets the learning rate at the start of each epoch; the optimizer has its own back at the end of the run.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class LearningRateSchedule:
     Raises
     ------
     ArgumentError
-        If it is no function, or gives no rate; once a run begins, if its optimizer has no learning rate.
+        If it is no function, or returns no rate; once a run begins, if its optimizer has no learning rate.
 
     Examples
     --------
@@ -63,8 +63,13 @@ class LearningRateSchedule:
     @classmethod
     def step(cls, every: int, factor: float = 0.1) -> LearningRateSchedule:
         """Multiply the rate by a factor after every so many epochs."""
-        every, factor = check_count("step: every", every), check_positive("step", "factor", factor)
-        return cls(lambda epoch, first: first * factor ** (epoch // every))
+        every = check_count("step: every", every)
+        factor = check_positive("step", "factor", factor)
+
+        def rate(epoch: int, first: float) -> float:
+            return first * factor ** (epoch // every)
+
+        return cls(rate)
 
     @classmethod
     def cosine(cls, epochs: int, least: float = 0.0) -> LearningRateSchedule:
@@ -72,8 +77,13 @@ class LearningRateSchedule:
 
         Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017, eq. 5.
         """
-        epochs, least = check_count("cosine: epochs", epochs), check_positive("cosine", "least", least, zero=True)
-        return cls(lambda epoch, first: least + (first - least) * (1 + math.cos(math.pi * min(epoch / epochs, 1))) / 2)
+        epochs = check_count("cosine: epochs", epochs)
+        least = check_positive("cosine", "least", least, zero=True)
+
+        def rate(epoch: int, first: float) -> float:
+            return least + (first - least) * (1 + math.cos(math.pi * min(epoch / epochs, 1))) / 2
+
+        return cls(rate)
 
     @staticmethod
     def plateau(
@@ -84,7 +94,7 @@ class LearningRateSchedule:
         min_delta: float = 0.0,
         mode: str | None = None,
     ) -> Plateau:
-        """Multiply the rate by a factor, down to the least one, once a figure has not improved for some epochs."""
+        """Multiply the rate by a factor, down to the least one, once a measure has not improved for some epochs."""
         return Plateau(monitor, patience, factor, least, min_delta, mode)
 
 
@@ -110,10 +120,8 @@ class Plateau(Watch):
         self, monitor: str, patience: int, factor: float, least: float, min_delta: float, mode: str | None
     ) -> None:
         super().__init__(monitor, mode, min_delta, patience)
-        self.factor, self.least = (
-            check_positive("plateau", "factor", factor),
-            check_positive("plateau", "least", least, zero=True),
-        )
+        self.factor = check_positive("plateau", "factor", factor)
+        self.least = check_positive("plateau", "least", least, zero=True)
         if self.factor >= 1:
             raise ArgumentError(f"plateau: factor must be below 1, but got {factor!r}")
 

@@ -1,4 +1,4 @@
-"""Watching a figure: which value was the best so far, and when."""
+"""Watching a measure: which value was the best so far, and when."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from typing import Any
 
 from tinynet.checks import check_count, check_positive
 from tinynet.errors import ArgumentError, CheckpointError
-from tinynet.saving.modelfile import conforms
+from tinynet.saving.form import conforms
 from tinynet.train.run import Run
 
 
 class Watch:
-    """A callback that watches a figure: which value was the best so far, and how many epochs have passed since.
+    """A callback that watches a measure: which value was the best so far, and how many epochs have passed since.
 
     Parameters
     ----------
     monitor : str
-        The figure: "loss", "val_loss", "accuracy", "val_accuracy", or that of a metric.
+        The measure: "loss", "val_loss", "accuracy", "val_accuracy", or that of a metric.
     mode : {"min", "max"}, optional
         Whether less or more is better. By default less of a loss, and more of an accuracy.
     min_delta : float
@@ -29,13 +29,13 @@ class Watch:
     Raises
     ------
     ArgumentError
-        If an argument is none of the above; once a run begins, if there is no such figure.
+        If an argument is none of the above; once a run begins, if there is no such measure.
     """
 
     def __init__(self, monitor: str, mode: str | None = None, min_delta: float = 0.0, patience: int = 1) -> None:
         owner = type(self).__name__
-        known = "min" if str(monitor).endswith("loss") else "max" if str(monitor).endswith("accuracy") else None
-        self.monitor, self.mode = monitor, mode or known
+        self.monitor = monitor
+        self.mode = mode or _usual_mode(str(monitor))
         if self.mode not in ("min", "max"):
             raise ArgumentError(
                 f'{owner}: say with mode="min" or mode="max" whether less or more of {monitor!r} is better, but got '
@@ -48,7 +48,8 @@ class Watch:
 
     def on_train_begin(self, run: Run) -> None:
         """Forget the run before."""
-        self.best, self.waited = None, 0
+        self.best = None
+        self.waited = 0
         if str(self.monitor).startswith("val_") and not run.validates:
             raise ArgumentError(
                 f"{type(self).__name__} watches {self.monitor!r}, but fit was given no validation_data; give some, or "
@@ -56,22 +57,40 @@ class Watch:
             )
 
     def on_epoch_end(self, run: Run) -> None:
-        """Compare the figure of this epoch with the best so far; NaN is better than nothing, and all else than NaN."""
+        """Compare the value of this epoch with the best so far."""
         if self.monitor not in run.figures:
             raise ArgumentError(
-                f"{type(self).__name__} watches {self.monitor!r}, but the figures of this run are {list(run.figures)}"
+                f"{type(self).__name__} watches {self.monitor!r}, but the measures of this run are {list(run.figures)}"
             )
-        value, sign = run.figures[self.monitor], 1 if self.mode == "min" else -1
-        better = self.best is None or sign * (self.best - value) > self.min_delta
-        better = better or math.isnan(self.best or 0.0) > math.isnan(value)
-        self.best, self.waited = (value, 0) if better else (self.best, self.waited + 1)
+        value = run.figures[self.monitor]
+        if self._improves(value):
+            self.best = value
+            self.waited = 0
+        else:
+            self.waited += 1
+
+    def _improves(self, value: float) -> bool:
+        """Return whether a value is the best so far: the first always is, and any number is better than NaN."""
+        if self.best is None:
+            return True
+        if math.isnan(self.best):
+            return not math.isnan(value)
+        gain = self.best - value if self.mode == "min" else value - self.best
+        return gain > self.min_delta
 
     def state(self) -> dict[str, Any]:
-        """Give the best value so far, and the epochs since."""
+        """Return the best value so far, and the epochs since."""
         return {"best": self.best, "waited": self.waited}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take them back."""
         if not conforms(state, {"best": (float, NoneType), "waited": int}):
             raise CheckpointError(f"the checkpoint is damaged: {state} is no state of {type(self).__name__}")
-        self.best, self.waited = state["best"], state["waited"]
+        self.best = state["best"]
+        self.waited = state["waited"]
+
+
+def _usual_mode(monitor: str) -> str | None:
+    if monitor.endswith("loss"):
+        return "min"
+    return "max" if monitor.endswith("accuracy") else None

@@ -1,0 +1,101 @@
+"""Parts of a tensor: x[key], for slices and for integer arrays."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinynet.core.engine import Op, Tensor, as_tensor
+from tinynet.core.spec import Array, Shape, Spec
+from tinynet.errors import ArgumentError, DTypeError, ShapeError
+from tinynet.ops.shape import _index
+
+_slice: Op = Op(
+    "slice",
+    infer=lambda x, key: Spec(np.broadcast_to(np.int8(0), x.shape)[key].shape, x.dtype),
+    compute=lambda x, key: x[key if ... in key else (*key, ...)],  # an array, even of no axes, where NumPy has a scalar
+    view=True,
+    vjp=(lambda g, out, x, key: _unslice(g, key=key, shape=x.shape),),
+    formula="x[key], for slices, integers, None and ...",
+)
+
+
+def _unslice_compute(g: Array, key: Any, shape: Shape) -> Array:
+    out = np.zeros(shape, g.dtype)
+    out[key] = g
+    return out
+
+
+_unslice: Op = Op(
+    "unslice",
+    infer=lambda g, key, shape: Spec(shape, g.dtype),
+    compute=_unslice_compute,
+    vjp=(lambda h, out, g, key, shape: _slice(h, key=key),),
+    formula="zeros of the given shape with g at [key]: the adjoint of slice",
+)
+
+
+def _indices(x: Tensor, key: tuple[Any, ...]) -> list[Tensor]:
+    """Check indices against the axes they go to."""
+    indices = [as_tensor(np.asarray(i, np.intp) if isinstance(i, list) and not np.size(i) else i) for i in key]
+    if len(indices) > x.ndim:
+        raise ShapeError(f"indexing: {len(indices)} indices came for a tensor of shape {x.shape}")
+    for axis, i in enumerate(indices):
+        if i.dtype.kind not in "iu":
+            raise DTypeError(
+                f"indexing: the index of axis {axis} has dtype {i.dtype}; an index holds integers (for a mask, use "
+                "np.nonzero(mask) or tn.ops.where)"
+            )
+    try:
+        np.broadcast_shapes(*(i.shape for i in indices))
+    except ValueError:
+        raise ShapeError(
+            f"indexing: the index arrays have shapes {[i.shape for i in indices]}, which do not fit"
+        ) from None
+    return indices
+
+
+def getitem(x: Any, key: Any) -> Tensor:
+    """Take part of a tensor: ``x[key]``.
+
+    Parameters
+    ----------
+    x : Tensor
+        Any shape.
+    key : int, slice, None, ..., integer array, or a tuple of them
+        As in NumPy. Integer arrays index the leading axes and do not mix with slices; take two steps instead.
+
+    Returns
+    -------
+    Tensor
+        For slices it shares memory with ``x``.
+
+    Raises
+    ------
+    ShapeError, ArgumentError, DTypeError
+        If there are too many indices, one is out of range, or one is no integer.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> t = tn.Tensor([10, 20, 30])
+    >>> t[1:], t[[2, 0, 0]]
+    (Tensor([20, 30]), Tensor([30, 10, 10]))
+    """
+    x = as_tensor(x)
+    parts = key if isinstance(key, tuple) else (key,)
+    arrays = [isinstance(p, Tensor | np.ndarray | list) for p in parts]
+    if any(arrays):
+        mixed = [p for p, array in zip(parts, arrays, strict=True) if not array and not isinstance(p, int | np.integer)]
+        if mixed:
+            raise ArgumentError(f"indexing: integer arrays and {mixed[0]!r} do not mix in one index; take two steps")
+        return _index(x, *_indices(x, parts), checked=False)
+    for p in parts:
+        if not isinstance(p, int | np.integer | slice | type(None) | type(...)) or isinstance(p, bool):
+            raise DTypeError(f"indexing: cannot index with {p!r}; use integers, slices, None, ... or integer arrays")
+    try:
+        np.broadcast_to(np.int8(0), x.shape)[parts]
+    except IndexError as error:
+        raise ShapeError(f"indexing a tensor of shape {x.shape} with {key!r}: {error}") from None
+    return _slice(x, key=parts)

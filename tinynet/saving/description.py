@@ -1,0 +1,177 @@
+"""Layers as data: how each was made, its class and its arguments, nested as the layers are, as JSON.
+
+Reading looks the classes up in a given table and calls them with the arguments; nothing in a text is executed. Names
+of tinynet's own classes and ops begin with "tinynet.", so that a class of the user's is never taken for one of them, or
+the reverse.
+"""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from tinynet import ops
+from tinynet.core.engine import Op, Tensor
+from tinynet.core.spec import Array
+from tinynet.errors import ArgumentError, CheckpointError
+from tinynet.nn.layer import Layer
+
+_NOT_KEPT = ("rng",)  # where the initial values came from; those in the file replace them
+_KINDS = "fiub"  # of arrays; a text or a record may claim any length
+
+
+class DescriptionError(CheckpointError):
+    """A description cannot be what was written; whoever knows the file adds its path."""
+
+
+class UnknownNameError(DescriptionError):
+    """A description names a class or a function that is not known."""
+
+
+# --- writing
+
+
+def describe(model: Layer, parameters: Mapping[str, Tensor | Array]) -> str:
+    """Describe a model by how its layers were made, as JSON."""
+    dtypes = [parameter.dtype for parameter in parameters.values()] or [np.dtype(np.float32)]
+    return json.dumps({"architecture": _encode(model, str(model), {}), "dtype": str(dtypes[0])})
+
+
+def encode(value: Any, where: str) -> str:
+    """Write numbers, texts, arrays, lists and dictionaries as JSON; ``where`` is for the error."""
+    return json.dumps(_encode(value, where, {}))
+
+
+def _encode(value: Any, where: str, seen: dict[int, int]) -> Any:
+    """Put a value into a form that JSON holds; a layer that came before is a reference to it."""
+    if isinstance(value, Layer):
+        return _encode_layer(value, seen)
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in _KINDS:
+        return {"array": np.asarray(value).tolist(), "dtype": str(value.dtype)}
+    if isinstance(value, list | tuple):
+        return [_encode(v, where, seen) for v in value]
+    if isinstance(value, dict) and all(isinstance(k, str) for k in value):
+        return {"items": {k: _encode(v, where, seen) for k, v in value.items()}}
+    if isinstance(value, np.dtype) or (isinstance(value, type) and issubclass(value, np.generic)):
+        return str(np.dtype(value))
+    name = value.name if isinstance(value, Op) else getattr(value, "__name__", "")
+    if callable(value) and name.isidentifier():
+        return {"named": f"tinynet.ops.{name}" if getattr(ops, name, None) is value else name}
+    raise ArgumentError(
+        f"{where}: a {name or type(value).__name__} cannot be put into a model file; a file holds numbers, texts, "
+        "arrays, lists, layers, and functions by the name that they were defined with"
+    )
+
+
+def _encode_layer(layer: Layer, seen: dict[int, int]) -> Any:
+    if id(layer) in seen:
+        return {"same": seen[id(layer)]}
+    seen[id(layer)] = len(seen)
+    args, kwargs = layer.arguments
+    made = inspect.signature(layer.__init__)  # type: ignore[misc]  # of the class, it may be that of Layer.__new__
+    bound = made.bind(*args, **kwargs).arguments
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    if any(made.parameters[name].kind in variable for name in bound):
+        raise ArgumentError(f"{layer}: a layer made with *args or **kwargs cannot be saved; name its arguments")
+    kept = {k: _encode(v, f"{layer}, argument {k}", seen) for k, v in bound.items() if k not in _NOT_KEPT}
+    name = type(layer).__name__
+    own = type(layer).__module__.split(".")[0] == "tinynet"
+    return {"layer": f"tinynet.{name}" if own else name, "arguments": kept}
+
+
+# --- reading
+
+
+def decode(text: str) -> Any:
+    """Read numbers, texts, arrays, lists and dictionaries that `encode` wrote."""
+    return _Reader({}).value(json.loads(text))
+
+
+def decode_model(text: str, known: Mapping[str, Any]) -> tuple[Any, Any]:
+    """Make a model of its description, with the classes and functions that are known by name.
+
+    Parameters
+    ----------
+    text : str
+        What `describe` wrote, or what claims to be that.
+    known : mapping of str to object
+        All that it may name.
+
+    Returns
+    -------
+    object
+        The model, not yet built; or something else.
+    object
+        The name of its dtype; or something else.
+
+    Raises
+    ------
+    UnknownNameError
+        If it names anything else.
+    DescriptionError
+        If it is damaged.
+    Exception
+        Any other, if it makes no sense, or if a class does not take its arguments.
+    """
+    described = json.loads(text)
+    architecture = described["architecture"]
+    dtype = described["dtype"]
+    return _Reader(known).value(architecture), dtype
+
+
+class _Reader:
+    """Makes values of what `_encode` made of them."""
+
+    def __init__(self, known: Mapping[str, Any]) -> None:
+        self.known = known
+        self.layers: list[Any] = []  # in the order in which they begin; None while one is read
+
+    def value(self, coded: Any) -> Any:
+        """Make a value."""
+        if isinstance(coded, list):
+            return [self.value(v) for v in coded]
+        if not isinstance(coded, dict):
+            return coded
+        if "same" in coded:
+            return self.layers[coded["same"]]
+        if "array" in coded:
+            return self._array(coded)
+        if "items" in coded:
+            return {k: self.value(v) for k, v in coded["items"].items()}
+        if "named" in coded:
+            return self._look_up(coded["named"])
+        return self._layer(coded)
+
+    def _array(self, coded: dict[str, Any]) -> Array:
+        dtype = np.dtype(coded["dtype"])
+        if dtype.kind not in _KINDS:
+            raise DescriptionError(f"the file is damaged: it holds an array of dtype {dtype}")
+        return np.asarray(coded["array"], dtype)
+
+    def _layer(self, coded: dict[str, Any]) -> Layer:
+        place = len(self.layers)
+        self.layers.append(None)
+        kind = self._look_up(coded["layer"])
+        if not (isinstance(kind, type) and issubclass(kind, Layer)):  # an op is known too, but not for a file to call
+            raise DescriptionError(f"the file names {coded['layer']!r} as a layer, which is none")
+        arguments = {k: self.value(v) for k, v in coded["arguments"].items()}
+        self.layers[place] = kind(**arguments)
+        layer: Layer = self.layers[place]
+        return layer
+
+    def _look_up(self, name: Any) -> Any:
+        if name in self.known:
+            return self.known[name]
+        if str(name).startswith("tinynet."):
+            raise UnknownNameError(
+                f"the file names {name!r}, which this version of tinynet does not have; update tinynet"
+            )
+        raise UnknownNameError(
+            f"the file names {name!r}, which is none of tinynet's own; pass it as custom_layers={{{name!r}: ...}}"
+        )

@@ -1,0 +1,77 @@
+"""The form of values that were read from a file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def conforms(value: Any, form: Any) -> bool:
+    """Return whether a value has a form: a type, a tuple of forms of which one fits, a list or a dictionary of forms.
+
+    Parameters
+    ----------
+    value : object
+        As read from a file.
+    form : type, tuple, list or dict
+        ``[form]`` is a list of any length, ``{str: form}`` a dictionary with any names, ``{"name": form}`` one with
+        just these names, ``{"name": form, str: other}`` one with these names and any others.
+
+    Returns
+    -------
+    bool
+        Whether it has.
+
+    Examples
+    --------
+    >>> conforms({"epoch": 3, "loss": [0.5]}, {"epoch": int, "loss": [float]})
+    True
+    >>> conforms({"epoch": True}, {"epoch": int}), conforms({}, {"epoch": int}), conforms(None, (str, type(None)))
+    (False, False, True)
+    """
+    if isinstance(form, type):
+        return isinstance(value, form) and (form is bool or not isinstance(value, bool))
+    if isinstance(form, tuple):
+        return any(conforms(value, one) for one in form)
+    if isinstance(form, list):
+        return isinstance(value, list) and all(conforms(v, form[0]) for v in value)
+    if not isinstance(value, dict):
+        return False
+    named = form.keys() - {str}
+    if not named <= value.keys() or (str not in form and value.keys() != named):
+        return False
+    return all(conforms(v, form[k if k in named else str]) for k, v in value.items())
+
+
+def resembles(value: Any, example: Any) -> bool:
+    """Return whether a value is of the form of another: of its type, and a dictionary with its names.
+
+    A dictionary of the example that is empty stands for one with any names; an integer may stand for a float.
+
+    Parameters
+    ----------
+    value : object
+        As read from a file.
+    example : object
+        What is known to be right.
+
+    Returns
+    -------
+    bool
+        Whether it is.
+
+    Examples
+    --------
+    >>> resembles({"batch": 7, "rate": 1}, {"batch": 0, "rate": 0.1}), resembles({"batch": 7.0}, {"batch": 0})
+    (True, False)
+    """
+    if isinstance(example, dict):
+        if not isinstance(value, dict) or (example and value.keys() != example.keys()):
+            return False
+        return all(resembles(value[name], part) for name, part in example.items())
+    if isinstance(example, np.ndarray):
+        return isinstance(value, np.ndarray) and (value.shape, value.dtype) == (example.shape, example.dtype)
+    if isinstance(example, float):
+        return isinstance(value, int | float) and not isinstance(value, bool)
+    return type(value) is type(example)

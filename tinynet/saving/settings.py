@@ -1,0 +1,91 @@
+"""The settings of a run in plain values, by which a run that is resumed is known to be the same."""
+
+from __future__ import annotations
+
+import inspect
+import zlib
+from typing import Any
+
+import numpy as np
+
+from tinynet.core.spec import Array
+from tinynet.train.run import Run
+
+
+def settings(run: Run) -> dict[str, Any]:
+    """Describe the arguments that `fit` was called with; noted at the run, since checksums take their time.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+
+    Returns
+    -------
+    dict
+        Numbers, texts and lists, by name; large arrays by their checksums.
+    """
+    if run.settings is None:
+        run.settings = _described(run)
+    return run.settings
+
+
+def _described(run: Run) -> dict[str, Any]:
+    given = run.arguments
+    samples = given["x"]
+    validation = given["validation_data"] or ()
+    arrays = [samples, given["y"], *validation]
+    return {
+        "x": [str(samples.dtype), *samples.shape],
+        "validation_data": len(validation[0]) if validation else 0,
+        "checksums of the data": [_checksum(array) for array in arrays],
+        "loss": _name(given["loss"]),
+        "metrics": None if given["metrics"] is None else [getattr(m, "__name__", "metric") for m in given["metrics"]],
+        "batch_size": given["batch_size"],
+        "shuffle": given["shuffle"],
+        "seed": str(given["seed"]),
+        "compiled": given["compiled"],
+        "optimizer": plain(given["optimizer"]),
+        "callbacks": [type(callback).__name__ for callback in run.stateful],
+    }
+
+
+def _checksum(array: Array) -> int:
+    return zlib.crc32(np.ascontiguousarray(array).data)
+
+
+def _name(loss: Any) -> str:
+    return loss if isinstance(loss, str) else str(getattr(loss, "__name__", type(loss).__name__))
+
+
+def plain(value: Any) -> Any:
+    """Describe a setting by numbers, texts and lists: an object by its class and the arguments that it has kept.
+
+    Parameters
+    ----------
+    value : object
+        Such as an optimizer.
+
+    Returns
+    -------
+    object
+        Which JSON can hold.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> plain(tn.SGD(0.1, momentum=0.9))
+    {'class': 'SGD', 'learning_rate': 0.1, 'momentum': 0.9, 'weight_decay': 0.0}
+    """
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if hasattr(value, "__name__"):
+        return value.__name__
+    try:
+        arguments = list(inspect.signature(type(value)).parameters)
+    except ValueError:  # a class that is not written in Python
+        arguments = []
+    kept = {name: plain(getattr(value, name)) for name in arguments if hasattr(value, name)}
+    return {"class": type(value).__name__, **kept}

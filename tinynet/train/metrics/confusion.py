@@ -1,0 +1,62 @@
+"""The confusion matrix."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinynet.core.spec import Array
+from tinynet.errors import DataError
+from tinynet.train.metrics.correct import NO_CLASS, class_numbers
+
+
+def confusion_matrix(output: Any, labels: Any, classes: int | None = None) -> Array:
+    """Count the samples of each class by what they were taken for.
+
+    Parameters
+    ----------
+    output : array_like
+        Class numbers, (n,) or (n, 1), or outputs (n, K), of which the largest counts.
+    labels : array_like
+        The true ones, in either form.
+    classes : int, optional
+        K; by default the columns of the outputs, otherwise one more than the largest class number.
+
+    Returns
+    -------
+    ndarray of int64
+        (K, K): in row i and column j the samples of class i that were taken for class j.
+
+    Raises
+    ------
+    ShapeError
+        If there are not as many outputs as labels, or they have another shape.
+    DataError
+        If there are no samples, an output is NaN, or class numbers are no integers from 0 to K - 1.
+    DTypeError
+        If something is no array of numbers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> confusion_matrix(np.array([0, 1, 1, 1]), np.array([0, 0, 1, 1]))
+    array([[1, 1],
+           [0, 2]])
+    """
+    predicted, actual, columns = class_numbers("confusion_matrix", output, labels)
+    if (predicted == NO_CLASS).any():
+        sample = int(np.argmax(predicted == NO_CLASS))
+        raise DataError(f"confusion_matrix: the outputs of sample {sample} have a NaN, which is of no class")
+    with np.errstate(invalid="ignore"):  # of what does not fit
+        both = np.concatenate([array.astype(np.int64) for array in (predicted, actual)])
+    n = len(predicted)
+    if (both[n:] != actual).any():
+        raise DataError(f"confusion_matrix: class numbers must be integers, but the labels have others: {actual.dtype}")
+    k = classes or columns or int(both.max()) + 1
+    if both.min() < 0 or both.max() >= k:
+        raise DataError(
+            f"confusion_matrix: class numbers must be from 0 to {k - 1}, but run from {both.min()} to {both.max()}"
+        )
+    counts: Array = np.bincount(both[n:] * k + both[:n], minlength=k * k).reshape(k, k)
+    return counts

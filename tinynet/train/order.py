@@ -1,0 +1,65 @@
+"""The order in which a run takes the samples."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from tinynet.core.spec import Array
+from tinynet.errors import CheckpointError
+
+
+class Order:
+    """The order in which each epoch takes the samples, batch by batch, and how far it has come.
+
+    Parameters
+    ----------
+    n : int
+        The number of samples.
+    batch_size : int
+        Samples a batch; the last of an epoch may be smaller.
+    rng : numpy.random.Generator
+        Draws the order of each epoch.
+    shuffle : bool
+        Whether it does; otherwise the samples come as they are numbered.
+
+    Attributes
+    ----------
+    batches : int
+        The batches of an epoch.
+    batch : int
+        How many of them are done in the epoch under way.
+    """
+
+    def __init__(self, n: int, batch_size: int, rng: np.random.Generator, shuffle: bool) -> None:
+        self.n = n
+        self.batch_size = batch_size
+        self.rng = rng
+        self.shuffle = shuffle
+        self.batches = -(-n // batch_size)
+        self.begin_epoch()
+
+    def begin_epoch(self) -> None:
+        """Note where the generator stands before it draws the order of an epoch, none of whose batches is done."""
+        self.generator = self.rng.bit_generator.state
+        self.batch = 0
+
+    def draw(self) -> Iterator[Array]:
+        """Draw the order of the epoch under way; returns the indices of each batch that is not done."""
+        order = self.rng.permutation(self.n) if self.shuffle else np.arange(self.n)
+        starts = range(self.batch * self.batch_size, self.n, self.batch_size)
+        return (order[start : start + self.batch_size] for start in starts)
+
+    def state(self) -> dict[str, Any]:
+        """Return the position, for a checkpoint; the order of the epoch is drawn again by those who restore it."""
+        return {"generator": self.generator, "batch": self.batch}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a position back."""
+        if not 0 <= state["batch"] <= self.batches:
+            raise CheckpointError(f"batch {state['batch']} is not one of {self.batches}")
+        self.rng.bit_generator.state = state["generator"]
+        self.generator = state["generator"]
+        self.batch = state["batch"]
