@@ -26,7 +26,7 @@ from tinynet.fast.kernels import conv_pool, fused, matvec
 from tinynet.fast.match import Fusion
 from tinynet.fast.threads import kernel_gate
 from tinynet.recipes import RECIPES, logistic_model, logistic_optimizer
-from tinynet.train.steps import CompiledStep
+from tinynet.train.step import CompiledStep
 from tinynet.train.task import find_task
 
 OUT = Path(__file__).parents[1] / "docs" / "benchmarks" / "fusions.md"

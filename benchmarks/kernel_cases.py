@@ -106,6 +106,7 @@ def _by_hand() -> Iterator[Case]:
         ops.transpose(x, (0, 3, 1, 2)),
         ops.pad(x, [(0, 0), (1, 1), (1, 1), (0, 0)]),
         ops.cast(x, "float64"),
+        ops.cross_entropy(rows, ops.softmax(tensor(1024, 64)).data),
         ops.concatenate([x, y]),
         ops.reshape(x, (BATCH, -1)),
         x[window],
