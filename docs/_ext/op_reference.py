@@ -46,9 +46,13 @@ CONV = geometry("conv2d", IMAGES.shape, (3, 3), (1, 1), "valid")
 POOL = geometry("max_pool", MAP.shape, (2, 2), (2, 2), "valid")
 POOLED, PLACES = f4(32, 13, 13, 32), whole("u1", 32, 13, 13, 32)
 KEY, BETAS = (slice(None), slice(0, 2)), {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-7}
-BYTES, STANDARDISED = whole("u1", 60_000, 784), {"shift": np.zeros(784), "scale": np.ones(784)}
+BOOLS, BYTES, STANDARDISED = (
+    whole("?", 32, 10),
+    whole("u1", 60_000, 784),
+    {"shift": np.zeros(784), "scale": np.ones(784)},
+)
 
-# Arguments of each op that is not elementwise, from the reference CNN where it has the op.
+# Arguments of each op that does not take numbers element by element, from the reference CNN where it has the op.
 EXAMPLES = {
     "matmul": ((f4(32, 576), f4(576, 128)), {"trans_a": False, "trans_b": False}),
     "conv2d": ((IMAGES, FILTERS), {"p": CONV}),
@@ -86,8 +90,12 @@ EXAMPLES = {
     "standardised_matvec": ((BYTES, f4(784)), STANDARDISED),
     "standardised_rmatvec": ((BYTES, f4(60_000)), STANDARDISED),
     "softmax_cross_entropy": ((f4(32, 10), whole("i8", 32)), {}),
+    "where": ((BOOLS, f4(10), f4(32, 10)), {}),
+    "logical_and": ((BOOLS, whole("?", 10)), {}),
+    "logical_or": ((BOOLS, whole("?", 10)), {}),
+    "logical_not": ((BOOLS,), {}),
 }
-OPERANDS = (f4(32, 10), f4(10), f4(32, 10))  # of elementwise ops
+OPERANDS = (f4(32, 10), f4(10))  # of the other elementwise ops
 
 
 def declarations(module):
@@ -123,7 +131,7 @@ def arguments(op, found):
     if lambdas:
         return [a.arg for a in lambdas[0].args.args[2:]]
     if isinstance(op, Elementwise):
-        return ["x", "y"]
+        return ["x", "y"][: len(op.vjp)]
     parameters = inspect.signature(op.infer).parameters.values()
     if {p.kind for p in parameters} <= {inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD}:
         parameters = inspect.signature(op.compute).parameters.values()
@@ -137,8 +145,6 @@ def shapes(op, inputs):
     elif isinstance(op, Elementwise):
         count = len([name for name in inputs if not name.startswith("*")])
         specs, attrs = OPERANDS[:count], {}
-        if op.name == "where":
-            specs = (whole("?", 32, 10), *OPERANDS[1:])
     else:
         raise LookupError(f"op {op.name!r} has no example of its shapes in {__file__}")
     made = op.infer(*specs, **attrs)

@@ -90,8 +90,9 @@ def test_the_default_number_of_threads_is_what_the_system_grants(monkeypatch, en
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(threads, "_most", 8)
-    monkeypatch.setattr(threads, "quota", lambda: granted)
-    assert threads._default() == expected
+    monkeypatch.setattr(cores, "granted_cores", lambda: 8)
+    monkeypatch.setattr(cores, "quota", lambda: granted)
+    assert threads._default_threads() == expected
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system has no CPU affinity")
@@ -286,7 +287,7 @@ def test_every_bit_is_the_same_when_the_number_of_threads_changes_between_steps(
         from tinynet.recipes import RECIPES
 
         (x, y), _ = tn.datasets.mnist(source="sample")
-        monkeypatch.setattr("tinynet.training.loop._GATE_SECONDS", 0.0)
+        monkeypatch.setattr("tinynet.train.loop._GATE_SECONDS", 0.0)
         model = RECIPES["dense"].model(seed=0)
         model.fit(x[:96], y[:96], epochs=2, seed=0, verbose=0)
         return model.theta.tobytes()

@@ -386,7 +386,7 @@ def reading(kind):
             value = {
                 "data": lambda: x.data.max(),
                 "numpy": lambda: x.numpy().max(),
-                "array": lambda: np.asarray(x).max(),
+                "array": lambda: np.asarray(x.detach()).max(),
                 "float": lambda: float(x.sum()),
                 "int": lambda: int(o.abs(x).sum()),
                 "item": lambda: x.sum().item(),
