@@ -129,8 +129,8 @@ def test_bytes_are_those_of_what_is_read_and_written_and_scratch_is_apart(cnn):
     assert gather.moved == N * (784 + 8) + 4 * N * 784  # of the whole set, the images of the batch; and their indices
     outputs = N * 9 * 64 * (4 + 1)  # values and winners
     assert second.moved == 4 * (N * 13 * 13 * 32 + 288 * 64 + 64) + outputs
-    filters, tiles = 25 * 32 * 64, N * 9 * 25 * (32 + 64 + 1)  # transformed, and their products and sizes
-    assert second.scratch - 4 * (filters + tiles) == 4 * pooled.chunks(N) * (5 * 5 * 32 + 3 * 5 * 64 + 9)
+    filters, tiles = 25 * 32 * 64, N * 9 * (25 * (32 + 64) + 9)  # transformed, products, and sizes
+    assert second.scratch - 4 * (filters + tiles) == 4 * pooled.chunks(N) * (5 * 32 + 3 * 5 * 64)
     assert (dense.moved, dense.scratch) == (4 * (N * 576 + 576 * 128 + 128 + N * 128), 0)
     assert [(s.shape, str(s.dtype)) for s in second.outputs] == [((N, 3, 3, 64), "float32"), ((N, 3, 3, 64), "uint8")]
 
