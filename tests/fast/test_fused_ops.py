@@ -37,6 +37,7 @@ from tinynet.fast.fusions.standardised_matvec import (
     standardised_rmatvec_parts,
 )
 from tinynet.fast.kernels import conv_pool as pooled
+from tinynet.fast.kernels import winograd
 from tinynet.ops.conv import geometry
 from tinynet.optim.adam import adam
 
@@ -390,7 +391,7 @@ def test_the_shapes_try_both_variants_and_every_kind_of_window():
         assert {d.sh > 1 for d in some} == {d.qh > d.ph or d.qw > d.pw for d in some} == {True, False}
         assert {SHAPES[name].dtype for name, d in zip(SHAPES, found, strict=True) if d.direct == direct} == set(DTYPES)
     assert {SHAPES[name].dtype for name, d in zip(SHAPES, found, strict=True) if d.winograd} == set(DTYPES)
-    cuts = [pooled.tiles(n, d) for s, d in zip(SHAPES.values(), found, strict=True) if d.winograd for n in s.n]
+    cuts = [winograd.tiles(n, d) for s, d in zip(SHAPES.values(), found, strict=True) if d.winograd for n in s.n]
     assert {chunks > 1 for chunks, _ in cuts} == {True, False}
 
 
@@ -401,7 +402,7 @@ sides = st.integers(1, 4)
 def test_winograds_transforms_are_exact_on_integers(m, r, rng):
     """Without rounding, the outputs are multiples of the divisor, and those of a plain sum of products."""
     assume(m + r - 1 <= 5)
-    b, g, a, divisor = (np.asarray(part).astype(int) for part in pooled.transforms(m, r))
+    b, g, a, divisor = (np.asarray(part).astype(int) for part in winograd.transforms(m, r))
     x, w = rng.integers(-99, 99, m + r - 1), rng.integers(-99, 99, r)
     expected = [x[i : i + r] @ w for i in range(m)]
     np.testing.assert_array_equal(a @ ((g @ w) * (b @ x)), divisor * np.array(expected))

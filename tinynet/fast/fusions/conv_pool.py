@@ -10,6 +10,7 @@ from tinynet.core.engine import Node, Op, Tensor
 from tinynet.core.spec import Array, Shape, Spec, Value
 from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import conv_pool as kernels
+from tinynet.fast.kernels import winograd
 from tinynet.fast.kernels.jit import for_chunks
 from tinynet.fast.match import Fusion, Rewrite, Uses, fused_op
 from tinynet.ops.arrange import pad
@@ -72,7 +73,7 @@ def _forward_scratch(x: Value, w: Value, bias: Value, p: Geometry, q: Geometry) 
 
 
 def _winograd_scratch(n: int, d: kernels.Dims) -> tuple[Shape, ...]:
-    (th, tw), (chunks, tiles) = d.tile, kernels.tiles(n, d)
+    (th, tw), (chunks, tiles) = d.tile, winograd.tiles(n, d)
     return (
         (th * tw, d.c, d.f),
         (chunks, th * tw, tiles, d.c),
@@ -90,9 +91,9 @@ def _forward_bind(y: Array, index: Array, *rest: Array, p: Geometry, q: Geometry
     if not d.winograd:
         make = kernels.forward_direct if d.direct else kernels.forward_product
         return for_chunks(make(d), kernels.chunks(len(x))), y, index, *scratch, *inputs
-    (*high, over), (*wide, under) = kernels.transforms(d.ph, d.kh), kernels.transforms(d.pw, d.kw)
+    (*high, over), (*wide, under) = winograd.transforms(d.ph, d.kh), winograd.transforms(d.pw, d.kw)
     matrices = (matrix.astype(x.dtype) for matrix in (*high, *wide))
-    kernel = for_chunks(kernels.forward_winograd(d), kernels.tiles(len(x), d)[0])
+    kernel = for_chunks(winograd.forward_winograd(d), winograd.tiles(len(x), d)[0])
     windows = y.reshape(-1, d.f), index.reshape(-1, d.f)
     return kernel, *windows, *scratch, *inputs, *matrices, x.dtype.type(over * under)
 
