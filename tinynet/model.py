@@ -32,7 +32,7 @@ class Model(Network):
     input_shape : sequence of int, optional
         The shape of one sample. Not needed where an `Input` is among the layers, which ``forward`` then calls.
     seed : int, optional
-        Where the initial parameters come from; the same seed gives the same bits.
+        Where the initial parameters come from; the same seed makes the same bits.
     dtype : {"float32", "float64"}
         Of the parameters and of all that is computed.
     rng : numpy.random.Generator, optional

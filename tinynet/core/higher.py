@@ -21,7 +21,7 @@ def hvp(f: Function, x: Any, v: Any) -> Tensor:
     Parameters
     ----------
     f : callable
-        A function of one Tensor, made of ops, that gives one number.
+        A function of one Tensor, made of ops, that returns one number.
     x : Tensor or array_like
         Floating, any shape: the point.
     v : Tensor or array_like
@@ -36,7 +36,7 @@ def hvp(f: Function, x: Any, v: Any) -> Tensor:
     Raises
     ------
     ArgumentError, ShapeError, DTypeError
-        If ``f`` gives anything else than one number, ``v`` has another shape, or ``x`` is not floating.
+        If ``f`` returns anything but one number, ``v`` has another shape, or ``x`` is not floating.
     GradientError
         If an op has no second derivative.
 
@@ -66,7 +66,7 @@ def jacobian(f: Function, x: Any) -> Tensor:
     Parameters
     ----------
     f : callable
-        A function of one Tensor, made of ops, that gives a Tensor.
+        A function of one Tensor, made of ops, that returns a Tensor.
     x : Tensor or array_like
         Floating, any shape: the point.
 
@@ -78,7 +78,7 @@ def jacobian(f: Function, x: Any) -> Tensor:
     Raises
     ------
     ArgumentError, DTypeError
-        If ``f`` gives no floating Tensor, or ``x`` is not floating.
+        If ``f`` returns no floating Tensor, or ``x`` is not floating.
     GradientError
         If an op has no derivative.
 
@@ -96,12 +96,12 @@ def jacobian(f: Function, x: Any) -> Tensor:
 
 @recording()
 def hessian(f: Function, x: Any) -> Tensor:
-    """Give all second derivatives of a function of n values, at the cost of n gradients of its gradient.
+    """Return all second derivatives of a function of n values, at the cost of n gradients of its gradient.
 
     Parameters
     ----------
     f : callable
-        A function of one Tensor, made of ops, that gives one number.
+        A function of one Tensor, made of ops, that returns one number.
     x : Tensor or array_like
         Floating, any shape: the point.
 
@@ -113,7 +113,7 @@ def hessian(f: Function, x: Any) -> Tensor:
     Raises
     ------
     ArgumentError, DTypeError
-        If ``f`` gives anything else than one number, or ``x`` is not floating.
+        If ``f`` returns anything but one number, or ``x`` is not floating.
     GradientError
         If an op has no second derivative.
 
@@ -136,14 +136,14 @@ def _value(name: str, f: Function, x: Tensor) -> Tensor:
     y = f(x)
     if not isinstance(y, Tensor) or y.dtype.kind != "f":
         came = f"a Tensor of dtype {y.dtype}" if isinstance(y, Tensor) else f"a {type(y).__name__}"
-        raise ArgumentError(f"{name}: the function must give a floating Tensor, but gave {came}")
+        raise ArgumentError(f"{name}: the function must return a floating Tensor, but returned {came}")
     return y
 
 
 def _gradient(name: str, f: Function, x: Tensor) -> Tensor:
     y = _value(name, f, x)
     if y.size != 1:
-        raise ArgumentError(f"{name}: the function must give one number, but gave shape {y.shape}; take a .sum()")
+        raise ArgumentError(f"{name}: the function must return one number, but returned shape {y.shape}; take a .sum()")
     if not y.requires_grad:  # f is constant
         return Tensor(np.zeros(x.shape, x.dtype))
     return grad(y, [x], create_graph=True)[0]

@@ -23,7 +23,7 @@ class Building:
 
     rng: np.random.Generator
     dtype: np.dtype[Any]
-    deferred: bool  # leave the parameters without values: the model gives them their places in one vector
+    deferred: bool  # leave the parameters without values: the model places them in one vector
 
 
 def nested(value: Any, leaf: Callable[[Any], Any]) -> Any:

@@ -47,27 +47,28 @@ def geometry(name: str, shape: Shape, window: tuple[int, int], stride: tuple[int
     """Work out how windows lie over images of a shape; "same" pads as TensorFlow does, the odd pixel after."""
     if padding not in ("valid", "same"):
         raise ArgumentError(f'{name}: padding must be "valid" or "same", but got {padding!r}')
-    before, out = [], []
-    for axis, k, s in zip((1, 2), window, stride, strict=True):
-        n = shape[axis]
-        if padding == "same":
-            size = -(-n // s)
-            before.append(max(0, (size - 1) * s + k - n) // 2)
-        else:
-            if k > n:
-                hint = ', or padding="same"' if name == "conv2d" else ""
-                raise ShapeError(
-                    f"{name}: the window {window} is larger than the image along axis {axis}: x has shape {shape}; use "
-                    f"a smaller window{hint}"
-                )
-            size = (n - k) // s + 1
-            before.append(0)
-        out.append(size)
-    return Geometry(*window, *stride, before[0], before[1], out[0], out[1])
+    for axis, k in zip((1, 2), window, strict=True):
+        if padding == "valid" and k > shape[axis]:
+            hint = ', or padding="same"' if name == "conv2d" else ""
+            raise ShapeError(
+                f"{name}: the window {window} is larger than the image along axis {axis}: x has shape {shape}; use a "
+                f"smaller window{hint}"
+            )
+    top, oh = _along(shape[1], window[0], stride[0], padding)
+    left, ow = _along(shape[2], window[1], stride[1], padding)
+    return Geometry(*window, *stride, top, left, oh, ow)
+
+
+def _along(n: int, k: int, s: int, padding: str) -> tuple[int, int]:
+    """Return the zeros before an axis of length n, and the number of windows of length k and stride s along it."""
+    if padding == "valid":
+        return 0, (n - k) // s + 1
+    count = -(-n // s)  # rounded up
+    return max(0, (count - 1) * s + k - n) // 2, count
 
 
 def windows(x: Array, p: Geometry) -> Array:
-    """Give what each window sees, as a view (N, OH, OW, C, KH, KW) of the images (N, H, W, C) with zeros around."""
+    """Return what each window sees, as a view (N, OH, OW, C, KH, KW) of the images (N, H, W, C) with zeros around."""
     bottom = max(0, (p.oh - 1) * p.sh + p.kh - x.shape[1] - p.top)
     right = max(0, (p.ow - 1) * p.sw + p.kw - x.shape[2] - p.left)
     padded = np.pad(x, [(0, 0), (p.top, bottom), (p.left, right), (0, 0)])
@@ -79,7 +80,7 @@ def _conv2d_compute(x: Array, w: Array, p: Geometry) -> Array:
 
 
 def _input_grad_compute(g: Array, w: Array, p: Geometry, size: tuple[int, int]) -> Array:
-    """Add up, tap by tap, what each output pixel gives back to the input pixel that the tap saw."""
+    """Add up, tap by tap, what each output pixel passes back to the input pixel that the tap saw."""
     height, width = (p.oh - 1) * p.sh + p.kh, (p.ow - 1) * p.sw + p.kw
     h, w_in = max(height, size[0] + p.top), max(width, size[1] + p.left)
     dx = np.zeros((g.shape[0], h, w_in, w.shape[2]), g.dtype)

@@ -187,7 +187,7 @@ def cross_entropy(output: Any, labels: Any) -> Tensor:
         (N, K). If a softmax over the last axis made it, the loss is computed from the input of that softmax, which is
         exact at any size; anything else is taken as logits.
     labels : Tensor or array
-        Integers (N,) from 0 to K - 1; or rows (N, K) that are >= 0 and sum to 1, such as `one_hot` gives.
+        Integers (N,) from 0 to K - 1; or rows (N, K) that are >= 0 and sum to 1, such as `one_hot` returns.
 
     Returns
     -------
@@ -223,7 +223,7 @@ def cross_entropy(output: Any, labels: Any) -> Tensor:
 
 
 def scalar_loss(loss: Loss, output: Tensor, labels: Tensor) -> Tensor:
-    """Apply a loss, and check that it gives one number."""
+    """Apply a loss, and check that it returns one number."""
     value = loss(output, labels)
     if not isinstance(value, Tensor) or value.size != 1:
         came = f"shape {value.shape}" if isinstance(value, Tensor) else f"a {type(value).__name__}"

@@ -29,7 +29,7 @@ class Elementwise(Op):
 
 
 def zeros_like(x: Tensor) -> Tensor:
-    """Give zeros of the shape and dtype of a tensor; one number in memory."""
+    """Return zeros of the shape and dtype of a tensor; one number in memory."""
     return Tensor(np.broadcast_to(np.zeros((), x.dtype), x.shape))
 
 
@@ -83,7 +83,7 @@ def unary(name: str, compute: Callable[..., Any], rule: Rule, formula: str) -> E
 
 
 def numbers_only(name: str) -> Callable[[np.dtype[Any]], np.dtype[Any]]:
-    """Give the dtype rule of functions that take numbers, but not bools."""
+    """Return the dtype rule of functions that take numbers, but not bools."""
 
     def dtype(given: np.dtype[Any]) -> np.dtype[Any]:
         if given.kind == "b":

@@ -20,7 +20,7 @@ def _infer(x: Value, p: Geometry) -> tuple[Spec, Spec]:
 
 
 def _places(x: Array, p: Geometry) -> Iterator[Array]:
-    """Give, for each place in a window by rows, what all windows have there: a view (N, OH, OW, C) of the images."""
+    """Yield, for each place in a window by rows, what all windows have there: a view (N, OH, OW, C) of the images."""
     for place in range(p.kh * p.kw):
         a, b = divmod(place, p.kw)
         yield x[:, a : a + p.oh * p.sh : p.sh, b : b + p.ow * p.sw : p.sw][:, : p.oh, : p.ow]

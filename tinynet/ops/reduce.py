@@ -109,7 +109,7 @@ def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 
 def _broadcasts(old: Shape, new: Shape) -> bool:
-    """Whether an array of one shape can be repeated to give another one."""
+    """Whether an array of one shape can be repeated to another one."""
     return len(old) <= len(new) and all(n in (1, m) for n, m in zip(old[::-1], new[::-1], strict=False))
 
 
@@ -164,7 +164,7 @@ def broadcast_to(x: Any, shape: Sequence[int]) -> Tensor:
 
 
 def sum_to(x: Any, shape: Sequence[int]) -> Tensor:
-    """Sum over the axes along which ``shape`` would be repeated to give the shape of ``x``.
+    """Sum over the axes along which ``shape`` would be repeated to the shape of ``x``.
 
     The adjoint of `broadcast_to`, and so the last step of the gradient of every op that broadcasts.
 

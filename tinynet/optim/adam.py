@@ -87,11 +87,11 @@ class Adam(Optimizer):
         self.epsilon = check_positive("Adam", "epsilon", epsilon)
 
     def initial_state(self, theta: Array) -> State:
-        """Give the moments and the number of steps before the first step."""
+        """Return the moments and the number of steps before the first step."""
         return {**super().initial_state(theta), "steps": np.zeros((), np.int64)}
 
     def update(self, theta: Tensor, gradient: Tensor, learning_rate: Any, **state: Tensor) -> tuple[Tensor, ...]:
-        """Give the new theta, the new moments and the number of steps."""
+        """Return the new theta, the new moments and the number of steps."""
         betas = {"beta1": self.beta1, "beta2": self.beta2, "epsilon": self.epsilon}
         old = (state[name] for name in (*self.slots, "steps"))
         new: tuple[Tensor, ...] = adam(theta, *old, gradient, learning_rate, **betas)

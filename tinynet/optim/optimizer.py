@@ -38,11 +38,11 @@ class Optimizer:
         self._states: WeakKeyDictionary[Any, State] = WeakKeyDictionary()
 
     def update(self, theta: Tensor, gradient: Tensor, learning_rate: Any, **state: Tensor) -> tuple[Tensor, ...]:
-        """Give the new theta and the new slots, in order; made of ops on vectors of one length."""
+        """Return the new theta and the new slots, in order; made of ops on vectors of one length."""
         raise NotImplementedError(f"{type(self).__name__} has no update; define it")
 
     def initial_state(self, theta: Array) -> State:
-        """Give the state before the first step."""
+        """Return the state before the first step."""
         return {name: np.zeros_like(theta) for name in self.slots}
 
     def apply(self, theta: Array, gradient: Array, state: State) -> None:

@@ -52,7 +52,7 @@ class SGD(Optimizer):
         self.slots = ("velocity",) if self.momentum else ()
 
     def update(self, theta: Tensor, gradient: Tensor, learning_rate: Any, **state: Tensor) -> tuple[Tensor, ...]:
-        """Give the new theta and, with momentum, the new velocity."""
+        """Return the new theta and, with momentum, the new velocity."""
         if self.weight_decay:
             gradient = gradient + self.weight_decay * theta
         if not self.momentum:
