@@ -22,7 +22,7 @@ from benchmarks.compare import machine
 from tests.count_lines import count
 from tinynet.fast import fuse, fusions
 from tinynet.fast.bindings import adam as adam_binding
-from tinynet.fast.kernels import conv_pool, fused, matvec
+from tinynet.fast.kernels import conv_pool, fused, matvec, winograd
 from tinynet.fast.match import Fusion
 from tinynet.fast.threads import kernel_gate
 from tinynet.recipes import RECIPES, logistic_model, logistic_optimizer
@@ -33,7 +33,7 @@ OUT = Path(__file__).parents[1] / "docs" / "benchmarks" / "fusions.md"
 BATCH = 32
 _BLOCK = 0.01  # seconds, about, of a block of steps
 _DRAWS = 2000  # of the bootstrap
-_KERNELS = (conv_pool, fused, matvec)  # files of kernels that serve fusions alone
+_KERNELS = (conv_pool, fused, matvec, winograd)  # files of kernels that serve fusions alone
 
 FILES: dict[str, ModuleType] = {
     name: module for name, module in vars(fusions).items() if isinstance(getattr(module, "FUSION", None), Fusion)
