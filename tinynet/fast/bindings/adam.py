@@ -21,13 +21,13 @@ def _in_place(*arrays: Array, beta1: float, beta2: float, epsilon: float) -> tup
 def _copy_and_move(new: tuple[Array, ...], old: tuple[Array, ...], kernel: Any, arguments: tuple[Any, ...]) -> None:
     for to, value in zip(new, old, strict=True):
         to[...] = value
-    kernel(*arguments)
+    runnable(kernel)(*arguments)  # here and now: a plan may be older than a fork
 
 
 def _into_new(*arrays: Array, **betas: float) -> tuple[Any, ...]:
     new, old, rest = arrays[:4], arrays[4:8], arrays[8:]
     kernel, *arguments = _in_place(*new, *rest, **betas)
-    return _copy_and_move, new, old, runnable(kernel), tuple(arguments)
+    return _copy_and_move, new, old, kernel, tuple(arguments)
 
 
 adam = Implementation(_into_new, contiguous=True, threaded=True)
