@@ -1,5 +1,6 @@
 """How kernels are built and kept on disk: each time in processes of their own, with a cache of their own."""
 
+import ast
 import json
 import os
 import pickle
@@ -177,7 +178,24 @@ def test_every_kernel_has_the_same_bits_built_in_another_order_by_another_proces
 @needs_fork
 @pytest.mark.slow
 def test_every_kernel_has_the_same_bits_on_threads_and_in_its_serial_form():
-    assert json.loads(run_bits("forked")) == json.loads(run_bits())
+    found = json.loads(run_bits())
+    assert json.loads(run_bits("forked")) == found
+    assert {tuple(kernel) for kernel in found["kernels"]} == entered_kernels(), "each is among those compared"
+
+
+def entered_kernels():
+    """The module and the name of each kernel, or of the factory that makes it, that no other kernel calls."""
+    found = set()
+    for path in Path(build.__file__).parent.glob("*.py"):
+        tree = ast.parse(path.read_text("utf-8"))
+        functions = {f.name: f for f in tree.body if isinstance(f, ast.FunctionDef)}
+        calls = [n for f in functions.values() for line in f.body for n in ast.walk(line) if isinstance(n, ast.Call)]
+        called = {call.func.id for call in calls if isinstance(call.func, ast.Name)}
+        for name, function in functions.items():
+            decorators = {ast.unparse(d).split("(")[0] for d in function.decorator_list}
+            if "factory" in decorators or ("kernel" in decorators and name not in called):
+                found.add((f"{build.__package__}.{path.stem}", name))
+    return found
 
 
 def run_bits(*arguments, **environment):
