@@ -100,16 +100,18 @@ def _forward_bind(y: Array, index: Array, *rest: Array, p: Geometry, q: Geometry
 
 def _weight_grad_scratch(x: Value, g: Value, index: Value, p: Geometry, q: Geometry) -> tuple[Spec, ...]:
     d, chunks = dims(x.shape, g.shape[3], p, q), kernels.partials(x.shape[0])
-    return Spec((chunks, d.taps, d.f) if d.direct else (chunks, d.f, d.taps), x.dtype), Spec((chunks, d.f), x.dtype)
+    partial = (chunks, d.taps * d.f) if d.direct else (chunks, d.f, d.taps)
+    return Spec(partial, x.dtype), Spec((chunks, d.f), x.dtype)
 
 
 def _weight_grad_bind(dw: Array, db: Array, *rest: Array, p: Geometry, q: Geometry) -> tuple[Any, ...]:
     *scratch, x, g, index = rest
     d = dims(x.shape, g.shape[3], p, q)
-    # LLVM does not vectorise the direct one but in its parallel form.
-    direct, chunks = d.direct, kernels.partials(len(x))
-    kernel = kernels.weight_grad_direct(d) if direct else for_chunks(kernels.weight_grad(d), chunks)
-    return kernel, dw.reshape(d.taps, d.f), db, *scratch, x.reshape(x.shape[0], -1), g, index
+    inputs = x.reshape(x.shape[0], -1), g, index
+    if d.direct:  # LLVM does not vectorise this one but in its parallel form
+        return kernels.weight_grad_direct(d), dw.reshape(-1), db, *scratch, *inputs
+    kernel = for_chunks(kernels.weight_grad(d), kernels.partials(len(x)))
+    return kernel, dw.reshape(d.taps, d.f), db, *scratch, *inputs
 
 
 def _input_grad_scratch(g: Value, w: Value, index: Value, p: Geometry, q: Geometry, shape: Shape) -> tuple[Spec, ...]:

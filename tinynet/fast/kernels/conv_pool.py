@@ -182,14 +182,15 @@ def add_up(total, partial):
 
 
 @kernel()
-def add_up_transposed(total, partial, lo, hi):
-    """Do the same for rows lo to hi of total (K, F), from partial sums (chunks, F, K)."""
-    for k in range(lo, hi):
+def add_up_transposed(total, partial):
+    """Do the same for total (K, F) and partial sums (chunks, F, K), which are added into the first of them."""
+    for chunk in range(1, partial.shape[0]):
+        for f in range(partial.shape[1]):
+            for k in range(partial.shape[2]):
+                partial[0, f, k] += partial[chunk, f, k]
+    for k in range(total.shape[0]):
         for f in range(total.shape[1]):
             total[k, f] = partial[0, f, k]
-        for chunk in range(1, partial.shape[0]):
-            for f in range(total.shape[1]):
-                total[k, f] += partial[chunk, f, k]
 
 
 @factory
@@ -220,8 +221,7 @@ def weight_grad(d: Dims) -> Any:
                                     for k in range(run):
                                         partial[chunk, f, u * run + k] += v * x[m, start + u * row + k]
                     partial_bias[chunk, f] = total
-        for chunk in numba.prange(chunks):
-            add_up_transposed(dw, partial, chunk * taps // chunks, (chunk + 1) * taps // chunks)
+        add_up_transposed(dw, partial)
         add_up(db, partial_bias)
 
     return conv_pool_weight_grad
@@ -229,7 +229,7 @@ def weight_grad(d: Dims) -> Any:
 
 @factory
 def weight_grad_direct(d: Dims) -> Any:
-    """Make the same kernel for few taps: all places of a window, with a factor of 0 but for the winner.
+    """Make the same kernel for few taps: all places of a window, with a factor of 0 but for the winner; dw is flat.
 
     This makes many products with 0, but no branch that cannot be predicted, and is vectorised over the filters.
     """
@@ -242,7 +242,7 @@ def weight_grad_direct(d: Dims) -> Any:
         for chunk in numba.prange(chunks):
             for f in range(filters):
                 for k in range(taps):
-                    partial[chunk, k, f] = zero
+                    partial[chunk, k * filters + f] = zero
                 partial_bias[chunk, f] = zero
             for m in range(chunk * n // chunks, (chunk + 1) * n // chunks):
                 for i in range(oh):
@@ -253,13 +253,13 @@ def weight_grad_direct(d: Dims) -> Any:
                             v = g[m, i, j, f]
                             for u in range(kh):
                                 for k in range(run):
-                                    total = partial[chunk, u * run + k, f]
+                                    total = partial[chunk, (u * run + k) * filters + f]
                                     for t in range(places):
                                         start = corner + ((t // pw) * sh * w + (t % pw) * sw) * c
                                         total += x[m, start + u * row + k] * (v if winner == t else zero)
-                                    partial[chunk, u * run + k, f] = total
+                                    partial[chunk, (u * run + k) * filters + f] = total
                             partial_bias[chunk, f] += zero if winner == DEAD else v
-        add_up(dw.reshape(taps * filters), partial.reshape(chunks, taps * filters))
+        add_up(dw, partial)
         add_up(db, partial_bias)
 
     return conv_pool_weight_grad_direct

@@ -22,9 +22,7 @@ def matmul(c, a, b, trans_a, trans_b, chunks):
     size = columns if by_columns else rows
     for chunk in numba.prange(chunks):
         lo, hi = chunk * size // chunks, (chunk + 1) * size // chunks
-        if by_columns:
-            gemm(c[:, lo:hi], a, b[lo:hi], trans_a, True)
-        elif trans_a:
-            gemm(c[lo:hi], a[:, lo:hi], b, True, trans_b)
-        else:
-            gemm(c[lo:hi], a[lo:hi], b, False, trans_b)
+        top, bottom, left, right = (0, rows, lo, hi) if by_columns else (lo, hi, 0, columns)
+        part_a = a[:, top:bottom] if trans_a else a[top:bottom]
+        part_b = b[left:right] if trans_b else b[:, left:right]
+        gemm(c[top:bottom, left:right], part_a, part_b, trans_a, trans_b)  # one call: gemm takes long to compile

@@ -40,8 +40,8 @@ def rmatvec(g, partial, x, r, shift, scale):
     mass = 0.0
     for i in range(rows):
         mass += r[i]
+    for chunk in range(1, chunks):
+        for k in range(g.size):
+            partial[0, k] += partial[chunk, k]
     for k in range(g.size):
-        total = 0.0
-        for chunk in range(chunks):
-            total += partial[chunk, k]
-        g[k] = scale[k] * (total - shift[k] * mass)
+        g[k] = scale[k] * (partial[0, k] - shift[k] * mass)
