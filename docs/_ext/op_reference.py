@@ -218,6 +218,12 @@ def entry(module, variable, op):
     return lines + [indent + line if line else "" for line in body]
 
 
+def public_functions(module):
+    """Return the names of the public functions of a family that are no ops."""
+    found = {name: getattr(tn.ops, name) for name in tn.ops.__all__}
+    return [name for name, f in found.items() if not isinstance(f, Op) and f.__module__ == module.__name__]
+
+
 def page(module):
     """Write the page of a family: its title is what its file says of itself, up to the first colon or stop."""
     first, _, rest = inspect.getdoc(module).partition("\n")
@@ -232,16 +238,14 @@ def page(module):
         rest.strip(),
         "",
     ]
-    functions = [
-        name
-        for name in tn.ops.__all__
-        if not isinstance(getattr(tn.ops, name), Op) and getattr(tn.ops, name).__module__ == module.__name__
-    ]
+    functions, ops = public_functions(module), declarations(module)
     if functions:
-        lines += ["Functions", "~~~~~~~~~", "", "They bring their arguments into the form that the ops take.", ""]
+        words = "They bring their arguments into the form that the ops take." if ops else "They are made of other ops."
+        lines += ["Functions", "~~~~~~~~~", "", words, ""]
         lines += [line for name in functions for line in (f".. autofunction:: tinynet.ops.{name}", "")]
+    if functions and ops:
         lines += ["Ops", "~~~", ""]
-    for variable, op in declarations(module):
+    for variable, op in ops:
         lines += entry(module, variable, op)
     return "\n".join(lines)
 
@@ -250,7 +254,7 @@ def write(app):
     """Write a page for each family, and leave those alone that are as they were."""
     OUT.mkdir(parents=True, exist_ok=True)
     for module in FAMILIES:
-        if not declarations(module):
+        if not declarations(module) and not public_functions(module):
             continue
         place, name = module.__name__.split(".")[-2:]
         path, text = OUT / (f"{name}.rst" if place == "ops" else f"{place}-{name}.rst"), page(module)

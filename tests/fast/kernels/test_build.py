@@ -417,7 +417,7 @@ def test_with_bounds_checks_an_index_out_of_bounds_is_found_in_parallel_loops_to
         "import numpy as np, astray; astray.astray(np.zeros(4))",
         NUMBA_CACHE_DIR=tmp_path,
         NUMBA_BOUNDSCHECK=1,
-        PYTHONPATH=os.pathsep.join([str(tmp_path), str(Path(tinynet.__file__).parents[2])]),
+        PYTHONPATH=os.pathsep.join([str(tmp_path), str(Path(tinynet.__file__).parents[1])]),
     )
     assert done.returncode == 1
     assert "IndexError" in done.stderr
@@ -435,7 +435,7 @@ def test_each_specialisation_of_a_factory_is_kept_in_a_file_of_its_own(tmp_path)
         "    return fill\n"
     )
     script = "import numpy as np, shapes; x = np.zeros(3); shapes.make(3)(x); shapes.make(2)(x); print(x.tolist())"
-    path = os.pathsep.join([str(tmp_path), str(Path(tinynet.__file__).parents[2])])
+    path = os.pathsep.join([str(tmp_path), str(Path(tinynet.__file__).parents[1])])
     for _ in range(2):
         done = start(script, NUMBA_CACHE_DIR=tmp_path, PYTHONPATH=path)
         assert done.stdout == "[2.0, 2.0, 3.0]\n", done.stderr
