@@ -259,7 +259,7 @@ def place(module):
 def write(app):
     """Write a page for each family, leave those alone that are as they were, and remove those of no family."""
     OUT.mkdir(parents=True, exist_ok=True)
-    pages = {place(module): page(module) for module in FAMILIES if declarations(module)}
+    pages = {place(module): page(module) for module in FAMILIES if declarations(module) or public_functions(module)}
     for path, text in pages.items():
         if not path.is_file() or path.read_text("utf-8") != text:
             path.write_text(text, "utf-8")
