@@ -250,16 +250,21 @@ def page(module):
     return "\n".join(lines)
 
 
+def place(module):
+    """Give the file of the page of a family."""
+    package, name = module.__name__.split(".")[-2:]
+    return OUT / (f"{name}.rst" if package == "ops" else f"{package}-{name}.rst")
+
+
 def write(app):
-    """Write a page for each family, and leave those alone that are as they were."""
+    """Write a page for each family, leave those alone that are as they were, and remove those of no family."""
     OUT.mkdir(parents=True, exist_ok=True)
-    for module in FAMILIES:
-        if not declarations(module) and not public_functions(module):
-            continue
-        place, name = module.__name__.split(".")[-2:]
-        path, text = OUT / (f"{name}.rst" if place == "ops" else f"{place}-{name}.rst"), page(module)
+    pages = {place(module): page(module) for module in FAMILIES if declarations(module) or public_functions(module)}
+    for path, text in pages.items():
         if not path.is_file() or path.read_text("utf-8") != text:
             path.write_text(text, "utf-8")
+    for path in set(OUT.glob("*.rst")) - set(pages):
+        path.unlink()
 
 
 def setup(app):
