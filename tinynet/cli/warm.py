@@ -21,6 +21,7 @@ EXAMPLES = """\
   tinynet warm --all                               for all reference models, as when an image is made
   tinynet warm model.safetensors                   for a model of yours
 """
+_NAMES = [*MODELS, "logistic"]
 _BATCHES = 32, 1  # samples of a training step; fewer come last in an epoch
 _SAMPLES = 256, 232, 32, 16, 1  # of a batch that is evaluated or predicted
 _ROWS = 1024  # of the data that are made for a full-batch model
@@ -38,8 +39,7 @@ def declare(commands: Any) -> None:
         EXAMPLES,
         run,
     )
-    names = [*MODELS, "logistic"]
-    parser.add_argument("model", nargs="?", metavar="MODEL", help=f"one of {', '.join(names)}, or a file of a model")
+    parser.add_argument("model", nargs="?", metavar="MODEL", help=f"one of {', '.join(_NAMES)}, or a file of a model")
     parser.add_argument("--all", action="store_true", help="all reference models")
 
 
@@ -47,22 +47,21 @@ def run(arguments: argparse.Namespace) -> None:
     """Run ``tinynet warm``: build what is missing, and say where it is."""
     from tinynet.fast.kernels import build
 
-    names = [*MODELS, "logistic"]
     if arguments.all == (arguments.model is not None):
-        raise ArgumentError(f"name one of {', '.join(names)}, a file of a model, or --all")
-    wanted = names if arguments.all else [arguments.model]
-    unknown = [name for name in wanted if name not in names and not Path(name).exists()]
+        raise ArgumentError(f"name one of {', '.join(_NAMES)}, a file of a model, or --all")
+    wanted = _NAMES if arguments.all else [arguments.model]
+    unknown = [name for name in wanted if name not in _NAMES and not Path(name).exists()]
     if unknown:
-        raise ArgumentError(f"{unknown[0]} is none of {', '.join(names)}, and there is no such file")
+        raise ArgumentError(f"{unknown[0]} is none of {', '.join(_NAMES)}, and there is no such file")
     started = time.perf_counter()
-    built: set[str] = set()
+    built: list[str] = []
 
     def tell(progress: Progress) -> None:
         if not progress.done:
             on = counted(progress.processes, "process")
             print(f"Building {counted(progress.total, 'kernel')} on {on} ...", flush=True)
         else:
-            built.add(f"{progress.kernel} {len(built)}")
+            built.append(progress.kernel)
             print(f"  {progress.done:>{len(str(progress.total))}}/{progress.total}  {progress.kernel}", flush=True)
 
     with build.watch(tell):

@@ -148,7 +148,12 @@ def prepare(calls: Iterable[tuple[Any, tuple[Any, ...]]]) -> None:
                 missing[identity] = function
     if _builds.gathered is not None:
         _builds.gathered |= missing
-    elif missing:
+    else:
+        _build_slowest_first(missing)
+
+
+def _build_slowest_first(missing: dict[Identity, Any]) -> None:
+    if missing:
         build(sorted(missing, key=lambda identity: -missing[identity].weight))
 
 
@@ -167,8 +172,7 @@ def together() -> Iterator[None]:
         missing = _builds.gathered
     finally:
         _builds.gathered = None
-    if missing:
-        build(sorted(missing, key=lambda identity: -missing[identity].weight))
+    _build_slowest_first(missing)
 
 
 def build(identities: list[Identity]) -> None:
