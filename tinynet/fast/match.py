@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from tinynet.core.engine import Node, Op, Rule, Tensor
+from tinynet.core.engine import Node, Op, Rule, Tensor, is_constant
 from tinynet.core.mode import no_grad, reference
 from tinynet.core.spec import Array
 from tinynet.fast.implementation import Implementation, implement
@@ -64,10 +64,15 @@ class Uses:
         return node if node.recorded or not recorded else None
 
     def may_overwrite(self, node: Node, inputs: Sequence[Tensor]) -> bool:
-        """Return whether these inputs are plan inputs that no later node reads, so that the node may overwrite them."""
+        """Return whether a node may overwrite these inputs: leaves that no later node reads.
+
+        What it makes must not be read either: its new values are in memory only when the whole step is known to count.
+        """
+        if any(x.node is node for other in self.nodes for x in other.inputs):
+            return False
         others = [other for other in self.nodes if other.number > node.number or other.op.view]
         later = {id(x) for other in others for x in other.inputs}
-        return all(x.node is None and x.symbolic and id(x) not in later for x in inputs)
+        return all(x.node is None and not is_constant(x) and id(x) not in later for x in inputs)
 
 
 def fused_op(
@@ -91,14 +96,9 @@ def fused_op(
     return op
 
 
-def is_constant(x: Tensor) -> bool:
-    """Return whether a value is known now and for good."""
-    return x.node is None and not x.symbolic and not x.requires_grad
-
-
 def is_given(x: Tensor) -> bool:
     """Return whether a value comes from outside, as data that have been checked."""
-    return x.node is None and x.symbolic and not x.requires_grad
+    return x.node is None and not x.requires_grad and not is_constant(x)
 
 
 def fits_kernels(x: Tensor) -> bool:
