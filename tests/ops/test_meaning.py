@@ -10,12 +10,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import tinynet as tn
+from tests.plans import inference_plan
 from tests.ops.op_table import CONV, OPS, POOL, ROWS, conv_pool_arrays, few, last_use
 from tinynet.core.engine import Tensor, meaning
 from tinynet.core.spec import Spec
 from tinynet.errors import ArgumentError
 from tinynet.fast.implementation import evaluate
-from tinynet.fast.trace import inference_plan
 
 o = tn.ops
 NAN, INF = np.nan, np.inf

@@ -24,7 +24,7 @@ import numpy.typing as npt
 from tinynet.checks import check_numbers
 from tinynet.core.mode import _recording, _reference, _tracing, _transaction, no_grad, recording
 from tinynet.core.spec import Array, Shape, Spec, Value
-from tinynet.errors import ArgumentError, DTypeError, GradientError, ShapeError, TinynetError, TraceError
+from tinynet.errors import ArgumentError, DTypeError, GradientError, ShapeError, TinynetError, TraceError, user_line
 
 Rule = Callable[..., "Tensor"]
 

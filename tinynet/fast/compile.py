@@ -42,6 +42,11 @@ class Compiled:
         self.under_trace = False
         self._traced: dict[Hashable, Traced] = {}
 
+    @property
+    def plans(self) -> list[Plan]:
+        """The plans that are kept, in the order in which they were made."""
+        return [traced.plan for traced in self._traced.values()]
+
     def replay(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function for somebody who holds the gate: the results are arrays that the next call overwrites."""
         given = Arguments(args, kwargs)

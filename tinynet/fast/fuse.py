@@ -20,7 +20,7 @@ def fuse(
     outputs: Sequence[Tensor],
     twice: bool = False,
     instead: Mapping[int, tuple[Tensor, ...]] | None = None,
-    fusions: Sequence[Fusion] = FUSIONS,
+    fusions: Sequence[Fusion] | None = None,
 ) -> list[Tensor]:
     """Rewrite the graph of some outputs; to be called while tracing.
 
@@ -34,8 +34,9 @@ def fuse(
         Leave out rewrites to ops that have first derivatives only.
     instead : mapping of int to tuple of Tensor, optional
         What comes in place of the outputs of nodes, by the identity of the node.
-    fusions : sequence of Fusion
-        Which fusions may be used; with none, the graph is copied, and deferred gradients are still differentiated.
+    fusions : sequence of Fusion, optional
+        Which fusions may be used; all by default. With an empty one, the graph is copied, and deferred gradients are
+        still differentiated.
 
     Returns
     -------
@@ -43,6 +44,7 @@ def fuse(
         The same values, made by fused ops where a rewrite fits.
     """
     uses = Uses(outputs, ancestors(outputs), replaced=instead or ())
+    allowed = [f for f in (FUSIONS if fusions is None else fusions) if f.twice or not twice]
     chosen: dict[int, Rewrite] = {}
     done = dict(instead or {})
 
@@ -59,7 +61,7 @@ def fuse(
     while stack:
         node = stack[-1]
         if id(node) not in chosen:
-            chosen[id(node)] = _rewrite(node, uses, [f for f in fusions if f.twice or not twice])
+            chosen[id(node)] = _rewrite(node, uses, allowed)
         make, inputs = chosen[id(node)]
         missing = [x.node for x in inputs if x.node is not None and id(x.node) not in done]
         if missing and id(node) not in done:

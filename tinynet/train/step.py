@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.core.engine import Tensor
+from tinynet.core.engine import Tensor, ancestors
 from tinynet.core.spec import Array
 from tinynet.core.transaction import TrainMode
+from tinynet.errors import ArgumentError
 from tinynet.nn.network import Network
 from tinynet.ops.loss import scalar_loss
 from tinynet.ops.shape import _index
@@ -70,12 +71,12 @@ class BatchStep(TrainingStep):
     def __init__(self, *arguments: Any, mode: TrainMode, compiled: bool) -> None:
         super().__init__(*arguments)
         self.mode = mode
+        self._checked = False
         self.optimizer.reset(self.model)
         self.vectors = self.optimizer.state_of(self.model)
         self.data = [Tensor(np.ascontiguousarray(a)) for a in (self.samples, self.labels)]
-        self.run: Callable[[Array], tuple[Array, Array, Array]] = self._eager
-        if compiled:
-            self.run = engine_room().Compiled(self.descend, "the step of fit").replay
+        self.compiled: Any = engine_room().Compiled(self.descend, "the step of fit") if compiled else None
+        self.run: Callable[[Array], tuple[Array, Array, Array]] = self.compiled.replay if compiled else self._eager
 
     def descend(self, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Train on the samples at some indices; returns the loss, the outputs and the labels."""
@@ -83,8 +84,22 @@ class BatchStep(TrainingStep):
         output = self.model(getitem(samples, indices))
         picked = _index(labels, indices, checked=True)
         loss = scalar_loss(self.task.loss, output, picked)
+        if not self._checked:
+            self._check_strays(loss)
         self.optimizer.minimize(loss, self.model)
         return loss, output, picked
+
+    def _check_strays(self, loss: Tensor) -> None:
+        """Check that all that would be trained is the model's; once, since models do not change."""
+        own = {id(p) for p in self.model.parameters.values()}
+        leaves = [x for node in ancestors([loss]) for x in node.inputs if x.node is None and x.requires_grad]
+        if strays := [x.shape for x in leaves if id(x) not in own]:
+            raise ArgumentError(
+                f"the loss depends on tensors that require gradients but are no parameters of the model, of the shapes "
+                f"{strays}; make them with Layer.add_parameter, in layers that are attributes of the model or in a list "
+                "or tuple of it, or with requires_grad=False"
+            )
+        self._checked = True
 
     def _eager(self, indices: Array) -> tuple[Array, Array, Array]:
         loss, output, labels = self.descend(Tensor(indices))
@@ -94,7 +109,7 @@ class BatchStep(TrainingStep):
         """Train on the samples at some indices."""
         with self.mode:
             loss, output, labels = self.run(indices)
-        return self.task.measure(self.model.made, loss.item(), output, labels)
+            return self.task.measure(self.model.made, loss.item(), output, labels)
 
     def state(self) -> dict[str, Any]:
         """Return the state of the optimizer and of the random numbers, for a checkpoint."""
