@@ -48,9 +48,9 @@ class Pool:
         """Give an array of a spec, and the block that it lies in: the smallest free one that holds it, or a new one."""
         size = math.prod(spec.shape) * spec.dtype.itemsize
         needed = max(1, size)
-        i = bisect.bisect_left(self.free, needed, key=lambda entry: entry[0])
-        if i < len(self.free) and self.free[i][0] <= 4 * needed:
-            *_, block = self.free.pop(i)
+        smallest = bisect.bisect_left(self.free, needed, key=lambda entry: entry[0])
+        if smallest < len(self.free) and self.free[smallest][0] <= 4 * needed:
+            *_, block = self.free.pop(smallest)
         else:
             raw = np.empty(needed + _ALIGNMENT, np.uint8)
             start = -raw.ctypes.data % _ALIGNMENT
