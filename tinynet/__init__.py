@@ -3,15 +3,18 @@
 import os
 
 from tinynet import datasets, ops, report
+from tinynet.compiled import CompiledFunction, compile
 from tinynet.core.engine import Op, Tensor, grad
 from tinynet.core.higher import hessian, hvp, jacobian
 from tinynet.core.mode import no_grad, reference
+from tinynet.core.transaction import State, TrainMode, train_mode, training
 from tinynet.datasets.labels import one_hot
 from tinynet.fullbatch import Backtracking, GradientDescent, LineSearchOptimizer, Newton, Objective, StepRecord
 from tinynet.inspection import summary as _summary  # noqa: F401 - which adds to models how they are printed
 from tinynet.inspection.gradcheck import check_gradients
 from tinynet.model import Model, Sequential
-from tinynet.nn import Conv2D, Dense, Flatten, Input, Layer, MaxPool, ReLU, Sigmoid, Softmax
+from tinynet.nn import BatchNorm, Conv2D, Dense, Dropout, Flatten, Input, Layer, MaxPool, ReLU, Sigmoid, Softmax
+from tinynet.ops import random
 from tinynet.optim import SGD, Adam, Optimizer
 from tinynet.saving import copies as _copies  # noqa: F401 - which adds to models how they are copied
 from tinynet.saving import load
@@ -27,10 +30,13 @@ __all__ = [
     "SGD",
     "Adam",
     "Backtracking",
+    "BatchNorm",
     "CSVLogger",
     "Checkpoint",
+    "CompiledFunction",
     "Conv2D",
     "Dense",
+    "Dropout",
     "EarlyStopping",
     "Flatten",
     "GradientDescent",
@@ -50,9 +56,12 @@ __all__ = [
     "Sequential",
     "Sigmoid",
     "Softmax",
+    "State",
     "StepRecord",
     "Tensor",
+    "TrainMode",
     "check_gradients",
+    "compile",
     "datasets",
     "get_num_threads",
     "grad",
@@ -64,9 +73,12 @@ __all__ = [
     "no_grad",
     "one_hot",
     "ops",
+    "random",
     "reference",
     "report",
     "set_num_threads",
+    "train_mode",
+    "training",
 ]
 # fmt: on
 

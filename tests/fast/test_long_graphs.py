@@ -12,9 +12,10 @@ import tinynet as tn
 from tests.fast.networks import same_bits
 from tests.fast.test_plan import assert_apart, planned
 from tinynet.core.engine import Node, Tensor, ancestors
+from tinynet.core.graph import Graph
 from tinynet.core.mode import tracing
 from tinynet.core.spec import Spec
-from tinynet.fast.fuse import fuse
+from tinynet.fast.compile import fuse_graph
 from tinynet.fast.plan import Plan
 
 o = tn.ops
@@ -59,9 +60,9 @@ def plan_of(function, steps, fused):
     with tracing():
         leaves = [Tensor(Spec(s, np.dtype("f4")), True) for s in ((BATCH, steps, WIDTH), (WIDTH, WIDTH))]
         y = function(*leaves)
-        wanted = [y, *tn.grad(y, leaves)]
-        wanted = fuse(wanted) if fused else wanted
-    plan = Plan(dict(zip("xw", leaves, strict=True)), {str(i): value for i, value in enumerate(wanted)})
+        gradients = tn.grad(y, leaves)
+        outputs = {str(i): value for i, value in enumerate([y, *gradients])}
+        plan = Plan(*fuse_graph(Graph(dict(zip("xw", leaves, strict=True)), outputs), fused))
     return Planned(plan, ancestors([y]))
 
 

@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynet.checks import check_numbers
-from tinynet.core.mode import _recording, _reference, _tracing, no_grad, recording
+from tinynet.core.mode import _recording, _reference, _tracing, _transaction, no_grad, recording
 from tinynet.core.spec import Array, Shape, Spec, Value
 from tinynet.errors import ArgumentError, DTypeError, GradientError, ShapeError, TinynetError, TraceError
 
@@ -238,12 +238,11 @@ class Tensor:
     _ops: ClassVar[ModuleType]
 
     def __init__(self, data: npt.ArrayLike | Spec | Tensor, requires_grad: bool = False) -> None:
-        value: Value
         if isinstance(data, Tensor):
-            value = data.data
+            source = data.detach()  # while tracing, the node that cuts the history off
+            self._set(source._value, False, source.node, source.index)
         else:
-            value = data if isinstance(data, Spec) else check_numbers("a Tensor", data)
-        self._set(value, False, None, 0)
+            self._set(data if isinstance(data, Spec) else check_numbers("a Tensor", data), False, None, 0)
         self.requires_grad = requires_grad
 
     def _set(self, value: Value, requires_grad: bool, node: Node | None, index: int) -> None:
@@ -264,12 +263,26 @@ class Tensor:
         TraceError
             While a model is traced there are no values.
         """
-        if isinstance(self._value, Spec) or (self.requires_grad and _tracing.get()):
+        if not self.known:
             raise TraceError(
-                f"this code reads the values of a tensor of shape {self.shape} while the model is being traced on "
+                f"{user_line()} reads the values of a tensor of shape {self.shape} while the model is being traced on "
                 "shapes alone, where values are not known or not final; express it in tinynet ops (tn.ops.where in "
                 "place of an if, tn.ops.stack in place of a list), or run it with compiled=False"
             )
+        if self.node is None and (transaction := _transaction.get()):
+            value: Array = transaction.current(self)._value
+            return value
+        return self._value
+
+    @property
+    def known(self) -> bool:
+        """Whether the values can be read now; while tracing, those of constants alone."""
+        return not isinstance(self._value, Spec) and (not _tracing.get() or is_constant(self))
+
+    @property
+    def memory(self) -> Array:
+        """The array of a leaf, in which a step of training that is under way has not written yet."""
+        assert not isinstance(self._value, Spec)
         return self._value
 
     @property
@@ -551,8 +564,10 @@ def apply(op: Op, inputs: tuple[Tensor, ...], attrs: dict[str, Any]) -> Any:
     look at what made its argument, with and without gradients alike.
     """
     values: tuple[Value, ...]
-    traced = _tracing.get()
-    if traced or any(x.symbolic for x in inputs):
+    traced, transaction = _tracing.get(), _transaction.get()
+    if transaction is not None:
+        inputs = tuple(transaction.current(x) if x.node is None else x for x in inputs)
+    if traced:
         values = specs_of(op.infer(*(x._value for x in inputs), **attrs))
     else:
         values = current_backend().evaluate(op, tuple(x.data for x in inputs), attrs)
@@ -601,6 +616,8 @@ def grad(
     (12.0, 12.0)
     """
     outputs, inputs = _tensors(outputs), _tensors(inputs)
+    if transaction := _transaction.get():
+        inputs = [transaction.current(x) if x.node is None else x for x in inputs]
     for x in inputs:
         if not x.requires_grad:
             raise GradientError(
@@ -608,6 +625,37 @@ def grad(
                 "not require one; make it with tn.Tensor(array, requires_grad=True), outside of tn.no_grad()"
             )
     seeds = _seeds(outputs, cotangents)
+    if _tracing.get() and not create_graph:
+        with no_grad():
+            made: Any = deferred_gradient(*outputs, *inputs, *seeds, outputs=len(outputs), inputs=len(inputs))
+        return list(made) if isinstance(made, tuple) else [made]
+    return differentiate(outputs, inputs, seeds, create_graph)
+
+
+def _no_values(*tensors: Any, outputs: int, inputs: int) -> Any:
+    raise TraceError("a gradient that was recorded while tracing is computed by the ops that take its place")
+
+
+# While tracing, a gradient is recorded as one node. The ops of its rules take its place when the function has returned:
+# by then its forward may have been rewritten into fused ops, which have rules of their own.
+deferred_gradient: Op = Op(
+    "gradient",
+    infer=lambda *tensors, outputs, inputs: tensors[outputs : outputs + inputs],
+    compute=_no_values,
+    formula="the gradient of some outputs with respect to some inputs",
+)
+
+
+def expand(*tensors: Tensor, outputs: int, inputs: int) -> tuple[Tensor, ...]:
+    """Return the gradients that a deferred one stands for, from its inputs."""
+    found, asked, seeds = tensors[:outputs], tensors[outputs : outputs + inputs], tensors[outputs + inputs :]
+    return tuple(differentiate(list(found), list(asked), list(seeds)))
+
+
+def differentiate(
+    outputs: list[Tensor], inputs: list[Tensor], seeds: list[Tensor], create_graph: bool = False
+) -> list[Tensor]:
+    """Walk back from outputs to inputs, from the cotangents of the outputs; see `grad`."""
     nodes = ancestors(outputs, recorded=True)
 
     # What depends on the inputs asked for; the rest of the graph is never visited.
@@ -642,7 +690,7 @@ def grad(
                 _check_unchanged(node)
                 for i in reversed(sought):  # weights before data, whose cotangent is then held for less long
                     accumulate(node.inputs[i], _pull(node, i, cotangent, outs))
-        return [_zeros(x.spec) if (made := whole(x)) is None else made for x in inputs]
+        return [filled(x.spec, 0) if (made := whole(x)) is None else made for x in inputs]
 
 
 def _check_unchanged(node: Node) -> None:
@@ -695,7 +743,7 @@ def _seeds(outputs: list[Tensor], cotangents: Sequence[Tensor] | None) -> list[T
                     f"the output has shape {y.shape}: a gradient is that of one number; take .sum() or .mean(), or "
                     "give the cotangent"
                 )
-        return [_full(y.spec, 1) for y in outputs]
+        return [filled(y.spec, 1) for y in outputs]
     seeds = [as_tensor(g) for g in (cotangents if isinstance(cotangents, Iterable) else [cotangents])]
     if [g.shape for g in seeds] != [y.shape for y in outputs]:
         raise ShapeError(
@@ -708,13 +756,30 @@ def _seeds(outputs: list[Tensor], cotangents: Sequence[Tensor] | None) -> list[T
     return [g if g.dtype == y.dtype else g.astype(y.dtype) for g, y in zip(seeds, outputs, strict=True)]
 
 
-def _full(spec: Spec, value: float) -> Tensor:
-    """Return a constant tensor; one number in memory, whatever its shape."""
-    return Tensor(np.broadcast_to(np.asarray(value, dtype=spec.dtype), spec.shape))
+def constant(array: Array) -> Tensor:
+    """Make a constant of an array that nobody else writes to: its values may be made part of a plan."""
+    array.flags.writeable = False
+    return Tensor(array)
 
 
-def _zeros(spec: Spec) -> Tensor:
-    return Tensor(np.zeros(spec.shape, spec.dtype))
+def filled(spec: Spec, value: float) -> Tensor:
+    """Return a constant tensor of one value; one number in memory, whatever its shape."""
+    number = np.array(value, dtype=spec.dtype)
+    number.flags.writeable = False
+    return Tensor(np.broadcast_to(number, spec.shape))
+
+
+def is_constant(x: Tensor) -> bool:
+    """Return whether a tensor is a leaf whose values never change: its memory is not writeable.
+
+    Other leaves are parameters, states, symbolic inputs, or arrays from outside, which are read where they are.
+    """
+    if x.node is not None or x.symbolic or x.requires_grad:
+        return False
+    array: Any = x.memory
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array.base is None and not array.flags.writeable
 
 
 def specs_of(inferred: Any) -> tuple[Spec, ...]:

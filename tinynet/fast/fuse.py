@@ -10,17 +10,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
+from functools import partial
 
-from tinynet.core.engine import Node, Tensor, ancestors, apply
+from tinynet.core.engine import Node, Tensor, ancestors, apply, deferred_gradient, expand
 from tinynet.core.mode import no_grad
 from tinynet.fast.fusions import FUSIONS
-from tinynet.fast.match import Rewrite, Uses
+from tinynet.fast.match import Fusion, Rewrite, Uses
 
 
 def fuse(
-    outputs: Sequence[Tensor], twice: bool = False, instead: Mapping[int, tuple[Tensor, ...]] | None = None
+    outputs: Sequence[Tensor],
+    twice: bool = False,
+    instead: Mapping[int, tuple[Tensor, ...]] | None = None,
+    fusions: Sequence[Fusion] = FUSIONS,
 ) -> list[Tensor]:
     """Rewrite the graph of some outputs; to be called while tracing.
+
+    A deferred gradient is differentiated when its turn comes: what it goes back through is rewritten by then.
 
     Parameters
     ----------
@@ -30,6 +36,8 @@ def fuse(
         Leave out rewrites to ops that have first derivatives only.
     instead : mapping of int to tuple of Tensor, optional
         What comes in place of the outputs of nodes, by the identity of the node.
+    fusions : sequence of Fusion
+        Which fusions may be used; with none, the graph is copied, and deferred gradients are still differentiated.
 
     Returns
     -------
@@ -40,14 +48,20 @@ def fuse(
     chosen: dict[int, tuple[Node, Rewrite]] = {}
     done = dict(instead or {})
 
+    starts: dict[int, Tensor] = {}  # values that a gradient is asked for with respect to, though none flows past them
+
     def new(x: Tensor) -> Tensor:
-        return x if x.node is None else done[id(x.node)][x.index]
+        made = x if x.node is None else done[id(x.node)][x.index]
+        if x.requires_grad and not made.requires_grad:
+            made = starts.setdefault(id(x), made.detach())
+            made.requires_grad = True
+        return made
 
     stack = [y.node for y in outputs if y.node is not None]
     while stack:
         node = stack.pop()
         if id(node) not in chosen and id(node) not in done:
-            chosen[id(node)] = node, _rewrite(node, uses, twice)
+            chosen[id(node)] = node, _rewrite(node, uses, [f for f in fusions if f.twice or not twice])
             stack.extend(x.node for x in chosen[id(node)][1].inputs if x.node is not None)
     for node, (make, inputs) in sorted(chosen.values(), key=lambda pair: pair[0].number):
         with nullcontext() if node.recorded else no_grad():
@@ -56,10 +70,12 @@ def fuse(
     return [new(y) for y in outputs]
 
 
-def _rewrite(node: Node, uses: Uses, twice: bool) -> Rewrite:
+def _rewrite(node: Node, uses: Uses, fusions: Sequence[Fusion]) -> Rewrite:
     """Find what comes in place of a node: a fused op, or a copy."""
-    for fusion in FUSIONS:
-        found = fusion.pattern(node, uses) if fusion.twice or not twice else None
+    if node.op is deferred_gradient:
+        return Rewrite(partial(expand, **node.attrs), node.inputs)
+    for fusion in fusions:
+        found = fusion.pattern(node, uses)
         if found is not None:
             return found
     return Rewrite(lambda *inputs: apply(node.op, inputs, node.attrs), node.inputs)

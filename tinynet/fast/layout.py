@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.core.engine import Node, Tensor, ancestors, meaning
+from tinynet.core.engine import Node, Tensor, ancestors, is_constant, meaning
 from tinynet.core.spec import Array, Spec
 from tinynet.errors import TraceError
 from tinynet.fast.implementation import bound_call, evaluate, implementation
@@ -104,7 +104,7 @@ class Layout:
                 f"a tensor of shape {x.shape} in the graph is neither an input of the plan nor made by it; was it kept "
                 "from another trace?"
             )
-        return x._value  # type: ignore[return-value]  # a constant, or a parameter where it lies in the flat vector
+        return x.memory  # of a constant, or of what is read where it lies: parameters, states, arrays from outside
 
     def is_old(self, x: Tensor) -> bool:
         """Whether a value is one that the plan was given, from before what it does in place."""
@@ -239,7 +239,7 @@ class Layout:
         """Whether a value is a constant that is one number in memory."""
         if x.node is not None:
             return self.key(x) in self.constants
-        return id(x) not in self.leaves and not x.symbolic and not x.requires_grad and not any(x._value.strides)  # type: ignore[union-attr]
+        return id(x) not in self.leaves and is_constant(x) and not any(x.memory.strides)
 
     def _copy(self, array: Array, copies: list[Array]) -> Array:
         """Add a copy in row order, and its block to those of a node."""

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.core.engine import Op, Tensor, as_tensor
+from tinynet.core.engine import Op, Tensor, as_tensor, constant
 from tinynet.core.spec import Spec
 from tinynet.errors import ShapeError
 from tinynet.ops.arrange import transpose
@@ -30,7 +30,7 @@ _max: Op = Op(
     "max",
     infer=lambda x: (Spec(x.shape[:-1], x.dtype), Spec(x.shape[:-1], np.dtype(np.intp))),
     compute=lambda x: (np.max(x, axis=-1), np.argmax(x, axis=-1)),
-    vjp=(lambda g, out, x: _index_add(g[0], Tensor(np.arange(x.shape[0])), out[1], shape=x.shape),),
+    vjp=(lambda g, out, x: _index_add(g[0], constant(np.arange(x.shape[0])), out[1], shape=x.shape),),
     constant=frozenset({1}),
     formula="the maximum of each row of a matrix, and its first place",
 )

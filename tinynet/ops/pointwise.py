@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinynet.core.engine import Op, Rule, Tensor
+from tinynet.core.engine import Op, Rule, Tensor, filled
 from tinynet.core.spec import Array, Shape, Spec, Value
 from tinynet.errors import DTypeError, ShapeError
 from tinynet.ops.dtypes import check_floating, promote
@@ -30,7 +30,7 @@ class Elementwise(Op):
 
 def zeros_like(x: Tensor) -> Tensor:
     """Return zeros of the shape and dtype of a tensor; one number in memory."""
-    return Tensor(np.broadcast_to(np.zeros((), x.dtype), x.shape))
+    return filled(x.spec, 0)
 
 
 def _broadcast(name: str, arguments: tuple[str, ...]) -> Callable[..., Shape]:

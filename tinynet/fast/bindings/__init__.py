@@ -2,7 +2,21 @@
 
 from tinynet.core.engine import Op
 from tinynet.fast.implementation import implement
-from tinynet.ops import arrange, compare, conv, extremes, linear, logistic, loss, pointwise, pool, reduce, shape, slices
+from tinynet.ops import (
+    arrange,
+    compare,
+    conv,
+    extremes,
+    finite,
+    linear,
+    logistic,
+    loss,
+    pointwise,
+    pool,
+    reduce,
+    shape,
+    slices,
+)
 from tinynet.ops.dtypes import _cast
 from tinynet.optim.adam import adam
 
@@ -15,6 +29,7 @@ _TABLE: dict[Op, str] = {
     conv._conv2d_input_grad: "conv:conv2d_input_grad",
     conv._conv2d_weight_grad: "conv:conv2d_weight_grad",
     extremes._max: "arrays:max",
+    finite.all_finite: "reduce:all_finite",
     linear._matmul: "linear:matmul",
     logistic.sigmoid: "arrays:sigmoid",
     logistic.softplus: "arrays:softplus",

@@ -33,4 +33,24 @@ def _sum(out: Array, *rest: Array, axes: tuple[int, ...]) -> tuple[Any, ...]:
     return for_chunks(kernels.sum_rows, len(partial[0])), out.reshape(-1), *partial, x.reshape(-1, out.size)
 
 
+def _finite_scratch(x: Value) -> tuple[Spec, ...]:
+    return (Spec((kernels.chunks(x.size, x.size),), x.dtype),) if _in_one_row(x) else ()
+
+
+def _in_one_row(x: Value) -> bool:
+    return isinstance(x, np.ndarray) and x.ndim == 1 and x.dtype.kind == "f" and x.dtype.char in "fd" and x.size > 0
+
+
+def _all_finite(out: Array, *rest: Array) -> tuple[Any, ...]:
+    *partial, x = rest
+    if not partial:
+        return _store_finite, out, x
+    return for_chunks(kernels.all_finite, len(partial[0])), out.reshape(1), *partial, x
+
+
+def _store_finite(out: Array, x: Array) -> None:
+    out[...] = np.isfinite(x).all()
+
+
 sum = Implementation(_sum, _scratch, threaded=True)
+all_finite = Implementation(_all_finite, _finite_scratch, contiguous=True, threaded=True)
