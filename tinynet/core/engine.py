@@ -51,6 +51,11 @@ class Op:
         the input from the cotangent ``g`` of the output ``out``. An op with several outputs gets tuples for both,
         with None where nothing flows back. None in place of a rule: the op has no derivative there. A single callable
         takes the number of the input first and serves any number of inputs.
+    parts : callable, optional
+        Comes in place of the gradient rule of an op that reads a small part of its only floating input. It takes the
+        same arguments and returns an object with ``shape`` and ``dtype``, to which others of its kind are added by
+        ``+``, and whose ``whole()`` returns the sum, a Tensor, once all have come. Many uses of one tensor then need
+        one array of its size; by the gradient rule they would need one each.
     constant : set of int
         The outputs that have no derivative. Outputs of an integer or bool dtype never have one.
     view : bool
@@ -73,6 +78,7 @@ class Op:
     infer: Callable[..., Any]
     compute: Callable[..., Any]
     vjp: tuple[Rule | None, ...] | Callable[..., Tensor] = ()
+    parts: Callable[..., Any] | None = None
     constant: frozenset[int] = frozenset()
     view: bool = False
     formula: str = ""
@@ -659,38 +665,49 @@ def differentiate(
         if any(x.requires_grad and _key(x) in relevant for x in node.inputs):
             relevant.update((id(node), i) for i in range(len(node.values)))
 
-    flowing: dict[Any, Tensor] = {}
+    flowing: dict[Any, Any] = {}
 
-    def accumulate(x: Tensor, g: Tensor) -> None:
-        key = _key(x)
+    def accumulate(x: Tensor, g: Any) -> None:
+        key = _key(x), isinstance(g, Tensor)  # what comes in parts is added up by itself
         flowing[key] = flowing[key] + g if key in flowing else g
+
+    def whole(x: Tensor) -> Tensor | None:
+        key = _key(x)
+        if (key, False) in flowing:
+            accumulate(x, flowing.pop((key, False)).whole())
+        return flowing.get((key, True)) if key in asked else flowing.pop((key, True), None)
 
     with recording(create_graph):
         for y, g in zip(outputs, seeds, strict=True):
             accumulate(y, g)
         for node in reversed(nodes):
-            keys = [(id(node), i) for i in range(len(node.values))]
-            cotangent = tuple(flowing.get(k) if k in asked else flowing.pop(k, None) for k in keys)
-            if all(g is None for g in cotangent) or keys[0] not in relevant:
+            if (id(node), 0) not in relevant:
                 continue
             outs = node.outputs()
-            for i, x in enumerate(node.inputs):
-                if x.requires_grad and _key(x) in relevant:
-                    accumulate(x, _pull(node, i, cotangent, outs))
-        return [flowing[k] if (k := _key(x)) in flowing else filled(x.spec, 0) for x in inputs]
+            cotangent = tuple(whole(y) for y in outs)
+            sought = [i for i, x in enumerate(node.inputs) if x.requires_grad and _key(x) in relevant]
+            if sought and any(g is not None for g in cotangent):
+                _check_unchanged(node)
+                for i in reversed(sought):  # weights before data, whose cotangent is then held for less long
+                    accumulate(node.inputs[i], _pull(node, i, cotangent, outs))
+        return [filled(x.spec, 0) if (made := whole(x)) is None else made for x in inputs]
 
 
-def _pull(node: Node, i: int, cotangent: tuple[Tensor | None, ...], outs: tuple[Tensor, ...]) -> Tensor:
-    """Bring the cotangent of a node's outputs back to its input ``i``, by the op's rule."""
+def _check_unchanged(node: Node) -> None:
+    """Check that the tensors that a node used have the values that they had then."""
+    if not isinstance(node.values[0], Spec) and node.versions != tuple(x.version for x in node.inputs):
+        raise GradientError(
+            f"a tensor that op {node.op.name!r} used was changed in place since (by an optimizer step, for instance), "
+            "so the gradient would be wrong; compute the outputs again after each change"
+        )
+
+
+def _pull(node: Node, i: int, cotangent: tuple[Tensor | None, ...], outs: tuple[Tensor, ...]) -> Any:
+    """Bring the cotangent of a node's outputs back to its input ``i``, by the op's rule, or in parts."""
     op, x = node.op, node.inputs[i]
-    rule = op.rule(i)
+    rule = op.parts or op.rule(i)
     if rule is None:
         raise GradientError(f"op {op.name!r} has no derivative with respect to its argument {i}")
-    if not outs[0].symbolic and node.versions != tuple(t.version for t in node.inputs):
-        raise GradientError(
-            f"a tensor that op {op.name!r} used was changed in place since (by an optimizer step, for instance), so "
-            "the gradient would be wrong; compute the outputs again after each change"
-        )
     single = len(outs) == 1
     g = rule(cotangent[0] if single else cotangent, outs[0] if single else outs, *node.inputs, **node.attrs)
     if (g.shape, g.dtype) != (x.shape, x.dtype):

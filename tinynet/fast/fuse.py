@@ -1,7 +1,9 @@
 """Fusion: a graph is rewritten, one op in place of several neighbours.
 
-The graph is copied from its outputs up. Where the last node of a pattern is met, and nothing else uses a value inside
-of the pattern, the fused op is applied instead of the nodes it stands for. What matches no pattern is copied as it is.
+The graph is searched from its outputs up. Where the last node of a pattern is met, and nothing else uses a value inside
+of the pattern, the fused op comes in place of the nodes it stands for. What matches no pattern is copied as it is. The
+new nodes are made in the order of the old ones, so that values live no longer than in eager execution: the summands of
+a gradient are added as they come.
 """
 
 from __future__ import annotations
@@ -45,7 +47,7 @@ def fuse(
     """
     uses = Uses(outputs, ancestors(outputs), replaced=instead or ())
     allowed = [f for f in (FUSIONS if fusions is None else fusions) if f.twice or not twice]
-    chosen: dict[int, Rewrite] = {}
+    chosen: dict[int, tuple[Node, Rewrite]] = {}
     done = dict(instead or {})
 
     starts: dict[int, Tensor] = {}  # values that a gradient is asked for with respect to, though none flows past them
@@ -57,21 +59,16 @@ def fuse(
             made.requires_grad = True
         return made
 
-    stack = [y.node for y in reversed(outputs) if y.node is not None]
+    stack = [y.node for y in outputs if y.node is not None]
     while stack:
-        node = stack[-1]
-        if id(node) not in chosen:
-            chosen[id(node)] = _rewrite(node, uses, allowed)
-        make, inputs = chosen[id(node)]
-        missing = [x.node for x in inputs if x.node is not None and id(x.node) not in done]
-        if missing and id(node) not in done:
-            stack.extend(missing)
-            continue
-        stack.pop()
-        if id(node) not in done:
-            with nullcontext() if node.recorded else no_grad():
-                made = make(*(new(x) for x in inputs))
-            done[id(node)] = made if isinstance(made, tuple) else (made,)
+        node = stack.pop()
+        if id(node) not in chosen and id(node) not in done:
+            chosen[id(node)] = node, _rewrite(node, uses, allowed)
+            stack.extend(x.node for x in chosen[id(node)][1].inputs if x.node is not None)
+    for node, (make, inputs) in sorted(chosen.values(), key=lambda pair: pair[0].number):
+        with nullcontext() if node.recorded else no_grad():
+            made = make(*(new(x) for x in inputs))
+        done[id(node)] = made if isinstance(made, tuple) else (made,)
     return [new(y) for y in outputs]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -45,12 +46,18 @@ class Uses:
     """How often each value of a graph is used, and the nodes, by identity, that something else comes in place of."""
 
     def __init__(self, outputs: Sequence[Tensor], nodes: Sequence[Node], replaced: Collection[int] = ()) -> None:
-        self.nodes, self.replaced = nodes, replaced
+        self.replaced = replaced
         self.count: dict[Any, int] = {}
         for x in [*outputs, *(x for node in nodes for x in node.inputs)]:
             if x.node is not None:
                 key = id(x.node), x.index
                 self.count[key] = self.count.get(key, 0) + 1
+        self.read = {id(x.node) for node in nodes for x in node.inputs}  # nodes whose values others read
+        self.last_read: dict[int, float] = {}  # of each leaf: the number of the last node that reads it
+        for node in nodes:
+            for x in node.inputs:
+                last = math.inf if node.op.view else node.number  # a view may be read at any time
+                self.last_read[id(x)] = max(last, self.last_read.get(id(x), last))
 
     def sole_producer(self, x: Tensor, op: Op, recorded: bool = True) -> Node | None:
         """Return the node that made ``x`` if it uses this very op, and this is the only use of ``x``.
@@ -68,11 +75,8 @@ class Uses:
 
         What it makes must not be read either: its new values are in memory only when the whole step is known to count.
         """
-        if any(x.node is node for other in self.nodes for x in other.inputs):
-            return False
-        others = [other for other in self.nodes if other.number > node.number or other.op.view]
-        later = {id(x) for other in others for x in other.inputs}
-        return all(x.node is None and not is_constant(x) and id(x) not in later for x in inputs)
+        free = (x.node is None and not is_constant(x) and self.last_read[id(x)] <= node.number for x in inputs)
+        return id(node) not in self.read and all(free)
 
 
 def fused_op(

@@ -45,6 +45,7 @@ _TABLE: dict[Op, str] = {
     shape._index_add: "arrays:index_add",
     shape._reshape: "arrays:reshape",
     slices._unslice: "arrays:unslice",
+    slices._unslices: "arrays:unslices",
 }
 
 for _op, _where in _TABLE.items():
