@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.core.engine import Op, meaning, specs_of
-from tinynet.core.spec import Array, Spec
+from tinynet.core.engine import Op, meaning, quietly, specs_of
+from tinynet.core.spec import Array, Spec, broadcast_shapes
 from tinynet.fast.threads import kernel_gate, runnable
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
@@ -38,7 +38,8 @@ class Implementation:
     contiguous : bool
         It takes C-contiguous inputs only; the caller copies where needed.
     threaded : bool
-        It runs threads of its own or calls BLAS, and so is entered through the gate.
+        It calls BLAS, or a function that is no kernel runs threads, and so it is entered through the gate. A kernel
+        that runs threads is in any case.
     """
 
     bind: Callable[..., tuple[Any, ...]] | None = None
@@ -92,15 +93,11 @@ def _bind_ufunc(op: Op, out: Array, *inputs: Array, **attrs: Any) -> tuple[Any, 
     Otherwise NumPy would repeat or convert what it makes; the meaning of the op says what is wrong.
     """
     function: np.ufunc = op.compute  # type: ignore[assignment]
-    if not attrs and len(inputs) == function.nin and np.broadcast_shapes(*(a.shape for a in inputs)) == out.shape:
-        *_, dtype = function.resolve_dtypes((*(a.dtype for a in inputs), None))
+    if not attrs and len(inputs) == function.nin and broadcast_shapes(*[a.shape for a in inputs]) == out.shape:
+        *_, dtype = function.resolve_dtypes((*[a.dtype for a in inputs], None))
         if dtype == out.dtype:
-            return _call_ufunc, function, out, *inputs
+            return function, *inputs, out
     return _store_meaning, op, (out,), inputs, attrs
-
-
-def _call_ufunc(function: np.ufunc, out: Array, *inputs: Array) -> None:
-    function(*inputs, out=out)
 
 
 def bound_call(
@@ -127,17 +124,17 @@ def evaluate(op: Op, arrays: tuple[Array, ...], attrs: dict[str, Any]) -> tuple[
     """Compute an op on arrays, in new arrays: eager execution of one op."""
     found = implementation(op)
     if found.contiguous:
-        arrays = tuple(np.asarray(a, order="C") for a in arrays)
+        arrays = tuple([np.asarray(a, order="C") for a in arrays])
     if found.bind is None:
         return meaning(op, arrays, attrs)
-    arrays = (*(a.copy() for a in arrays[: found.inplace]), *arrays[found.inplace :])
-    outputs = tuple(np.empty(*spec) for spec in specs_of(op.infer(*arrays, **attrs))[found.inplace :])
-    scratch = tuple(np.empty(*spec) for spec in found.scratch(*arrays, **attrs)) if found.scratch else ()
+    changed = tuple([a.copy() for a in arrays[: found.inplace]])
+    arrays = changed + arrays[found.inplace :]
+    outputs = tuple([np.empty(*spec) for spec in specs_of(op.infer(*arrays, **attrs))[found.inplace :]])
+    scratch = tuple([np.empty(*spec) for spec in found.scratch(*arrays, **attrs)]) if found.scratch else ()
     function, arguments = bound_call(op, outputs, scratch, arrays, attrs)
-    with np.errstate(all="ignore"):
-        if found.threaded:
-            with kernel_gate():
-                function(*arguments)
-        else:
-            function(*arguments)
-    return (*arrays[: found.inplace], *outputs)
+    if found.threaded or getattr(function, "serial", function) is not function:
+        with kernel_gate():
+            quietly(function, arguments)
+    else:
+        quietly(function, arguments)
+    return changed + outputs

@@ -58,11 +58,16 @@ def check_floating(name: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
     return dtype
 
 
-def promote(*operands: Any) -> list[Tensor]:
+_SCALARS = (bool, int, float, np.generic)
+
+
+def promote(*operands: Any) -> tuple[Tensor, ...]:
     """Bring operands to one dtype, as NumPy would; Python's and NumPy's scalars take that of the tensors."""
-    scalars = [isinstance(x, bool | int | float | np.generic) for x in operands]
-    if not all(scalars):
-        operands = tuple(x.item() if isinstance(x, np.generic) else x for x in operands)
-    values = [x if isinstance(x, bool | int | float) else as_tensor(x) for x in operands]
-    dtype = np.result_type(*(x.dtype if isinstance(x, Tensor) else x for x in values))
-    return [cast(x, dtype) if isinstance(x, Tensor) else Tensor(np.asarray(x, dtype)) for x in values]
+    dtypes = {x.dtype if isinstance(x, Tensor) else None for x in operands}
+    if len(dtypes) == 1 and None not in dtypes:
+        return operands
+    if not all([isinstance(x, _SCALARS) for x in operands]):
+        operands = tuple([x.item() if isinstance(x, np.generic) else x for x in operands])
+    values = [x if isinstance(x, _SCALARS) else as_tensor(x) for x in operands]
+    dtype = np.result_type(*[x.dtype if isinstance(x, Tensor) else x for x in values])
+    return tuple([cast(x, dtype) if isinstance(x, Tensor) else Tensor(np.asarray(x, dtype)) for x in values])

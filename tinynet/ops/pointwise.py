@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinynet.core.engine import Op, Rule, Tensor
-from tinynet.core.spec import Array, Shape, Spec, Value
+from tinynet.core.engine import Op, Rule, Tensor, apply
+from tinynet.core.spec import Array, Shape, Spec, Value, broadcast_shapes
 from tinynet.errors import DTypeError, ShapeError
 from tinynet.ops.dtypes import check_floating, promote
 from tinynet.ops.reduce import sum_to
@@ -25,7 +25,7 @@ class Elementwise(Op):
 
     def __call__(self, *operands: Any) -> Any:
         """Apply the op to tensors and Python scalars."""
-        return super().__call__(*promote(*operands))
+        return apply(self, promote(*operands), {})
 
 
 def zeros_like(x: Tensor) -> Tensor:
@@ -36,7 +36,7 @@ def zeros_like(x: Tensor) -> Tensor:
 def _broadcast(name: str, arguments: tuple[str, ...]) -> Callable[..., Shape]:
     def shape(*inputs: Value) -> Shape:
         try:
-            return np.broadcast_shapes(*(x.shape for x in inputs))
+            return broadcast_shapes(*[x.shape for x in inputs])
         except ValueError:
             came = ", ".join(f"{a} {x.shape}" for a, x in zip(arguments, inputs, strict=True))
             most = max(x.ndim for x in inputs)

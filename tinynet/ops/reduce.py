@@ -187,6 +187,8 @@ def sum_to(x: Any, shape: Sequence[int]) -> Tensor:
     Tensor([[3., 3.]])
     """
     x, new = as_tensor(x), check_integers("sum_to: shape", shape)
+    if x.shape == new:
+        return x
     if not _broadcasts(new, x.shape):
         raise ShapeError(
             f"sum_to: x of shape {x.shape} does not sum to {new}; counted from the last, each axis of the new shape "

@@ -33,4 +33,4 @@ def _sum(out: Array, *rest: Array, axes: tuple[int, ...]) -> tuple[Any, ...]:
     return for_chunks(kernels.sum_rows, len(partial[0])), out.reshape(-1), *partial, x.reshape(-1, out.size)
 
 
-sum = Implementation(_sum, _scratch, threaded=True)
+sum = Implementation(_sum, _scratch)
