@@ -15,7 +15,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from types import MappingProxyType, ModuleType
+from types import ModuleType
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -133,7 +133,7 @@ def meaning(op: Op, arrays: tuple[Array, ...], attrs: dict[str, Any]) -> tuple[A
 
 
 @np.errstate(all="ignore")
-def quietly(function: Callable[..., Any], arguments: tuple[Any, ...], attrs: Any = MappingProxyType({})) -> Any:
+def quietly(function: Callable[..., Any], arguments: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
     """Call a function, without NumPy's warnings of what is not finite."""
     return function(*arguments, **attrs)
 
@@ -711,7 +711,11 @@ def _zeros(spec: Spec) -> Tensor:
 def specs_of(inferred: Any) -> tuple[Spec, ...]:
     """Bring what ``infer`` returned into one form: it may be one Spec, several, or an array that has the right spec."""
     several = inferred if type(inferred) is tuple else (inferred,)
-    return tuple([Spec(tuple(s.shape), np.dtype(s.dtype)) for s in several])
+    return tuple([s if _is_spec(s) else Spec(tuple(s.shape), np.dtype(s.dtype)) for s in several])
+
+
+def _is_spec(s: Any) -> bool:
+    return type(s) is Spec and type(s.shape) is tuple and isinstance(s.dtype, np.dtype)
 
 
 def _key(x: Tensor) -> Any:

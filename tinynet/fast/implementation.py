@@ -37,16 +37,16 @@ class Implementation:
         that nobody reads those inputs afterwards.
     contiguous : bool
         It takes C-contiguous inputs only; the caller copies where needed.
-    threaded : bool
-        It calls BLAS, or a function that is no kernel runs threads, and so it is entered through the gate. A kernel
-        that runs threads is in any case.
+    threaded : bool or callable
+        It calls BLAS, or a function that is no kernel runs threads, and so it is entered through the gate; or
+        ``threaded(*inputs, **attrs)`` returns whether that is so. A kernel that runs threads is in any case.
     """
 
     bind: Callable[..., tuple[Any, ...]] | None = None
     scratch: Callable[..., tuple[Spec, ...]] | None = None
     inplace: int = 0
     contiguous: bool = False
-    threaded: bool = False
+    threaded: bool | Callable[..., bool] = False
 
 
 _registered: dict[Op, str | Implementation] = {}
@@ -111,8 +111,8 @@ def bound_call(
     found = implementation(op)
     if found.bind is None:
         return _store_meaning, (op, outputs, inputs, attrs)
-    function, *arguments = found.bind(*outputs, *scratch, *inputs, **attrs)
-    return runnable(function), tuple(arguments)
+    call = found.bind(*outputs, *scratch, *inputs, **attrs)
+    return runnable(call[0]), call[1:]
 
 
 def _store_meaning(op: Op, outputs: tuple[Array, ...], inputs: tuple[Array, ...], attrs: dict[str, Any]) -> None:
@@ -127,14 +127,16 @@ def evaluate(op: Op, arrays: tuple[Array, ...], attrs: dict[str, Any]) -> tuple[
         arrays = tuple([np.asarray(a, order="C") for a in arrays])
     if found.bind is None:
         return meaning(op, arrays, attrs)
-    changed = tuple([a.copy() for a in arrays[: found.inplace]])
-    arrays = changed + arrays[found.inplace :]
-    outputs = tuple([np.empty(*spec) for spec in specs_of(op.infer(*arrays, **attrs))[found.inplace :]])
+    changed = found.inplace
+    if changed:
+        arrays = (*(a.copy() for a in arrays[:changed]), *arrays[changed:])
+    outputs = tuple([np.empty(*spec) for spec in specs_of(op.infer(*arrays, **attrs))[changed:]])
     scratch = tuple([np.empty(*spec) for spec in found.scratch(*arrays, **attrs)]) if found.scratch else ()
     function, arguments = bound_call(op, outputs, scratch, arrays, attrs)
-    if found.threaded or getattr(function, "serial", function) is not function:
+    threaded = found.threaded(*arrays, **attrs) if callable(found.threaded) else found.threaded
+    if threaded or getattr(function, "serial", function) is not function:
         with kernel_gate():
-            quietly(function, arguments)
+            quietly(function, arguments, {})
     else:
-        quietly(function, arguments)
-    return changed + outputs
+        quietly(function, arguments, {})
+    return arrays[:changed] + outputs

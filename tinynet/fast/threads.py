@@ -54,12 +54,13 @@ class _Gate:
         self.numba = threading.local()  # what Numba was told in a Python thread
         self.forked = False  # whether this process is the fork of one that had started Numba's threads
         self.blas: list[Library] | None = None
+        self.alone = 0  # BLAS runs products of fewer multiplications on the thread that calls it
         self.held: list[tuple[Callable[[int], Any], int]] = []  # how to give back threads, and how many
 
     def open(self) -> None:
         """Hold BLAS at one thread."""
         if self.blas is None:
-            self.blas = _blas()
+            self.blas, self.alone = _blas()
         threads = self.threads
         if threads > 1 and not self.fixed and not self.forked:
             if time.perf_counter() >= self.free.next_look:
@@ -196,8 +197,21 @@ def kernel_gate() -> Iterator[None]:
                 _gate.close()
 
 
-def _blas() -> list[Library]:
-    """Return how to read and to set the threads of every BLAS in the process: NumPy's, and SciPy's, which Numba calls.
+def blas_has_threads_for(multiplications: int) -> bool:
+    """Whether BLAS may run threads of its own for a product of matrices of so many multiplications."""
+    return multiplications >= _gate.alone
+
+
+# OpenBLAS runs a product of a matrix and a vector on one thread below this size, and one of matrices below a larger one
+# (interface/gemv.c and interface/gemm.c, with GEMM_MULTITHREAD_THRESHOLD at 4, as it is unless set otherwise).
+_ALONE = 9_216
+
+
+def _blas() -> tuple[list[Library], int]:
+    """Return how to read and to set the threads of every BLAS in the process, and how small a product runs none.
+
+    There are two: NumPy's, and SciPy's, which Numba calls.
+
 
     In threadpoolctl 3.8, ``set_num_threads`` of OpenBLAS works for the first Python thread alone that calls it, silently.
     What it calls works for all of them, as ``set_num_threads`` of other versions does.
@@ -206,4 +220,5 @@ def _blas() -> list[Library]:
     from threadpoolctl import ThreadpoolController
 
     libraries = ThreadpoolController().select(user_api="blas").lib_controllers
-    return [(x.get_num_threads, getattr(x, "_real_set_num_threads", x.set_num_threads)) for x in libraries]
+    alone = _ALONE if all(x.internal_api == "openblas" for x in libraries) else 0
+    return [(x.get_num_threads, getattr(x, "_real_set_num_threads", x.set_num_threads)) for x in libraries], alone

@@ -64,7 +64,8 @@ _SCALARS = (bool, int, float, np.generic)
 def promote(*operands: Any) -> tuple[Tensor, ...]:
     """Bring operands to one dtype, as NumPy would; Python's and NumPy's scalars take that of the tensors."""
     dtypes = {x.dtype if isinstance(x, Tensor) else None for x in operands}
-    if len(dtypes) == 1 and None not in dtypes:
+    shared = dtypes.pop() if len(dtypes) == 1 else None
+    if shared is not None and shared.isnative:
         return operands
     if not all([isinstance(x, _SCALARS) for x in operands]):
         operands = tuple([x.item() if isinstance(x, np.generic) else x for x in operands])

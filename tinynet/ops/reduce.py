@@ -186,9 +186,10 @@ def sum_to(x: Any, shape: Sequence[int]) -> Tensor:
     >>> tn.ops.sum_to(tn.Tensor(np.ones((3, 2))), (1, 2))
     Tensor([[3., 3.]])
     """
-    x, new = as_tensor(x), check_integers("sum_to: shape", shape)
-    if x.shape == new:
+    x = as_tensor(x)
+    if x.shape == shape:
         return x
+    new = check_integers("sum_to: shape", shape)
     if not _broadcasts(new, x.shape):
         raise ShapeError(
             f"sum_to: x of shape {x.shape} does not sum to {new}; counted from the last, each axis of the new shape "

@@ -29,7 +29,7 @@ def _scratch(x: Value, axes: tuple[int, ...]) -> tuple[Spec, ...]:
 def _sum(out: Array, *rest: Array, axes: tuple[int, ...]) -> tuple[Any, ...]:
     *partial, x = rest
     if not partial:
-        return np.sum, x, axes, None, out
+        return np.add.reduce, x, axes, None, out
     return for_chunks(kernels.sum_rows, len(partial[0])), out.reshape(-1), *partial, x.reshape(-1, out.size)
 
 
