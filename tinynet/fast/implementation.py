@@ -40,6 +40,8 @@ class Implementation:
     threaded : bool or callable
         It calls BLAS, or a function that is no kernel runs threads, and so it is entered through the gate; or
         ``threaded(*inputs, **attrs)`` returns whether that is so. A kernel that runs threads is in any case.
+    ufunc : numpy.ufunc, optional
+        The function of NumPy that it is. Where the output may be a new array, it is called without more ado.
     """
 
     bind: Callable[..., tuple[Any, ...]] | None = None
@@ -47,6 +49,7 @@ class Implementation:
     inplace: int = 0
     contiguous: bool = False
     threaded: bool | Callable[..., bool] = False
+    ufunc: np.ufunc | None = None
 
 
 _registered: dict[Op, str | Implementation] = {}
@@ -83,8 +86,9 @@ def _find(op: Op) -> Implementation:
         module, name = where.split(":")
         found: Implementation = getattr(import_module(module), name)
         return found
-    direct = isinstance(op.compute, np.ufunc) and op.compute.nout == 1
-    return Implementation(partial(_bind_ufunc, op)) if direct else Implementation()
+    if isinstance(op.compute, np.ufunc) and op.compute.nout == 1:
+        return Implementation(partial(_bind_ufunc, op), ufunc=op.compute)
+    return Implementation()
 
 
 def _bind_ufunc(op: Op, out: Array, *inputs: Array, **attrs: Any) -> tuple[Any, ...]:
@@ -96,8 +100,12 @@ def _bind_ufunc(op: Op, out: Array, *inputs: Array, **attrs: Any) -> tuple[Any, 
     if not attrs and len(inputs) == function.nin and broadcast_shapes(*[a.shape for a in inputs]) == out.shape:
         *_, dtype = function.resolve_dtypes((*[a.dtype for a in inputs], None))
         if dtype == out.dtype:
-            return function, *inputs, out
+            return _call_ufunc, function, out, *inputs
     return _store_meaning, op, (out,), inputs, attrs
+
+
+def _call_ufunc(function: np.ufunc, out: Array, *inputs: Array) -> None:
+    function(*inputs, out=out)
 
 
 def bound_call(
@@ -127,6 +135,11 @@ def evaluate(op: Op, arrays: tuple[Array, ...], attrs: dict[str, Any]) -> tuple[
         arrays = tuple([np.asarray(a, order="C") for a in arrays])
     if found.bind is None:
         return meaning(op, arrays, attrs)
+    if found.ufunc and len(arrays) == found.ufunc.nin and not attrs:
+        specs = specs_of(op.infer(*arrays))
+        made = np.asarray(quietly(found.ufunc, arrays, {"order": "C"}))
+        if specs == ((made.shape, made.dtype),):
+            return (made,)
     changed = found.inplace
     if changed:
         arrays = (*(a.copy() for a in arrays[:changed]), *arrays[changed:])
