@@ -15,6 +15,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
 from typing import Any, ClassVar, NamedTuple
 
@@ -89,8 +90,7 @@ class Op:
         """Return the gradient rule for input ``i``."""
         if isinstance(self.vjp, tuple):
             return self.vjp[i] if i < len(self.vjp) else None
-        vjp = self.vjp
-        return lambda *args, **attrs: vjp(i, *args, **attrs)
+        return partial(self.vjp, i)
 
 
 _FORM = (
@@ -101,6 +101,7 @@ _FORM = (
 Evaluator = Callable[[Op, tuple[Array, ...], dict[str, Any]], tuple[Array, ...]]
 
 
+@np.errstate(all="ignore")
 def meaning(op: Op, arrays: tuple[Array, ...], attrs: dict[str, Any]) -> tuple[Array, ...]:
     """Compute an op on arrays by what it means.
 
@@ -112,7 +113,7 @@ def meaning(op: Op, arrays: tuple[Array, ...], attrs: dict[str, Any]) -> tuple[A
     specs = specs_of(op.infer(*arrays, **attrs))
     given = arrays if op.view else tuple(_read_only(a) for a in arrays)
     try:
-        made = quietly(op.compute, given, attrs)
+        made = op.compute(*given, **attrs)
     except TypeError:
         _check_form(op, arrays, attrs)
         raise
@@ -130,12 +131,6 @@ def meaning(op: Op, arrays: tuple[Array, ...], attrs: dict[str, Any]) -> tuple[A
             f"compute of op {op.name!r} must return what infer says, {_words(specs)}, but returned {came}; {_FORM}"
         )
     return outputs
-
-
-@np.errstate(all="ignore")
-def quietly(function: Callable[..., Any], arguments: tuple[Any, ...], attrs: dict[str, Any]) -> Any:
-    """Call a function, without NumPy's warnings of what is not finite."""
-    return function(*arguments, **attrs)
 
 
 def _read_only(array: Array) -> Array:
@@ -198,7 +193,7 @@ class Node:
 
     def outputs(self) -> tuple[Tensor, ...]:
         """Return the output tensors, as new handles."""
-        recorded = self.recorded and any([x._requires_grad for x in self.inputs])
+        recorded = self.recorded and True in [x._requires_grad for x in self.inputs]
         return tuple(
             [
                 _handle(value, recorded and i not in self.op.constant and value.dtype.kind == "f", self, i)
@@ -551,14 +546,13 @@ def apply(op: Op, inputs: tuple[Tensor, ...], attrs: dict[str, Any]) -> Any:
     Where nothing is recorded the node remains, cut off from the history of its inputs: an op such as cross_entropy may
     look at what made its argument, with and without gradients alike.
     """
-    values: tuple[Value, ...]
     traced = _tracing.get()
     given = tuple([x._value for x in inputs])
-    if traced or any([isinstance(value, Spec) for value in given]):
-        values = specs_of(op.infer(*given, **attrs))
+    if traced or Spec in map(type, given):
+        values: tuple[Value, ...] = specs_of(op.infer(*given, **attrs))
     else:
         values = current_backend().evaluate(op, given, attrs)  # type: ignore[arg-type]
-    if not traced and not (_recording.get() and any([x._requires_grad for x in inputs])):
+    if not traced and not (_recording.get() and True in [x._requires_grad for x in inputs]):
         inputs = tuple([x.detach() if x.node or x._requires_grad else x for x in inputs])
     outputs = Node(op, inputs, attrs, values).outputs()
     return outputs[0] if len(outputs) == 1 else outputs
@@ -630,7 +624,7 @@ def grad(
             accumulate(y, g)
         for node in reversed(nodes):
             keys = [(id(node), i) for i in range(len(node.values))]
-            cotangent = tuple(flowing.get(k) if k in asked else flowing.pop(k, None) for k in keys)
+            cotangent = tuple([flowing.get(k) if k in asked else flowing.pop(k, None) for k in keys])
             if all(g is None for g in cotangent) or keys[0] not in relevant:
                 continue
             outs = node.outputs()
@@ -646,7 +640,7 @@ def _pull(node: Node, i: int, cotangent: tuple[Tensor | None, ...], outs: tuple[
     rule = op.rule(i)
     if rule is None:
         raise GradientError(f"op {op.name!r} has no derivative with respect to its argument {i}")
-    if not outs[0].symbolic and node.versions != tuple(t.version for t in node.inputs):
+    if not outs[0].symbolic and node.versions != tuple([t.version for t in node.inputs]):
         raise GradientError(
             f"a tensor that op {op.name!r} used was changed in place since (by an optimizer step, for instance), so "
             "the gradient would be wrong; compute the outputs again after each change"
@@ -711,11 +705,7 @@ def _zeros(spec: Spec) -> Tensor:
 def specs_of(inferred: Any) -> tuple[Spec, ...]:
     """Bring what ``infer`` returned into one form: it may be one Spec, several, or an array that has the right spec."""
     several = inferred if type(inferred) is tuple else (inferred,)
-    return tuple([s if _is_spec(s) else Spec(tuple(s.shape), np.dtype(s.dtype)) for s in several])
-
-
-def _is_spec(s: Any) -> bool:
-    return type(s) is Spec and type(s.shape) is tuple and isinstance(s.dtype, np.dtype)
+    return tuple([Spec(tuple(s.shape), np.dtype(s.dtype)) for s in several])
 
 
 def _key(x: Tensor) -> Any:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.core.engine import Op, meaning, quietly, specs_of
+from tinynet.core.engine import Op, meaning, specs_of
 from tinynet.core.spec import Array, Spec, broadcast_shapes
 from tinynet.fast.threads import kernel_gate, runnable
 
@@ -137,7 +137,7 @@ def evaluate(op: Op, arrays: tuple[Array, ...], attrs: dict[str, Any]) -> tuple[
         return meaning(op, arrays, attrs)
     if found.ufunc and len(arrays) == found.ufunc.nin and not attrs:
         specs = specs_of(op.infer(*arrays))
-        made = np.asarray(quietly(found.ufunc, arrays, {"order": "C"}))
+        made = np.asarray(_quietly(found.ufunc, arrays, {"order": "C"}))
         if specs == ((made.shape, made.dtype),):
             return (made,)
     changed = found.inplace
@@ -149,7 +149,13 @@ def evaluate(op: Op, arrays: tuple[Array, ...], attrs: dict[str, Any]) -> tuple[
     threaded = found.threaded(*arrays, **attrs) if callable(found.threaded) else found.threaded
     if threaded or getattr(function, "serial", function) is not function:
         with kernel_gate():
-            quietly(function, arguments, {})
+            _quietly(function, arguments, {})
     else:
-        quietly(function, arguments, {})
+        _quietly(function, arguments, {})
     return arrays[:changed] + outputs
+
+
+@np.errstate(all="ignore")
+def _quietly(function: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """Call a function without NumPy's warnings of what is not finite."""
+    return function(*arguments, **options)

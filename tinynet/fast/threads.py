@@ -42,6 +42,7 @@ _most = _most_threads()
 
 Library = tuple[Callable[[], int | None], Callable[[int], Any]]
 
+
 class _Gate:
     """The state of the way into the kernels; see `kernel_gate`."""
 
@@ -213,8 +214,8 @@ def _blas() -> tuple[list[Library], int]:
     There are two: NumPy's, and SciPy's, which Numba calls.
 
 
-    In threadpoolctl 3.8, ``set_num_threads`` of OpenBLAS works for the first Python thread alone that calls it, silently.
-    What it calls works for all of them, as ``set_num_threads`` of other versions does.
+    With OpenBLAS, ``set_num_threads`` of threadpoolctl 3.8 works for one Python thread and does nothing for others.
+    What it calls works for all of them, as ``set_num_threads`` of earlier versions does.
     """
     import scipy.linalg.cython_blas  # noqa: F401 - a limit reaches only the libraries that are loaded
     from threadpoolctl import ThreadpoolController

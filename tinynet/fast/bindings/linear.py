@@ -29,7 +29,7 @@ def _matmul(c: Array, a: Array, b: Array, trans_a: bool, trans_b: bool) -> tuple
 
 
 def _threaded(a: Array, b: Array, trans_a: bool, trans_b: bool) -> bool:
-    return max(a.ndim, b.ndim) > 2 or blas_has_threads_for(a.size * b.shape[0 if trans_b else 1])
+    return a.ndim > 2 or b.ndim > 2 or blas_has_threads_for(a.size * b.shape[0 if trans_b else 1])
 
 
 matmul = Implementation(_matmul, contiguous=True, threaded=_threaded)
