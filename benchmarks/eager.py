@@ -94,6 +94,7 @@ def measure(case: Case, rounds: int, calls: int) -> list[float]:
     rng = np.random.default_rng(0)
     arrays = [rng.standard_normal(shape).astype(np.float32) for shape in case.shapes]
     runs = [*tinynet_runs(case, arrays), lambda: case.numpy(*arrays)]
+    np.testing.assert_allclose(runs[0]().data, runs[2](), rtol=1e-5, atol=1e-6)
     if find_spec("torch"):
         runs += torch_runs(case, arrays)
     for run in runs:

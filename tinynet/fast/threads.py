@@ -213,7 +213,6 @@ def _blas() -> tuple[list[Library], int]:
 
     There are two: NumPy's, and SciPy's, which Numba calls.
 
-
     With OpenBLAS, ``set_num_threads`` of threadpoolctl 3.8 works for one Python thread and does nothing for others.
     What it calls works for all of them, as ``set_num_threads`` of earlier versions does.
     """

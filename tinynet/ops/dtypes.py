@@ -66,8 +66,8 @@ def promote(*operands: Any) -> tuple[Tensor, ...]:
     dtypes = {x.dtype if isinstance(x, Tensor) else None for x in operands}
     if len(dtypes) == 1 and getattr(dtypes.pop(), "isnative", False):
         return operands
-    if not all(isinstance(x, _SCALARS) for x in operands):
-        operands = tuple(x.item() if isinstance(x, np.generic) else x for x in operands)
+    if False in [isinstance(x, _SCALARS) for x in operands]:
+        operands = tuple([x.item() if isinstance(x, np.generic) else x for x in operands])
     values = [x if isinstance(x, _SCALARS) else as_tensor(x) for x in operands]
     dtype = np.result_type(*[x.dtype if isinstance(x, Tensor) else x for x in values])
     return tuple([cast(x, dtype) if isinstance(x, Tensor) else Tensor(np.asarray(x, dtype)) for x in values])
