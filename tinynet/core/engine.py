@@ -15,6 +15,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
 from typing import Any, ClassVar, NamedTuple
 
@@ -86,7 +87,7 @@ class Op:
 
     def __call__(self, *inputs: Any, **attrs: Any) -> Any:
         """Apply the op to tensors (or what `as_tensor` takes); returns a Tensor, or a tuple of them."""
-        return apply(self, tuple(as_tensor(x) for x in inputs), attrs)
+        return apply(self, tuple([as_tensor(x) for x in inputs]), attrs)
 
     def __repr__(self) -> str:
         return f"<Op {self.name}>"
@@ -95,8 +96,7 @@ class Op:
         """Return the gradient rule for input ``i``."""
         if isinstance(self.vjp, tuple):
             return self.vjp[i] if i < len(self.vjp) else None
-        vjp = self.vjp
-        return lambda *args, **attrs: vjp(i, *args, **attrs)
+        return partial(self.vjp, i)
 
 
 _FORM = (
@@ -107,6 +107,7 @@ _FORM = (
 Evaluator = Callable[[Op, tuple[Array, ...], dict[str, Any]], tuple[Array, ...]]
 
 
+@np.errstate(all="ignore")
 def meaning(op: Op, arrays: tuple[Array, ...], attrs: dict[str, Any]) -> tuple[Array, ...]:
     """Compute an op on arrays by what it means.
 
@@ -117,20 +118,19 @@ def meaning(op: Op, arrays: tuple[Array, ...], attrs: dict[str, Any]) -> tuple[A
     """
     specs = specs_of(op.infer(*arrays, **attrs))
     given = arrays if op.view else tuple(_read_only(a) for a in arrays)
-    with np.errstate(all="ignore"):
-        try:
-            made = op.compute(*given, **attrs)
-        except TypeError:
-            _check_form(op, arrays, attrs)
-            raise
-        except TinynetError:
-            raise
-        except ValueError as error:  # such as that of an array that must not be changed
-            raise ArgumentError(f"compute of op {op.name!r} failed: {error}; {_FORM}") from error
-    outputs = tuple(np.asarray(y) for y in (made if isinstance(made, tuple) else (made,)))
+    try:
+        made = op.compute(*given, **attrs)
+    except TypeError:
+        _check_form(op, arrays, attrs)
+        raise
+    except TinynetError:
+        raise
+    except ValueError as error:  # such as that of an array that must not be changed
+        raise ArgumentError(f"compute of op {op.name!r} failed: {error}; {_FORM}") from error
+    outputs = tuple([np.asarray(y) for y in (made if isinstance(made, tuple) else (made,))])
     if not op.view:  # an output that shares memory with an input would change with it
         outputs = tuple(y.copy() if any(np.may_share_memory(y, a) for a in arrays) else y for y in outputs)
-    found = tuple(Spec(y.shape, y.dtype) for y in outputs)
+    found = tuple([Spec(y.shape, y.dtype) for y in outputs])
     if found != specs:
         came = "None" if made is None else _words(found)
         raise ArgumentError(
@@ -193,16 +193,18 @@ class Node:
 
     def __init__(self, op: Op, inputs: tuple[Tensor, ...], attrs: dict[str, Any], values: tuple[Value, ...]) -> None:
         self.op, self.inputs, self.attrs, self.values = op, inputs, attrs, values
-        self.versions = tuple(x.version for x in inputs)
+        self.versions = tuple([x.version for x in inputs])
         self.number = next(_numbers)
         self.recorded = _recording.get()  # without, a traced node is in the graph, but no gradient flows through it
 
     def outputs(self) -> tuple[Tensor, ...]:
         """Return the output tensors, as new handles."""
-        recorded = self.recorded and any(x.requires_grad for x in self.inputs)
+        recorded = self.recorded and True in [x._requires_grad for x in self.inputs]
         return tuple(
-            _handle(value, recorded and i not in self.op.constant and value.dtype.kind == "f", self, i)
-            for i, value in enumerate(self.values)
+            [
+                _handle(value, recorded and i not in self.op.constant and value.dtype.kind == "f", self, i)
+                for i, value in enumerate(self.values)
+            ]
         )
 
 
@@ -563,16 +565,16 @@ def apply(op: Op, inputs: tuple[Tensor, ...], attrs: dict[str, Any]) -> Any:
     Where nothing is recorded the node remains, cut off from the history of its inputs: an op such as cross_entropy may
     look at what made its argument, with and without gradients alike.
     """
-    values: tuple[Value, ...]
     traced, transaction = _tracing.get(), _transaction.get()
     if transaction is not None:
-        inputs = tuple(transaction.current(x) if x.node is None else x for x in inputs)
-    if traced:
-        values = specs_of(op.infer(*(x._value for x in inputs), **attrs))
+        inputs = tuple([transaction.current(x) if x.node is None else x for x in inputs])
+    given = tuple([x._value for x in inputs])
+    if traced or Spec in map(type, given):
+        values: tuple[Value, ...] = specs_of(op.infer(*given, **attrs))
     else:
-        values = current_backend().evaluate(op, tuple(x.data for x in inputs), attrs)
-    if not traced and not (_recording.get() and any(x.requires_grad for x in inputs)):
-        inputs = tuple(x.detach() if x.node or x.requires_grad else x for x in inputs)
+        values = current_backend().evaluate(op, given, attrs)  # type: ignore[arg-type]
+    if not traced and not (_recording.get() and True in [x._requires_grad for x in inputs]):
+        inputs = tuple([x.detach() if x.node or x._requires_grad else x for x in inputs])
     outputs = Node(op, inputs, attrs, values).outputs()
     return outputs[0] if len(outputs) == 1 else outputs
 
@@ -695,7 +697,7 @@ def differentiate(
 
 def _check_unchanged(node: Node) -> None:
     """Check that the tensors that a node used have the values that they had then."""
-    if not isinstance(node.values[0], Spec) and node.versions != tuple(x.version for x in node.inputs):
+    if not isinstance(node.values[0], Spec) and node.versions != tuple([x.version for x in node.inputs]):
         raise GradientError(
             f"a tensor that op {node.op.name!r} used was changed in place since (by an optimizer step, for instance), "
             "so the gradient would be wrong; compute the outputs again after each change"
@@ -785,7 +787,7 @@ def is_constant(x: Tensor) -> bool:
 def specs_of(inferred: Any) -> tuple[Spec, ...]:
     """Bring what ``infer`` returned into one form: it may be one Spec, several, or an array that has the right spec."""
     several = inferred if type(inferred) is tuple else (inferred,)
-    return tuple(Spec(tuple(s.shape), np.dtype(s.dtype)) for s in several)
+    return tuple([Spec(tuple(s.shape), np.dtype(s.dtype)) for s in several])
 
 
 def _key(x: Tensor) -> Any:

@@ -193,7 +193,7 @@ def stack(xs: Sequence[Any], axis: int = 0) -> Tensor:
     return joined if place == 0 else transpose(joined, order)
 
 
-def _several(name: str, xs: Sequence[Any]) -> list[Tensor]:
+def _several(name: str, xs: Sequence[Any]) -> tuple[Tensor, ...]:
     """Bring what is to be joined to one dtype."""
     if not isinstance(xs, Iterable):
         raise ArgumentError(f"{name}: takes a list of tensors, but got a {type(xs).__name__}")

@@ -64,6 +64,9 @@ class Number(Tensor):
     __slots__ = ()
 
 
+_SCALARS = (bool, int, float, np.generic)
+
+
 def _weight(operand: Any) -> Any:
     """Return what decides the dtype of a result: a dtype, or for numbers a number of their kind."""
     if isinstance(operand, Number):
@@ -71,11 +74,13 @@ def _weight(operand: Any) -> Any:
     return operand.dtype if isinstance(operand, Tensor) else operand
 
 
-def promote(*operands: Any) -> list[Tensor]:
+def promote(*operands: Any) -> tuple[Tensor, ...]:
     """Bring operands to one dtype, as NumPy would; Python's and NumPy's scalars take that of the tensors."""
-    scalars = [isinstance(x, bool | int | float | np.generic | Number) for x in operands]
-    if not all(scalars):
-        operands = tuple(x.item() if isinstance(x, np.generic) else x for x in operands)
-    values = [x if isinstance(x, bool | int | float) else as_tensor(x) for x in operands]
+    dtypes = {x.dtype if isinstance(x, Tensor) else None for x in operands}
+    if len(dtypes) == 1 and getattr(dtypes.pop(), "isnative", False):
+        return operands
+    if False in [isinstance(x, (*_SCALARS, Number)) for x in operands]:
+        operands = tuple([x.item() if isinstance(x, np.generic) else x for x in operands])
+    values = [x if isinstance(x, _SCALARS) else as_tensor(x) for x in operands]
     dtype = np.result_type(*map(_weight, values))
-    return [cast(x, dtype) if isinstance(x, Tensor) else constant(np.array(x, dtype)) for x in values]
+    return tuple([cast(x, dtype) if isinstance(x, Tensor) else constant(np.array(x, dtype)) for x in values])

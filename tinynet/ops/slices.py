@@ -8,13 +8,22 @@ from typing import Any
 import numpy as np
 
 from tinynet.core.engine import Op, Tensor, as_tensor
-from tinynet.core.spec import Array, Shape, Spec
+from tinynet.core.spec import Array, Shape, Spec, Value
 from tinynet.errors import ArgumentError, DTypeError, ShapeError
 from tinynet.ops.shape import _index
 
+_ARRAYS = (Tensor, np.ndarray, list)
+_PLACES = (int, np.integer, slice, type(None), type(...))
+
+
+def _slice_infer(x: Value, key: Any) -> Spec:
+    array = np.broadcast_to(np.int8(0), x.shape) if isinstance(x, Spec) else x
+    return Spec(array[key].shape, x.dtype)
+
+
 _slice: Op = Op(
     "slice",
-    infer=lambda x, key: Spec(np.broadcast_to(np.int8(0), x.shape)[key].shape, x.dtype),
+    infer=_slice_infer,
     compute=lambda x, key: x[key if ... in key else (*key, ...)],  # an array, even of no axes, where NumPy has a scalar
     view=True,
     vjp=(lambda g, out, x, key: _unslice(g, key=key, shape=x.shape),),
@@ -135,17 +144,16 @@ def getitem(x: Any, key: Any) -> Tensor:
     """
     x = as_tensor(x)
     parts = key if isinstance(key, tuple) else (key,)
-    arrays = [isinstance(p, Tensor | np.ndarray | list) for p in parts]
+    arrays = [isinstance(p, _ARRAYS) for p in parts]
     if any(arrays):
         mixed = [p for p, array in zip(parts, arrays, strict=True) if not array and not isinstance(p, int | np.integer)]
         if mixed:
             raise ArgumentError(f"indexing: integer arrays and {mixed[0]!r} do not mix in one index; take two steps")
         return _index(x, *_indices(x, parts), checked=False)
     for p in parts:
-        if not isinstance(p, int | np.integer | slice | type(None) | type(...)) or isinstance(p, bool):
+        if not isinstance(p, _PLACES) or isinstance(p, bool):
             raise DTypeError(f"indexing: cannot index with {p!r}; use integers, slices, None, ... or integer arrays")
     try:
-        np.broadcast_to(np.int8(0), x.shape)[parts]
+        return _slice(x, key=parts)
     except IndexError as error:
         raise ShapeError(f"indexing a tensor of shape {x.shape} with {key!r}: {error}") from None
-    return _slice(x, key=parts)
