@@ -10,6 +10,7 @@ from tinynet.core.mode import no_grad, reference
 from tinynet.core.transaction import State, TrainMode, train_mode, training
 from tinynet.datasets.labels import one_hot
 from tinynet.fullbatch import Backtracking, GradientDescent, LineSearchOptimizer, Newton, Objective, StepRecord
+from tinynet.inspection import finite as _finite  # noqa: F401 - which tells what made a step not finite
 from tinynet.inspection import summary as _summary  # noqa: F401 - which adds to models how they are printed
 from tinynet.inspection.gradcheck import check_gradients
 from tinynet.model import Model, Sequential

@@ -116,7 +116,7 @@ def compile(function: Callable[..., Any], freeze: bool = False) -> CompiledFunct
         raise ArgumentError(f"compile: only a model can be frozen, but got {function!r}")
     frozen = copy.deepcopy(function)
     frozen.theta.flags.writeable = False
-    for leaf in [*frozen.parameters.values(), *frozen.states.values()]:
+    for leaf in frozen.leaves.values():
         leaf.memory.flags.writeable = False
         leaf.requires_grad = False
     return CompiledFunction(frozen)

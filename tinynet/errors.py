@@ -4,18 +4,16 @@ Each says what came, what was expected and what to do, and is raised before anyt
 also subclasses the built-in exception that a Python user would expect, so that ``except ValueError`` works too.
 """
 
-
-import os
 import sys
+from pathlib import Path
 
 
 def user_line() -> str:
     """Return the place of the innermost line under way that is not tinynet's own, for errors that speak of it."""
-    own = os.path.dirname(__file__) + os.sep
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(own):
+    own, frame = Path(__file__).parent, sys._getframe(1)
+    while frame.f_back is not None and own in Path(frame.f_code.co_filename).parents:
         frame = frame.f_back
-    return f"line {frame.f_lineno} of {os.path.basename(frame.f_code.co_filename)}"
+    return f"line {frame.f_lineno} of {Path(frame.f_code.co_filename).name}"
 
 
 class TinynetError(Exception):

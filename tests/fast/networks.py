@@ -9,8 +9,8 @@ import numpy as np
 from hypothesis import strategies as st
 
 import tinynet as tn
-from tinynet.fast.threads import kernel_gate
 from tinynet.core.transaction import train_mode
+from tinynet.fast.threads import kernel_gate
 from tinynet.train.step import BatchStep
 from tinynet.train.task import find_task
 

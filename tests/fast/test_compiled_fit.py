@@ -14,9 +14,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.plans import inference_plan
 import tinynet as tn
 from tests.fast.networks import Apply, networks, samples
+from tests.plans import inference_plan
 from tests.small_network import losses_of
 from tinynet.core.spec import Spec
 from tinynet.errors import NonFiniteError, TraceError

@@ -28,7 +28,7 @@ from tinynet.fast.fusions.conv_pool import (
 )
 from tinynet.fast.fusions.cross_entropy import softmax_cross_entropy, softmax_cross_entropy_parts
 from tinynet.fast.fusions.dense import dense, dense_cotangent, dense_cotangent_parts, dense_parts
-from tinynet.fast.fusions.descend import descend, descend_parts, descend_product, descend_product_parts
+from tinynet.fast.fusions.descend import descend, descend_parts
 from tinynet.fast.fusions.gather import gather, gather_parts
 from tinynet.fast.fusions.standardised_matvec import (
     standardised_matvec,
@@ -271,19 +271,9 @@ def classified(draw, sizes=(1.0, 1.0, 100.0, 1e4)):
 @st.composite
 def descents(draw):
     rng, dtype = draw(generators), draw(either_dtype)
-    n, start = draw(st.sampled_from([1, 2, 7, 1000, 20_000, 70_001])), draw(st.integers(0, 5))
-    theta, gradient = (rng.standard_normal(size).astype(dtype) for size in (start + n + draw(st.integers(0, 5)), n))
-    return Case((theta, gradient, np.asarray(rng.uniform(0, 1), dtype)), {"start": start})
-
-
-@st.composite
-def product_descents(draw):
-    """Products in one chunk, and in several of one length or of two."""
-    rng, dtype, start = draw(generators), draw(either_dtype), draw(st.integers(0, 5))
-    k, m, n = draw(st.sampled_from([(1, 1, 1), (3, 5, 2), (32, 10, 7), (33, 784, 40), (8, 1001, 150), (64, 16, 500)]))
-    a, b = (rng.standard_normal(shape).astype(dtype) for shape in ((k, m), (k, n)))
-    theta = rng.standard_normal(start + m * n + draw(st.integers(0, 5))).astype(dtype)
-    return Case((theta, a, b, np.asarray(rng.uniform(0, 1), dtype)), {"start": start})
+    n = draw(st.sampled_from([1, 2, 7, 1000, 20_000, 70_001]))
+    theta, gradient = (rng.standard_normal(n).astype(dtype) for _ in range(2))
+    return Case((theta, gradient, np.asarray(rng.uniform(0, 1), dtype)), {})
 
 
 @st.composite
@@ -313,7 +303,6 @@ ROWS["adam"] = Row(adam, adam_parts, adam_steps())
 ROWS["adam_in_place"] = Row(adam_in_place, adam_parts, adam_steps())
 ROWS["softmax_cross_entropy"] = Row(softmax_cross_entropy, softmax_cross_entropy_parts, classified())
 ROWS["descend"] = Row(descend, descend_parts, descents())
-ROWS["descend_product"] = Row(descend_product, descend_product_parts, product_descents())
 
 
 # --- standardised bytes times a vector
@@ -661,8 +650,7 @@ def without_derivative():
     adam, betas = (*3 * [np.ones(3)], np.array(0), np.ones(3), number), {"beta1": 0.9, "beta2": 0.9, "epsilon": 1e-8}
     return {
         "gather": Case((np.ones((3, 2)), np.array([0, 1]), number, number), {"sample": (2,)}),
-        "descend": Case((np.ones(3), np.ones(3), number), {"start": 0}),
-        "descend_product": Case((np.ones(6), np.ones((2, 2)), np.ones((2, 3)), number), {"start": 0}),
+        "descend": Case((np.ones(3), np.ones(3), number), {}),
         "adam": Case(adam, betas),
         "adam_in_place": Case(adam, betas),
         "dense_cotangent": Case((np.ones((2, 3)), np.ones((2, 3))), {}),

@@ -5,7 +5,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.plans import evaluation_plan, inference_plan
 import tinynet as tn
 from tests.fast.networks import (
     LOSSES,
@@ -20,6 +19,7 @@ from tests.fast.networks import (
     samples,
     train,
 )
+from tests.plans import evaluation_plan, inference_plan
 from tinynet.core.engine import Tensor
 from tinynet.recipes import RECIPES
 

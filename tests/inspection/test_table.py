@@ -7,8 +7,8 @@ import time
 import numpy as np
 import pytest
 
-from tests.plans import inference_plan, training_plan
 import tinynet as tn
+from tests.plans import inference_plan, training_plan
 from tinynet.errors import ArgumentError
 from tinynet.fast import fusions
 from tinynet.fast.kernels import conv_pool as pooled
@@ -27,7 +27,7 @@ def step_of(name, fused=True, optimizer=None, seed=0):
     model, optimizer = RECIPES[name].model(seed), optimizer or tn.SGD(0.01)
     loss = find_task("cross_entropy", None).loss
     plan = training_plan(model, loss, optimizer, x, y, N, fused=fused)
-    return model, plan, {"indices": rng.permutation(32)[:N], "learning_rate": 0.01}, (x, state)
+    return model, plan, {"indices": rng.permutation(32)[:N], "learning_rate": 0.01}, (x, optimizer.state_of(model))
 
 
 def named(rows, name):

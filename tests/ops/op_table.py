@@ -788,28 +788,13 @@ def naive_gather(x, indices, shift, scale, sample):
 
 @st.composite
 def steps(draw):
-    """Theta, and a gradient of a part of it."""
-    rng, start, n, after = draw(generators), draw(st.integers(0, 3)), draw(st.integers(1, 6)), draw(st.integers(0, 3))
-    return Case((spread(rng, (start + n + after,)), spread(rng, (n,)), np.array(0.25)), {"start": start})
+    """Theta, and its gradient."""
+    rng, n = draw(generators), draw(st.integers(1, 6))
+    return Case((spread(rng, (n,)), spread(rng, (n,)), np.array(0.25)))
 
 
-def naive_descend(theta, g, rate, start):
-    moved = theta.copy()
-    for k, value in enumerate(g):
-        moved[start + k] -= rate * value
-    return moved
-
-
-@st.composite
-def product_steps(draw):
-    """Theta, and two matrices whose product is the gradient of a part of it."""
-    rng, start, m, k, n = draw(generators), draw(st.integers(0, 3)), draw(lengths), draw(lengths), draw(lengths)
-    theta = spread(rng, (start + m * n + draw(st.integers(0, 3)),))
-    return Case((theta, spread(rng, (k, m)), spread(rng, (k, n)), np.array(0.25)), {"start": start})
-
-
-def naive_descend_product(theta, a, b, rate, start):
-    return naive_descend(theta, ref.matmul(a.T, b).reshape(-1), rate, start)
+def naive_descend(theta, g, rate):
+    return np.array([theta[k] - rate * value for k, value in enumerate(g)])
 
 
 @st.composite
@@ -851,7 +836,6 @@ fused("adam_in_place", adam_steps(), naive_adam, output=0, differentiable=False)
 fused("dense_cotangent", dense_cotangents(), naive_dense_cotangent, differentiable=False, nan=False)
 fused("gather", image_gathers(), naive_gather, differentiable=False, nan=False)
 fused("descend", steps(), naive_descend, differentiable=False)
-fused("descend_product", product_steps(), naive_descend_product, differentiable=False)
 fused(
     "softmax_cross_entropy",
     st.builds(lambda rng, n, k: Case((spread(rng, (n, k)), rng.integers(0, k, n))), generators, lengths, lengths),

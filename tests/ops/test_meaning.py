@@ -10,8 +10,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import tinynet as tn
-from tests.plans import inference_plan
 from tests.ops.op_table import CONV, OPS, POOL, ROWS, conv_pool_arrays, few, last_use
+from tests.plans import inference_plan
 from tinynet.core.engine import Tensor, meaning
 from tinynet.core.spec import Spec
 from tinynet.errors import ArgumentError

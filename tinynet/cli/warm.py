@@ -108,10 +108,11 @@ def _build_plans(model: Model, dtypes: list[str]) -> None:
     """Build what plans need that train the model, evaluate it and predict with it, on data of some dtypes."""
     import numpy as np
 
-    from tinynet.core.spec import Spec
+    from tinynet.core.transaction import train_mode
     from tinynet.fast.kernels import build
-    from tinynet.fast.trace import evaluation_plan, inference_plan, training_plan
     from tinynet.optim import SGD, Adam
+    from tinynet.train.inference import compiled_inference
+    from tinynet.train.step import BatchStep
     from tinynet.train.task import find_task
 
     model.theta  # noqa: B018 - the model is built now, and knows the shape of its output
@@ -124,11 +125,12 @@ def _build_plans(model: Model, dtypes: list[str]) -> None:
             x = np.zeros((max(_BATCHES), *model.input.shape), dtype)
             y = np.zeros(len(x), np.uint8)
             for optimizer in (SGD(), Adam()) if labelled else ():
-                for batch in _BATCHES:
-                    state = optimizer.initial_state(model.theta)
-                    training_plan(model, task.loss, optimizer, state, x, y, batch)
+                mode = train_mode(seed=0)
+                step = BatchStep(model, task, optimizer, x, y, mode=mode, compiled=True)
+                with mode:
+                    for batch in _BATCHES:
+                        step.compiled.find(np.arange(batch))
             for samples in _SAMPLES:
-                spec = Spec((samples, *x.shape[1:]), x.dtype)
-                inference_plan(model, spec)
+                compiled_inference(model, None).find(x[:samples])
                 if labelled:
-                    evaluation_plan(model, task.loss, spec, Spec((samples,), y.dtype))
+                    compiled_inference(model, task.loss).find(x[:samples], y[:samples])

@@ -272,8 +272,7 @@ class Tensor:
                 "place of an if, tn.ops.stack in place of a list), or run it with compiled=False"
             )
         if self.node is None and (transaction := _transaction.get()):
-            value: Array = transaction.current(self)._value
-            return value
+            return transaction.current(self).memory  # type: ignore[no-any-return]
         return self._value
 
     @property

@@ -182,7 +182,8 @@ class Transaction:
 
 
 def _current_key() -> Array:
-    return train_transaction("a random number").mode.key
+    key: Array = train_transaction("a random number").mode.key
+    return key
 
 
 def raise_unless_finite(loss: float, finite: bool) -> None:
@@ -225,7 +226,9 @@ class TrainMode:
 
     def __enter__(self) -> TrainMode:
         if _transaction.get() is not None:
-            raise ArgumentError("a step of training is under way already: steps do not nest; end its `with mode:` first")
+            raise ArgumentError(
+                "a step of training is under way already, and steps do not nest; end its `with mode:` first"
+            )
         session = current_backend().session()
         session.__enter__()
         transaction = Transaction(self)

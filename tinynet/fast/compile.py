@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,10 @@ import numpy as np
 from tinynet.core.engine import Tensor
 from tinynet.core.graph import Graph
 from tinynet.core.mode import _transaction, last_change, tracing
-from tinynet.core.spec import Array, Spec
+from tinynet.core.spec import Spec
 from tinynet.core.transaction import Transaction, raise_unless_finite, within
 from tinynet.errors import ArgumentError, RetraceWarning, TraceError
+from tinynet.fast.chance import without_chance
 from tinynet.fast.configuration import configuration
 from tinynet.fast.plan import Plan
 from tinynet.ops.dtypes import Number
@@ -69,18 +71,28 @@ class Compiled:
             del self._traced[next(iter(self._traced))]
         return found
 
+    def _run(
+        self, given: Arguments, transaction: Transaction | None
+    ) -> tuple[tuple[Transaction, list[Tensor], Any], list[Tensor]]:
+        """Run the function on shapes; returns what it wrote, its arguments as symbols, its result; and all it made."""
+        symbols = given.placeholders()
+        args, kwargs = given.rebuild(symbols)
+        traced = Transaction(transaction.mode if transaction else None)
+        with within(traced):
+            result = self.function(*args, **kwargs)
+        made: list[Tensor] = []
+        _results(result, made, self.name)
+        return (traced, symbols, result), [*made, *(new for _, new in traced.updates)]
+
     def _trace(self, given: Arguments, transaction: Transaction | None) -> Traced:
         if self.under_trace:
             raise TraceError(f"{self.name} calls itself while it is traced; take a loop instead")
         self.under_trace = True
         try:
-            with tracing():
-                symbols = given.placeholders()
-                args, kwargs = given.rebuild(symbols)
-                with within(Transaction(transaction.mode if transaction else None)) as traced:
-                    result = self.function(*args, **kwargs)
-                with within(None):
-                    made = Traced(self.name, traced, symbols, result, self.fused)
+            run = partial(self._run, given, transaction)
+            traced, symbols, result = without_chance(self.name, self.function, run)
+            with tracing(), within(None):
+                made = Traced(self.name, traced, symbols, result, self.fused)
         finally:
             self.under_trace = False
         self.traces += 1
@@ -105,9 +117,7 @@ class Traced:
         What the function returned when it was traced: tensors of shapes, nested as the results are.
     """
 
-    def __init__(
-        self, name: str, traced: Transaction, symbols: Sequence[Tensor], result: Any, fused: bool
-    ) -> None:
+    def __init__(self, name: str, traced: Transaction, symbols: Sequence[Tensor], result: Any, fused: bool) -> None:
         self.result = result
         outputs: list[Tensor] = []
         form = _results(result, outputs, name)
@@ -139,14 +149,18 @@ class Traced:
         self._seen = seen
         return True
 
+    def inputs(self, values: Sequence[Any]) -> dict[str, Any]:
+        """Return the inputs of the plan, by name, for the values of some arguments."""
+        given = dict(zip(self._names, values, strict=True))
+        for name, source in self._live:
+            given[name] = source()
+        return given
+
     def replay(self, values: Sequence[Any], transaction: Transaction | None) -> Any:
         """Run the plan; what it writes waits for the end of the step."""
         if transaction is not None and transaction.touched:
             transaction.flush()
-        given = dict(zip(self._names, values, strict=True))
-        for name, source in self._live:
-            given[name] = source()
-        self.plan.replay(**given)
+        self.plan.replay(**self.inputs(values))
         for loss, finite in self._checks:
             raise_unless_finite(loss.item(), finite.item())
         if self.plan.writes:
@@ -205,7 +219,7 @@ class Arguments:
         if type(given) is dict:
             return dict, *((name, self._form(part)) for name, part in given.items())
         raise ArgumentError(
-            f"a compiled function takes arrays, tensors, numbers, texts, None, and lists, tuples and dicts of them, but "
+            "a compiled function takes arrays, tensors, numbers, texts, None, and lists, tuples and dicts of them, but "
             f"got {given!r}; let the function reach models and other objects from outside"
         )
 
@@ -241,7 +255,7 @@ def _results(result: Any, found: list[Tensor], name: str) -> Any:
     if type(result) is dict:
         return dict, *((key, _results(part, found, name)) for key, part in result.items())
     raise ArgumentError(
-        f"{name} returned {result!r}; a compiled function returns Tensors, in lists, tuples and dicts if there are several"
+        f"{name} returned {result!r}; a compiled function returns a Tensor, or several in lists, tuples and dicts"
     )
 
 

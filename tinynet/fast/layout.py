@@ -15,7 +15,7 @@ from tinynet.core.engine import Node, Tensor, ancestors, is_constant, meaning
 from tinynet.core.spec import Array, Spec
 from tinynet.errors import TraceError
 from tinynet.fast.implementation import bound_call, evaluate, implementation
-from tinynet.ops.arrange import _concatenate
+from tinynet.ops.join import _concatenate
 from tinynet.ops.shape import _reshape
 
 _ALIGNMENT = 64  # bytes: a cache line, and the widest vector

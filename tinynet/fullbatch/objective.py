@@ -19,7 +19,7 @@ from tinynet.core.mode import no_grad, recording, tracing
 from tinynet.core.spec import Array, Spec
 from tinynet.errors import ArgumentError, DataError, ShapeError, TraceError
 from tinynet.nn.network import Network
-from tinynet.ops.arrange import flat
+from tinynet.ops.join import flat
 from tinynet.ops.loss import Loss, scalar_loss
 
 if TYPE_CHECKING:
@@ -332,9 +332,17 @@ class Objective:
     def _graph(self, size: int, twice: bool = False) -> _Graph:
         """Trace the loss of a batch of a size."""
         if (size, twice) not in self._graphs:
+            from tinynet.fast.chance import without_chance
+
+            x, y = (Tensor(Spec((size, *a.shape[1:]), a.dtype)) for a in (self.samples, self.labels))
+
+            def run() -> tuple[Tensor, list[Tensor]]:
+                loss = scalar_loss(self.loss, self.model(x), y)
+                return loss, [loss]
+
+            traced = without_chance(f"the objective of {self.model}", [self.model, self.loss], run)
             with tracing():
-                x, y = (Tensor(Spec((size, *a.shape[1:]), a.dtype)) for a in (self.samples, self.labels))
-                (loss,) = self._fuse([scalar_loss(self.loss, self.model(x), y)], twice)
+                (loss,) = self._fuse([traced], twice)
                 self._graphs[size, twice] = _Graph(x, y, loss, _affine_pieces(loss, x, self._parameters))
         return self._graphs[size, twice]
 

@@ -14,7 +14,7 @@ from tinynet.fast.fusions import conv_pool, dense, descend, gather, standardised
 from tinynet.fast.fusions.adam import adam_in_place
 from tinynet.fast.kernels import conv_pool as pooled
 from tinynet.inspection.table import Cost
-from tinynet.ops import arrange, conv, linear, pool, reduce, shape, slices
+from tinynet.ops import conv, join, linear, pool, reduce, shape, slices
 from tinynet.ops.conv import Geometry
 from tinynet.ops.dtypes import _cast
 from tinynet.optim.adam import adam
@@ -99,7 +99,7 @@ _COSTS: dict[Op, Callable[..., Cost]] = {
     pool._max_pool: lambda x, p: Cost(math.prod(pool._infer(x, p)[0].shape) * p.kh * p.kw),
     pool._pool_gather: _moves,
     reduce._sum: lambda x, axes: Cost(math.prod(x.shape)),
-    arrange._concatenate: _moves,
+    join._concatenate: _moves,
     shape._index: _index,
     shape._index_add: lambda g, *indices, shape: Cost(math.prod(g.shape)),
     slices._unslice: _moves,
@@ -111,10 +111,7 @@ _COSTS: dict[Op, Callable[..., Cost]] = {
     conv_pool.conv_pool_input_grad: _conv_pool_input_grad,
     dense.dense: lambda x, w, bias, relu: Cost(2 * x.shape[0] * math.prod(w.shape), how="BLAS"),
     dense.dense_cotangent: lambda g, y: Cost(2 * math.prod(g.shape)),
-    descend.descend: lambda theta, gradient, rate, start: Cost(2 * math.prod(gradient.shape)),
-    descend.descend_product: lambda theta, a, b, rate, start: Cost(
-        2 * (a.shape[0] + 1) * a.shape[1] * b.shape[1], how="BLAS"
-    ),
+    descend.descend: lambda theta, gradient, rate: Cost(2 * math.prod(gradient.shape)),
     gather.gather: _gather,
     standardised_matvec.standardised_matvec: _standardised,
     standardised_matvec.standardised_rmatvec: _standardised,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from tinynet.core.spec import Array
 from tinynet.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -72,34 +73,35 @@ def profile_step(
     """
     import numpy as np
 
+    from tinynet.core.transaction import train_mode
     from tinynet.fast.threads import get_num_threads, kernel_gate
-    from tinynet.fast.trace import training_plan
     from tinynet.optim import SGD
+    from tinynet.train.step import BatchStep
     from tinynet.train.task import find_task
 
     size = min(recipe.batch_size if batch_size is None else batch_size, len(data.x_train))
     if size < 1 or repeats < 1:
         raise ArgumentError(f"batch_size and repeats must be 1 or more, but got {batch_size} and {repeats}")
     model, optimizer, rng = recipe.model(seed), SGD(recipe.learning_rate), np.random.default_rng(seed)
-    task, state = find_task(recipe.loss, None), optimizer.initial_state(model.theta)
-    plan, _ = training_plan(model, task.loss, optimizer, state, data.x_train, data.y_train, size)
+    task, mode = find_task(recipe.loss, None), train_mode(seed)
+    training = BatchStep(model, task, optimizer, data.x_train, data.y_train, mode=mode, compiled=True)
 
-    def batch() -> dict[str, Any]:
-        return {
-            "indices": rng.choice(len(data.x_train), size, replace=False),
-            "learning_rate": optimizer.learning_rate,
-        }
+    def batch() -> Array:
+        return rng.choice(len(data.x_train), size, replace=False)
 
-    def step(inputs: dict[str, Any]) -> float:
+    def step(indices: Array) -> float:
         started = time.perf_counter()
-        plan.replay(**inputs)
-        plan.commit()
+        with mode:
+            training.run(indices)
         return time.perf_counter() - started
 
     with kernel_gate():
         for _ in range(_WARM_UP):
             step(batch())
         last = batch()
-        plan.profile(repeats, **last)
+        with mode:
+            traced = training.compiled.find(last)
+            traced.plan.profile(repeats, **traced.inputs([last]))
         seconds = [step(last) for _ in range(repeats)]
+        plan = traced.plan
     return StepProfile(plan, size, get_num_threads(), seconds)

@@ -7,7 +7,9 @@ from tinynet.nn.layer import batch_shape
 
 
 def summary(model: Model) -> None:
-    """Print the layers with their output shapes and numbers of parameters.
+    """Print the layers with their output shapes and numbers of parameters, those that are not trained included.
+
+    Not trainable are the parameters of frozen layers, and the states of layers, such as running means.
 
     Examples
     --------
@@ -24,18 +26,19 @@ def summary(model: Model) -> None:
     """
     model.build_model()
     rows = [("Layer (type)", "Output shape", "Parameters")]
-    for layer in [*model.sublayers(), *([model] if model.own_parameters else [])]:
+    for layer in [*model.sublayers(), *([model] if model.own_parameters or model.own_states else [])]:
         parts = [model] if layer is model else [part for _, part in layer.walk()]
-        counted = {id(p): p.size for part in parts for p in part.own_parameters.values()}
+        counted = {id(p): p.size for part in parts for p in (*part.own_parameters.values(), *part.own_states.values())}
         shape, count = batch_shape(layer.output_shape), f"{sum(counted.values()):,}"
         rows.append((str(layer).replace("'", ""), shape, count))
     widths = [max(18, *(len(row[i]) for row in rows)) for i in range(2)]
     lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>10}" for a, b, c in rows]
     rule = "-" * len(lines[0])
-    total = model.theta.size
+    leaves, trained = model.leaves.values(), sum(part.stop - part.start for part in model.parts())
+    total, size = sum(x.size for x in leaves), sum(x.memory.nbytes for x in leaves)
     print(f"Model: {model.name!r}", lines[0], rule, *lines[1:], rule, sep="\n")
-    print(f"Total parameters: {total:,} ({_size(model.theta.nbytes)} in {model.dtype})")
-    print(f"Trainable: {total:,}, not trainable: 0")
+    print(f"Total parameters: {total:,} ({_size(size)} in {model.dtype})")
+    print(f"Trainable: {trained:,}, not trainable: {total - trained:,}")
 
 
 def _size(n: int) -> str:

@@ -11,4 +11,16 @@ from tinynet.nn.layer import Layer
 from tinynet.nn.pooling import MaxPool
 from tinynet.nn.sigmoid import Sigmoid
 
-__all__ = ["BatchNorm", "Conv2D", "Dense", "Dropout", "Flatten", "Input", "Layer", "MaxPool", "ReLU", "Sigmoid", "Softmax"]
+__all__ = [
+    "BatchNorm",
+    "Conv2D",
+    "Dense",
+    "Dropout",
+    "Flatten",
+    "Input",
+    "Layer",
+    "MaxPool",
+    "ReLU",
+    "Sigmoid",
+    "Softmax",
+]

@@ -73,7 +73,8 @@ class BatchNorm(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise, scale and shift."""
-        mean, variance = self.mean, self.variance
+        mean: Tensor = self.mean
+        variance: Tensor = self.variance
         if training() and self.trainable:
             axes = tuple(range(x.ndim - 1))
             mean = x.mean(axes)

@@ -91,6 +91,7 @@ class Layer:
     owner: weakref.ref[Layer] | None  # the model in whose vector the parameters are
     output_shape: Shape | None  # without the batch axis; known after the first call
     _built: bool
+    _trainable: bool
 
     # The state that every layer has is made here, so that a subclass need not call super().__init__.
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:

@@ -193,6 +193,11 @@ class Network(Layer):
         return dict(self.build_model()._parameters)
 
     @property
+    def leaves(self) -> dict[str, Tensor]:
+        """The parameters and the states by name: all that a file holds of the model."""
+        return {**self.parameters, **self._states}
+
+    @property
     def states(self) -> dict[str, State]:
         """What the layers keep and nobody trains, by name, such as "batch_norm.mean"."""
         return dict(self.build_model()._states)
@@ -263,15 +268,14 @@ class Network(Layer):
 
     def state(self) -> dict[str, Any]:
         """Return what the rest of a run depends on: the parameters, and where the model's generator stands."""
-        leaves = self.parameters | self.states
-        return {"parameters": {n: x.memory for n, x in leaves.items()}, "generator": self.rng.bit_generator.state}
+        leaves = {name: leaf.memory for name, leaf in self.leaves.items()}
+        return {"parameters": leaves, "generator": self.rng.bit_generator.state}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take a state back."""
-        leaves = self.parameters | self.states
-        for name, leaf in leaves.items():
+        for name, leaf in self.leaves.items():
             leaf.memory[...] = state["parameters"][name]
-        changed(leaves.values())
+        changed(self.leaves.values())
         self.rng.bit_generator.state = state["generator"]
 
 

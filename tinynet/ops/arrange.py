@@ -9,11 +9,12 @@ import numpy as np
 
 from tinynet.checks import check_integers
 from tinynet.core.engine import Op, Tensor, as_tensor
-from tinynet.core.spec import Spec, Value
+from tinynet.core.spec import Spec
 from tinynet.errors import ArgumentError, ShapeError
 from tinynet.ops.dtypes import promote
+from tinynet.ops.join import _concatenate
 from tinynet.ops.shape import normal_axis, reshape
-from tinynet.ops.slices import _slice, _unslice
+from tinynet.ops.slices import _unslice
 
 _transpose: Op = Op(
     "transpose",
@@ -98,32 +99,6 @@ def pad(x: Any, widths: Sequence[tuple[int, int]]) -> Tensor:
     return _unslice(x, key=key, shape=shape)
 
 
-def _concatenate_infer(*xs: Value, axis: int) -> Spec:
-    first = xs[0]
-    for i, x in enumerate(xs):
-        if x.ndim != first.ndim or any(x.shape[a] != first.shape[a] for a in range(first.ndim) if a != axis):
-            raise ShapeError(
-                f"concatenate: argument {i} has shape {x.shape}, argument 0 has {first.shape}; all axes but axis "
-                f"{axis} must agree"
-            )
-    total = sum(x.shape[axis] for x in xs)
-    return Spec((*first.shape[:axis], total, *first.shape[axis + 1 :]), first.dtype)
-
-
-def _concatenate_vjp(i: int, g: Tensor, out: Tensor, *xs: Tensor, axis: int) -> Tensor:
-    start = sum(x.shape[axis] for x in xs[:i])
-    return _slice(g, key=(slice(None),) * axis + (slice(start, start + xs[i].shape[axis]),))
-
-
-_concatenate: Op = Op(
-    "concatenate",
-    infer=_concatenate_infer,
-    compute=lambda *xs, axis: np.concatenate(xs, axis=axis),
-    vjp=_concatenate_vjp,
-    formula="the inputs one after another along an axis",
-)
-
-
 def concatenate(xs: Sequence[Any], axis: int = 0) -> Tensor:
     """Join tensors along an axis.
 
@@ -201,8 +176,3 @@ def _several(name: str, xs: Sequence[Any]) -> tuple[Tensor, ...]:
     if not given:
         raise ArgumentError(f"{name}: an empty list came; give at least one tensor")
     return promote(*given)
-
-
-def flat(tensors: Sequence[Tensor]) -> Tensor:
-    """Put the values of tensors into one vector, one after another: gradients, as theta has their parameters."""
-    return concatenate([reshape(t, -1) for t in tensors])

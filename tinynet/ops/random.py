@@ -124,9 +124,7 @@ def _draw(op: Op, name: str, shape: Sequence[int], dtype: npt.DTypeLike) -> Tens
     return made
 
 
-def uniform(
-    shape: Sequence[int], low: float = 0.0, high: float = 1.0, dtype: npt.DTypeLike = "float32"
-) -> Tensor:
+def uniform(shape: Sequence[int], low: float = 0.0, high: float = 1.0, dtype: npt.DTypeLike = "float32") -> Tensor:
     """Draw from the uniform distribution, within a step of training.
 
     Parameters

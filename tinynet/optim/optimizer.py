@@ -18,8 +18,8 @@ from tinynet.core.mode import note_change
 from tinynet.core.transaction import TrainMode, Transaction, train_transaction, within
 from tinynet.errors import ArgumentError, NonFiniteError
 from tinynet.nn.network import Network, Part
-from tinynet.ops.arrange import flat
 from tinynet.ops.finite import all_finite
+from tinynet.ops.join import flat
 
 Array = npt.NDArray[Any]
 State = dict[str, Array]
@@ -169,7 +169,8 @@ class Optimizer:
 
 
 def _finite(vectors: list[Tensor]) -> Tensor:
-    return functools.reduce(operator.and_, map(all_finite, vectors))
+    finite: Tensor = functools.reduce(operator.and_, map(all_finite, vectors))
+    return finite
 
 
 class _Kept(NamedTuple):
@@ -214,3 +215,9 @@ def hyperparameters(optimizer: Any) -> dict[str, float]:
         elif isinstance(value, float | np.floating):
             found[name] = float(value)
     return found
+
+
+def set_hyperparameters(optimizer: Any, values: dict[str, float]) -> None:
+    """Give an optimizer numbers that it had, by name; plans notice."""
+    vars(optimizer).update(values)
+    note_change()

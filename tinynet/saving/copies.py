@@ -18,9 +18,11 @@ def astype(model: M, dtype: npt.DTypeLike) -> M:
     """Copy the model with all parameters converted, such as to "float64" for a gradient check."""
     copy = clone(model)
     copy.dtype = float_dtype(model, dtype)
-    copy.build_model(initialise=False).theta[...] = model.theta
-    for name, state in model.states.items():
-        copy.states[name].memory[...] = state.memory
+    copy.build_model(initialise=False)
+    for name, leaf in model.leaves.items():
+        copy.leaves[name].memory[...] = leaf.memory
+    for (_, layer), (_, own) in zip(model.walk(), copy.walk(), strict=True):
+        own._trainable = layer._trainable
     return copy
 
 

@@ -38,7 +38,9 @@ class UnknownNameError(DescriptionError):
 def describe(model: Layer, parameters: Mapping[str, Tensor | Array]) -> str:
     """Describe a model by how its layers were made, as JSON."""
     dtypes = [parameter.dtype for parameter in parameters.values()] or [np.dtype(np.float32)]
-    return json.dumps({"architecture": _encode(model, str(model), {}), "dtype": str(dtypes[0])})
+    described = {"architecture": _encode(model, str(model), {}), "dtype": str(dtypes[0])}
+    frozen = [prefix for prefix, layer in model.walk() if not layer.trainable]
+    return json.dumps(described | ({"frozen": frozen} if frozen else {}))
 
 
 def encode(value: Any, where: str) -> str:
@@ -93,7 +95,7 @@ def decode(text: str) -> Any:
     return _Reader({}).value(json.loads(text))
 
 
-def decode_model(text: str, known: Mapping[str, Any]) -> tuple[Any, Any]:
+def decode_model(text: str, known: Mapping[str, Any]) -> tuple[Any, Any, list[str]]:
     """Make a model of its description, with the classes and functions that are known by name.
 
     Parameters
@@ -109,6 +111,8 @@ def decode_model(text: str, known: Mapping[str, Any]) -> tuple[Any, Any]:
         The model, not yet built; or something else.
     object
         The name of its dtype; or something else.
+    list of str
+        The prefixes of the layers that are frozen, as `Layer.walk` has them.
 
     Raises
     ------
@@ -122,7 +126,7 @@ def decode_model(text: str, known: Mapping[str, Any]) -> tuple[Any, Any]:
     described = json.loads(text)
     architecture = described["architecture"]
     dtype = described["dtype"]
-    return _Reader(known).value(architecture), dtype
+    return _Reader(known).value(architecture), dtype, list(described.get("frozen", []))
 
 
 class _Reader:

@@ -21,7 +21,7 @@ from tinynet.saving.modelfile import MOST_METADATA, ModelFile, content, opened
 
 def save_model(model: Model, path: Path) -> None:
     """Write a model; see `tinynet.Model.save`."""
-    write_atomically(path, content(model, model.parameters))
+    write_atomically(path, content(model, model.leaves))
 
 
 def load(path: str | os.PathLike[str], custom_layers: Mapping[str, Any] | None = None) -> Model:
@@ -62,8 +62,8 @@ def load(path: str | os.PathLike[str], custom_layers: Mapping[str, Any] | None =
         raise ArgumentError(f'custom_layers must map names to classes, such as {{"Scale": Scale}}, but got {custom!r}')
     with opened(Path(path)) as file:
         model = _described_model(file, custom)
-        for name, parameter in model.parameters.items():
-            parameter.data[...] = file.parameter(name)
+        for name, leaf in model.leaves.items():
+            leaf.memory[...] = file.parameter(name)
     return model
 
 
@@ -100,11 +100,15 @@ def _described_model(file: ModelFile, custom: Mapping[str, Any]) -> Model:
 
 
 def _build(file: ModelFile, text: str, known: Mapping[str, Any]) -> Model:
-    model, dtype = decode_model(text, known)
+    model, dtype, frozen = decode_model(text, known)
     if not isinstance(model, Model) or dtype not in ("float32", "float64"):
         raise DescriptionError("the file is damaged: it describes no model of dtype float32 or float64")
     model.dtype = np.dtype(dtype)
-    return model.build_model(initialise=False, check=file.check)
+    model.build_model(initialise=False, check=file.check)
+    for prefix, layer in model.walk():
+        if prefix in frozen:
+            layer.trainable = False
+    return model
 
 
 def _doubt(text: str, custom: Mapping[str, Any]) -> str:

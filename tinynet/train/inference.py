@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -51,19 +51,24 @@ def _compute(model: Network, loss: Loss | None, x: Tensor, y: Tensor | None = No
     return (output,) if loss is None or y is None else (scalar_loss(loss, output, y), output)
 
 
-def _runner(model: Network, loss: Loss | None, compiled: bool) -> Callable[..., tuple[Array, ...]]:
-    """Return a function of batches that computes the same in arrays, which its next call may overwrite."""
-    compute = partial(_compute, model, loss)
-    if not compiled:
-        return lambda *arrays: tuple(t.data for t in compute(*map(Tensor, arrays)))
+def compiled_inference(model: Network, loss: Loss | None) -> Any:
+    """Return the compiled form of that, which the model keeps."""
     note_change()  # which no assignment may have told: in lists and other objects that layers hold
     key = id(loss)  # the loss is kept beside its plans, so that no other function gets its identity
-    made, _ = model.plans.pop(key, None) or (engine_room().Compiled(compute, str(model), most=_MOST_KEPT), loss)
-    model.plans[key] = made, loss
+    kept = model.plans.pop(key, None)
+    made = kept or (engine_room().Compiled(partial(_compute, model, loss), str(model), most=_MOST_KEPT), loss)
+    model.plans[key] = made
     while len(model.plans) > _MOST_KEPT:
         model.plans.pop(next(iter(model.plans)), None)
-    run: Callable[..., tuple[Array, ...]] = made.replay
-    return run
+    return made[0]
+
+
+def _runner(model: Network, loss: Loss | None, compiled: bool) -> Callable[..., tuple[Array, ...]]:
+    """Return a function of batches that computes the same in arrays, which its next call may overwrite."""
+    if compiled:
+        run: Callable[..., tuple[Array, ...]] = compiled_inference(model, loss).replay
+        return run
+    return lambda *arrays: tuple(t.data for t in _compute(model, loss, *map(Tensor, arrays)))
 
 
 def measure(model: Network, task: Task, x: Array, y: Array, batch_size: int, compiled: bool) -> Measures:

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from tinynet.errors import ArgumentError
-from tinynet.optim.optimizer import hyperparameters
+from tinynet.optim.optimizer import hyperparameters, set_hyperparameters
 from tinynet.train.history import History, Means
 from tinynet.train.order import Order
 from tinynet.train.progress import Silent
@@ -179,10 +179,10 @@ class Run:
         with ExitStack() as at_end:
             self.display.open()
             at_end.callback(self.display.close)
-            at_end.callback(vars(self.optimizer).update, given)
+            at_end.callback(set_hyperparameters, self.optimizer, given)
             at_end.callback(self._write_requested)
             try:
-                vars(self.optimizer).update(given)
+                set_hyperparameters(self.optimizer, given)
                 for callback in self.callbacks:
                     getattr(callback, "on_train_begin", _ignore)(self)
                     at_end.callback(getattr(callback, "on_train_end", _ignore), self)

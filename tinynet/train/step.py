@@ -14,8 +14,7 @@ from tinynet.errors import ArgumentError
 from tinynet.nn.network import Network
 from tinynet.ops.loss import scalar_loss
 from tinynet.ops.shape import _index
-from tinynet.ops.slices import getitem
-from tinynet.optim.optimizer import Optimizer, hyperparameters
+from tinynet.optim.optimizer import Optimizer, hyperparameters, set_hyperparameters
 from tinynet.train.task import Measures, Task
 
 
@@ -58,8 +57,7 @@ class TrainingStep:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take a state back."""
-        for name, value in state["hyperparameters"].items():
-            setattr(self.optimizer, name, value)
+        set_hyperparameters(self.optimizer, state["hyperparameters"])
         for name, vector in self.vectors.items():
             vector[...] = state["vectors"][name]
         self.stopped = state["stopped"]
@@ -75,13 +73,16 @@ class BatchStep(TrainingStep):
         self.optimizer.reset(self.model)
         self.vectors = self.optimizer.state_of(self.model)
         self.data = [Tensor(np.ascontiguousarray(a)) for a in (self.samples, self.labels)]
-        self.compiled: Any = engine_room().Compiled(self.descend, "the step of fit") if compiled else None
-        self.run: Callable[[Array], tuple[Array, Array, Array]] = self.compiled.replay if compiled else self._eager
+        self.compiled: Any = None
+        self.run: Callable[[Array], tuple[Array, Array, Array]] = self._eager
+        if compiled:
+            self.compiled = engine_room().Compiled(self.descend, "the step of fit")
+            self.run = self.compiled.replay
 
     def descend(self, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Train on the samples at some indices; returns the loss, the outputs and the labels."""
         samples, labels = self.data
-        output = self.model(getitem(samples, indices))
+        output = self.model(_index(samples, indices, checked=False))
         picked = _index(labels, indices, checked=True)
         loss = scalar_loss(self.task.loss, output, picked)
         if not self._checked:
@@ -95,9 +96,9 @@ class BatchStep(TrainingStep):
         leaves = [x for node in ancestors([loss]) for x in node.inputs if x.node is None and x.requires_grad]
         if strays := [x.shape for x in leaves if id(x) not in own]:
             raise ArgumentError(
-                f"the loss depends on tensors that require gradients but are no parameters of the model, of the shapes "
-                f"{strays}; make them with Layer.add_parameter, in layers that are attributes of the model or in a list "
-                "or tuple of it, or with requires_grad=False"
+                "the loss depends on tensors that require gradients but are no parameters of the model, of the shapes "
+                f"{strays}; make them with Layer.add_parameter, in layers that are attributes of the model or in its "
+                "lists, tuples and dicts, or with requires_grad=False"
             )
         self._checked = True
 

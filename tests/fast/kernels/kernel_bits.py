@@ -66,7 +66,6 @@ def products(m, k, n):
         yield linear._matmul, (a, b), {"trans_a": trans_a, "trans_b": trans_b}
     for relu in (False, True):
         yield fusions.dense.dense, (normal(m, k), normal(k, n), normal(n)), {"relu": relu}
-    yield fusions.descend.descend_product, (normal(k * n + 9), normal(m, k), normal(m, n), np.array(0.1)), {"start": 5}
 
 
 def rows(n, k):
@@ -80,7 +79,7 @@ def rows(n, k):
     yield fusions.cross_entropy.softmax_cross_entropy, (x, labels), {}
     yield fusions.dense.dense_cotangent, (x, np.maximum(normal(k, n).T, 0)), {}
     yield fusions.gather.gather, (data, labels, normal(k), normal(1, k)[0]), {"sample": (k,)}
-    yield fusions.descend.descend, (flat, flat[: n * k // 2] + 1, np.array(0.1)), {"start": 3}
+    yield fusions.descend.descend, (flat, flat + 1, np.array(0.1)), {}
     yield adam, (flat - 1, flat / 2, flat * flat, np.array(3), flat + 1, np.array(0.1)), BETAS
     standard = {"shift": normal(k), "scale": np.abs(normal(1, k)[0])}
     yield fusions.standardised_matvec.standardised_matvec, (data, normal(k)), standard

@@ -3,11 +3,11 @@
 from tinynet.core.engine import Op
 from tinynet.fast.implementation import implement
 from tinynet.ops import (
-    arrange,
     compare,
     conv,
     extremes,
     finite,
+    join,
     linear,
     logistic,
     loss,
@@ -22,7 +22,6 @@ from tinynet.optim.adam import adam
 
 _TABLE: dict[Op, str] = {
     adam: "adam:adam",
-    arrange._concatenate: "arrays:concatenate",
     _cast: "arrays:cast",
     compare._where: "arrays:where",
     conv._conv2d: "conv:conv2d",
@@ -30,6 +29,7 @@ _TABLE: dict[Op, str] = {
     conv._conv2d_weight_grad: "conv:conv2d_weight_grad",
     extremes._max: "arrays:max",
     finite.all_finite: "reduce:all_finite",
+    join._concatenate: "arrays:concatenate",
     linear._matmul: "linear:matmul",
     logistic.sigmoid: "arrays:sigmoid",
     logistic.softplus: "arrays:softplus",

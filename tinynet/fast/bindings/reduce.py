@@ -34,7 +34,7 @@ def _sum(out: Array, *rest: Array, axes: tuple[int, ...]) -> tuple[Any, ...]:
 
 
 def _finite_scratch(x: Value) -> tuple[Spec, ...]:
-    return (Spec((kernels.chunks(x.size, x.size),), x.dtype),) if _in_one_row(x) else ()
+    return (Spec((kernels.chunks(x.shape[0], x.shape[0]),), x.dtype),) if _in_one_row(x) else ()
 
 
 def _in_one_row(x: Value) -> bool:

@@ -141,16 +141,6 @@ def descend(theta, gradient, rate, chunks):
         descend_chunk(theta[lo:hi], gradient[lo:hi], rate[0])
 
 
-@kernel(parallel=True)
-def descend_product(theta, product, a, b, rate, chunks):
-    """Subtract rate * a^T b from theta, in place: rows of the product while they are in the cache."""
-    rows = a.shape[1]
-    for chunk in numba.prange(chunks):
-        lo, hi = chunk * rows // chunks, (chunk + 1) * rows // chunks
-        gemm(product[lo:hi], a[:, lo:hi], b, True, False)
-        descend_chunk(theta[lo:hi].reshape(-1), product[lo:hi].reshape(-1), rate[0])
-
-
 @kernel()
 def adam_chunk(theta, first, second, gradient, rate, beta1, rest1, beta2, rest2, shrink, epsilon):
     """Move both moments towards the gradient and its square, and theta along their ratio, in place."""
