@@ -200,7 +200,7 @@ def test_gradients_stop_at_the_same_places_after_fusion():
     with tracing():
         leaves = [Tensor(Spec(s, np.dtype("float32")), requires_grad=True) for s in ((2, 3), (3, 4), (4,))]
         (value,) = fuse([forward(*leaves)])
-        on_x, on_w, on_b = (ancestors([g]) for g in tn.grad(value, leaves))
+        on_x, on_w, on_b = (ancestors([g]) for g in fuse(tn.grad(value, leaves)))
     assert on_x
     assert on_b
     assert not on_w

@@ -18,6 +18,7 @@ from tinynet.core.engine import Tensor, ancestors
 from tinynet.core.mode import tracing
 from tinynet.core.spec import Spec
 from tinynet.errors import NonFiniteError, TraceError
+from tinynet.fast.fuse import fuse
 from tinynet.fast.fusions.descend import descend
 from tinynet.fast.implementation import implementation
 from tinynet.fast.plan import Plan
@@ -35,7 +36,7 @@ def planned(function, *shapes, updates=None):
     with tracing():
         leaves = [Tensor(Spec(shape, FLOAT), requires_grad=True) for shape in shapes]
         made = function(*leaves)
-    outputs = made if isinstance(made, tuple) else (made,)
+        outputs = fuse(made if isinstance(made, tuple) else [made], fusions=())  # which differentiates
     return Plan(
         dict(zip("abcdefgh", leaves, strict=False)), {str(i): y for i, y in enumerate(outputs)}, updates=updates or ()
     )
@@ -279,7 +280,7 @@ def assert_apart(plan):
     _, outputs, _, _ = plan._keep
     for name, y in outputs.items():
         if (first := maker(y)) is not None:
-            assert_untouched(plan._outputs[name], first, len(plan.steps))
+            assert_untouched(plan.outputs[name], first, len(plan.steps))
 
 
 def poison(plan):
@@ -460,7 +461,7 @@ def test_what_is_done_in_place_comes_after_all_that_reads_the_old():
     theta, slot = np.array([1.0, 2.0]), np.zeros(2)
     with tracing():
         leaf, kept, g, rate = (Tensor(Spec(s, FLOAT)) for s in ((2,), (2,), (2,), ()))
-        new = descend(leaf, g, rate, start=0)
+        new = descend(leaf, g, rate)
         after = o.exp(new)
         before = o.tanh(leaf)
         view = leaf[::-1] * 1.5

@@ -144,7 +144,11 @@ class Transaction:
 
     def _writes(self) -> list[Write]:
         planned = [write for writes in self._plans for write in writes]
-        return planned + [partial(np.copyto, variable.memory, new.data) for variable, new in self.updates]
+        places = [variable.memory for variable in self._variables.values()]
+        values = [new.data for _, new in self.updates]
+        old = [any(np.may_share_memory(value, place) for place in places) for value in values]
+        values = [value.copy() if is_old else value for value, is_old in zip(values, old, strict=True)]
+        return planned + [partial(np.copyto, *pair) for pair in zip(places, values, strict=True)]
 
     def finish(self) -> None:
         """End the step: write all of it, and count it."""
