@@ -937,6 +937,36 @@ add(
 
 
 @st.composite
+def measured(draw, **attrs):
+    """Outputs and labels that are apart by less than half or more than 2, where no loss has a kink."""
+    rng, shape = draw(generators), draw(shapes(least=1, most=2))
+    apart = rng.choice([0.4, -0.3, 2.2, -3.0], shape) + rng.uniform(-0.1, 0.1, shape)
+    output = spread(rng, shape)
+    labels = output + apart
+    if len(shape) == 1:
+        forms = draw(st.sampled_from([((-1,), (-1, 1)), ((-1, 1), (-1,)), ((-1,), (-1,))]))
+        output, labels = output.reshape(forms[0]), labels.reshape(forms[1])
+    return Case((output, labels), {name: draw(st.sampled_from(choices)) for name, choices in attrs.items()})
+
+
+NO_TARGETS = (
+    Refused(ShapeError, ("(3, 1)", "(1, 3)", "one label"), (shaped(3, 1), shaped(1, 3))),
+    Refused(ShapeError, ("(3, 1)", "(2,)"), (shaped(3, 1), shaped(2))),
+    Refused(ShapeError, ("(3, 2)", "(3,)"), (shaped(3, 2), shaped(3))),
+    Refused(ShapeError, ("(3, 2)", "(3, 1)"), (shaped(3, 2), shaped(3, 1))),
+    Refused(ShapeError, ("(3,)", "()"), (shaped(3), shaped())),
+    Refused(ShapeError, ("(0, 1)", "nothing"), (shaped(0, 1), shaped(0))),
+    Refused(DTypeError, ("int64", "astype"), (np.ones(2, int), shaped(2))),
+)
+add("mean_squared_error", measured(), ref.errors(lambda e: e * e), refused=NO_TARGETS)
+add("mean_absolute_error", measured(), ref.errors(abs), refused=NO_TARGETS)
+NO_DELTA = tuple(
+    Refused(ArgumentError, ("delta", str(d)), (shaped(2), shaped(2)), {"delta": d}) for d in (0, -1, np.inf, "a")
+)
+add("huber", measured(delta=[1.0, 0.7, 1.5]), ref.errors(ref.huber), refused=(*NO_TARGETS, *NO_DELTA))
+
+
+@st.composite
 def yes_or_no(draw):
     rng, n = draw(generators), draw(lengths)
     shape, other = (draw(st.sampled_from([(n,), (n, 1)])) for _ in range(2))

@@ -373,3 +373,17 @@ def cross_entropy(output, labels):
 def binary_cross_entropy(output, labels):
     logits, ones = (v.reshape(-1) for v in (output, labels))
     return np.array(mean([logaddexp(0.0, -z.item() if y else z.item()) for z, y in zip(logits, ones, strict=True)]))
+
+
+def errors(function):
+    """Average a function of output - label; the two have the same values in the same order."""
+
+    def reference(output, labels, **attrs):
+        pairs = zip(output.reshape(-1), labels.reshape(-1), strict=True)
+        return np.array(mean([function(z.item() - y.item(), **attrs) for z, y in pairs]))
+
+    return reference
+
+
+def huber(error, delta=1.0):
+    return error * error / 2 if abs(error) <= delta else delta * (abs(error) - delta / 2)

@@ -48,6 +48,7 @@ from tinynet.ops.powers import expm1, log, power, sqrt
 from tinynet.ops.products import prod
 from tinynet.ops.rectifiers import elu, leaky_relu
 from tinynet.ops.reduce import broadcast_to, mean, sum, sum_to
+from tinynet.ops.regression import huber, mean_absolute_error, mean_squared_error
 from tinynet.ops.repetition import repeat
 from tinynet.ops.running import cumsum
 from tinynet.ops.shape import reshape
@@ -58,11 +59,12 @@ from tinynet.ops.trigonometry import cos, sin
 __all__ = [
     "abs", "add", "argmax", "argmin", "avg_pool", "binary_cross_entropy", "broadcast_to", "cast", "clip",
     "concatenate", "conv2d", "conv2d_transpose", "cos", "cross_entropy", "cumsum", "declared", "divide", "einsum",
-    "elu", "equal", "erf", "exp", "expm1", "gelu", "getitem", "greater", "greater_equal", "leaky_relu", "less",
-    "less_equal", "log", "log_softmax", "logaddexp", "logical_and", "logical_not", "logical_or", "matmul", "max",
-    "max_pool", "maximum", "mean", "min", "minimum", "multiply", "negative", "not_equal", "pad", "power", "prod",
-    "relu", "repeat", "reshape", "sigmoid", "sign", "silu", "sin", "softmax", "softplus", "split", "sqrt", "stack",
-    "std", "subtract", "sum", "sum_to", "tanh", "transpose", "unstack", "var", "where",
+    "elu", "equal", "erf", "exp", "expm1", "gelu", "getitem", "greater", "greater_equal", "huber", "leaky_relu",
+    "less", "less_equal", "log", "log_softmax", "logaddexp", "logical_and", "logical_not", "logical_or", "matmul",
+    "max", "max_pool", "maximum", "mean", "mean_absolute_error", "mean_squared_error", "min", "minimum", "multiply",
+    "negative", "not_equal", "pad", "power", "prod", "relu", "repeat", "reshape", "sigmoid", "sign", "silu", "sin",
+    "softmax", "softplus", "split", "sqrt", "stack", "std", "subtract", "sum", "sum_to", "tanh", "transpose",
+    "unstack", "var", "where",
 ]
 # fmt: on
 

@@ -2,7 +2,21 @@
 
 from tinynet.core.engine import Op
 from tinynet.fast.implementation import implement
-from tinynet.ops import arrange, compare, conv, extremes, linear, logistic, loss, pointwise, pool, reduce, shape, slices
+from tinynet.ops import (
+    arrange,
+    compare,
+    conv,
+    extremes,
+    linear,
+    logistic,
+    loss,
+    pointwise,
+    pool,
+    reduce,
+    running,
+    shape,
+    slices,
+)
 from tinynet.ops.dtypes import _cast
 from tinynet.optim.adam import adam
 
@@ -15,6 +29,7 @@ _TABLE: dict[Op, str] = {
     conv._conv2d_input_grad: "conv:conv2d_input_grad",
     conv._conv2d_weight_grad: "conv:conv2d_weight_grad",
     extremes._max: "arrays:max",
+    extremes._min: "arrays:min",
     linear._matmul: "linear:matmul",
     logistic.sigmoid: "arrays:sigmoid",
     logistic.softplus: "arrays:softplus",
@@ -26,6 +41,7 @@ _TABLE: dict[Op, str] = {
     pool._max_unpool: "pool:max_unpool",
     pool._pool_gather: "pool:pool_gather",
     reduce._sum: "reduce:sum",
+    running._cumsum: "arrays:cumsum",
     shape._index: "arrays:index",
     shape._index_add: "arrays:index_add",
     shape._reshape: "arrays:reshape",

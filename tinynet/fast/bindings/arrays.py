@@ -41,6 +41,16 @@ def _max(y: Array, index: Array, x: Array) -> None:
     np.argmax(x, axis=-1, out=index)
 
 
+def _min(y: Array, index: Array, x: Array) -> None:
+    np.min(x, axis=-1, out=y)
+    np.argmin(x, axis=-1, out=index)
+
+
+def _cumsum(out: Array, x: Array, axis: int, backward: bool) -> tuple[Any, ...]:
+    to, given = (np.flip(a, axis) if backward else a for a in (out, x))
+    return np.cumsum, given, axis, out.dtype, to
+
+
 def _take(out: Array, x: Array, indices: tuple[Array, ...], checked: bool) -> None:
     if not checked:
         check_indices(x, *indices)
@@ -81,6 +91,8 @@ where = Implementation(lambda *arrays: (_select, *arrays))
 sigmoid = Implementation(lambda *arrays: (_sigmoid, *arrays))
 softplus = Implementation(lambda *arrays: (_softplus, *arrays))
 max = Implementation(lambda *arrays: (_max, *arrays))
+min = Implementation(lambda *arrays: (_min, *arrays))
+cumsum = Implementation(_cumsum)
 index = Implementation(_index)
 index_add = Implementation(_index_add)
 unslice = Implementation(_unslice)
