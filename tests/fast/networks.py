@@ -127,7 +127,18 @@ def worst(output, labels):
     return tn.ops.where(errors > 0.5, errors, errors * errors).max()
 
 
-LOSSES = ["cross_entropy", "one_hot", "binary_cross_entropy", "mse", "mae", "huber", linear, squares, crossed_and_small, worst]
+LOSSES = [
+    "cross_entropy",
+    "one_hot",
+    "binary_cross_entropy",
+    "mse",
+    "mae",
+    "huber",
+    linear,
+    squares,
+    crossed_and_small,
+    worst,
+]
 
 
 class Heavy(tn.Optimizer):
