@@ -122,3 +122,49 @@ def test_the_second_derivative_of_huber_is_one_near_the_label_itself_too():
     (first,) = tn.grad(3 * tn.ops.huber(x, np.zeros(3)), [x], create_graph=True)
     np.testing.assert_array_equal(first.data, [0, 0.5, 1])
     np.testing.assert_array_equal(tn.grad(first.sum(), [x])[0].data, [1, 1, 0])
+
+
+# --- losses of a user's own
+
+
+def squares(output, labels):
+    return ((output - tn.ops.cast(labels, output.dtype)) ** 2).mean()
+
+
+def of_columns(output, labels):
+    return squares(output[:, 0], labels)
+
+
+def of_all_pairs(output, labels):
+    """Each pair of samples, as a ranking loss has them: on purpose."""
+    away = output - output.reshape(1, output.shape[0])
+    return (away * away).mean() + tn.ops.mean_squared_error(output, labels)
+
+
+def that_reads_values(output, labels):
+    return squares(output[:, 0], labels) if float(output.data.sum()) < 1e9 else output.mean()
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_loss_that_would_compare_each_output_with_each_label_is_refused(compiled):
+    model = linear()
+    before = model.theta.copy()
+    for use in (model.fit, model.evaluate):
+        with pytest.raises(ShapeError, match=r"\(n, 1\) and labels of shape \(n,\) to \(n, n\), in op 'subtract'"):
+            use(X, Y, loss=squares, compiled=compiled)
+    np.testing.assert_array_equal(model.theta, before)
+    assert model.evaluate(X, Y[:, None], loss=squares)["loss"] == model.evaluate(X, Y, loss="mse")["loss"]
+
+
+@pytest.mark.parametrize("loss", [of_columns, of_all_pairs, that_reads_values, tn.ops.huber])
+def test_a_loss_that_brings_labels_into_shape_is_taken(loss):
+    found = linear().evaluate(X, Y, loss=loss, compiled=False)
+    assert np.isfinite(found["loss"])
+
+
+def test_a_loss_that_fails_fails_where_it_is_used():
+    def broken(output, labels):
+        raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        linear().evaluate(X, Y, loss=broken, compiled=False)
