@@ -192,7 +192,7 @@ class Network:
         return f"<Network {self.dtype} Input({self.input}) {' '.join(parts)}>"
 
 
-ACTIVATIONS = [None, "relu", "sigmoid", "tanh", "softmax", diamond]
+ACTIVATIONS = [None, "relu", "sigmoid", "tanh", "softmax", "gelu", "elu", diamond]
 
 
 def windowed(n, k, s, padding):

@@ -9,6 +9,7 @@ from tinynet.core.spec import Shape
 from tinynet.nn.images import check_images
 from tinynet.nn.layer import Layer
 from tinynet.ops.conv import pair
+from tinynet.ops.reduce import broadcast_to
 
 
 class UpSampling(Layer):
@@ -45,5 +46,6 @@ class UpSampling(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         """Repeat the pixels."""
-        down, across = self.size
-        return x.repeat(down, 1).repeat(across, 2)
+        (n, h, w, c), (down, across) = x.shape, self.size
+        repeated = broadcast_to(x.reshape(n, h, 1, w, 1, c), (n, h, down, w, across, c))
+        return repeated.reshape(n, h * down, w * across, c)

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tinynet.core.engine import Tensor, as_tensor
 from tinynet.ops.compare import where
 from tinynet.ops.dtypes import check_floating
 from tinynet.ops.extremes import minimum
+from tinynet.ops.pointwise import relu
 from tinynet.ops.powers import expm1
 
 
@@ -43,7 +46,7 @@ def leaky_relu(x: Any, negative_slope: float = 0.2) -> Tensor:
     """
     x = as_tensor(x)
     check_floating("leaky_relu", x.dtype)
-    return where(x > 0, x, negative_slope * x)
+    return x * where(x > 0, Tensor(np.ones((), x.dtype)), negative_slope)  # so that the gradient is one product
 
 
 def elu(x: Any, alpha: float = 1.0) -> Tensor:
@@ -79,4 +82,4 @@ def elu(x: Any, alpha: float = 1.0) -> Tensor:
     """
     x = as_tensor(x)
     check_floating("elu", x.dtype)
-    return where(x > 0, x, alpha * expm1(minimum(x, 0.0)))  # expm1 of a large x would be infinite
+    return relu(x) + alpha * expm1(minimum(x, 0.0))  # expm1 of a large x would be infinite
