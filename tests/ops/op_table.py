@@ -376,6 +376,7 @@ add(
         contracting(ArgumentError, ("2 operands", "1 came"), "i,j", shaped(2)),
         contracting(ArgumentError, ("'i->j'",), "i->j", shaped(2)),
         contracting(ArgumentError, ("'ij->ii'", "once"), "ij->ii", shaped(2, 2)),
+        contracting(ArgumentError, ("'...i->i'", "must have the axes"), "...i->i", shaped(2, 3)),
         contracting(ShapeError, ("'ij'", "2 letters", "(2,)"), "ij->i", shaped(2)),
         contracting(ShapeError, ("'i'", "1 letters", "(2, 3)"), "i->i", shaped(2, 3)),
         contracting(ShapeError, ("'j'", "3 and 4"), "ij,jk->ik", shaped(2, 3), shaped(4, 2)),

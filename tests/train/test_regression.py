@@ -168,3 +168,19 @@ def test_a_loss_that_fails_fails_where_it_is_used():
 
     with pytest.raises(KeyError, match="mine"):
         linear().evaluate(X, Y, loss=broken, compiled=False)
+
+
+# --- where else a loss has a name
+
+
+def test_newton_minimises_the_squares_as_least_squares_do():
+    model = linear()
+    objective = tn.Objective(model, X, Y, loss="mse")
+    theta, _ = tn.Newton(tolerance=1e-12).minimize(objective, np.zeros(4))
+    expected = np.linalg.lstsq(np.column_stack([X, np.ones(22)]), Y, rcond=None)[0]
+    np.testing.assert_allclose(theta, expected, rtol=1e-9)
+
+
+@each_loss
+def test_the_gradient_of_a_model_is_checked_with_a_loss_by_name(loss):
+    assert tn.check_gradients(linear(), X, Y, loss=loss).ok

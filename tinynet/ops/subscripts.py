@@ -54,7 +54,12 @@ def result(subscripts: str, output: str | None, labels: Sequence[Labels]) -> Lab
     every = [name for names in labels for name in names]
     more = max(len([name for name in names if not name.isalpha()]) for names in labels)
     single = "".join(sorted(name for name in every if name.isalpha() and every.count(name) == 1))
-    wanted = _spelled("..." + single if output is None else output, more)
+    text = "..." + single if output is None else output
+    wanted = _spelled(text, more)
     if len(set(wanted)) < len(wanted) or not set(wanted) <= set(every):
         raise ArgumentError(f"einsum: the result of {subscripts!r} must name axes of the operands, each once")
+    if more and "..." not in text:
+        raise ArgumentError(
+            f'einsum: the result of {subscripts!r} must have the axes of "...", which are not summed over'
+        )
     return wanted
