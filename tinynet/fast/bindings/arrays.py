@@ -86,6 +86,16 @@ def _concatenate(out: Array, *xs: Array, axis: int) -> tuple[Any, ...]:
     return np.concatenate, xs, axis, out
 
 
+def _copy_each(to: list[Array], parts: list[Array]) -> None:
+    for out, part in zip(to, parts, strict=True):
+        out[...] = part
+
+
+def _split(*arrays: Array, axis: int, at: tuple[int, ...]) -> tuple[Any, ...]:
+    *to, x = arrays
+    return _copy_each, to, np.split(x, at, axis)
+
+
 cast = Implementation(_cast)
 where = Implementation(lambda *arrays: (_select, *arrays))
 sigmoid = Implementation(lambda *arrays: (_sigmoid, *arrays))
@@ -95,6 +105,7 @@ min = Implementation(lambda *arrays: (_min, *arrays))
 cumsum = Implementation(_cumsum)
 index = Implementation(_index)
 index_add = Implementation(_index_add)
+split = Implementation(_split)
 unslice = Implementation(_unslice)
 concatenate = Implementation(_concatenate)
 reshape = Implementation(contiguous=True)  # the view is then one
