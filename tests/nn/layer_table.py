@@ -62,13 +62,13 @@ def each(function):
     return lambda x: np.array([function(v) for v in x.reshape(-1)]).reshape(x.shape)
 
 
-def layer_norm(x, weight, bias, epsilon=1e-5):
+def layer_norm(x, gamma, beta, epsilon=1e-5):
     y = np.zeros(x.shape)
     for i in np.ndindex(*x.shape[:-1]):
         row = [float(v) for v in x[i]]
         mean = math.fsum(row) / len(row)
         deviation = math.sqrt(math.fsum((v - mean) ** 2 for v in row) / len(row) + epsilon)
-        y[i] = [(v - mean) / deviation * w + b for v, w, b in zip(row, weight, bias, strict=True)]
+        y[i] = [(v - mean) / deviation * w + b for v, w, b in zip(row, gamma, beta, strict=True)]
     return y
 
 

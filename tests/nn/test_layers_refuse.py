@@ -95,16 +95,16 @@ def test_an_embedding_adds_up_the_gradients_of_a_number_that_comes_twice():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_layer_norm_of_equal_values_is_its_bias_and_has_a_finite_gradient(dtype):
+def test_layer_norm_of_equal_values_is_its_beta_and_has_a_finite_gradient(dtype):
     model = tn.Sequential([tn.Input((4,)), tn.LayerNorm()], seed=0, dtype=dtype)
-    model.parameters["layer_normalization.bias"].data[...] = [1, 2, 3, 4]
+    model.parameters["layer_norm.beta"].data[...] = [1, 2, 3, 4]
     x = tn.Tensor(np.full((2, 4), 7.0, dtype), requires_grad=True)
     y = model(x)
     np.testing.assert_array_equal(y.data, [[1, 2, 3, 4]] * 2)
     assert np.isfinite(tn.grad(y, [x], [tn.Tensor(np.ones((2, 4), dtype))])[0].data).all()
 
 
-def test_layer_norm_of_one_value_is_its_bias():
+def test_layer_norm_of_one_value_is_its_beta():
     assert tn.LayerNorm()(np.array([[3.0]])).item() == 0
 
 

@@ -17,9 +17,9 @@ def ones(shape: Shape, rng: np.random.Generator) -> Array:
 
 
 class LayerNorm(Layer):
-    """Each sample's last axis brought to mean 0 and variance 1, then scaled and shifted.
+    """Bring the last axis of each sample to mean 0 and variance 1, then scale and shift it.
 
-    y = (x - mean) / sqrt(variance + epsilon) * weight + bias, with the mean and the biased variance of the last axis.
+    y = (x - mean) / sqrt(variance + epsilon) * gamma + beta, with the mean and the biased variance of the last axis.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class LayerNorm(Layer):
 
     Notes
     -----
-    Parameters are "weight", which starts at 1, and "bias", which starts at 0; both as long as the last axis.
+    Parameters are "gamma", which starts at 1, and "beta", which starts at 0; both as long as the last axis.
 
     References
     ----------
@@ -49,21 +49,21 @@ class LayerNorm(Layer):
            [ 0.,  0.]])
     """
 
-    kind = "layer_normalization"
+    kind = "layer_norm"
 
     def __init__(self, epsilon: float = 1e-5, name: str | None = None) -> None:
         super().__init__(name)
         self.epsilon = check_positive("LayerNorm", "epsilon", epsilon)
 
     def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
-        """Create the weight and the bias."""
+        """Create the parameters."""
         if not input_shape:
             raise ShapeError("LayerNorm takes samples with at least one axis, (n, features)")
-        self.weight = self.add_parameter("weight", input_shape[-1:], ones)
-        self.bias = self.add_parameter("bias", input_shape[-1:])
+        self.gamma = self.add_parameter("gamma", input_shape[-1:], ones)
+        self.beta = self.add_parameter("beta", input_shape[-1:])
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise, scale and shift."""
         away = x - x.mean(-1, keepdims=True)
         variance = (away * away).mean(-1, keepdims=True)
-        return away / (variance + self.epsilon).sqrt() * self.weight + self.bias
+        return away / (variance + self.epsilon).sqrt() * self.gamma + self.beta
