@@ -26,7 +26,7 @@ from tinynet.fast.kernels import conv_pool, fused, matvec, winograd
 from tinynet.fast.match import Fusion
 from tinynet.fast.threads import kernel_gate
 from tinynet.recipes import RECIPES, logistic_model, logistic_optimizer
-from tinynet.train.step import CompiledStep
+from tinynet.train.step import make_step
 from tinynet.train.task import find_task
 
 OUT = Path(__file__).parents[1] / "docs" / "benchmarks" / "fusions.md"
@@ -73,8 +73,7 @@ def _trained(recipe: str, optimizer: tn.Optimizer) -> Planned:
     """Plan the step of `fit` of a reference model."""
     (images, labels), _ = tn.datasets.mnist(source="sample")
     model, task = RECIPES[recipe].model(seed=0), find_task(RECIPES[recipe].loss, None)
-    state = optimizer.initial_state(model.theta)
-    step = CompiledStep(model, task, optimizer, state, images, labels)
+    step = make_step(model, task, optimizer, (images, labels), tn.train_mode(seed=0), compiled=True)
     batches = np.random.default_rng(0).integers(0, len(images), (64, BATCH))
     step(batches[0])
 
@@ -83,7 +82,7 @@ def _trained(recipe: str, optimizer: tn.Optimizer) -> Planned:
             for i in range(steps):
                 step(batches[i % len(batches)])
 
-    return Planned([s.name for s in step.plans[BATCH][0].steps], run)
+    return Planned([s.name for s in step.compiled.plans[0].steps], run)
 
 
 def _searched() -> Planned:

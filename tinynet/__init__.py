@@ -3,9 +3,11 @@
 import os
 
 from tinynet import datasets, ops, report
+from tinynet.compiled import CompiledFunction, compile
 from tinynet.core.engine import Op, Tensor, grad
 from tinynet.core.higher import hessian, hvp, jacobian
 from tinynet.core.mode import no_grad, reference
+from tinynet.core.transaction import State, TrainMode, train_mode, training
 from tinynet.datasets.labels import one_hot
 from tinynet.fullbatch import Backtracking, GradientDescent, LineSearchOptimizer, Newton, Objective, StepRecord
 from tinynet.inspection import summary as _summary  # noqa: F401 - which adds to models how they are printed
@@ -16,9 +18,11 @@ from tinynet.nn import (
     LSTM,
     Activation,
     AvgPool,
+    BatchNorm,
     Conv2D,
     Conv2DTranspose,
     Dense,
+    Dropout,
     Embedding,
     Flatten,
     GlobalAvgPool,
@@ -35,6 +39,7 @@ from tinynet.nn import (
     Softmax,
     UpSampling,
 )
+from tinynet.ops import random
 from tinynet.optim import SGD, Adam, Optimizer
 from tinynet.saving import copies as _copies  # noqa: F401 - which adds to models how they are copied
 from tinynet.saving import load
@@ -54,11 +59,14 @@ __all__ = [
     "Adam",
     "AvgPool",
     "Backtracking",
+    "BatchNorm",
     "CSVLogger",
     "Checkpoint",
+    "CompiledFunction",
     "Conv2D",
     "Conv2DTranspose",
     "Dense",
+    "Dropout",
     "EarlyStopping",
     "Embedding",
     "Flatten",
@@ -85,10 +93,13 @@ __all__ = [
     "Sequential",
     "Sigmoid",
     "Softmax",
+    "State",
     "StepRecord",
     "Tensor",
+    "TrainMode",
     "UpSampling",
     "check_gradients",
+    "compile",
     "datasets",
     "get_num_threads",
     "grad",
@@ -100,9 +111,12 @@ __all__ = [
     "no_grad",
     "one_hot",
     "ops",
+    "random",
     "reference",
     "report",
     "set_num_threads",
+    "train_mode",
+    "training",
 ]
 # fmt: on
 

@@ -4,6 +4,18 @@ Each says what came, what was expected and what to do, and is raised before anyt
 also subclasses the built-in exception that a Python user would expect, so that ``except ValueError`` works too.
 """
 
+import os
+import sys
+
+
+def user_line() -> str:
+    """Return the place of the innermost line under way that is not tinynet's own, for errors that speak of it."""
+    own = os.path.dirname(__file__) + os.sep
+    frame = sys._getframe(1)
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(own):
+        frame = frame.f_back
+    return f"line {frame.f_lineno} of {os.path.basename(frame.f_code.co_filename)}"
+
 
 class TinynetError(Exception):
     """Base class of every error that tinynet raises on purpose."""
@@ -37,12 +49,20 @@ class TraceError(TinynetError, RuntimeError):
     """A value was read while a model was being traced on shapes alone."""
 
 
+class RetraceWarning(UserWarning):
+    """A compiled function is traced again and again."""
+
+
 class NotBuiltError(TinynetError, RuntimeError):
     """A layer or a model was used before it knew the shape of its input."""
 
 
 class NonFiniteError(TinynetError, ArithmeticError, RuntimeError):
-    """The loss became NaN or infinite during training."""
+    """A loss or a gradient became NaN or infinite during training; the step changed nothing."""
+
+    def __init__(self, message: str, what: str = "") -> None:
+        super().__init__(message)
+        self.what = what or message  # the beginning of the message, without where and why
 
 
 class ThreadingError(TinynetError, RuntimeError):

@@ -15,7 +15,7 @@ from tinynet.fast.fuse import fuse
 from tinynet.fast.plan import Plan
 from tinynet.fast.threads import kernel_gate
 from tinynet.recipes import RECIPES
-from tinynet.train.step import CompiledStep
+from tinynet.train.step import make_step
 from tinynet.train.task import find_task
 
 
@@ -33,9 +33,9 @@ class Step(Trainer):
         super().__init__(inputs, model, data, batch)
         self.images, self.network = inputs.images(data), build(model, self.weights)
         self.first, optimizer = self.network.theta.copy(), tn.SGD(LEARNING_RATE)
-        state = optimizer.initial_state(self.network.theta)
         task = find_task("cross_entropy", None)
-        self.step = CompiledStep(self.network, task, optimizer, state, self.images, self.labels)
+        data = self.images, self.labels
+        self.step = make_step(self.network, task, optimizer, data, tn.train_mode(seed=0), compiled=True)
 
     def reset(self) -> None:
         """Go back to the first weights."""

@@ -76,6 +76,7 @@ EXAMPLES = {
     "transpose": ((f4(2, 3, 4),), {"axes": (0, 2, 1)}),
     "slice": ((f4(5, 4),), {"key": KEY}),
     "unslice": ((f4(5, 2),), {"key": KEY, "shape": (5, 4)}),
+    "unslices": ((f4(5, 2), f4(5)), {"keys": (KEY, (slice(None), 3)), "shape": (5, 4)}),
     "index": ((whole("u1", 60_000, 28, 28), whole("i8", 32)), {"checked": False}),
     "index_add": ((f4(32, 10), whole("i8", 32)), {"shape": (100, 10)}),
     "concatenate": ((f4(288), f4(32)), {"axis": 0}),

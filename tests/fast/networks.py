@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 import tinynet as tn
 from tinynet.fast.threads import kernel_gate
-from tinynet.train.step import CompiledStep, EagerStep
+from tinynet.core.transaction import train_mode
+from tinynet.train.step import BatchStep
 from tinynet.train.task import find_task
 
 # --- layers as a user may write them
@@ -320,10 +321,11 @@ def train(problem, optimizer, batches, compiled=True, fused=True):
         return 0.0
 
     model = problem.network.make()
-    state = optimizer.initial_state(model.theta)
     task = find_task(problem.loss, [look])
-    arguments = (model, task, optimizer, state, problem.x, problem.y)
-    step = CompiledStep(*arguments, fused=fused) if compiled else EagerStep(*arguments)
+    step = BatchStep(model, task, optimizer, problem.x, problem.y, mode=train_mode(seed=0), compiled=compiled)
+    if compiled:
+        step.compiled.fused = fused
+    state = optimizer.state_of(model)
     moments = []
     with kernel_gate():
         for indices in batches:

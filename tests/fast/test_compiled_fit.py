@@ -14,15 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.plans import inference_plan
 import tinynet as tn
 from tests.fast.networks import Apply, networks, samples
 from tests.small_network import losses_of
 from tinynet.core.spec import Spec
 from tinynet.errors import NonFiniteError, TraceError
 from tinynet.fast.threads import kernel_gate
-from tinynet.fast.trace import inference_plan
 from tinynet.recipes import RECIPES
-from tinynet.train.step import CompiledStep
+from tinynet.train.step import BatchStep
 from tinynet.train.task import find_task
 
 o = tn.ops
@@ -364,10 +364,10 @@ def test_data_that_are_not_in_row_order_are_not_copied_at_each_step():
     (x, y), model, optimizer = data(), dense(), tn.SGD(0.1)
     task = find_task("cross_entropy", None)
     for arrays in ((x[::2], y[::2]), (np.asfortranarray(x), y), (x[:, ::-1], y)):
-        step = CompiledStep(model, task, optimizer, {}, *arrays)
+        step = BatchStep(model, task, optimizer, *arrays, mode=tn.train_mode(seed=0), compiled=True)
         with kernel_gate():
             step(np.arange(4))
-        (plan, _) = step.plans[4]
+        (plan,) = step.compiled.plans
         assert [s.name for s in plan.steps].count("copy") == 0
         assert all(a.flags.c_contiguous for a in plan.steps[0].inputs)
 

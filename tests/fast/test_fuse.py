@@ -7,6 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from tests.plans import evaluation_plan, inference_plan, training_plan
 import tinynet as tn
 from tests.fast.networks import (
     OPTIMIZERS,
@@ -23,7 +24,6 @@ from tinynet.core.engine import Tensor, ancestors
 from tinynet.core.mode import tracing
 from tinynet.core.spec import Spec
 from tinynet.fast.fuse import fuse
-from tinynet.fast.trace import evaluation_plan, inference_plan, training_plan
 from tinynet.recipes import RECIPES
 
 o = tn.ops
@@ -45,10 +45,10 @@ def given_(shape, dtype="float32"):
 # --- the reference models
 
 STEPS = {
-    "softmax": "index gather dense softmax_cross_entropy softmax sum matmul descend",
-    "dense": "index gather dense dense dense softmax_cross_entropy softmax "
+    "softmax": "index gather dense softmax softmax_cross_entropy sum matmul descend",
+    "dense": "index gather dense dense dense softmax softmax_cross_entropy "
     "sum matmul matmul dense_cotangent matmul matmul dense_cotangent descend_product descend",
-    "cnn": "index gather conv_pool conv_pool dense dense softmax_cross_entropy softmax "
+    "cnn": "index gather conv_pool conv_pool dense dense softmax softmax_cross_entropy "
     "sum matmul matmul dense_cotangent matmul conv_pool_weight_grad conv_pool_input_grad conv_pool_weight_grad "
     "descend descend_product descend",
 }
@@ -58,20 +58,20 @@ DATA = np.zeros((64, 28, 28), np.uint8), np.zeros(64, np.uint8)
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_training_step_of_a_reference_model_is_these_calls(name):
     model, optimizer = RECIPES[name].model(seed=0), tn.SGD(0.1)
-    plan, _ = training_plan(model, o.cross_entropy, optimizer, {}, *DATA, 32)
+    plan = training_plan(model, o.cross_entropy, optimizer, *DATA, 32)
     assert " ".join(step.name for step in plan.steps) == STEPS[name]
 
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_the_prediction_of_a_reference_model_is_these_calls(name):
-    forward = STEPS[name].split(" softmax_cross_entropy")[0].split()[1:]
+    forward = STEPS[name].split(" softmax ")[0].split()[1:]
     plan = inference_plan(RECIPES[name].model(seed=0), given_((32, 28, 28), "uint8"))
     assert [step.name for step in plan.steps] == [*forward, "softmax"]
 
 
 def test_with_momentum_the_velocity_is_made_first_and_kept_at_the_end():
     model, optimizer = RECIPES["softmax"].model(seed=0), tn.SGD(0.1, momentum=0.9)
-    plan, _ = training_plan(model, o.cross_entropy, optimizer, optimizer.initial_state(model.theta), *DATA, 32)
+    plan = training_plan(model, o.cross_entropy, optimizer, *DATA, 32)
     assert [step.name for step in plan.steps][-4:] == ["multiply", "add", "descend", "copy"]
 
 
@@ -410,7 +410,7 @@ def test_the_step_of_descent_is_made_in_place_where_nothing_needs_the_old(update
     network = Network({"shape": (3,)}, (partial(tn.Dense, 2),))
     model, optimizer = network.make(), Updates(update, slots)
     x, y = np.zeros((4, 3), np.float32), np.zeros(4, np.int64)
-    plan, _ = training_plan(model, o.cross_entropy, optimizer, optimizer.initial_state(model.theta), x, y, 4)
+    plan = training_plan(model, o.cross_entropy, optimizer, x, y, 4)
     names = [step.name for step in plan.steps]
     assert ("descend" in names) == in_place
     rng = np.random.default_rng(0)
@@ -439,7 +439,7 @@ def agree(problem, optimizer, tolerance):
     unfused, _ = train(problem, optimizer(), BATCHES, fused=False)
     found, step = train(problem, optimizer(), BATCHES)
     assert_close(found, unfused, tolerance)
-    return [s.name for s in step.plans[3][0].steps]
+    return [s.name for s in step.compiled.plans[0].steps]
 
 
 # Shapes that test_fused_ops.py has, too: image, filters, kernel, strides, pool, its strides.
@@ -567,9 +567,9 @@ def test_other_data_are_made_into_floats_first(dtype):
 
 def test_a_batch_that_is_picked_by_indices_is_gathered():
     data = np.zeros((64, 4, 4), np.uint8), np.zeros(64, np.uint8)
-    plan, _ = training_plan(logistic(), o.binary_cross_entropy, tn.SGD(0.1), {}, *data, 8)
+    plan = training_plan(logistic(), o.binary_cross_entropy, tn.SGD(0.1), *data, 8)
     names = [step.name for step in plan.steps]
-    assert names[:2] == ["gather", "matmul"]
+    assert names[:3] == ["index", "gather", "matmul"]
     assert not [name for name in names if "matvec" in name]
 
 

@@ -5,13 +5,13 @@ from functools import partial
 import numpy as np
 import pytest
 
+from tests.plans import inference_plan
 import tinynet as tn
 from tests.fast.networks import Apply, Network, Problem, assert_close, train
 from tests.ops.op_table import OPS
 from tinynet.core.engine import Tensor
 from tinynet.core.spec import Spec
 from tinynet.fast import fusions
-from tinynet.fast.trace import inference_plan
 
 o = tn.ops
 BATCHES = [[0, 1, 2], [3, 4], [5, 2, 0]]
@@ -72,7 +72,7 @@ def agree(network, loss, optimizer):
     compiled, step = train(problem, optimizer(), BATCHES)
     eager, _ = train(problem, optimizer(), BATCHES, compiled=False)
     assert_close(compiled, eager, 1e-10)
-    return [s.name for s in step.plans[3][0].steps]
+    return [s.name for s in step.compiled.plans[0].steps]
 
 
 @pytest.mark.parametrize("name", OPS)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from numba.core.dispatcher import Dispatcher
 from numba.core.runtime import _nrt_python, rtsys
 
+from tests.plans import inference_plan, training_plan
 import tinynet as tn
 from tests.fast.networks import Apply, Heavy, Network, Problem, networks, same_bits, samples, train
 from tinynet.core.engine import Tensor, ancestors
@@ -21,9 +22,8 @@ from tinynet.fast.fusions.descend import descend
 from tinynet.fast.implementation import implementation
 from tinynet.fast.plan import Plan
 from tinynet.fast.threads import kernel_gate
-from tinynet.fast.trace import inference_plan, training_plan
 from tinynet.recipes import RECIPES
-from tinynet.train.step import CompiledStep
+from tinynet.train.step import BatchStep
 from tinynet.train.task import find_task
 
 o = tn.ops
@@ -54,8 +54,7 @@ def reference_step(name, fused=True, optimizer=None):
     """The training step of a reference model on the embedded sample, and indices for it."""
     (x, y), _ = tn.datasets.mnist(source="sample")
     model, optimizer = RECIPES[name].model(seed=0), optimizer or tn.SGD(0.1)
-    state = optimizer.initial_state(model.theta)
-    plan, _ = training_plan(model, o.cross_entropy, optimizer, state, x, y, 32, fused=fused)
+    plan = training_plan(model, o.cross_entropy, optimizer, x, y, 32, fused=fused)
     return model, plan, {"indices": np.arange(32), "learning_rate": 0.1}
 
 
@@ -118,10 +117,9 @@ def test_a_replayed_step_allocates_no_numpy_array(name, momentum):
             plan.replay(**values)
             plan.commit()
         assert living() <= before
-        calls = [*plan._calls, *plan._updates]
-        for step, (function, arguments) in zip(plan.steps, calls, strict=True):
-            most = PYTHON_BYTES + ARGUMENT_BYTES * len(arguments)
-            assert transient_bytes(function, *arguments) <= most, step.name
+        for step, call in zip(plan.steps, [*plan._calls, *plan.writes], strict=True):
+            most = PYTHON_BYTES + ARGUMENT_BYTES * len(call.args)
+            assert transient_bytes(call) <= most, step.name
         assert transient_bytes(lambda: plan.replay(**values)) < 3 * PYTHON_BYTES
         assert transient_bytes(plan.commit) < 3 * PYTHON_BYTES
 
@@ -134,9 +132,9 @@ def test_a_replayed_step_allocates_no_array_in_numba(name, momentum):
     _, plan, values = reference_step(name, optimizer=tn.SGD(0.1, momentum=momentum))
     given_arrays = sum(
         isinstance(argument, np.ndarray)
-        for function, arguments in [*plan._calls, *plan._updates]
-        if isinstance(function, Dispatcher)
-        for argument in arguments
+        for call in [*plan._calls, *plan.writes]
+        if isinstance(call.func, Dispatcher)
+        for argument in call.args
     )
     assert given_arrays > 10
     with kernel_gate():
@@ -315,9 +313,7 @@ def test_the_values_of_a_training_step_lie_apart(network, fused):
     """Only planned, not run: so nothing is compiled."""
     model, optimizer = network.make(), Heavy(0.1)
     x, y = np.zeros((4, *network.input["shape"]), np.uint8), np.zeros(4, np.int64)
-    plan, _ = training_plan(
-        model, o.cross_entropy, optimizer, optimizer.initial_state(model.theta), x, y, 4, fused=fused
-    )
+    plan = training_plan(model, o.cross_entropy, optimizer, x, y, 4, fused=fused)
     assert_apart(plan)
 
 

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.plans import evaluation_plan, inference_plan
 import tinynet as tn
 from tests.fast.networks import (
     LOSSES,
@@ -20,7 +21,6 @@ from tests.fast.networks import (
     train,
 )
 from tinynet.core.engine import Tensor
-from tinynet.fast.trace import evaluation_plan, inference_plan
 from tinynet.recipes import RECIPES
 from tinynet.train.task import find_task
 

@@ -275,7 +275,7 @@ def inside():
         return blas()
 
 faulthandler.dump_traceback_later(40, exit=True)
-a = tn.Tensor(np.ones((4, 4)))
+a = tn.Tensor(np.ones((24, 24)))  # smaller ones do not enter the gate
 a @ a
 before = blas()
 pool = ThreadPoolExecutor(1)
@@ -388,6 +388,73 @@ def test_an_op_leaves_blas_as_it_was(blas_limit):
     assert set(blas_threads()) == {blas_limit}
 
 
+SMALL_PRODUCTS = """
+import os, time
+import numpy as np
+from tinynet.fast.kernels import linear
+from tinynet.fast.threads import blas_has_threads_for, kernel_gate
+
+def ticks_of_others():  # the CPU time of all threads but this one
+    spent = 0
+    for thread in set(os.listdir("/proc/self/task")) - {str(os.getpid())}:
+        user, system = open(f"/proc/self/task/{thread}/stat").read().rsplit(")", 1)[1].split()[11:13]
+        spent += int(user) + int(system)
+    return spent
+
+def ticks(m, k, n):  # of the others, while this one multiplies for a while
+    a, b, c = np.ones((m, k)), np.ones((k, n)), np.empty((m, n))
+    linear.matmul.serial(c, a, b, False, False, 1)
+    time.sleep(0.05)  # till they sleep that ran before
+    before, end = ticks_of_others(), time.perf_counter() + 0.2
+    while time.perf_counter() < end:
+        linear.matmul.serial(c, a, b, False, False, 1)
+    return ticks_of_others() - before
+
+assert blas_has_threads_for(0)  # nothing is known of BLAS yet
+with kernel_gate():
+    pass
+shapes = [(20, 20, 22), (95, 96, 1), (1, 95, 96), (95, 1, 96), (1, 9215, 1), (9215, 1, 1), (2, 2, 2300), (2300, 2, 2)]
+for m, k, n in shapes:
+    if not blas_has_threads_for(m * k * n):
+        print(m, k, n, ticks(m, k, n) <= 1)
+print("large", blas_has_threads_for(400**3) and ticks(400, 400, 400) > 1)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="the system does not tell the time of threads")
+def test_blas_runs_no_threads_for_the_products_that_are_let_past_the_gate():
+    *small, large = run_script(SMALL_PRODUCTS, OPENBLAS_NUM_THREADS=2).splitlines()
+    assert large == "large True"
+    assert [line for line in small if not line.endswith("True")] == []
+
+
+def test_what_runs_on_one_thread_does_not_wait_for_the_gate():
+    """Another thread holds it all the while."""
+    script = """
+        import threading
+        import numpy as np
+        import tinynet as tn
+        from tinynet.fast.threads import kernel_gate
+
+        x = tn.Tensor(np.ones((4, 4)), requires_grad=True)
+        inside, done = threading.Event(), threading.Event()
+
+        def hold():
+            with kernel_gate():
+                inside.set()
+                done.wait()
+
+        thread = threading.Thread(target=hold)
+        thread.start()
+        inside.wait()
+        y = tn.ops.softmax(tn.ops.relu(x @ x + 1)).sum(0).sum()
+        print(tn.grad(y, [x])[0].shape)
+        done.set()
+        thread.join()
+    """
+    assert run_script(script).strip() == "(4, 4)"
+
+
 # --- the number of threads
 
 
@@ -433,7 +500,7 @@ def test_kernels_run_on_the_threads_that_were_set():
         import numba, numpy as np, tinynet as tn
         for n in (1, 2):
             tn.set_num_threads(n, fixed=True)
-            tn.ops.relu(np.ones(3))
+            tn.ops.relu(np.ones(100_000))
             print(numba.get_num_threads())
     """
     assert run_script(script, NUMBA_NUM_THREADS=2).split() == ["1", "2"]

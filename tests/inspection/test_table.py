@@ -7,12 +7,12 @@ import time
 import numpy as np
 import pytest
 
+from tests.plans import inference_plan, training_plan
 import tinynet as tn
 from tinynet.errors import ArgumentError
 from tinynet.fast import fusions
 from tinynet.fast.kernels import conv_pool as pooled
 from tinynet.fast.threads import kernel_gate
-from tinynet.fast.trace import inference_plan, training_plan
 from tinynet.inspection.table import Cost, sgemm_peak
 from tinynet.recipes import RECIPES
 from tinynet.train.task import find_task
@@ -25,9 +25,8 @@ def step_of(name, fused=True, optimizer=None, seed=0):
     rng = np.random.default_rng(seed)
     x, y = rng.integers(0, 256, (32, 28, 28), dtype=np.uint8), rng.integers(0, 10, 32)
     model, optimizer = RECIPES[name].model(seed), optimizer or tn.SGD(0.01)
-    state = optimizer.initial_state(model.theta)
     loss = find_task("cross_entropy", None).loss
-    plan, _ = training_plan(model, loss, optimizer, state, x, y, N, fused=fused)
+    plan = training_plan(model, loss, optimizer, x, y, N, fused=fused)
     return model, plan, {"indices": rng.permutation(32)[:N], "learning_rate": 0.01}, (x, state)
 
 

@@ -824,12 +824,21 @@ def unslices(draw):
     return Case((spread(draw(generators), ref.sliced(np.zeros(shape), key).shape),), {"key": key, "shape": shape})
 
 
+@st.composite
+def several_unslices(draw):
+    shape, rng = draw(shapes(least=1)), draw(generators)
+    found = tuple(draw(keys(shape)) for _ in range(draw(st.integers(1, 3))))
+    parts = tuple(spread(rng, ref.sliced(np.zeros(shape), key).shape) for key in found)
+    return Case(parts, {"keys": found, "shape": shape})
+
+
 def indexing(error, says, key, *indices):
     return Refused(error, says, (shaped(2, 3), *indices), {"key": key})
 
 
 add("slice", slices(), ref.sliced, tn.ops.getitem, nan=False)
 add("unslice", unslices(), ref.unsliced, OPS["unslice"])
+add("unslices", several_unslices(), ref.several_unsliced, OPS["unslices"])
 add(
     "getitem",
     slices(),

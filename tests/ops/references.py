@@ -320,6 +320,10 @@ def unsliced(g, key, shape):
     return out
 
 
+def several_unsliced(*gs, keys, shape):
+    return sum((unsliced(g, key, shape) for g, key in zip(gs, keys, strict=True)), np.zeros(shape))
+
+
 def index(x, *indices):
     shape = common_shape(*indices)
     out = np.zeros((*shape, *x.shape[len(indices) :]))

@@ -10,12 +10,12 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import tinynet as tn
+from tests.plans import inference_plan
 from tests.ops.op_table import CONV, OPS, POOL, ROWS, conv_pool_arrays, few, last_use
 from tinynet.core.engine import Tensor, meaning
 from tinynet.core.spec import Spec
 from tinynet.errors import ArgumentError
 from tinynet.fast.implementation import evaluate
-from tinynet.fast.trace import inference_plan
 
 o = tn.ops
 NAN, INF = np.nan, np.inf
@@ -211,6 +211,26 @@ def test_an_op_that_is_a_view_shares_the_memory_of_its_input():
     assert np.shares_memory(x, o.reshape(x, (2, 2)).data)
     with tn.reference():
         assert np.shares_memory(x, o.reshape(x, (2, 2)).data)
+
+
+@pytest.mark.parametrize("compute", [np.add, lambda x, y: np.add(x, y)], ids=["a function of NumPy", "another"])
+def test_an_eager_op_asks_once_what_it_makes(compute):
+    asked = []
+
+    def infer(x, y):
+        asked.append(x.shape)
+        return x
+
+    y = tn.Op("sum", infer=infer, compute=compute)(np.ones(3), np.ones(3))
+    assert asked == [(3,)]
+    np.testing.assert_array_equal(y.data, [2, 2, 2])
+
+
+@pytest.mark.parametrize("op", [o.add, o.exp, o.relu, o.maximum])
+def test_an_output_is_in_row_order_whatever_the_order_of_the_inputs(op):
+    x = np.arange(6.0).reshape(2, 3).T
+    y = op(x, x) if op in (o.add, o.maximum) else op(x)
+    assert y.data.flags.c_contiguous
 
 
 # --- bits

@@ -353,6 +353,14 @@ def test_elementwise_ops_of_nothing(op):
 # --- dtypes of mixed operands
 
 
+def test_operands_in_the_byte_order_of_another_machine_make_a_result_in_that_of_this_one():
+    x = Tensor(np.array([1.0, 2.0], ">f8"))
+    for y in (x + x, x * 2, o.exp(x)):
+        assert y.dtype == np.dtype("f8")
+        assert y.dtype.isnative
+    np.testing.assert_array_equal((x + x).data, [2, 4])
+
+
 @pytest.mark.parametrize("scalar", [2, 2.0, True])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_python_scalars_take_the_dtype_of_the_tensor(scalar, dtype):

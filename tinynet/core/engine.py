@@ -15,6 +15,7 @@ import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -22,9 +23,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynet.checks import check_numbers
-from tinynet.core.mode import _recording, _reference, _tracing, no_grad, recording
+from tinynet.core.mode import _recording, _reference, _tracing, _transaction, no_grad, recording
 from tinynet.core.spec import Array, Shape, Spec, Value
-from tinynet.errors import ArgumentError, DTypeError, GradientError, ShapeError, TinynetError, TraceError
+from tinynet.errors import ArgumentError, DTypeError, GradientError, ShapeError, TinynetError, TraceError, user_line
 
 if TYPE_CHECKING:
     from tinynet.core.methods import Methods
@@ -56,6 +57,11 @@ class Op:
         the input from the cotangent ``g`` of the output ``out``. An op with several outputs gets tuples for both,
         with None where nothing flows back. None in place of a rule: the op has no derivative there. A single callable
         takes the number of the input first and serves any number of inputs.
+    parts : callable, optional
+        Comes in place of the gradient rule of an op that reads a small part of its only floating input. It takes the
+        same arguments and returns an object with ``shape`` and ``dtype``, to which others of its kind are added by
+        ``+``, and whose ``whole()`` returns the sum, a Tensor, once all have come. Many uses of one tensor then need
+        one array of its size; by the gradient rule they would need one each.
     constant : set of int
         The outputs that have no derivative. Outputs of an integer or bool dtype never have one.
     view : bool
@@ -78,6 +84,7 @@ class Op:
     infer: Callable[..., Any]
     compute: Callable[..., Any]
     vjp: tuple[Rule | None, ...] | Callable[..., Tensor] = ()
+    parts: Callable[..., Any] | None = None
     constant: frozenset[int] = frozenset()
     view: bool = False
     formula: str = ""
@@ -85,7 +92,7 @@ class Op:
 
     def __call__(self, *inputs: Any, **attrs: Any) -> Any:
         """Apply the op to tensors (or what `as_tensor` takes); returns a Tensor, or a tuple of them."""
-        return apply(self, tuple(as_tensor(x) for x in inputs), attrs)
+        return apply(self, tuple([as_tensor(x) for x in inputs]), attrs)
 
     def __repr__(self) -> str:
         return f"<Op {self.name}>"
@@ -94,8 +101,7 @@ class Op:
         """Return the gradient rule for input ``i``."""
         if isinstance(self.vjp, tuple):
             return self.vjp[i] if i < len(self.vjp) else None
-        vjp = self.vjp
-        return lambda *args, **attrs: vjp(i, *args, **attrs)
+        return partial(self.vjp, i)
 
 
 _FORM = (
@@ -106,6 +112,7 @@ _FORM = (
 Evaluator = Callable[[Op, tuple[Array, ...], dict[str, Any]], tuple[Array, ...]]
 
 
+@np.errstate(all="ignore")
 def meaning(op: Op, arrays: tuple[Array, ...], attrs: dict[str, Any]) -> tuple[Array, ...]:
     """Compute an op on arrays by what it means.
 
@@ -116,20 +123,19 @@ def meaning(op: Op, arrays: tuple[Array, ...], attrs: dict[str, Any]) -> tuple[A
     """
     specs = specs_of(op.infer(*arrays, **attrs))
     given = arrays if op.view else tuple(_read_only(a) for a in arrays)
-    with np.errstate(all="ignore"):
-        try:
-            made = op.compute(*given, **attrs)
-        except TypeError:
-            _check_form(op, arrays, attrs)
-            raise
-        except TinynetError:
-            raise
-        except ValueError as error:  # such as that of an array that must not be changed
-            raise ArgumentError(f"compute of op {op.name!r} failed: {error}; {_FORM}") from error
-    outputs = tuple(np.asarray(y) for y in (made if isinstance(made, tuple) else (made,)))
+    try:
+        made = op.compute(*given, **attrs)
+    except TypeError:
+        _check_form(op, arrays, attrs)
+        raise
+    except TinynetError:
+        raise
+    except ValueError as error:  # such as that of an array that must not be changed
+        raise ArgumentError(f"compute of op {op.name!r} failed: {error}; {_FORM}") from error
+    outputs = tuple([np.asarray(y) for y in (made if isinstance(made, tuple) else (made,))])
     if not op.view:  # an output that shares memory with an input would change with it
         outputs = tuple(y.copy() if any(np.may_share_memory(y, a) for a in arrays) else y for y in outputs)
-    found = tuple(Spec(y.shape, y.dtype) for y in outputs)
+    found = tuple([Spec(y.shape, y.dtype) for y in outputs])
     if found != specs:
         came = "None" if made is None else _words(found)
         raise ArgumentError(
@@ -192,16 +198,18 @@ class Node:
 
     def __init__(self, op: Op, inputs: tuple[Tensor, ...], attrs: dict[str, Any], values: tuple[Value, ...]) -> None:
         self.op, self.inputs, self.attrs, self.values = op, inputs, attrs, values
-        self.versions = tuple(x.version for x in inputs)
+        self.versions = tuple([x.version for x in inputs])
         self.number = next(_numbers)
         self.recorded = _recording.get()  # without, a traced node is in the graph, but no gradient flows through it
 
     def outputs(self) -> tuple[Tensor, ...]:
         """Return the output tensors, as new handles."""
-        recorded = self.recorded and any(x.requires_grad for x in self.inputs)
+        recorded = self.recorded and True in [x._requires_grad for x in self.inputs]
         return tuple(
-            _handle(value, recorded and i not in self.op.constant and value.dtype.kind == "f", self, i)
-            for i, value in enumerate(self.values)
+            [
+                _handle(value, recorded and i not in self.op.constant and value.dtype.kind == "f", self, i)
+                for i, value in enumerate(self.values)
+            ]
         )
 
 
@@ -237,12 +245,11 @@ class Tensor(Methods):
     _ops: ClassVar[ModuleType]
 
     def __init__(self, data: npt.ArrayLike | Spec | Tensor, requires_grad: bool = False) -> None:
-        value: Value
         if isinstance(data, Tensor):
-            value = data.data
+            source = data.detach()  # while tracing, the node that cuts the history off
+            self._set(source._value, False, source.node, source.index)
         else:
-            value = data if isinstance(data, Spec) else check_numbers("a Tensor", data)
-        self._set(value, False, None, 0)
+            self._set(data if isinstance(data, Spec) else check_numbers("a Tensor", data), False, None, 0)
         self.requires_grad = requires_grad
 
     def _set(self, value: Value, requires_grad: bool, node: Node | None, index: int) -> None:
@@ -263,12 +270,26 @@ class Tensor(Methods):
         TraceError
             While a model is traced there are no values.
         """
-        if isinstance(self._value, Spec) or (self.requires_grad and _tracing.get()):
+        if not self.known:
             raise TraceError(
-                f"this code reads the values of a tensor of shape {self.shape} while the model is being traced on "
+                f"{user_line()} reads the values of a tensor of shape {self.shape} while the model is being traced on "
                 "shapes alone, where values are not known or not final; express it in tinynet ops (tn.ops.where in "
                 "place of an if, tn.ops.stack in place of a list), or run it with compiled=False"
             )
+        if self.node is None and (transaction := _transaction.get()):
+            value: Array = transaction.current(self)._value
+            return value
+        return self._value
+
+    @property
+    def known(self) -> bool:
+        """Whether the values can be read now; while tracing, those of constants alone."""
+        return not isinstance(self._value, Spec) and (not _tracing.get() or is_constant(self))
+
+    @property
+    def memory(self) -> Array:
+        """The array of a leaf, in which a step of training that is under way has not written yet."""
+        assert not isinstance(self._value, Spec)
         return self._value
 
     @property
@@ -535,14 +556,16 @@ def apply(op: Op, inputs: tuple[Tensor, ...], attrs: dict[str, Any]) -> Any:
     Where nothing is recorded the node remains, cut off from the history of its inputs: an op such as cross_entropy may
     look at what made its argument, with and without gradients alike.
     """
-    values: tuple[Value, ...]
-    traced = _tracing.get()
-    if traced or any(x.symbolic for x in inputs):
-        values = specs_of(op.infer(*(x._value for x in inputs), **attrs))
+    traced, transaction = _tracing.get(), _transaction.get()
+    if transaction is not None:
+        inputs = tuple([transaction.current(x) if x.node is None else x for x in inputs])
+    given = tuple([x._value for x in inputs])
+    if traced or Spec in map(type, given):
+        values: tuple[Value, ...] = specs_of(op.infer(*given, **attrs))
     else:
-        values = current_backend().evaluate(op, tuple(x.data for x in inputs), attrs)
-    if not traced and not (_recording.get() and any(x.requires_grad for x in inputs)):
-        inputs = tuple(x.detach() if x.node or x.requires_grad else x for x in inputs)
+        values = current_backend().evaluate(op, given, attrs)  # type: ignore[arg-type]
+    if not traced and not (_recording.get() and True in [x._requires_grad for x in inputs]):
+        inputs = tuple([x.detach() if x.node or x._requires_grad else x for x in inputs])
     outputs = Node(op, inputs, attrs, values).outputs()
     return outputs[0] if len(outputs) == 1 else outputs
 
@@ -586,6 +609,8 @@ def grad(
     (12.0, 12.0)
     """
     outputs, inputs = _tensors(outputs), _tensors(inputs)
+    if transaction := _transaction.get():
+        inputs = [transaction.current(x) if x.node is None else x for x in inputs]
     for x in inputs:
         if not x.requires_grad:
             raise GradientError(
@@ -593,6 +618,37 @@ def grad(
                 "not require one; make it with tn.Tensor(array, requires_grad=True), outside of tn.no_grad()"
             )
     seeds = _seeds(outputs, cotangents)
+    if _tracing.get() and not create_graph:
+        with no_grad():
+            made: Any = deferred_gradient(*outputs, *inputs, *seeds, outputs=len(outputs), inputs=len(inputs))
+        return list(made) if isinstance(made, tuple) else [made]
+    return differentiate(outputs, inputs, seeds, create_graph)
+
+
+def _no_values(*tensors: Any, outputs: int, inputs: int) -> Any:
+    raise TraceError("a gradient that was recorded while tracing is computed by the ops that take its place")
+
+
+# While tracing, a gradient is recorded as one node. The ops of its rules take its place when the function has returned:
+# by then its forward may have been rewritten into fused ops, which have rules of their own.
+deferred_gradient: Op = Op(
+    "gradient",
+    infer=lambda *tensors, outputs, inputs: tensors[outputs : outputs + inputs],
+    compute=_no_values,
+    formula="the gradient of some outputs with respect to some inputs",
+)
+
+
+def expand(*tensors: Tensor, outputs: int, inputs: int) -> tuple[Tensor, ...]:
+    """Return the gradients that a deferred one stands for, from its inputs."""
+    found, asked, seeds = tensors[:outputs], tensors[outputs : outputs + inputs], tensors[outputs + inputs :]
+    return tuple(differentiate(list(found), list(asked), list(seeds)))
+
+
+def differentiate(
+    outputs: list[Tensor], inputs: list[Tensor], seeds: list[Tensor], create_graph: bool = False
+) -> list[Tensor]:
+    """Walk back from outputs to inputs, from the cotangents of the outputs; see `grad`."""
     nodes = ancestors(outputs, recorded=True)
 
     # What depends on the inputs asked for; the rest of the graph is never visited.
@@ -602,38 +658,49 @@ def grad(
         if any(x.requires_grad and _key(x) in relevant for x in node.inputs):
             relevant.update((id(node), i) for i in range(len(node.values)))
 
-    flowing: dict[Any, Tensor] = {}
+    flowing: dict[Any, Any] = {}
 
-    def accumulate(x: Tensor, g: Tensor) -> None:
-        key = _key(x)
+    def accumulate(x: Tensor, g: Any) -> None:
+        key = _key(x), isinstance(g, Tensor)  # what comes in parts is added up by itself
         flowing[key] = flowing[key] + g if key in flowing else g
+
+    def whole(x: Tensor) -> Tensor | None:
+        key = _key(x)
+        if (key, False) in flowing:
+            accumulate(x, flowing.pop((key, False)).whole())
+        return flowing.get((key, True)) if key in asked else flowing.pop((key, True), None)
 
     with recording(create_graph):
         for y, g in zip(outputs, seeds, strict=True):
             accumulate(y, g)
         for node in reversed(nodes):
-            keys = [(id(node), i) for i in range(len(node.values))]
-            cotangent = tuple(flowing.get(k) if k in asked else flowing.pop(k, None) for k in keys)
-            if all(g is None for g in cotangent) or keys[0] not in relevant:
+            if (id(node), 0) not in relevant:
                 continue
             outs = node.outputs()
-            for i, x in enumerate(node.inputs):
-                if x.requires_grad and _key(x) in relevant:
-                    accumulate(x, _pull(node, i, cotangent, outs))
-        return [flowing[k] if (k := _key(x)) in flowing else _zeros(x.spec) for x in inputs]
+            cotangent = tuple(whole(y) for y in outs)
+            sought = [i for i, x in enumerate(node.inputs) if x.requires_grad and _key(x) in relevant]
+            if sought and any(g is not None for g in cotangent):
+                _check_unchanged(node)
+                for i in reversed(sought):  # weights before data, whose cotangent is then held for less long
+                    accumulate(node.inputs[i], _pull(node, i, cotangent, outs))
+        return [filled(x.spec, 0) if (made := whole(x)) is None else made for x in inputs]
 
 
-def _pull(node: Node, i: int, cotangent: tuple[Tensor | None, ...], outs: tuple[Tensor, ...]) -> Tensor:
-    """Bring the cotangent of a node's outputs back to its input ``i``, by the op's rule."""
+def _check_unchanged(node: Node) -> None:
+    """Check that the tensors that a node used have the values that they had then."""
+    if not isinstance(node.values[0], Spec) and node.versions != tuple([x.version for x in node.inputs]):
+        raise GradientError(
+            f"a tensor that op {node.op.name!r} used was changed in place since (by an optimizer step, for instance), "
+            "so the gradient would be wrong; compute the outputs again after each change"
+        )
+
+
+def _pull(node: Node, i: int, cotangent: tuple[Tensor | None, ...], outs: tuple[Tensor, ...]) -> Any:
+    """Bring the cotangent of a node's outputs back to its input ``i``, by the op's rule, or in parts."""
     op, x = node.op, node.inputs[i]
-    rule = op.rule(i)
+    rule = op.parts or op.rule(i)
     if rule is None:
         raise GradientError(f"op {op.name!r} has no derivative with respect to its argument {i}")
-    if not outs[0].symbolic and node.versions != tuple(t.version for t in node.inputs):
-        raise GradientError(
-            f"a tensor that op {op.name!r} used was changed in place since (by an optimizer step, for instance), so "
-            "the gradient would be wrong; compute the outputs again after each change"
-        )
     single = len(outs) == 1
     g = rule(cotangent[0] if single else cotangent, outs[0] if single else outs, *node.inputs, **node.attrs)
     if (g.shape, g.dtype) != (x.shape, x.dtype):
@@ -669,7 +736,7 @@ def _seeds(outputs: list[Tensor], cotangents: Sequence[Tensor] | None) -> list[T
                     f"the output has shape {y.shape}: a gradient is that of one number; take .sum() or .mean(), or "
                     "give the cotangent"
                 )
-        return [_full(y.spec, 1) for y in outputs]
+        return [filled(y.spec, 1) for y in outputs]
     seeds = [as_tensor(g) for g in (cotangents if isinstance(cotangents, Iterable) else [cotangents])]
     if [g.shape for g in seeds] != [y.shape for y in outputs]:
         raise ShapeError(
@@ -682,19 +749,36 @@ def _seeds(outputs: list[Tensor], cotangents: Sequence[Tensor] | None) -> list[T
     return [g if g.dtype == y.dtype else g.astype(y.dtype) for g, y in zip(seeds, outputs, strict=True)]
 
 
-def _full(spec: Spec, value: float) -> Tensor:
-    """Return a constant tensor; one number in memory, whatever its shape."""
-    return Tensor(np.broadcast_to(np.asarray(value, dtype=spec.dtype), spec.shape))
+def constant(array: Array) -> Tensor:
+    """Make a constant of an array that nobody else writes to: its values may be made part of a plan."""
+    array.flags.writeable = False
+    return Tensor(array)
 
 
-def _zeros(spec: Spec) -> Tensor:
-    return Tensor(np.zeros(spec.shape, spec.dtype))
+def filled(spec: Spec, value: float) -> Tensor:
+    """Return a constant tensor of one value; one number in memory, whatever its shape."""
+    number = np.array(value, dtype=spec.dtype)
+    number.flags.writeable = False
+    return Tensor(np.broadcast_to(number, spec.shape))
+
+
+def is_constant(x: Tensor) -> bool:
+    """Return whether a tensor is a leaf whose values never change: its memory is not writeable.
+
+    Other leaves are parameters, states, symbolic inputs, or arrays from outside, which are read where they are.
+    """
+    if x.node is not None or x.symbolic or x.requires_grad:
+        return False
+    array: Any = x.memory
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array.base is None and not array.flags.writeable
 
 
 def specs_of(inferred: Any) -> tuple[Spec, ...]:
     """Bring what ``infer`` returned into one form: it may be one Spec, several, or an array that has the right spec."""
     several = inferred if type(inferred) is tuple else (inferred,)
-    return tuple(Spec(tuple(s.shape), np.dtype(s.dtype)) for s in several)
+    return tuple([Spec(tuple(s.shape), np.dtype(s.dtype)) for s in several])
 
 
 def _key(x: Tensor) -> Any:

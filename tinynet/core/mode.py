@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 from collections.abc import Callable
 from contextvars import ContextVar, Token
 from typing import Any
@@ -61,6 +62,22 @@ class Switch:
 _recording = Switch("tinynet_recording", True)
 _tracing = Switch("tinynet_tracing", False)
 _reference = Switch("tinynet_reference", False)
+
+_changes = itertools.count(1)
+_last_change = [0]
+
+
+def note_change() -> None:
+    """Note that an attribute of some layer or optimizer was set, on which plans may depend."""
+    _last_change[0] = next(_changes)
+
+
+def last_change() -> int:
+    """Return the number of the last change of such an attribute."""
+    return _last_change[0]
+
+
+_transaction: ContextVar[Any] = ContextVar("tinynet_transaction", default=None)  # see `tinynet.core.transaction`
 
 
 class Block:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,3 +25,6 @@ class Spec(NamedTuple):
 
 
 Value = Array | Spec
+
+# As that of NumPy, which takes longer than to add two small arrays: a program sees the same few shapes all the time.
+broadcast_shapes = lru_cache(maxsize=1024)(np.broadcast_shapes)

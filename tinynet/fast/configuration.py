@@ -6,11 +6,10 @@ from collections.abc import Hashable, Iterable
 from itertools import chain
 from typing import Any
 
-from tinynet.nn.layer import Layer
+from tinynet.nn.layer import OWN, Layer
+from tinynet.optim.optimizer import Optimizer
 
-# What layers and models keep for themselves, and what no plan depends on.
-_OWN = {"arguments", "given_name", "name", "own_parameters", "initializers", "building", "owner", "output_shape"}
-_OWN |= {"_built", "rng", "_implied_input", "_theta", "_gradient", "_gradients", "_parameters", "plans", "_watched"}
+_OWN = {*OWN, "_states", "learning_rate"}  # the last two of optimizers: what plans read anew each time
 
 
 class _Identity:
@@ -42,13 +41,13 @@ class _Configuration:
 class _Watched:
     """What the configuration of a model was made from, to tell quickly whether that is still so."""
 
-    def __init__(self, model: Layer) -> None:
+    def __init__(self, thing: Layer | Optimizer) -> None:
         self.places: list[Iterable[Any]] = []  # attributes and the containers among them
         configuration: list[Any] = []
-        for _, layer in model.walk():
-            self.places.append(vars(layer).values())
-            configuration.append(type(layer))
-            configuration += [self._plain(value) for name, value in vars(layer).items() if name not in _OWN]
+        for part in [layer for _, layer in thing.walk()] if isinstance(thing, Layer) else [thing]:
+            self.places.append(vars(part).values())
+            configuration.append(type(part))
+            configuration += [self._plain(value) for name, value in vars(part).items() if name not in _OWN]
         self.held = [*chain.from_iterable(self.places)]  # so that no other object gets the identity of one of these
         self.identities = [*map(id, self.held)]
         self.configuration = _Configuration(tuple(configuration))
@@ -68,11 +67,11 @@ class _Watched:
         return [*map(id, chain.from_iterable(self.places))] == self.identities
 
 
-def configuration(model: Layer) -> Hashable:
-    """Return the class and the attributes of every layer, as part of a key."""
-    kept = vars(model).setdefault("_watched", {})  # in a dict, so that to keep the last is not itself a change
+def configuration(thing: Layer | Optimizer) -> Hashable:
+    """Return the class and the attributes of every layer, or of an optimizer, as part of a key."""
+    kept = vars(thing).setdefault("_watched", {})  # in a dict, so that to keep the last is not itself a change
     watched = kept.get("last")
     if watched is None or not watched.unchanged():
-        watched = kept["last"] = _Watched(model)
+        watched = kept["last"] = _Watched(thing)
     found: Hashable = watched.configuration
     return found

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.core.engine import Op, meaning, specs_of
-from tinynet.core.spec import Array, Spec
+from tinynet.core.spec import Array, Spec, broadcast_shapes
 from tinynet.fast.threads import kernel_gate, runnable
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
@@ -37,15 +37,19 @@ class Implementation:
         that nobody reads those inputs afterwards.
     contiguous : bool
         It takes C-contiguous inputs only; the caller copies where needed.
-    threaded : bool
-        It runs threads of its own or calls BLAS, and so is entered through the gate.
+    threaded : bool or callable
+        It calls BLAS, or a function that is no kernel runs threads, and so it is entered through the gate; or
+        ``threaded(*inputs, **attrs)`` returns whether that is so. A kernel that runs threads is in any case.
+    ufunc : numpy.ufunc, optional
+        The function of NumPy that it is. Where the output may be a new array, it is called without more ado.
     """
 
     bind: Callable[..., tuple[Any, ...]] | None = None
     scratch: Callable[..., tuple[Spec, ...]] | None = None
     inplace: int = 0
     contiguous: bool = False
-    threaded: bool = False
+    threaded: bool | Callable[..., bool] = False
+    ufunc: np.ufunc | None = None
 
 
 _registered: dict[Op, str | Implementation] = {}
@@ -82,8 +86,9 @@ def _find(op: Op) -> Implementation:
         module, name = where.split(":")
         found: Implementation = getattr(import_module(module), name)
         return found
-    direct = isinstance(op.compute, np.ufunc) and op.compute.nout == 1
-    return Implementation(partial(_bind_ufunc, op)) if direct else Implementation()
+    if isinstance(op.compute, np.ufunc) and op.compute.nout == 1:
+        return Implementation(partial(_bind_ufunc, op), ufunc=op.compute)
+    return Implementation()
 
 
 def _bind_ufunc(op: Op, out: Array, *inputs: Array, **attrs: Any) -> tuple[Any, ...]:
@@ -92,8 +97,8 @@ def _bind_ufunc(op: Op, out: Array, *inputs: Array, **attrs: Any) -> tuple[Any, 
     Otherwise NumPy would repeat or convert what it makes; the meaning of the op says what is wrong.
     """
     function: np.ufunc = op.compute  # type: ignore[assignment]
-    if not attrs and len(inputs) == function.nin and np.broadcast_shapes(*(a.shape for a in inputs)) == out.shape:
-        *_, dtype = function.resolve_dtypes((*(a.dtype for a in inputs), None))
+    if not attrs and len(inputs) == function.nin and broadcast_shapes(*[a.shape for a in inputs]) == out.shape:
+        *_, dtype = function.resolve_dtypes((*[a.dtype for a in inputs], None))
         if dtype == out.dtype:
             return _call_ufunc, function, out, *inputs
     return _store_meaning, op, (out,), inputs, attrs
@@ -114,8 +119,8 @@ def bound_call(
     found = implementation(op)
     if found.bind is None:
         return _store_meaning, (op, outputs, inputs, attrs)
-    function, *arguments = found.bind(*outputs, *scratch, *inputs, **attrs)
-    return runnable(function), tuple(arguments)
+    call = found.bind(*outputs, *scratch, *inputs, **attrs)
+    return runnable(call[0]), call[1:]
 
 
 def _store_meaning(op: Op, outputs: tuple[Array, ...], inputs: tuple[Array, ...], attrs: dict[str, Any]) -> None:
@@ -127,17 +132,33 @@ def evaluate(op: Op, arrays: tuple[Array, ...], attrs: dict[str, Any]) -> tuple[
     """Compute an op on arrays, in new arrays: eager execution of one op."""
     found = implementation(op)
     if found.contiguous:
-        arrays = tuple(np.asarray(a, order="C") for a in arrays)
+        arrays = tuple([np.asarray(a, order="C") for a in arrays])
     if found.bind is None:
         return meaning(op, arrays, attrs)
-    arrays = (*(a.copy() for a in arrays[: found.inplace]), *arrays[found.inplace :])
-    outputs = tuple(np.empty(*spec) for spec in specs_of(op.infer(*arrays, **attrs))[found.inplace :])
-    scratch = tuple(np.empty(*spec) for spec in found.scratch(*arrays, **attrs)) if found.scratch else ()
+    if found.ufunc and len(arrays) == found.ufunc.nin and not attrs:
+        specs = specs_of(op.infer(*arrays))
+        made = np.asarray(_quietly(found.ufunc, arrays, {"order": "C"}))
+        if specs == ((made.shape, made.dtype),):
+            return (made,)
+    changed = found.inplace
+    if changed:
+        arrays = (*(a.copy() for a in arrays[:changed]), *arrays[changed:])
+    outputs = tuple([np.empty(*spec) for spec in specs_of(op.infer(*arrays, **attrs))[changed:]])
+    scratch = tuple([np.empty(*spec) for spec in found.scratch(*arrays, **attrs)]) if found.scratch else ()
     function, arguments = bound_call(op, outputs, scratch, arrays, attrs)
-    with np.errstate(all="ignore"):
-        if found.threaded:
-            with kernel_gate():
-                function(*arguments)
-        else:
-            function(*arguments)
-    return (*arrays[: found.inplace], *outputs)
+    threaded = found.threaded(*arrays, **attrs) if callable(found.threaded) else found.threaded
+    serial = getattr(function, "serial", None)  # of a kernel, which warns of nothing
+    if threaded or serial not in (None, function):
+        with kernel_gate():
+            _quietly(function, arguments, {})
+    elif serial:
+        function(*arguments)
+    else:
+        _quietly(function, arguments, {})
+    return arrays[:changed] + outputs
+
+
+@np.errstate(all="ignore")
+def _quietly(function: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    """Call a function without NumPy's warnings of what is not finite."""
+    return function(*arguments, **options)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import bisect
+import itertools
 import math
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from tinynet.core.engine import Node, Tensor, ancestors, meaning
+from tinynet.core.engine import Node, Tensor, ancestors, is_constant, meaning
 from tinynet.core.spec import Array, Spec
 from tinynet.errors import TraceError
 from tinynet.fast.implementation import bound_call, evaluate, implementation
@@ -38,16 +40,17 @@ class Pool:
     """Blocks of memory for buffers that do not live at the same time."""
 
     def __init__(self) -> None:
-        self.free: list[Array] = []
+        self.free: list[tuple[int, int, Array]] = []  # sorted by size, then by when they came back
+        self.returned = itertools.count()
         self.bytes = 0
 
     def take(self, spec: Spec) -> tuple[Array, Array]:
         """Give an array of a spec, and the block that it lies in: the smallest free one that holds it, or a new one."""
         size = math.prod(spec.shape) * spec.dtype.itemsize
         needed = max(1, size)
-        fitting = [i for i, block in enumerate(self.free) if needed <= block.size <= 4 * needed]
-        if fitting:
-            block = self.free.pop(min(fitting, key=lambda i: self.free[i].size))
+        smallest = bisect.bisect_left(self.free, needed, key=lambda entry: entry[0])
+        if smallest < len(self.free) and self.free[smallest][0] <= 4 * needed:
+            *_, block = self.free.pop(smallest)
         else:
             raw = np.empty(needed + _ALIGNMENT, np.uint8)
             start = -raw.ctypes.data % _ALIGNMENT
@@ -57,7 +60,7 @@ class Pool:
 
     def give(self, block: Array) -> None:
         """Take a block back."""
-        self.free.append(block)
+        bisect.insort(self.free, (block.size, next(self.returned), block))
 
 
 class Layout:
@@ -74,8 +77,9 @@ class Layout:
         self.roots: dict[Key, Key] = {}
         self.last: dict[Key, int] = {}
         self._lifetimes(wanted)
+        self.by_identity = {id(node): node for node in self.nodes}
         self.placed = self._placements()
-        self.blocks: dict[Key, Array] = {}
+        self.blocks: dict[Key, list[Array]] = {}  # of a value that others may share, and of copies that views share
         self.constants: set[Key] = set()
         self.pure = 0  # the number of steps before the first that writes over what it was given
         for number, node in enumerate(self.nodes):
@@ -100,7 +104,7 @@ class Layout:
                 f"a tensor of shape {x.shape} in the graph is neither an input of the plan nor made by it; was it kept "
                 "from another trace?"
             )
-        return x._value  # type: ignore[return-value]  # a constant, or a parameter where it lies in the flat vector
+        return x.memory  # of a constant, or of what is read where it lies: parameters, states, arrays from outside
 
     def is_old(self, x: Tensor) -> bool:
         """Whether a value is one that the plan was given, from before what it does in place."""
@@ -161,12 +165,12 @@ class Layout:
         if key in self.placed:
             whole, start = self.placed[key]
             if whole not in self.arrays:  # which may itself have its place in another
-                node = next(n for n in self.nodes if id(n) == whole[0])
+                node = self.by_identity[whole[0]]
                 self.arrays[whole] = self._take(whole, Spec(node.values[0].shape, node.values[0].dtype))
                 self.blocks.pop(whole, None)
             return self.arrays[whole][start : start + math.prod(spec.shape)].reshape(spec.shape)
         array, block = self.pool.take(spec)
-        self.blocks[key] = block
+        self.blocks[key] = [block]
         return array
 
     def _add(self, number: int, node: Node) -> None:
@@ -176,14 +180,19 @@ class Layout:
         if inputs and all(self._one_number(x) for x in node.inputs):  # a seed of the gradient, or made from one
             self._fold(node, inputs)
             return
+        copies: list[Array] = []
         if implementation(op).contiguous:
-            inputs = tuple(self._contiguous(a) for a in inputs)
+            inputs = tuple(a if a.flags.c_contiguous else self._copy(a, copies) for a in inputs)
         if op.view:
             (self.arrays[own],) = meaning(op, inputs, node.attrs)
         elif own in self.arrays:
             self._add_missing_parts(node, inputs)
         else:
             self._add_call(node, inputs)
+        if op.view or implementation(op).inplace:  # what they make lies in the copy
+            self.blocks.setdefault(self._root(node.inputs[0]), []).extend(copies)
+        else:
+            self._give(copies)
         self._free(number, node)
 
     def _fold(self, node: Node, inputs: tuple[Array, ...]) -> None:
@@ -213,27 +222,29 @@ class Layout:
         made = (*inputs[: found.inplace], *outputs)
         self.steps.append(Step(node, function, arguments, op.name, made, inputs, scratch))
         self.arrays |= {(id(node), i): array for i, array in enumerate(made)}
-        for _, block in taken:
-            self.pool.give(block)
+        self._give(block for _, block in taken)
 
     def _free(self, number: int, node: Node) -> None:
         """Give back the blocks of what nothing uses after this node."""
         own = [(id(node), i) for i in range(len(node.values))]
         for root in (*(self._root(x) for x in node.inputs), *own):
-            if self.last.get(root, -1) <= number and root in self.blocks:
-                self.pool.give(self.blocks.pop(root))
+            if self.last.get(root, -1) <= number:
+                self._give(self.blocks.pop(root, ()))
+
+    def _give(self, blocks: Iterable[Array]) -> None:
+        for block in blocks:
+            self.pool.give(block)
 
     def _one_number(self, x: Tensor) -> bool:
         """Whether a value is a constant that is one number in memory."""
         if x.node is not None:
             return self.key(x) in self.constants
-        return id(x) not in self.leaves and not x.symbolic and not x.requires_grad and not any(x._value.strides)  # type: ignore[union-attr]
+        return id(x) not in self.leaves and is_constant(x) and not any(x.memory.strides)
 
-    def _contiguous(self, array: Array) -> Array:
-        if array.flags.c_contiguous:
-            return array
-        copy = np.empty(array.shape, array.dtype)
-        self.pool.bytes += copy.nbytes
+    def _copy(self, array: Array, copies: list[Array]) -> Array:
+        """Add a copy in row order, and its block to those of a node."""
+        copy, block = self.pool.take(Spec(array.shape, array.dtype))
+        copies.append(block)
         self.steps.append(copy_step(copy, array))
         return copy
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from tinynet.core.engine import Node, Op, Rule, Tensor
+from tinynet.core.engine import Node, Op, Rule, Tensor, is_constant
 from tinynet.core.mode import no_grad, reference
 from tinynet.core.spec import Array
 from tinynet.fast.implementation import Implementation, implement
@@ -45,12 +46,18 @@ class Uses:
     """How often each value of a graph is used, and the nodes, by identity, that something else comes in place of."""
 
     def __init__(self, outputs: Sequence[Tensor], nodes: Sequence[Node], replaced: Collection[int] = ()) -> None:
-        self.nodes, self.replaced = nodes, replaced
+        self.replaced = replaced
         self.count: dict[Any, int] = {}
         for x in [*outputs, *(x for node in nodes for x in node.inputs)]:
             if x.node is not None:
                 key = id(x.node), x.index
                 self.count[key] = self.count.get(key, 0) + 1
+        self.read = {id(x.node) for node in nodes for x in node.inputs}  # nodes whose values others read
+        self.last_read: dict[int, float] = {}  # of each leaf: the number of the last node that reads it
+        for node in nodes:
+            for x in node.inputs:
+                last = math.inf if node.op.view else node.number  # a view may be read at any time
+                self.last_read[id(x)] = max(last, self.last_read.get(id(x), last))
 
     def sole_producer(self, x: Tensor, op: Op, recorded: bool = True) -> Node | None:
         """Return the node that made ``x`` if it uses this very op, and this is the only use of ``x``.
@@ -64,10 +71,12 @@ class Uses:
         return node if node.recorded or not recorded else None
 
     def may_overwrite(self, node: Node, inputs: Sequence[Tensor]) -> bool:
-        """Return whether these inputs are plan inputs that no later node reads, so that the node may overwrite them."""
-        others = [other for other in self.nodes if other.number > node.number or other.op.view]
-        later = {id(x) for other in others for x in other.inputs}
-        return all(x.node is None and x.symbolic and id(x) not in later for x in inputs)
+        """Return whether a node may overwrite these inputs: leaves that no later node reads.
+
+        What it makes must not be read either: its new values are in memory only when the whole step is known to count.
+        """
+        free = (x.node is None and not is_constant(x) and self.last_read[id(x)] <= node.number for x in inputs)
+        return id(node) not in self.read and all(free)
 
 
 def fused_op(
@@ -91,14 +100,9 @@ def fused_op(
     return op
 
 
-def is_constant(x: Tensor) -> bool:
-    """Return whether a value is known now and for good."""
-    return x.node is None and not x.symbolic and not x.requires_grad
-
-
 def is_given(x: Tensor) -> bool:
     """Return whether a value comes from outside, as data that have been checked."""
-    return x.node is None and x.symbolic and not x.requires_grad
+    return x.node is None and not x.requires_grad and not is_constant(x)
 
 
 def fits_kernels(x: Tensor) -> bool:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 
 from tinynet.core.engine import Tensor, ancestors
 from tinynet.core.spec import Array
+from tinynet.core.transaction import commit
 from tinynet.fast.layout import Layout, copy_step
 from tinynet.fast.threads import forked, kernel_gate, runnable
 
@@ -64,7 +66,7 @@ class Plan:
                 old, source = source, np.empty_like(source)
                 self.steps.insert(layout.pure, copy_step(source, old))
             self.steps.append(copy_step(to, source))
-        self._outputs = {name: layout.array(y) for name, y in outputs.items()}
+        self.outputs = {name: layout.array(y) for name, y in outputs.items()}  # each replay leaves them here
         self.bytes = layout.pool.bytes
         self.changed = [leaves[id(leaf)] for leaf, _ in updates]
         self.measured: Any = None  # by the last profile
@@ -88,7 +90,7 @@ class Plan:
         with kernel_gate():
             self.replay(**values)
             self.commit()
-            return {name: array.copy() for name, array in self._outputs.items()}
+            return {name: array.copy() for name, array in self.outputs.items()}
 
     def replay(self, **values: Any) -> Mapping[str, Array]:
         """Make all calls but the updates, and give the plan's own outputs, which the next replay overwrites.
@@ -99,9 +101,8 @@ class Plan:
             self._ready()
         self.put(values)
         with np.errstate(all="ignore"):
-            for function, arguments in self._calls:
-                function(*arguments)
-        return self._outputs
+            commit(self._calls)
+        return self.outputs
 
     def _ready(self) -> None:
         """Make the calls ready to run in this process: all kernels that are missing are built together."""
@@ -110,7 +111,8 @@ class Plan:
 
         calls = [(runnable(step.function), step.arguments) for step in self.steps]
         build.prepare(calls)
-        self._calls, self._updates = calls[: self._pure], calls[self._pure :]
+        bound = [partial(function, *arguments) for function, arguments in calls]
+        self._calls, self.writes = bound[: self._pure], bound[self._pure :]
 
     def put(self, values: Mapping[str, Any]) -> None:
         """Copy values into the inputs of the plan."""
@@ -119,9 +121,7 @@ class Plan:
 
     def commit(self) -> None:
         """Make the updates that the last replay has computed."""
-        with np.errstate(all="ignore"):
-            for function, arguments in self._updates:
-                function(*arguments)
+        commit(self.writes)
 
     # --- what can be read of a plan
 
@@ -134,7 +134,7 @@ class Plan:
         The update is what follows from leaves that the outputs do not depend on: theta as a whole, a learning rate.
         """
         inputs, outputs, bound, updates = self._keep
-        forward = ancestors([*outputs.values()])
+        forward = ancestors([y for name, y in outputs.items() if not name.startswith("check")])
         found = {id(node): "forward" for node in forward}
         late = {id(x) for x in itertools.chain(inputs.values(), (x for x, _ in bound))}
         late -= {id(x) for node in forward for x in node.inputs}

@@ -40,6 +40,8 @@ def _default_threads() -> int:
 
 _most = _most_threads()
 
+Library = tuple[Callable[[], int | None], Callable[[int], Any]]
+
 
 class _Gate:
     """The state of the way into the kernels; see `kernel_gate`."""
@@ -52,16 +54,14 @@ class _Gate:
         self.free = FreeCores()
         self.numba = threading.local()  # what Numba was told in a Python thread
         self.forked = False  # whether this process is the fork of one that had started Numba's threads
-        self.blas: list[Any] | None = None
-        self.releases: list[Any] = []
-        self.held: list[tuple[Any, int]] = []  # libraries that had more threads than one, and how many
+        self.blas: list[Library] | None = None
+        self.alone = 0  # BLAS runs products of fewer multiplications on the thread that calls it
+        self.held: list[tuple[Callable[[int], Any], int]] = []  # how to give back threads, and how many
 
     def open(self) -> None:
         """Hold BLAS at one thread."""
         if self.blas is None:
-            self.blas = _blas()
-            found = {getattr(type(library), "clear_controlling_thread", None) for library in self.blas}
-            self.releases = [release for release in found if release]
+            self.blas, self.alone = _blas()
         threads = self.threads
         if threads > 1 and not self.fixed and not self.forked:
             if time.perf_counter() >= self.free.next_look:
@@ -74,22 +74,15 @@ class _Gate:
             numba.set_num_threads(threads)
             self.numba.threads = threads
         if not self.held:  # else Ctrl-C came before they were given back their threads
-            self.held = [(library, n) for library in self.blas if (n := library.get_num_threads()) not in (None, 1)]
-        self.limit([(library, 1) for library, _ in self.held])
+            self.held = [(put, n) for get, put in self.blas if (n := get()) not in (None, 1)]
+        for put, _ in self.held:
+            put(1)
 
     def close(self) -> None:
         """Give BLAS back its threads."""
-        self.limit(self.held)
+        for put, n in self.held:
+            put(n)
         self.held = []
-
-    def limit(self, numbers: list[tuple[Any, int]]) -> None:
-        """Set the threads of BLAS, whichever Python thread did so before: threadpoolctl 3.8 lets only that one."""
-        for release in self.releases:
-            release(force=True)
-        for library, n in numbers:
-            library.set_num_threads(n)
-        for release in self.releases:
-            release(force=True)
 
 
 _gate = _Gate()
@@ -205,10 +198,27 @@ def kernel_gate() -> Iterator[None]:
                 _gate.close()
 
 
-def _blas() -> list[Any]:
-    """Give the control of every BLAS in the process: NumPy's own, and SciPy's, which Numba calls."""
+def blas_has_threads_for(multiplications: int) -> bool:
+    """Whether BLAS may run threads of its own for a product of matrices of so many multiplications."""
+    return multiplications >= _gate.alone
+
+
+# OpenBLAS runs a product of a matrix and a vector on one thread below this size, and one of matrices below a larger one
+# (interface/gemv.c and interface/gemm.c, with GEMM_MULTITHREAD_THRESHOLD at 4, as it is unless set otherwise).
+_ALONE = 9_216
+
+
+def _blas() -> tuple[list[Library], int]:
+    """Return how to read and to set the threads of every BLAS in the process, and how small a product runs none.
+
+    There are two: NumPy's, and SciPy's, which Numba calls.
+
+    With OpenBLAS, ``set_num_threads`` of threadpoolctl 3.8 works for one Python thread and does nothing for others.
+    What it calls works for all of them, as ``set_num_threads`` of earlier versions does.
+    """
     import scipy.linalg.cython_blas  # noqa: F401 - a limit reaches only the libraries that are loaded
     from threadpoolctl import ThreadpoolController
 
-    # Through the libraries themselves a limit takes a third of the time that it takes through the controller.
-    return list(ThreadpoolController().select(user_api="blas").lib_controllers)
+    libraries = ThreadpoolController().select(user_api="blas").lib_controllers
+    alone = _ALONE if all(x.internal_api == "openblas" for x in libraries) else 0
+    return [(x.get_num_threads, getattr(x, "_real_set_num_threads", x.set_num_threads)) for x in libraries], alone

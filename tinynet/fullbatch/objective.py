@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from tinynet import ops
 from tinynet.checks import check_count, check_numbers, check_positive
-from tinynet.core.engine import Node, Tensor, ancestors, as_tensor, can_compile, current_backend, grad
+from tinynet.core.engine import Node, Tensor, ancestors, as_tensor, can_compile, current_backend, differentiate, filled
 from tinynet.core.mode import no_grad, recording, tracing
 from tinynet.core.spec import Array, Spec
 from tinynet.errors import DataError, ShapeError, TraceError
@@ -321,11 +321,11 @@ class Objective:
         """Differentiate the loss of a batch as often as is asked."""
         if kind == "value":
             return {"loss": loss}
-        gradient = flat(grad(loss, self._parameters, create_graph=kind == "hvp"))
+        gradient = _gradient(loss, self._parameters, create_graph=kind == "hvp")
         if kind == "gradient":
             return {"loss": loss, "gradient": gradient}
         slope = ops.sum(gradient * as_tensor(given["vector"]))
-        return {"hvp": flat(grad(slope, self._parameters)) if slope.requires_grad else 0 * gradient}
+        return {"hvp": _gradient(slope, self._parameters) if slope.requires_grad else 0 * gradient}
 
     def _graph(self, size: int, twice: bool = False) -> _Graph:
         """Trace the loss of a batch of a size."""
@@ -370,6 +370,11 @@ class Objective:
         ends = np.cumsum([p.size for p in self._parameters])
         parts = np.split(self._theta, ends[:-1])
         return tuple((p, part.reshape(p.shape)) for p, part in zip(self._parameters, parts, strict=True))
+
+
+def _gradient(y: Tensor, leaves: list[Tensor], create_graph: bool = False) -> Tensor:
+    """Differentiate at once, while tracing too: values inside of the graph will be replaced."""
+    return flat(differentiate([y], leaves, [filled(y.spec, 1)], create_graph))
 
 
 def _dot(a: Vector, b: Vector) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinynet.core.spec import Array
+from tinynet.core.transaction import TrainMode
 from tinynet.fullbatch.line_search import LineSearchOptimizer
 from tinynet.fullbatch.objective import Objective
 from tinynet.nn.network import changed
@@ -17,8 +18,9 @@ class FullBatchStep(TrainingStep):
 
     whole = True
 
-    def __init__(self, *arguments: Any, compiled: bool) -> None:
+    def __init__(self, *arguments: Any, mode: TrainMode, compiled: bool) -> None:
         super().__init__(*arguments)
+        self.vectors = self.optimizer.initial_state(self.model.theta)
         decay = self.optimizer.weight_decay
         self.objective = Objective(self.model, self.samples, self.labels, self.task.loss, decay, compiled=compiled)
         self.vectors |= self.objective.carried
@@ -28,7 +30,7 @@ class FullBatchStep(TrainingStep):
         """Train on all samples, whatever the indices."""
         theta = self.model.theta
         record = self.optimizer.step(self.objective, theta)
-        changed(self.parameters)
+        changed(self.model.parameters.values())
         self.stopped = record.stopped
         measures = {name: float(value) for name, value in vars(record).items() if name != "stopped"}
         measures["loss"] -= self.objective.penalty(theta)

@@ -107,6 +107,7 @@ _COSTS: dict[Op, Callable[..., Cost]] = {
     shape._index: _index,
     shape._index_add: lambda g, *indices, shape: Cost(math.prod(g.shape)),
     slices._unslice: _moves,
+    slices._unslices: lambda *gs, keys, shape: Cost(sum(math.prod(g.shape) for g in gs)),
     adam: _adam,
     adam_in_place: _adam,
     conv_pool.conv_pool: _conv_pool_forward,

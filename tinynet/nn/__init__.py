@@ -5,9 +5,11 @@ from tinynet.nn.activation import Activation
 from tinynet.nn.activations import ReLU, Softmax
 from tinynet.nn.attention import MultiHeadAttention
 from tinynet.nn.average import AvgPool
+from tinynet.nn.batch_norm import BatchNorm
 from tinynet.nn.conv import Conv2D
 from tinynet.nn.conv_transposed import Conv2DTranspose
 from tinynet.nn.dense import Dense
+from tinynet.nn.dropout import Dropout
 from tinynet.nn.embedding import Embedding
 from tinynet.nn.flatten import Flatten
 from tinynet.nn.global_pooling import GlobalAvgPool, GlobalMaxPool
@@ -23,8 +25,8 @@ from tinynet.nn.upsampling import UpSampling
 
 # fmt: off
 __all__ = [
-    "GRU", "LSTM", "Activation", "AvgPool", "Conv2D", "Conv2DTranspose", "Dense", "Embedding", "Flatten",
-    "GlobalAvgPool", "GlobalMaxPool", "Input", "Layer", "LayerNorm", "MaxPool", "MultiHeadAttention", "ReLU", "Reshape",
-    "Residual", "Sigmoid", "Softmax", "UpSampling",
+    "GRU", "LSTM", "Activation", "AvgPool", "BatchNorm", "Conv2D", "Conv2DTranspose", "Dense", "Dropout", "Embedding",
+    "Flatten", "GlobalAvgPool", "GlobalMaxPool", "Input", "Layer", "LayerNorm", "MaxPool", "MultiHeadAttention",
+    "ReLU", "Reshape", "Residual", "Sigmoid", "Softmax", "UpSampling",
 ]
 # fmt: on

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from tinynet.checks import check_count
-from tinynet.core.engine import Tensor
+from tinynet.core.engine import Tensor, constant
 from tinynet.core.spec import Shape
 from tinynet.errors import ShapeError
 from tinynet.nn.dense import Dense
@@ -80,7 +80,7 @@ class MultiHeadAttention(Layer):
         query, key, value = (self._by_head(layer(x)) for layer in (self.query, self.key, self.value))
         scores = matmul(query / math.sqrt(width // self.heads), key, trans_b=True)
         if self.causal:
-            scores = where(np.tri(steps, dtype=bool), scores, -np.inf)
+            scores = where(constant(np.tri(steps, dtype=bool)), scores, -np.inf)
         mixed = softmax(scores) @ value
         return self.output(mixed.transpose(0, 2, 1, 3).reshape(n, steps, width))
 

@@ -73,7 +73,7 @@ class Conv2D(Layer):
         check_images("Conv2D", input_shape)
         self.weight = self.add_parameter("weight", (*self.kernel_size, input_shape[2], self.filters), self.kernel_init)
         if self.use_bias:
-            self.bias = self.add_parameter("bias", (self.filters,))
+            self.bias = self.add_parameter("bias", (self.filters,), decay=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute activation(x * w + b)."""

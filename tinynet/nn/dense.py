@@ -70,7 +70,7 @@ class Dense(Layer):
             raise ShapeError("Dense takes samples with at least one axis, (n, features)")
         self.weight = self.add_parameter("weight", (input_shape[-1], self.units), self.kernel_init)
         if self.use_bias:
-            self.bias = self.add_parameter("bias", (self.units,))
+            self.bias = self.add_parameter("bias", (self.units,), decay=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Compute activation(x W + b)."""

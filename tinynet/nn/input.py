@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynet.checks import check_count, check_numbers
-from tinynet.core.engine import Tensor
+from tinynet.core.engine import Tensor, constant
 from tinynet.core.spec import Shape
 from tinynet.errors import ArgumentError, ShapeError
 from tinynet.nn.layer import Layer
@@ -87,7 +87,7 @@ class Input(Layer):
         assert self.building is not None
         x = cast(reshape(x, (x.shape[0], *self.shape)), self.building.dtype)
         if self.shift.ndim or self.shift != 0:
-            x = x - self.shift.astype(x.dtype)
+            x = x - constant(self.shift.astype(x.dtype))
         if self.scale.ndim or self.scale != 1:
-            x = x * self.scale.astype(x.dtype)
+            x = x * constant(self.scale.astype(x.dtype))
         return x

@@ -9,10 +9,13 @@ from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from tinynet.checks import check_integers
 from tinynet.core.engine import Tensor, as_tensor
+from tinynet.core.mode import _transaction, note_change
 from tinynet.core.spec import Shape, Spec
+from tinynet.core.transaction import State
 from tinynet.errors import ArgumentError, ShapeError
 from tinynet.nn.initial import Initializer, initializer
 
@@ -42,7 +45,12 @@ def layers_in(value: Any) -> Iterator[Layer]:
             yield from layers_in(part)
 
 
-_NOT_PARTS = ("arguments", "plans")  # attributes of a layer that are none of its parts, though layers may be in them
+_NOT_PARTS = ("arguments", "plans", "made")  # attributes that are none of a layer's parts, though layers may be in them
+
+# What layers and models keep for themselves, and no plan depends on; all other attributes are the user's.
+OWN = {"arguments", "given_name", "name", "own_parameters", "own_states", "initializers", "undecayed", "building"}
+OWN |= {"owner", "output_shape", "plans", "made", "rng", "_built", "_implied_input", "_theta", "_gradient"}
+OWN |= {"_gradients", "_parameters", "_states", "_parts", "_watched"}
 
 
 class Layer:
@@ -76,6 +84,8 @@ class Layer:
     given_name: str | None
     arguments: tuple[tuple[Any, ...], dict[str, Any]]
     own_parameters: dict[str, Tensor]  # those of this layer itself, without its sublayers
+    own_states: dict[str, State]
+    undecayed: set[str]  # the names of parameters that weight decay may leave out
     initializers: dict[str, Initializer]
     building: Building | None
     owner: weakref.ref[Layer] | None  # the model in whose vector the parameters are
@@ -90,12 +100,20 @@ class Layer:
         self.given_name = None
         self.name = cls.base_name()
         self.own_parameters = {}
+        self.own_states = {}
+        self.undecayed = set()
         self.initializers = {}
         self.building = None
         self.owner = None
         self.output_shape = None
         self._built = False
+        self._trainable = True
         return self
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        if name not in OWN:
+            note_change()  # plans may depend on it
 
     @classmethod
     def base_name(cls) -> str:
@@ -115,7 +133,23 @@ class Layer:
         """Compute the output; made of ops."""
         raise NotImplementedError(f"{type(self).__name__} has no forward(x); define it")
 
-    def add_parameter(self, name: str, shape: Sequence[int], init: str | Initializer = "zeros") -> Tensor:
+    @property
+    def trainable(self) -> bool:
+        """Whether training changes the parameters; setting it does so for all layers within, too.
+
+        Parameters that are frozen keep every bit, whatever an optimizer does. A frozen `BatchNorm` normalises by its
+        running means, as in inference.
+        """
+        return self._trainable
+
+    @trainable.setter
+    def trainable(self, trainable: bool) -> None:
+        for _, layer in self.walk():
+            layer._trainable = bool(trainable)
+
+    def add_parameter(
+        self, name: str, shape: Sequence[int], init: str | Initializer = "zeros", decay: bool = True
+    ) -> Tensor:
         """Create a parameter; for use in `build`.
 
         Parameters
@@ -126,6 +160,8 @@ class Layer:
             Its shape.
         init : str or callable
             "glorot_uniform", "zeros", or a function of the shape and a random generator that returns the values.
+        decay : bool
+            Whether it is a weight that optimizers with ``decay="weights"`` decay; biases are none.
 
         Returns
         -------
@@ -137,22 +173,63 @@ class Layer:
         ArgumentError
             If the name is taken, or there is no such initializer.
         """
-        if not isinstance(name, str) or name in self.own_parameters or not name or "." in name:
+        building = self.building or Building(np.random.default_rng(), np.dtype(np.float32), False)
+        parameter = Tensor(self._new_spec(name, shape, building.dtype), requires_grad=True)
+        self._keep(name, parameter, init, building)
+        self.own_parameters[name] = parameter
+        if not decay:
+            self.undecayed.add(name)
+        return parameter
+
+    def add_state(
+        self,
+        name: str,
+        shape: Sequence[int],
+        init: str | Initializer = "zeros",
+        dtype: npt.DTypeLike | None = None,
+    ) -> State:
+        """Create what the layer keeps and nobody trains, such as a running mean; for use in `build`.
+
+        Parameters
+        ----------
+        name, shape, init
+            As for `add_parameter`.
+        dtype : dtype_like, optional
+            That of the parameters by default; integers and bools are taken, too.
+
+        Returns
+        -------
+        State
+            A tensor whose ``assign`` gives it a new value in a step of training. It is saved, copied and part of
+            checkpoints, as parameters are.
+
+        Raises
+        ------
+        ArgumentError
+            If the name is taken, or there is no such initializer.
+        """
+        building = self.building or Building(np.random.default_rng(), np.dtype(np.float32), False)
+        state = State(self._new_spec(name, shape, building.dtype if dtype is None else np.dtype(dtype)))
+        self._keep(name, state, init, building)
+        self.own_states[name] = state
+        return state
+
+    def _new_spec(self, name: str, shape: Sequence[int], dtype: np.dtype[Any]) -> Spec:
+        """Check the name and the shape of a new parameter or state."""
+        taken = [*self.own_parameters, *self.own_states]
+        if not isinstance(name, str) or name in taken or not name or "." in name:
             raise ArgumentError(
                 f"{self}: a parameter's name must be new in its layer, not empty and without dots, but got {name!r}; "
-                f"there are {list(self.own_parameters)} so far"
+                f"there are {taken} so far"
             )
-        function = initializer(str(self), init)
-        building = self.building or Building(np.random.default_rng(), np.dtype(np.float32), False)
-        parameter = Tensor(
-            Spec(check_integers(f"{self}: the shape of {name!r}", shape), building.dtype), requires_grad=True
-        )
+        return Spec(check_integers(f"{self}: the shape of {name!r}", shape), dtype)
+
+    def _keep(self, name: str, leaf: Tensor, init: str | Initializer, building: Building) -> None:
+        """Note how a leaf gets its first values, or give it those now."""
+        function = self.initializers[name] = initializer(str(self), init)
         if not building.deferred:
-            parameter.use_memory(np.empty(parameter.shape, building.dtype))
-            parameter.data[...] = function(parameter.shape, building.rng)
-        self.initializers[name] = function
-        self.own_parameters[name] = parameter
-        return parameter
+            leaf.use_memory(np.empty(leaf.shape, leaf.dtype))
+            leaf.memory[...] = function(leaf.shape, building.rng)
 
     def sublayers(self) -> Iterator[Layer]:
         """Yield the layers that this one is directly made of, each once, in the order of assignment."""
@@ -168,6 +245,9 @@ class Layer:
     def __call__(self, x: Any) -> Tensor:
         """Apply the layer, building it first if this is the first time."""
         x = as_tensor(x)
+        transaction = _transaction.get()
+        if transaction is not None:
+            transaction.enter(self)
         try:
             if not self._built:
                 self._build(x)
@@ -180,6 +260,9 @@ class Layer:
                 f"{batch_shape(x.shape[1:])}: {error}",
                 located=True,
             ) from error
+        finally:
+            if transaction is not None:
+                transaction.path.pop()
         if not isinstance(y, Tensor):
             raise ArgumentError(f"forward of layer {self} returned a {type(y).__name__}; it must return a Tensor")
         y.label = f"layer {self}"
@@ -191,9 +274,12 @@ class Layer:
             dtype = x.dtype if x.dtype.kind == "f" else np.dtype(np.float32)
             self.building = Building(np.random.default_rng(), dtype, deferred=False)
         self.own_parameters.clear()  # of a build that failed
+        self.own_states.clear()
         self.build(x.shape[1:], self.building.rng)
         for layer in self.sublayers():
             layer.building = layer.building or self.building
+        if not self.trainable:  # as are the layers that were made in build
+            self.trainable = False
         self._built = True
 
     def __str__(self) -> str:

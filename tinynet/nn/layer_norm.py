@@ -59,8 +59,8 @@ class LayerNorm(Layer):
         """Create the parameters."""
         if not input_shape:
             raise ShapeError("LayerNorm takes samples with at least one axis, (n, features)")
-        self.gamma = self.add_parameter("gamma", input_shape[-1:], ones)
-        self.beta = self.add_parameter("beta", input_shape[-1:])
+        self.gamma = self.add_parameter("gamma", input_shape[-1:], ones, decay=False)
+        self.beta = self.add_parameter("beta", input_shape[-1:], decay=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise, scale and shift."""

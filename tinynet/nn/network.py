@@ -4,18 +4,31 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Self
+from itertools import groupby
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from tinynet.core.engine import Tensor, as_tensor
-from tinynet.core.mode import no_grad
+from tinynet.core.mode import tracing
 from tinynet.core.spec import Array, Spec
+from tinynet.core.transaction import State, within
 from tinynet.errors import ArgumentError, NotBuiltError, ShapeError, TraceError
 from tinynet.nn.input import Input
 from tinynet.nn.layer import Building, Layer
 from tinynet.nn.seeds import generator
+
+
+class Part(NamedTuple):
+    """A part of the vector of a network that is trained as one: parameters that lie side by side."""
+
+    start: int
+    stop: int
+    decays: bool  # whether weight decay concerns it
+    theta: Tensor  # over its memory
+    parameters: list[Tensor]
+    places: list[tuple[Tensor, int]]  # each parameter, and where it starts in the part
 
 
 class Network(Layer):
@@ -28,7 +41,10 @@ class Network(Layer):
     _gradient: Array | None
     _parameters: dict[str, Tensor]
     _gradients: list[tuple[Tensor, Tensor]]  # each parameter with its slice of the gradient
-    plans: dict[Any, Any]  # the latest plans of predict and evaluate
+    made: Tensor | None  # the output on shapes, as it was when the model was built
+    plans: dict[Any, Any]  # the compiled forms of predict and evaluate
+    _states: dict[str, State]
+    _parts: dict[Any, list[Part]]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Make a model; an input that only its shape implies comes before all other layers."""
@@ -38,6 +54,9 @@ class Network(Layer):
         self._parameters = {}
         self._gradients = []
         self.plans = {}
+        self.made = None
+        self._states = {}
+        self._parts = {}
         return self
 
     def __init__(
@@ -84,7 +103,8 @@ class Network(Layer):
         _name_layers(self, set())
         sample = Spec((2, *entry.shape), self.dtype)
         try:
-            self._trace(Tensor(sample), Building(self.rng, self.dtype, deferred=True))
+            with tracing():
+                self._trace(Tensor(sample), Building(self.rng, self.dtype, deferred=True))
         except TraceError:  # a forward that reads values gets some
             self._trace(Tensor(np.zeros(*sample)), Building(self.rng, self.dtype, deferred=False))
         if entry.output_shape is None:
@@ -98,8 +118,8 @@ class Network(Layer):
         try:
             for layer, _ in before:
                 self._take(layer, context)
-            with no_grad():
-                self(x)
+            with within(None):  # not as in training, if this is in the middle of a step
+                self.made = self(x)
             for _, layer in self.walk():  # those too that were made in the building
                 self._take(layer, context)
             _name_layers(self, set())
@@ -127,12 +147,16 @@ class Network(Layer):
     def _lay_out(self, initialise: bool, check: Callable[[dict[str, Tensor]], None] | None) -> None:
         """Give every parameter its slice of the flat vector, in the order of the layers; a shared one has one."""
         found: dict[int, tuple[str, Tensor, Callable[..., Any]]] = {}
+        kept: dict[int, tuple[str, State, Callable[..., Any]]] = {}
         for prefix, layer in self.walk():
             for name, parameter in layer.own_parameters.items():
                 found.setdefault(id(parameter), (prefix + name, parameter, layer.initializers[name]))
+            for name, state in layer.own_states.items():
+                kept.setdefault(id(state), (prefix + name, state, layer.initializers[name]))
         parameters = {name: p for name, p, _ in found.values()}
+        states = {name: s for name, s, _ in kept.values()}
         if check is not None:
-            check(parameters)
+            check(parameters | states)
         self._gradients = []
         theta = np.zeros(sum(p.size for _, p, _ in found.values()), self.dtype)
         gradient = np.zeros_like(theta)
@@ -141,14 +165,19 @@ class Network(Layer):
             place = slice(start, start + parameter.size)
             view = theta[place].reshape(parameter.shape)
             if not parameter.symbolic:
-                view[...] = parameter.data  # of a layer that was in use before it came into this model
+                view[...] = parameter.memory  # of a layer that was in use before it came into this model
             elif initialise:
                 view[...] = init(parameter.shape, self.rng)
             parameter.use_memory(view)
             parameter.grad = Tensor(gradient[place].reshape(parameter.shape))
             self._gradients.append((parameter, parameter.grad))
             start = place.stop
-        self._parameters, self._theta, self._gradient = parameters, theta, gradient
+        for _, state, init in kept.values():
+            if state.symbolic:
+                state.use_memory(np.zeros(state.shape, state.dtype))
+                state.memory[...] = init(state.shape, self.rng)
+        self._parameters, self._states, self._theta, self._gradient = parameters, states, theta, gradient
+        self._parts = {}
 
     def __call__(self, x: Any) -> Tensor:
         """Compute the outputs for a batch; an array or a Tensor."""
@@ -162,6 +191,42 @@ class Network(Layer):
     def parameters(self) -> dict[str, Tensor]:
         """Every parameter by name, such as "dense.weight"."""
         return dict(self.build_model()._parameters)
+
+    @property
+    def states(self) -> dict[str, State]:
+        """What the layers keep and nobody trains, by name, such as "batch_norm.mean"."""
+        return dict(self.build_model()._states)
+
+    def parts(self, by_decay: bool = False) -> list[Part]:
+        """Return the parts of theta that are trained: all of it, unless layers are frozen.
+
+        Parameters
+        ----------
+        by_decay : bool
+            Whether parameters with and without weight decay are in parts of their own.
+        """
+        self.build_model()
+        layers = [layer for _, layer in self.walk()]
+        frozen = {id(p) for layer in layers if not layer.trainable for p in layer.own_parameters.values()}
+        apart = {id(layer.own_parameters[name]) for layer in layers for name in layer.undecayed} if by_decay else set()
+        kinds = [(id(p) not in frozen, id(p) not in apart) for p, _ in self._gradients]
+        if (*kinds,) not in self._parts:
+            self._parts[(*kinds,)] = self._cut(kinds)
+        return self._parts[(*kinds,)]
+
+    def _cut(self, kinds: list[tuple[bool, bool]]) -> list[Part]:
+        """Cut theta into runs of parameters of one kind: trained or not, decayed or not."""
+        parts, start = [], 0
+        for (trained, decays), run in groupby(zip(kinds, self._gradients, strict=True), lambda pair: pair[0]):
+            parameters = [p for _, (p, _) in run]
+            starts = np.cumsum([0, *(p.size for p in parameters)]).tolist()
+            stop = start + starts[-1]
+            if trained:
+                leaf = Tensor(self.theta[start:stop])
+                places = list(zip(parameters, starts, strict=False))
+                parts.append(Part(start, stop, decays, leaf, parameters, places))
+            start = stop
+        return parts
 
     @property
     def theta(self) -> Array:
@@ -198,14 +263,15 @@ class Network(Layer):
 
     def state(self) -> dict[str, Any]:
         """Return what the rest of a run depends on: the parameters, and where the model's generator stands."""
-        parameters = {name: parameter.data for name, parameter in self.parameters.items()}
-        return {"parameters": parameters, "generator": self.rng.bit_generator.state}
+        leaves = self.parameters | self.states
+        return {"parameters": {n: x.memory for n, x in leaves.items()}, "generator": self.rng.bit_generator.state}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take a state back."""
-        for name, parameter in self.parameters.items():
-            parameter.data[...] = state["parameters"][name]
-        changed(self.parameters.values())
+        leaves = self.parameters | self.states
+        for name, leaf in leaves.items():
+            leaf.memory[...] = state["parameters"][name]
+        changed(leaves.values())
         self.rng.bit_generator.state = state["generator"]
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import numpy as np
 
 from tinynet.checks import check_count
-from tinynet.core.engine import Tensor
-from tinynet.core.spec import Array, Shape
+from tinynet.core.engine import Tensor, filled
+from tinynet.core.spec import Array, Shape, Spec
 from tinynet.errors import ShapeError
 from tinynet.nn.layer import Layer
 from tinynet.ops.arrange import stack
@@ -35,7 +35,7 @@ def projected(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 
 def run_over(x: Tensor, states: int, units: int, step: Step, return_sequences: bool) -> Tensor:
     """Run over the steps of (n, T, ...), from states of zeros; returns the first state, of all steps or of the last."""
-    found, made = tuple(Tensor(np.zeros((x.shape[0], units), x.dtype)) for _ in range(states)), []
+    found, made = tuple(filled(Spec((x.shape[0], units), x.dtype), 0) for _ in range(states)), []
     for one in unstack(x, axis=1):
         found = step(one, found)
         made.append(found[0])

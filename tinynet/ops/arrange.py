@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.checks import check_integers
-from tinynet.core.engine import Op, Tensor, as_tensor
+from tinynet.core.engine import Op, Tensor, as_tensor, constant
 from tinynet.core.spec import Spec, Value
 from tinynet.errors import ArgumentError, ShapeError
 from tinynet.ops.compare import where
@@ -105,7 +105,7 @@ def pad(x: Any, widths: Sequence[tuple[int, int]], value: float = 0) -> Tensor:
         return surrounded
     inside = np.zeros([n if any(pair) else 1 for n, pair in zip(shape, pairs, strict=True)], bool)
     inside[tuple(part if any(pair) else slice(None) for part, pair in zip(key, pairs, strict=True))] = True
-    return where(inside, surrounded, value)
+    return where(constant(inside), surrounded, value)
 
 
 def _concatenate_infer(*xs: Value, axis: int) -> Spec:
@@ -203,7 +203,7 @@ def stack(xs: Sequence[Any], axis: int = 0) -> Tensor:
     return joined if place == 0 else transpose(joined, order)
 
 
-def _several(name: str, xs: Sequence[Any]) -> list[Tensor]:
+def _several(name: str, xs: Sequence[Any]) -> tuple[Tensor, ...]:
     """Bring what is to be joined to one dtype."""
     if not isinstance(xs, Iterable):
         raise ArgumentError(f"{name}: takes a list of tensors, but got a {type(xs).__name__}")

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.core.engine import Op, Tensor, as_tensor
+from tinynet.core.engine import Op, Tensor, as_tensor, constant
 from tinynet.core.spec import Array, Shape, Spec
 from tinynet.errors import ShapeError
 from tinynet.ops.conv import Geometry, geometry, margins, pair
@@ -103,4 +103,4 @@ def avg_pool(
     window = pair("avg_pool", "pool_size", pool_size)
     step = window if stride is None else pair("avg_pool", "stride", stride)
     p = geometry("avg_pool", x.shape, window, step, padding)
-    return _sum_pool(x, p=p) / _areas(x.shape, p).astype(x.dtype)
+    return _sum_pool(x, p=p) / constant(_areas(x.shape, p).astype(x.dtype))

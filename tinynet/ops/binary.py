@@ -77,7 +77,7 @@ def binary_cross_entropy(output: Any, labels: Any) -> Tensor:
     if not output.shape[0]:
         raise ShapeError("binary_cross_entropy: the output has no samples; there is no mean of nothing")
     check_logits("binary_cross_entropy", output.spec)
-    if not labels.symbolic:
+    if labels.known:
         check_binary(labels.data, output.shape)
     logits = reshape(logits_of(output, sigmoid), (output.shape[0],))
     toward_one = 1 - 2 * reshape(cast(labels, logits.dtype), logits.shape)

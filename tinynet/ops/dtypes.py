@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinynet.core.engine import Op, Tensor, as_tensor
+from tinynet.core.engine import Op, Tensor, as_tensor, constant
 from tinynet.core.spec import Spec
 from tinynet.errors import DTypeError
 
@@ -58,11 +58,29 @@ def check_floating(name: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
     return dtype
 
 
-def promote(*operands: Any) -> list[Tensor]:
+class Number(Tensor):
+    """A number that a compiled function is given anew at each call; like Python's, it takes the dtype of tensors."""
+
+    __slots__ = ()
+
+
+_SCALARS = (bool, int, float, np.generic)
+
+
+def _weight(operand: Any) -> Any:
+    """Return what decides the dtype of a result: a dtype, or for numbers a number of their kind."""
+    if isinstance(operand, Number):
+        return operand.dtype.type(0).item()
+    return operand.dtype if isinstance(operand, Tensor) else operand
+
+
+def promote(*operands: Any) -> tuple[Tensor, ...]:
     """Bring operands to one dtype, as NumPy would; Python's and NumPy's scalars take that of the tensors."""
-    scalars = [isinstance(x, bool | int | float | np.generic) for x in operands]
-    if not all(scalars):
-        operands = tuple(x.item() if isinstance(x, np.generic) else x for x in operands)
-    values = [x if isinstance(x, bool | int | float) else as_tensor(x) for x in operands]
-    dtype = np.result_type(*(x.dtype if isinstance(x, Tensor) else x for x in values))
-    return [cast(x, dtype) if isinstance(x, Tensor) else Tensor(np.asarray(x, dtype)) for x in values]
+    dtypes = {x.dtype if isinstance(x, Tensor) else None for x in operands}
+    if len(dtypes) == 1 and getattr(dtypes.pop(), "isnative", False):
+        return operands
+    if False in [isinstance(x, (*_SCALARS, Number)) for x in operands]:
+        operands = tuple([x.item() if isinstance(x, np.generic) else x for x in operands])
+    values = [x if isinstance(x, _SCALARS) else as_tensor(x) for x in operands]
+    dtype = np.result_type(*map(_weight, values))
+    return tuple([cast(x, dtype) if isinstance(x, Tensor) else constant(np.array(x, dtype)) for x in values])

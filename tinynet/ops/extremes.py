@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.core.engine import Op, Tensor, as_tensor
+from tinynet.core.engine import Op, Tensor, as_tensor, constant
 from tinynet.core.spec import Spec, Value
 from tinynet.errors import ShapeError
 from tinynet.ops.arrange import transpose
@@ -39,7 +39,7 @@ def _infer(x: Value) -> tuple[Spec, Spec]:
 
 def _to_winners(g: tuple[Tensor, ...], out: tuple[Tensor, ...], x: Tensor) -> Tensor:
     """Put the cotangent of each row where the row had its winner."""
-    return _index_add(g[0], Tensor(np.arange(x.shape[0])), out[1], shape=x.shape)
+    return _index_add(g[0], constant(np.arange(x.shape[0])), out[1], shape=x.shape)
 
 
 _max: Op = Op(

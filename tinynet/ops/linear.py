@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.core.engine import Op, Tensor
-from tinynet.core.spec import Array, Spec, Value
+from tinynet.core.spec import Array, Spec, Value, broadcast_shapes
 from tinynet.errors import ShapeError
 from tinynet.ops.dtypes import check_floating, promote
 from tinynet.ops.reduce import sum_to
@@ -23,7 +23,7 @@ def _infer(a: Value, b: Value, trans_a: bool, trans_b: bool) -> Spec:
             f"shape {b.shape}{' (transposed)' if trans_b else ''}, which has {k2} rows; the two must be equal"
         )
     try:
-        stack = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        stack = broadcast_shapes(a.shape[:-2], b.shape[:-2])
     except ValueError:
         raise ShapeError(
             f"matmul: the stacks of a, of shape {a.shape}, and b, of shape {b.shape}, do not broadcast: "

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.core.engine import Op, Tensor, as_tensor
+from tinynet.core.engine import Op, Tensor, as_tensor, constant
 from tinynet.core.spec import Array, Value
 from tinynet.errors import ArgumentError, DataError, DTypeError, ShapeError
 from tinynet.ops.dtypes import cast, check_floating
@@ -214,11 +214,11 @@ def cross_entropy(output: Any, labels: Any) -> Tensor:
     if not n:
         raise ShapeError("cross_entropy: the output has no samples; there is no mean of nothing")
     check_logits("cross_entropy", output.spec)
-    if not labels.symbolic:
+    if labels.known:
         check_classes(labels.data, n, classes)
     logs = log_softmax(logits_of(output, _softmax))
     if labels.ndim == 1:
-        return -mean(_index(logs, np.arange(n), labels, checked=False))
+        return -mean(_index(logs, constant(np.arange(n)), labels, checked=False))
     return -sum(_weigh(cast(labels, logs.dtype), logs)) / n
 
 

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinynet.core.engine import Op, Rule, Tensor
-from tinynet.core.spec import Array, Shape, Spec, Value
+from tinynet.core.engine import Op, Rule, Tensor, apply, filled
+from tinynet.core.spec import Array, Shape, Spec, Value, broadcast_shapes
 from tinynet.errors import DTypeError, ShapeError
 from tinynet.ops.dtypes import check_floating, promote
 from tinynet.ops.reduce import sum_to
@@ -25,29 +25,31 @@ class Elementwise(Op):
 
     def __call__(self, *operands: Any) -> Any:
         """Apply the op to tensors and Python scalars."""
-        return super().__call__(*promote(*operands))
+        return apply(self, promote(*operands), {})
 
 
 def zeros_like(x: Tensor) -> Tensor:
     """Return zeros of the shape and dtype of a tensor; one number in memory."""
-    return Tensor(np.broadcast_to(np.zeros((), x.dtype), x.shape))
+    return filled(x.spec, 0)
 
 
-def _broadcast(name: str, arguments: tuple[str, ...]) -> Callable[..., Shape]:
-    def shape(*inputs: Value) -> Shape:
-        try:
-            return np.broadcast_shapes(*(x.shape for x in inputs))
-        except ValueError:
-            came = ", ".join(f"{a} {x.shape}" for a, x in zip(arguments, inputs, strict=True))
-            most = max(x.ndim for x in inputs)
-            aligned = [(1,) * (most - x.ndim) + x.shape for x in inputs]
-            axis = next(i for i in range(-1, -most - 1, -1) if len({s[i] for s in aligned} - {1}) > 1)
-            raise ShapeError(
-                f"{name}: shapes do not broadcast: {came}; axis {axis} has lengths "
-                f"{', '.join(str(s[axis]) for s in aligned)}, which must be equal or 1"
-            ) from None
+def _broadcast(name: str, arguments: tuple[str, ...], inputs: tuple[Value, ...]) -> Shape:
+    try:
+        return broadcast_shapes(*[x.shape for x in inputs])
+    except ValueError:
+        came = ", ".join(f"{a} {x.shape}" for a, x in zip(arguments, inputs, strict=True))
+        most = max(x.ndim for x in inputs)
+        aligned = [(1,) * (most - x.ndim) + x.shape for x in inputs]
+        axis = next(i for i in range(-1, -most - 1, -1) if len({s[i] for s in aligned} - {1}) > 1)
+        raise ShapeError(
+            f"{name}: shapes do not broadcast: {came}; axis {axis} has lengths "
+            f"{', '.join(str(s[axis]) for s in aligned)}, which must be equal or 1"
+        ) from None
 
-    return shape
+
+def _summed(i: int, rule: Rule, g: Tensor, out: Tensor, *inputs: Tensor) -> Tensor:
+    """Apply the rule for operand i, and sum over the axes along which that was broadcast."""
+    return sum_to(rule(g, out, *inputs), inputs[i].shape)
 
 
 def elementwise(
@@ -59,20 +61,16 @@ def elementwise(
     dtype: Callable[[np.dtype[Any]], npt.DTypeLike] | None = None,
 ) -> Elementwise:
     """Declare an elementwise op: what it computes, and a rule for each operand as if none broadcast."""
-    shape = _broadcast(name, arguments)
 
     def infer(*inputs: Value) -> Spec:
         common = inputs[-1].dtype
-        return Spec(shape(*inputs), np.dtype(dtype(common) if dtype else common))
-
-    def summed(i: int, rule: Rule) -> Rule:
-        return lambda g, out, *inputs: sum_to(rule(g, out, *inputs), inputs[i].shape)
+        return Spec(_broadcast(name, arguments, inputs), np.dtype(dtype(common) if dtype else common))
 
     return Elementwise(
         name,
         infer=infer,
         compute=compute,
-        vjp=tuple(rule and summed(i, rule) for i, rule in enumerate(rules)),
+        vjp=tuple(rule and partial(_summed, i, rule) for i, rule in enumerate(rules)),
         formula=formula,
     )
 
@@ -82,14 +80,10 @@ def unary(name: str, compute: Callable[..., Any], rule: Rule, formula: str) -> E
     return elementwise(name, compute, rule, formula=formula, arguments=("x",), dtype=partial(check_floating, name))
 
 
-def numbers_only(name: str) -> Callable[[np.dtype[Any]], np.dtype[Any]]:
-    """Return the dtype rule of functions that take numbers, but not bools."""
-
-    def dtype(given: np.dtype[Any]) -> np.dtype[Any]:
-        if given.kind == "b":
-            raise DTypeError(f"{name}: takes numbers, but got {given}; convert with x.astype('float32')")
-        return given
-
+def numbers_only(name: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
+    """Raise a DTypeError where a function that takes numbers gets bools."""
+    if dtype.kind == "b":
+        raise DTypeError(f"{name}: takes numbers, but got {dtype}; convert with x.astype('float32')")
     return dtype
 
 
@@ -101,7 +95,7 @@ subtract: Elementwise = elementwise(
     lambda g, out, x, y: g,
     lambda g, out, x, y: -g,
     formula="x - y",
-    dtype=numbers_only("subtract"),
+    dtype=partial(numbers_only, "subtract"),
 )
 multiply: Elementwise = elementwise(
     "multiply", np.multiply, lambda g, out, x, y: g * y, lambda g, out, x, y: g * x, formula="x y"
@@ -115,7 +109,12 @@ divide: Elementwise = elementwise(
     dtype=lambda given: given if given.kind == "f" else np.dtype(np.float64),
 )
 negative: Elementwise = elementwise(
-    "negative", np.negative, lambda g, out, x: -g, formula="-x", arguments=("x",), dtype=numbers_only("negative")
+    "negative",
+    np.negative,
+    lambda g, out, x: -g,
+    formula="-x",
+    arguments=("x",),
+    dtype=partial(numbers_only, "negative"),
 )
 exp: Elementwise = unary("exp", np.exp, lambda g, out, x: g * out, formula="e^x")
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.core.engine import Tensor, as_tensor
+from tinynet.core.engine import Tensor, as_tensor, filled
+from tinynet.core.spec import Spec
 from tinynet.ops.arrange import concatenate, transpose
 from tinynet.ops.dtypes import cast
 from tinynet.ops.reduce import Axis, keep_axes
@@ -52,7 +53,7 @@ def prod(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     numbers = x if x.dtype.kind == "f" else cast(x, np.int64)
     rows = reshape(transpose(numbers, axes + kept), (math.prod(x.shape[a] for a in axes), *shape))
     if not len(rows):
-        rows = Tensor(np.ones((1, *shape), rows.dtype))
+        rows = filled(Spec((1, *shape), rows.dtype), 1)
     while len(rows) > 1:
         half = len(rows) // 2
         halves = rows[:half] * rows[half : 2 * half]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
-from tinynet.core.engine import Tensor, as_tensor
+from tinynet.core.engine import Tensor, as_tensor, filled
+from tinynet.core.spec import Spec
 from tinynet.ops.compare import where
 from tinynet.ops.dtypes import check_floating
 from tinynet.ops.extremes import minimum
@@ -46,7 +45,7 @@ def leaky_relu(x: Any, negative_slope: float = 0.2) -> Tensor:
     """
     x = as_tensor(x)
     check_floating("leaky_relu", x.dtype)
-    return x * where(x > 0, Tensor(np.ones((), x.dtype)), negative_slope)  # so that the gradient is one product
+    return x * where(x > 0, filled(Spec((), x.dtype), 1), negative_slope)  # so that the gradient is one product
 
 
 def elu(x: Any, alpha: float = 1.0) -> Tensor:

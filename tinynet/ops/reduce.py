@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -108,6 +109,7 @@ def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
 # --- broadcast and its adjoint
 
 
+@lru_cache(maxsize=1024)
 def _broadcasts(old: Shape, new: Shape) -> bool:
     """Whether an array of one shape can be repeated to another one."""
     return len(old) <= len(new) and all(n in (1, m) for n, m in zip(old[::-1], new[::-1], strict=False))
@@ -186,7 +188,10 @@ def sum_to(x: Any, shape: Sequence[int]) -> Tensor:
     >>> tn.ops.sum_to(tn.Tensor(np.ones((3, 2))), (1, 2))
     Tensor([[3., 3.]])
     """
-    x, new = as_tensor(x), check_integers("sum_to: shape", shape)
+    x = as_tensor(x)
+    if x.shape == shape:
+        return x
+    new = check_integers("sum_to: shape", shape)
     if not _broadcasts(new, x.shape):
         raise ShapeError(
             f"sum_to: x of shape {x.shape} does not sum to {new}; counted from the last, each axis of the new shape "

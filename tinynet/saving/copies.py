@@ -19,6 +19,8 @@ def astype(model: M, dtype: npt.DTypeLike) -> M:
     copy = clone(model)
     copy.dtype = float_dtype(model, dtype)
     copy.build_model(initialise=False).theta[...] = model.theta
+    for name, state in model.states.items():
+        copy.states[name].memory[...] = state.memory
     return copy
 
 

@@ -22,9 +22,9 @@ def _check_binary(labels: Array, shape: Shape) -> None:
     check_binary(labels, shape)
 
 
-def _binary_metrics(made: Tensor) -> dict[str, Metric]:
+def _binary_metrics(made: Tensor | None) -> dict[str, Metric]:
     """Return the accuracy: probabilities count as 1 above a half, logits above 0."""
-    probabilities = made.node is not None and made.node.op is ops.sigmoid
+    probabilities = made is not None and made.node is not None and made.node.op is ops.sigmoid
     return {"accuracy": partial(binary_accuracy, threshold=0.5 if probabilities else 0.0)}
 
 

@@ -12,8 +12,9 @@ import numpy.typing as npt
 
 from tinynet.checks import check_count
 from tinynet.core.engine import Tensor, can_compile, current_backend
-from tinynet.core.mode import no_grad
+from tinynet.core.mode import note_change
 from tinynet.core.spec import Array
+from tinynet.core.transaction import within
 from tinynet.nn.network import Network
 from tinynet.ops.loss import Loss, scalar_loss
 from tinynet.train.history import Means
@@ -41,27 +42,38 @@ def _parts(n: int, size: int) -> Iterator[slice]:
     return (slice(start, min(start + size, n)) for start in range(0, n, size))
 
 
-def _predict(model: Network, x: Array) -> Array:
-    with no_grad():
-        return model(Tensor(x)).data
+_MOST_KEPT = 8  # compiled functions that a model keeps, and plans of each
 
 
-def _evaluate(model: Network, loss: Loss, x: Array, y: Array) -> tuple[Tensor, float, Array]:
-    with no_grad():
-        output = model(Tensor(x))
-        value = scalar_loss(loss, output, Tensor(y))
-    return output, value.item(), output.data
+def _compute(model: Network, loss: Loss | None, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, ...]:
+    """Compute the outputs of a batch and, given the loss and labels, the loss before them."""
+    output = model(x)
+    return (output,) if loss is None or y is None else (scalar_loss(loss, output, y), output)
+
+
+def _runner(model: Network, loss: Loss | None, compiled: bool) -> Callable[..., tuple[Array, ...]]:
+    """Return a function of batches that computes the same in arrays, which its next call may overwrite."""
+    compute = partial(_compute, model, loss)
+    if not compiled:
+        return lambda *arrays: tuple(t.data for t in compute(*map(Tensor, arrays)))
+    note_change()  # which no assignment may have told: in lists and other objects that layers hold
+    key = id(loss)  # the loss is kept beside its plans, so that no other function gets its identity
+    made, _ = model.plans.pop(key, None) or (engine_room().Compiled(compute, str(model), most=_MOST_KEPT), loss)
+    model.plans[key] = made, loss
+    while len(model.plans) > _MOST_KEPT:
+        model.plans.pop(next(iter(model.plans)), None)
+    run: Callable[..., tuple[Array, ...]] = made.replay
+    return run
 
 
 def measure(model: Network, task: Task, x: Array, y: Array, batch_size: int, compiled: bool) -> Measures:
     """Return the loss and the metrics of a model on samples: their means over batches."""
-    run: Callable[[Array, Array], tuple[Tensor, float, Array]] = partial(_evaluate, model, task.loss)
-    if compiled:
-        run = engine_room().evaluator(model, task.loss)
     means = Means()
-    for part in in_sessions(_parts(len(x), batch_size)):
-        labels = y[part]
-        means.add(task.measure(*run(x[part], labels), labels), len(labels))
+    with within(None):  # this is no training, if it comes in the middle of a step
+        run = _runner(model, task.loss, compiled)
+        for part in in_sessions(_parts(len(x), batch_size)):
+            loss, output = run(x[part], y[part])
+            means.add(task.measure(model.made, loss.item(), output, y[part]), len(y[part]))
     return means()
 
 
@@ -138,14 +150,13 @@ def predict(model: Network, x: npt.ArrayLike, batch_size: int = 256, compiled: b
     """
     batch_size = check_count("batch_size", batch_size)
     samples = check_samples(model, x)
-    run = partial(_predict, model)
-    if compiled and can_compile():
-        run = engine_room().predictor(model)
     result: Array | None = None
-    for part in in_sessions(_parts(len(samples), batch_size)):
-        output = run(samples[part])
-        if result is None:
-            result = np.empty((len(samples), *output.shape[1:]), model.dtype)
-        result[part] = output
+    with within(None):
+        run = _runner(model, None, compiled and can_compile())
+        for part in in_sessions(_parts(len(samples), batch_size)):
+            (output,) = run(samples[part])
+            if result is None:
+                result = np.empty((len(samples), *output.shape[1:]), output.dtype)
+            result[part] = output
     assert result is not None
     return result

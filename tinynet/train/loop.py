@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -15,6 +14,8 @@ import numpy.typing as npt
 
 from tinynet.checks import check_count
 from tinynet.core.engine import can_compile
+from tinynet.core.spec import Array
+from tinynet.core.transaction import train_mode
 from tinynet.errors import ArgumentError, NonFiniteError
 from tinynet.nn.network import Network
 from tinynet.nn.seeds import generator
@@ -136,7 +137,8 @@ def fit(
         raise ArgumentError(f"model {model} has no parameters, so there is nothing to train")
 
     rng = generator("fit", seed, stream=1)
-    step = make_step(optimizer, compiled, model, task, samples, labels)
+    mode = train_mode(int(generator("fit", seed, stream=2).integers(2**63)))
+    step = make_step(model, task, optimizer, (samples, labels), mode, compiled)
     _check_batch_size(step, batch_size)
     order = Order(len(samples), min(batch_size or len(samples), len(samples)), rng, shuffle and not step.whole)
     arguments = {
@@ -187,9 +189,10 @@ def _train_epoch(run: Run) -> bool:
     order = run.order
     display = run.display
     for indices in in_sessions(order.draw()):
-        measures = step(indices)
-        if not math.isfinite(measures["loss"]):
-            raise _non_finite(measures["loss"], run)
+        try:
+            measures = step(indices)
+        except NonFiniteError as error:
+            raise _non_finite(error, run, indices) from error
         run.means.add(measures, len(indices))
         order.batch += 1
         display.step(order.batch, run.means)
@@ -212,11 +215,24 @@ def _end_epoch(run: Run, validate: Callable[[], Measures] | None) -> None:
     run.end_epoch(measures)
 
 
-def _non_finite(loss: float, run: Run) -> NonFiniteError:
-    so_far = f"; its mean over the epoch so far was {run.means()['loss']:.4g}" if run.means.count else ""
-    largest = float(np.abs(run.model.theta).max()) if run.model.theta.size else 0.0
+def _non_finite(error: NonFiniteError, run: Run, indices: Array) -> NonFiniteError:
+    """Say where in the run a loss or a gradient was not finite, and what made it so."""
+    if run.step.whole:
+        return error
+    so_far = f"; the mean loss over the epoch so far was {run.means()['loss']:.4g}" if run.means.count else ""
+    largest = float(np.abs(run.model.theta).max())
+    origin = "".join(f" {explain(run.step, indices)}" for explain in _explanations)
     return NonFiniteError(
-        f"the loss became {loss} in epoch {run.epoch + 1}, batch {run.batch + 1}{so_far}. The largest parameter is "
+        f"{error.what} in epoch {run.epoch + 1}, batch {run.batch + 1}{so_far}.{origin} The largest parameter is "
         f"{largest:.3g} in size. Try a smaller learning rate (now {run.optimizer.learning_rate:g}), inputs of a size "
-        "around 1 (tn.Input(shape, scale=1/255) for images), or a loss computed from logits"
+        "around 1 (tn.Input(shape, scale=1/255) for images), or a loss computed from logits",
+        error.what,
     )
+
+
+_explanations: list[Callable[[TrainingStep, Array], str]] = []
+
+
+def explain_by(explain: Callable[[TrainingStep, Array], str]) -> None:
+    """Let a function say what made a step not finite: of the step, and of the indices of its samples."""
+    _explanations.append(explain)

@@ -17,15 +17,15 @@ def _checked_by(name: str) -> Callable[[Array, Shape], None]:
     return lambda labels, shape: check_targets(name, labels.shape, shape)
 
 
-def _distance(made: Tensor) -> dict[str, Metric]:
+def _distance(made: Tensor | None) -> dict[str, Metric]:
     return {"mae": mean_absolute_error}
 
 
-def _nothing_else(made: Tensor) -> dict[str, Metric]:
+def _nothing_else(made: Tensor | None) -> dict[str, Metric]:
     return {}
 
 
-_LOSSES: dict[str, tuple[Loss, Callable[[Tensor], dict[str, Metric]]]] = {
+_LOSSES: dict[str, tuple[Loss, Callable[[Tensor | None], dict[str, Metric]]]] = {
     "mse": (ops.mean_squared_error, _distance),
     "mae": (ops.mean_absolute_error, _nothing_else),  # the loss itself is the distance
     "huber": (ops.huber, _distance),

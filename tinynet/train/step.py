@@ -2,53 +2,47 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from tinynet.core.engine import Tensor, grad
+from tinynet.core.engine import Tensor, ancestors
 from tinynet.core.spec import Array
-from tinynet.nn.network import Network, changed
+from tinynet.core.transaction import TrainMode
+from tinynet.errors import ArgumentError
+from tinynet.nn.network import Network
 from tinynet.ops.loss import scalar_loss
-from tinynet.optim.optimizer import Optimizer, State, hyperparameters
+from tinynet.ops.shape import _index
+from tinynet.ops.slices import getitem
+from tinynet.optim.optimizer import Optimizer, hyperparameters
 from tinynet.train.task import Measures, Task
 
 
 def engine_room() -> Any:
     """Return what runs graphs fast; nothing else in the book knows it."""
-    from tinynet.fast import compiled
+    from tinynet.fast import compile
 
-    return compiled
+    return compile
 
 
 class TrainingStep:
     """The step of a run of `fit`: returns the measures of a batch from before its update.
 
-    Where the loss is not finite there is no update: the parameters are those before the batch.
+    Where the loss or its gradient is not finite, it raises a NonFiniteError, and everything is as before the batch.
     """
 
     stopped = ""  # why there is no further step; empty if there is one
     whole = False  # whether each step takes all samples
     validation_size = 256  # samples at a time in a validation
 
-    def __init__(
-        self,
-        model: Network,
-        task: Task,
-        optimizer: Any,
-        vectors: State,
-        samples: Array,
-        labels: Array,
-    ) -> None:
+    def __init__(self, model: Network, task: Task, optimizer: Any, samples: Array, labels: Array) -> None:
         self.model = model
         self.task = task
         self.optimizer = optimizer
-        self.vectors = vectors  # what the optimizer carries from step to step
         self.samples = samples
         self.labels = labels
-        self.parameters = list(model.parameters.values())
+        self.vectors: dict[str, Array] = {}  # what the optimizer carries from step to step
 
     def __call__(self, indices: Array) -> Measures:
         """Train on the samples at some indices."""
@@ -64,56 +58,67 @@ class TrainingStep:
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take a state back."""
-        vars(self.optimizer).update(state["hyperparameters"])
+        for name, value in state["hyperparameters"].items():
+            setattr(self.optimizer, name, value)
         for name, vector in self.vectors.items():
             vector[...] = state["vectors"][name]
         self.stopped = state["stopped"]
 
 
-class EagerStep(TrainingStep):
-    """Each op computed as it is called: the reference."""
+class BatchStep(TrainingStep):
+    """The step of an `Optimizer`, on a batch: a function of ops that a user could have written."""
 
-    def __call__(self, indices: Array) -> Measures:
-        """Train on the samples at some indices."""
-        labels = self.labels[indices]
-        output = self.model(Tensor(self.samples[indices]))
-        loss = scalar_loss(self.task.loss, output, Tensor(labels))
-        measures = self.task.measure(output, loss.item(), output.data, labels)
-        if math.isfinite(measures["loss"]):
-            gradients = grad(loss, self.parameters)
-            gradient = np.concatenate([g.data.reshape(-1) for g in gradients])
-            self.optimizer.apply(self.model.theta, gradient, self.vectors)
-            changed(self.parameters)
-        return measures
-
-
-class CompiledStep(TrainingStep):
-    """A plan replayed; one for each size of batch, the full one and that of a last, smaller one."""
-
-    def __init__(self, *arguments: Any, fused: bool = True) -> None:
+    def __init__(self, *arguments: Any, mode: TrainMode, compiled: bool) -> None:
         super().__init__(*arguments)
-        self.samples = np.ascontiguousarray(self.samples)  # or each replay would copy them as a whole
-        self.labels = np.ascontiguousarray(self.labels)
-        self.fused = fused
-        self.plans: dict[int, tuple[Any, Tensor]] = {}
+        self.mode = mode
+        self._checked = False
+        self.optimizer.reset(self.model)
+        self.vectors = self.optimizer.state_of(self.model)
+        self.data = [Tensor(np.ascontiguousarray(a)) for a in (self.samples, self.labels)]
+        self.compiled: Any = engine_room().Compiled(self.descend, "the step of fit") if compiled else None
+        self.run: Callable[[Array], tuple[Array, Array, Array]] = self.compiled.replay if compiled else self._eager
+
+    def descend(self, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Train on the samples at some indices; returns the loss, the outputs and the labels."""
+        samples, labels = self.data
+        output = self.model(getitem(samples, indices))
+        picked = _index(labels, indices, checked=True)
+        loss = scalar_loss(self.task.loss, output, picked)
+        if not self._checked:
+            self._check_strays(loss)
+        self.optimizer.minimize(loss, self.model)
+        return loss, output, picked
+
+    def _check_strays(self, loss: Tensor) -> None:
+        """Check that all that would be trained is the model's; once, since models do not change."""
+        own = {id(p) for p in self.model.parameters.values()}
+        leaves = [x for node in ancestors([loss]) for x in node.inputs if x.node is None and x.requires_grad]
+        if strays := [x.shape for x in leaves if id(x) not in own]:
+            raise ArgumentError(
+                f"the loss depends on tensors that require gradients but are no parameters of the model, of the shapes "
+                f"{strays}; make them with Layer.add_parameter, in layers that are attributes of the model or in a list "
+                "or tuple of it, or with requires_grad=False"
+            )
+        self._checked = True
+
+    def _eager(self, indices: Array) -> tuple[Array, Array, Array]:
+        loss, output, labels = self.descend(Tensor(indices))
+        return loss.data, output.data, labels.data
 
     def __call__(self, indices: Array) -> Measures:
         """Train on the samples at some indices."""
-        size = len(indices)
-        if size not in self.plans:
-            self.plans[size] = self._plan(size)
-        plan, traced = self.plans[size]
-        values = plan.replay(indices=indices, learning_rate=self.optimizer.learning_rate)
-        measures = self.task.measure(traced, values["loss"].item(), values["output"], values["labels"])
-        if math.isfinite(measures["loss"]):
-            plan.commit()
-            changed(self.parameters)
-        return measures
+        with self.mode:
+            loss, output, labels = self.run(indices)
+            return self.task.measure(self.model.made, loss.item(), output, labels)
 
-    def _plan(self, size: int) -> tuple[Any, Tensor]:
-        arguments = (self.model, self.task.loss, self.optimizer, self.vectors, self.samples, self.labels, size)
-        plan: tuple[Any, Tensor] = engine_room().training_plan(*arguments, fused=self.fused)
-        return plan
+    def state(self) -> dict[str, Any]:
+        """Return the state of the optimizer and of the random numbers, for a checkpoint."""
+        return super().state() | {"mode": self.mode.state()}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a state back."""
+        super().restore(state)
+        self.mode.restore(state["mode"])
 
 
 _makers: dict[type, Callable[..., TrainingStep]] = {}
@@ -127,24 +132,22 @@ def register_step(kind: type, make: Callable[..., TrainingStep]) -> None:
     kind : type
         The class of the optimizers.
     make : callable
-        Takes what `TrainingStep` takes, and ``compiled``; a step whose ``whole`` is true is made on all samples.
+        Takes what `BatchStep` takes; a step whose ``whole`` is true is made on all samples.
     """
     _makers[kind] = make
 
 
+register_step(Optimizer, BatchStep)
+
+
 def is_optimizer(thing: Any) -> bool:
     """Return whether a thing can be trained with."""
-    return isinstance(thing, (Optimizer, *_makers))
+    return isinstance(thing, tuple(_makers))
 
 
 def make_step(
-    optimizer: Any, compiled: bool, model: Network, task: Task, samples: Array, labels: Array
+    model: Network, task: Task, optimizer: Any, data: tuple[Array, Array], mode: TrainMode, compiled: bool
 ) -> TrainingStep:
     """Make the step of a run of `fit`, as the optimizer needs it."""
-    arguments = (model, task, optimizer, optimizer.initial_state(model.theta), samples, labels)
-    for kind, make in _makers.items():
-        if isinstance(optimizer, kind):
-            return make(*arguments, compiled=compiled)
-    if compiled:
-        return CompiledStep(*arguments)
-    return EagerStep(*arguments)
+    make = next(make for kind, make in _makers.items() if isinstance(optimizer, kind))
+    return make(model, task, optimizer, *data, mode=mode, compiled=compiled)

@@ -25,9 +25,9 @@ class Task:
 
     loss: Loss
     check_labels: Callable[[Array, Shape], None]  # against the shape of the outputs
-    metrics: Callable[[Tensor], dict[str, Metric]]  # by the op that made the outputs
+    metrics: Callable[[Tensor | None], dict[str, Metric]]  # by the op that made the outputs
 
-    def measure(self, made: Tensor, loss: float, output: Array, labels: Array) -> Measures:
+    def measure(self, made: Tensor | None, loss: float, output: Array, labels: Array) -> Measures:
         """Return the loss and the metrics of a batch; the node of ``made`` tells which op made the output."""
         measures = {"loss": loss}
         for name, metric in self.metrics(made).items():
@@ -58,7 +58,7 @@ def _check_classes(labels: Array, shape: Shape) -> None:
     check_classes(labels, shape[0], shape[1])
 
 
-def _class_metrics(made: Tensor) -> dict[str, Metric]:
+def _class_metrics(made: Tensor | None) -> dict[str, Metric]:
     return {"accuracy": accuracy}
 
 
@@ -83,7 +83,7 @@ def _checked(loss: Loss, labels: Array, shape: Shape) -> None:
         check(loss, labels, shape)
 
 
-def _no_metrics(made: Tensor) -> dict[str, Metric]:
+def _no_metrics(made: Tensor | None) -> dict[str, Metric]:
     return {}
 
 

@@ -7,6 +7,7 @@ from tinynet.ops import (
     compare,
     conv,
     extremes,
+    finite,
     linear,
     logistic,
     loss,
@@ -31,6 +32,7 @@ _TABLE: dict[Op, str] = {
     conv._conv2d_weight_grad: "conv:conv2d_weight_grad",
     extremes._max: "arrays:max",
     extremes._min: "arrays:min",
+    finite.all_finite: "reduce:all_finite",
     linear._matmul: "linear:matmul",
     logistic.sigmoid: "arrays:sigmoid",
     logistic.softplus: "arrays:softplus",
@@ -48,6 +50,7 @@ _TABLE: dict[Op, str] = {
     shape._index_add: "arrays:index_add",
     shape._reshape: "arrays:reshape",
     slices._unslice: "arrays:unslice",
+    slices._unslices: "arrays:unslices",
 }
 
 for _op, _where in _TABLE.items():

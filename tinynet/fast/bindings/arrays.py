@@ -70,6 +70,12 @@ def _put_slice(out: Array, g: Array, key: Any) -> None:
     out[key] = g
 
 
+def _add_slices(out: Array, keys: tuple[Any, ...], gs: tuple[Array, ...]) -> None:
+    out[...] = 0
+    for key, g in zip(keys, gs, strict=True):
+        out[key] += g
+
+
 def _index(out: Array, x: Array, *indices: Array, checked: bool) -> tuple[Any, ...]:
     return _take, out, x, indices, checked
 
@@ -80,6 +86,10 @@ def _index_add(out: Array, g: Array, *indices: Array, shape: Shape) -> tuple[Any
 
 def _unslice(out: Array, g: Array, key: Any, shape: Shape) -> tuple[Any, ...]:
     return _put_slice, out, g, key
+
+
+def _unslices(out: Array, *gs: Array, keys: tuple[Any, ...], shape: Shape) -> tuple[Any, ...]:
+    return _add_slices, out, keys, gs
 
 
 def _concatenate(out: Array, *xs: Array, axis: int) -> tuple[Any, ...]:
@@ -107,5 +117,6 @@ index = Implementation(_index)
 index_add = Implementation(_index_add)
 split = Implementation(_split)
 unslice = Implementation(_unslice)
+unslices = Implementation(_unslices)
 concatenate = Implementation(_concatenate)
 reshape = Implementation(contiguous=True)  # the view is then one

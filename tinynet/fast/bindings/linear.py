@@ -10,6 +10,7 @@ from tinynet.core.spec import Array, Value
 from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import linear as kernels
 from tinynet.fast.kernels.jit import for_chunks
+from tinynet.fast.threads import blas_has_threads_for
 
 
 def chunks(a: Value, b: Value, trans_a: bool, trans_b: bool) -> int:
@@ -27,4 +28,8 @@ def _matmul(c: Array, a: Array, b: Array, trans_a: bool, trans_b: bool) -> tuple
     return for_chunks(kernels.matmul, parts), c, a, b, trans_a, trans_b, parts
 
 
-matmul = Implementation(_matmul, contiguous=True, threaded=True)
+def _threaded(a: Array, b: Array, trans_a: bool, trans_b: bool) -> bool:
+    return a.ndim > 2 or b.ndim > 2 or blas_has_threads_for(a.size * b.shape[0 if trans_b else 1])
+
+
+matmul = Implementation(_matmul, contiguous=True, threaded=_threaded)

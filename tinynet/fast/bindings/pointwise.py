@@ -15,5 +15,5 @@ def _cut(out: Array, g: Array, y: Array) -> tuple[Any, ...]:
     return for_chunks(kernels.cut, chunks), out.reshape(-1), g.reshape(-1), y.reshape(-1), chunks
 
 
-relu = Implementation(lambda y, x: _cut(y, x, x), contiguous=True, threaded=True)
-relu_gradient = Implementation(_cut, contiguous=True, threaded=True)
+relu = Implementation(lambda y, x: _cut(y, x, x), contiguous=True)
+relu_gradient = Implementation(_cut, contiguous=True)

@@ -23,6 +23,6 @@ def _pool_gather(y: Array, x: Array, index: Array, p: Geometry) -> tuple[Any, ..
     return for_chunks(kernels.pool_gather, len(x)), y, x, index, p.kw, p.sh, p.sw
 
 
-max_pool = Implementation(_max_pool, contiguous=True, threaded=True)
-max_unpool = Implementation(_max_unpool, contiguous=True, threaded=True)
-pool_gather = Implementation(_pool_gather, contiguous=True, threaded=True)
+max_pool = Implementation(_max_pool, contiguous=True)
+max_unpool = Implementation(_max_unpool, contiguous=True)
+pool_gather = Implementation(_pool_gather, contiguous=True)

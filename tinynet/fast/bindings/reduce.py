@@ -29,8 +29,28 @@ def _scratch(x: Value, axes: tuple[int, ...]) -> tuple[Spec, ...]:
 def _sum(out: Array, *rest: Array, axes: tuple[int, ...]) -> tuple[Any, ...]:
     *partial, x = rest
     if not partial:
-        return np.sum, x, axes, None, out
+        return np.add.reduce, x, axes, None, out
     return for_chunks(kernels.sum_rows, len(partial[0])), out.reshape(-1), *partial, x.reshape(-1, out.size)
 
 
-sum = Implementation(_sum, _scratch, threaded=True)
+def _finite_scratch(x: Value) -> tuple[Spec, ...]:
+    return (Spec((kernels.chunks(x.size, x.size),), x.dtype),) if _in_one_row(x) else ()
+
+
+def _in_one_row(x: Value) -> bool:
+    return isinstance(x, np.ndarray) and x.ndim == 1 and x.dtype.char in "fd" and x.size > 0
+
+
+def _all_finite(out: Array, *rest: Array) -> tuple[Any, ...]:
+    *partial, x = rest
+    if not partial:
+        return _store_finite, out, x
+    return for_chunks(kernels.all_finite, len(partial[0])), out.reshape(1), *partial, x
+
+
+def _store_finite(out: Array, x: Array) -> None:
+    out[...] = np.isfinite(x).all()
+
+
+sum = Implementation(_sum, _scratch)
+all_finite = Implementation(_all_finite, _finite_scratch, contiguous=True)

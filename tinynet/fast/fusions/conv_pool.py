@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.core.engine import Node, Op, Tensor
+from tinynet.core.engine import Node, Op, Tensor, constant
 from tinynet.core.spec import Array, Shape, Spec, Value
 from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import conv_pool as kernels
@@ -178,7 +178,7 @@ def _match(node: Node, uses: Uses) -> Rewrite | None:
     (x, w), p, q = conv.inputs, conv.attrs["p"], pool.attrs["p"]
     if not _pays(x, q):
         return None
-    bias = total.inputs[1] if total else Tensor(np.zeros(w.shape[3], w.dtype))
+    bias = total.inputs[1] if total else constant(np.zeros(w.shape[3], w.dtype))
     padded = _padding(x.shape, p)
 
     def make(x: Tensor, w: Tensor, bias: Tensor) -> Any:

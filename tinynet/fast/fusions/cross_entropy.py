@@ -6,12 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.core.engine import Node, Tensor
+from tinynet.core.engine import Node, Tensor, constant, is_constant
 from tinynet.core.spec import Array, Spec
 from tinynet.errors import GradientError
 from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import fused as kernels
-from tinynet.fast.match import Fusion, Rewrite, Uses, fits_kernels, fused_op, is_constant
+from tinynet.fast.match import Fusion, Rewrite, Uses, fits_kernels, fused_op
 from tinynet.ops.compare import equal
 from tinynet.ops.dtypes import cast
 from tinynet.ops.loss import _log_softmax, log_softmax
@@ -25,8 +25,8 @@ def softmax_cross_entropy_parts(logits: Tensor, labels: Tensor) -> tuple[Tensor,
     """Compute the loss and its slope by the ops that the fused op stands for."""
     n, classes = logits.shape
     logs = log_softmax(logits)
-    hot = cast(equal(reshape(labels, (n, 1)), np.arange(classes)), logits.dtype)
-    return -mean(getitem(logs, (np.arange(n), labels))), (exp(logs) - hot) / n
+    hot = cast(equal(reshape(labels, (n, 1)), constant(np.arange(classes))), logits.dtype)
+    return -mean(getitem(logs, (constant(np.arange(n)), labels))), (exp(logs) - hot) / n
 
 
 def _vjp(g: tuple[Any, Any], out: tuple[Tensor, Tensor], logits: Tensor, labels: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from tinynet.core.engine import Node, Tensor
+from tinynet.core.engine import Node, Tensor, is_constant
 from tinynet.core.spec import Array, Spec
 from tinynet.fast.bindings.linear import chunks as product_chunks
 from tinynet.fast.implementation import Implementation
@@ -73,7 +73,7 @@ def _match(node: Node, uses: Uses) -> Rewrite | None:
     if scaled is None or theta.ndim != 1:
         return None
     rate, gradient = scaled.inputs
-    if rate.node is not None or not rate.symbolic or rate.ndim or gradient.shape != theta.shape:
+    if rate.node is not None or is_constant(rate) or rate.ndim or gradient.shape != theta.shape:
         return None
     if not uses.may_overwrite(node, [theta]):
         return None

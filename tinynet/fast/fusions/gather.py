@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.core.engine import Node, Tensor
+from tinynet.core.engine import Node, Tensor, constant, is_constant
 from tinynet.core.spec import Array, Shape, Spec
 from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import fused as kernels
-from tinynet.fast.match import Fusion, Rewrite, Uses, fits_kernels, fused_op, is_constant, is_given
+from tinynet.fast.match import Fusion, Rewrite, Uses, fits_kernels, fused_op, is_given
 from tinynet.ops.dtypes import _cast, cast
 from tinynet.ops.pointwise import multiply, subtract
 from tinynet.ops.shape import _index, _reshape, reshape
@@ -39,7 +39,7 @@ gather = fused_op(
 
 def standardised(node: Node, uses: Uses) -> tuple[Tensor, ...] | None:
     """Match (cast(x[indices]) - shift) * scale and return x, indices, shift, scale; all but one may be missing."""
-    zero, one = (Tensor(np.asarray(v, node.values[0].dtype)) for v in (0, 1))
+    zero, one = (constant(np.array(v, node.values[0].dtype)) for v in (0, 1))
     shift, scale = zero, one
     step: Node | None = node
     x = node.outputs()[0]
@@ -74,7 +74,7 @@ def _match(node: Node, uses: Uses) -> Rewrite | None:
     if found is None or len(found) > 4:
         return None
     data, *indices = found[:-2]
-    inputs = (data, *(indices or [Tensor(np.arange(data.shape[0]))]), *found[-2:])
+    inputs = (data, *(indices or [constant(np.arange(data.shape[0]))]), *found[-2:])
     return Rewrite(lambda *inputs: gather(*inputs, sample=sample), inputs)
 
 

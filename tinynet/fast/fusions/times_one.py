@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from tinynet.core.engine import Node, Tensor
-from tinynet.fast.match import Fusion, Rewrite, Uses, is_constant
+from tinynet.core.engine import Node, Tensor, is_constant
+from tinynet.fast.match import Fusion, Rewrite, Uses
 from tinynet.ops.pointwise import multiply
 
 

@@ -1,4 +1,4 @@
-"""The sum of the rows of a matrix, such as the gradient of a bias."""
+"""The sum of the rows of a matrix, such as the gradient of a bias; and whether all values are finite."""
 
 import numba
 
@@ -30,3 +30,21 @@ def sum_rows(total, partial, x):
     for chunk in numba.prange(chunks):
         sum_chunk(partial[chunk], x[chunk * rows // chunks : (chunk + 1) * rows // chunks])
     sum_chunk(total, partial)
+
+
+@kernel()
+def sum_of_zeros(x):
+    """Sum 0 x: 0 if all values are finite, otherwise NaN."""
+    total = 0 * x[0]
+    for k in range(x.size):
+        total += 0 * x[k]
+    return total
+
+
+@kernel(parallel=True)
+def all_finite(out, partial, x):
+    """Tell whether all values are finite, chunk by chunk."""
+    chunks = partial.size
+    for chunk in numba.prange(chunks):
+        partial[chunk] = sum_of_zeros(x[chunk * x.size // chunks : (chunk + 1) * x.size // chunks])
+    out[0] = sum_of_zeros(partial) == 0

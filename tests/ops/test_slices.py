@@ -1,0 +1,147 @@
+"""Gradients through slices: what many slices of one tensor give together, and what they cost."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tinynet as tn
+from tests.ops import references as ref
+from tests.ops.op_table import OPS, keys, shapes
+from tinynet.core.engine import Tensor, ancestors
+
+o = tn.ops
+
+
+def leaf(values):
+    return Tensor(np.array(values, float), requires_grad=True)
+
+
+def whole_numbers(rng, shape):
+    """Floats whose sums and products are exact, in any order."""
+    return rng.integers(-9, 10, shape).astype(float)
+
+
+@st.composite
+def uses(draw):
+    """A tensor, and keys of slices of it, which may overlap; None stands for a use of the whole."""
+    shape = draw(shapes(least=1))
+    found = draw(st.lists(st.one_of(st.none(), keys(shape)), min_size=1, max_size=12))
+    return np.random.default_rng(draw(st.integers(0, 2**32 - 1))), shape, found
+
+
+def part(x, key):
+    return x if key is None else x[key]
+
+
+def dense(values, key, shape):
+    """The array of a shape that holds values at a key, and zeros elsewhere."""
+    return values if key is None else ref.unsliced(values, key, shape)
+
+
+@given(uses())
+def test_the_gradient_through_any_slices_is_the_sum_of_what_each_gives(case):
+    rng, shape, found = case
+    x = leaf(whole_numbers(rng, shape))
+    weights = [whole_numbers(rng, part(x.data, key).shape) for key in found]
+    y = sum((part(x, key) * w).sum() for key, w in zip(found, weights, strict=True))
+    expected = sum(dense(w, key, shape) for key, w in zip(found, weights, strict=True))
+    np.testing.assert_array_equal(tn.grad(y, [x])[0].data, expected)
+
+
+@given(uses())
+def test_the_second_derivative_through_any_slices_is_the_sum_of_what_each_gives(case):
+    rng, shape, found = case
+    x, v = whole_numbers(rng, shape), whole_numbers(rng, shape)
+    made = tn.hvp(lambda x: sum((part(x, key) ** 3).sum() for key in found), x, v)
+    times = sum(dense(np.ones_like(part(x, key)), key, shape) for key in found)
+    np.testing.assert_array_equal(made.data, 6 * times * x * v)
+
+
+@given(uses())
+def test_the_third_derivative_through_any_slices_is_the_sum_of_what_each_gives(case):
+    rng, shape, found = case
+    x = leaf(whole_numbers(rng, shape))
+    y = sum((part(x, key) ** 3).sum() for key in found)
+    for _ in range(3):
+        (y,) = tn.grad(y.sum(), [x], create_graph=True)
+    np.testing.assert_array_equal(y.data, 6 * sum(dense(np.ones_like(part(x.data, key)), key, shape) for key in found))
+
+
+def test_the_gradient_with_respect_to_a_tensor_in_between_has_all_its_slices():
+    x = leaf([1.0, 2.0, 3.0])
+    y = 2 * x
+    total = (y[0] * y[1] + y[1:].sum()) + y.sum()
+    of_y, of_x = tn.grad(total, [y, x])
+    assert of_y.data.tolist() == [5.0, 4.0, 2.0]
+    assert of_x.data.tolist() == [10.0, 8.0, 4.0]
+
+
+def test_slices_of_nothing_give_nothing():
+    x = leaf(np.zeros((0, 3)))
+    assert tn.grad(sum(x[:, i].sum() for i in range(3)), [x])[0].shape == (0, 3)
+    x = leaf([1.0, 2.0])
+    assert tn.grad(x[2:].sum() + x[:0].sum() + x[1], [x])[0].data.tolist() == [0.0, 1.0]
+
+
+# --- in a stated order
+
+
+def test_slices_that_overlap_are_added_from_the_last_use_to_the_first():
+    x, weights = Tensor(np.zeros(64, np.float32), requires_grad=True), np.float32([1.0, 1e8, -1e8, 3.0])
+    y = sum((x[i : i + 4] * w).sum() for i, w in enumerate(weights))
+    expected = np.zeros(64, np.float32)
+    for i, w in reversed(list(enumerate(weights))):
+        expected[i : i + 4] += w
+    assert tn.grad(y, [x])[0].data.tobytes() == expected.tobytes()
+
+
+def test_a_single_slice_keeps_the_sign_of_zero():
+    x = leaf([1.0, 2.0])
+    assert np.signbit(tn.grad((x[1:] * -0.0).sum(), [x])[0].data).tolist() == [False, True]
+
+
+# --- in linear time and memory
+
+
+def values_made(g):
+    """How many values the ops that add up slices have made, and how many times they ran."""
+    made = [n.values[0].shape for n in ancestors([g]) if n.op in (OPS["unslice"], OPS["unslices"])]
+    return sum(map(np.prod, made)), len(made)
+
+
+@pytest.mark.parametrize("n", [20, 40])
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: sum((row * row).sum() for row in x),
+        lambda x: sum((x[:, i] ** 2).sum() for i in range(len(x))),
+        lambda x: sum((a * b).sum() for a, b in zip(x[::2], x[1::2], strict=True)),
+        lambda x: sum(x[i, 0] * x[-i, 1] for i in range(len(x))),
+    ],
+    ids=["rows", "columns", "pairs", "numbers"],
+)
+def test_slices_that_do_not_overlap_take_a_few_arrays_together(function, n):
+    x = leaf(np.ones((n, n)))
+    (g,) = tn.grad(function(x), [x], create_graph=True)
+    assert values_made(g)[0] <= 3 * x.size
+
+
+@pytest.mark.parametrize("n", [20, 40])
+def test_slices_that_overlap_take_no_more_than_a_few_times_their_own_values(n):
+    x = leaf(np.ones((n, 3)))
+    (g,) = tn.grad(sum((x[:i] ** 2).sum() for i in range(1, n)), [x], create_graph=True)
+    values = sum(3 * i for i in range(1, n))
+    assert values_made(g)[0] <= 2 * values + x.size
+
+
+def test_cotangents_of_slices_that_overlap_are_not_kept_until_the_end():
+    x = leaf(np.ones((300, 100)))
+    y = sum((2 * x[:i]).sum() for i in range(1, 300))
+    tracemalloc.start()
+    tn.grad(y, [x])
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * x.data.nbytes

@@ -1,0 +1,41 @@
+"""The noun that tracing gives: what a function computes of its inputs, and what it writes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from tinynet.core.engine import Tensor
+from tinynet.core.spec import Array
+
+
+class Graph(NamedTuple):
+    """A graph of ops between leaves and what is wanted of them.
+
+    Attributes
+    ----------
+    inputs : mapping of str to Tensor
+        Symbolic leaves whose values are given at each run.
+    outputs : mapping of str to Tensor
+        What a run returns.
+    bound : tuple of (Tensor, ndarray)
+        Leaves that stand for arrays outside of the graph, read where they are.
+    updates : tuple of (Tensor, Tensor)
+        Pairs of a bound leaf and its new value, which is written into the leaf's array after all else.
+    """
+
+    inputs: Mapping[str, Tensor]
+    outputs: Mapping[str, Tensor]
+    bound: tuple[tuple[Tensor, Array], ...] = ()
+    updates: tuple[tuple[Tensor, Tensor], ...] = ()
+
+    def values(self) -> list[Tensor]:
+        """Return all that is computed: the outputs, and the new values."""
+        return [*self.outputs.values(), *(new for _, new in self.updates)]
+
+    def with_values(self, values: list[Tensor]) -> Graph:
+        """Return the graph that computes other tensors in their places."""
+        count = len(self.outputs)
+        outputs = dict(zip(self.outputs, values[:count], strict=True))
+        updates = tuple((leaf, new) for (leaf, _), new in zip(self.updates, values[count:], strict=True))
+        return self._replace(outputs=outputs, updates=updates)

@@ -1,0 +1,368 @@
+"""A training step as a transaction: what it writes is seen by all that follows in it, and is in memory once it ends.
+
+A step writes variables: the states of layers, parts of the vector of a model's parameters, what an optimizer carries
+along. Until the step ends, their new values are tensors that later reads find in place of the old ones. Then all of
+memory is written at once; an exception, or a value that is not finite, drops all of it. Steps that are traced are the
+same, but that their new values are shapes: the plan made of them writes.
+"""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
+from hashlib import blake2b
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynet.core.engine import Tensor, ancestors, as_tensor, current_backend
+from tinynet.core.mode import _tracing, _transaction, no_grad
+from tinynet.core.spec import Array, Shape, Spec
+from tinynet.errors import ArgumentError, DTypeError, GradientError, NonFiniteError, ShapeError
+
+Write = Callable[[], Any]
+
+
+def commit(writes: Iterable[Write]) -> None:
+    """Write to memory. No Ctrl-C comes in between: Python looks for signals between its own instructions alone."""
+    deque(map(operator.call, writes), maxlen=0)
+
+
+class Transaction:
+    """What a step has written so far, and where in the layers it is.
+
+    Attributes
+    ----------
+    mode : TrainMode or None
+        Whose step it is; None where a function is traced that does not train.
+    updates : list of (Tensor, Tensor)
+        Variables and their new values.
+    checks : list of Tensor
+        While tracing: for each update whether all that led to it is finite.
+    live : list of (Tensor, callable)
+        While tracing: inputs of the plan that are read anew each time, such as a learning rate.
+    path : list of str
+        The names of the layers whose forwards are under way.
+    captured : dict of int to object
+        The layers and optimizers that were used, by identity.
+    """
+
+    def __init__(self, mode: TrainMode | None) -> None:
+        self.mode = mode
+        self.checks: list[Tensor] = []
+        self.live: list[tuple[Tensor, Callable[[], Any]]] = []
+        self.path: list[str] = []
+        self.captured: dict[int, Any] = {}
+        self.touched: list[Tensor] = []  # leaves whose memory is written
+        self._variables: dict[int, Tensor] = {}
+        self._new: dict[int, Tensor] = {}
+        self._places: dict[int, tuple[Tensor, int]] = {}  # where a parameter lies in a new part of the vector
+        self._replaced: dict[int, tuple[Tensor, Tensor]] = {}  # values that are old now, each with its parameter
+        self._plans: list[Sequence[Write]] = []  # the writes of plans
+        self._before: dict[int, tuple[Array, Array]] = {}  # memory that was written early, and what was there
+        self._calls: dict[str, int] = {}
+        self._key: Tensor | None = None
+        self.session: AbstractContextManager[None] = nullcontext()  # which the mode holds until the step ends
+        self.token: Any = None
+
+    def enter(self, layer: Any) -> None:
+        """Note that the forward of a layer begins; whoever ends it takes its name off the path."""
+        if not self.path:
+            self.captured[id(layer)] = layer
+        self.path.append(layer.name)
+
+    # --- reading and writing
+
+    @property
+    def updates(self) -> list[tuple[Tensor, Tensor]]:
+        """The variables and their new values."""
+        return [(variable, self._new[key]) for key, variable in self._variables.items()]
+
+    def current(self, x: Tensor) -> Tensor:
+        """Return the newest value of a tensor; the tensor itself if nothing was written to it."""
+        if self._plans:
+            self.flush()
+        if id(x) in self._new:
+            return self._new[id(x)]
+        if id(x) not in self._places:
+            return x
+        whole, start = self._places[id(x)]
+        with no_grad():
+            part = whole[start : start + x.size].reshape(x.shape)
+        part = part if part.symbolic else Tensor(part.data)
+        part.requires_grad = x.requires_grad
+        self._new[id(x)] = part
+        return part
+
+    def write(self, variable: Tensor, new: Tensor, parts: Sequence[tuple[Tensor, int]] = ()) -> None:
+        """Give a variable a new value; ``parts`` are the parameters in it, each with the place where it starts."""
+        self._variables[id(variable)] = variable
+        self._new[id(variable)] = new.detach() if new.requires_grad else new
+        self.touched += [variable, *(part for part, _ in parts)]
+        for part, start in parts:
+            before = self._new.pop(id(part), part)
+            self._replaced[id(before)] = before, part
+            self._places[id(part)] = self._new[id(variable)], start
+
+    def check_current(self, loss: Tensor, parameters: Iterable[Tensor]) -> None:
+        """Check that a loss was not computed with values of these parameters that the step has replaced since."""
+        wanted = {id(p) for p in parameters}
+        used = {id(x) for node in ancestors([loss], recorded=True) for x in node.inputs}
+        if any(id(old) in used and id(p) in wanted for old, p in self._replaced.values()):
+            raise GradientError(
+                "the loss was computed before an update of the same parameters in this step; compute it again after "
+                "each update"
+            )
+
+    def check_finite(self, loss: Tensor, finite: Tensor) -> None:
+        """Drop the step unless a loss, and the gradient of which a tensor tells it, are finite."""
+        if _tracing.get():
+            self.checks += [loss, finite]
+        else:
+            raise_unless_finite(loss.item(), bool(finite))
+
+    def defer(self, writes: Sequence[Write], touched: Sequence[Tensor]) -> None:
+        """Let the writes of a plan wait for the end of the step, or for the next read in it."""
+        self._plans.append(writes)
+        self.touched += touched
+
+    def flush(self) -> None:
+        """Write to memory now, for a plan that reads there, and remember what was there before."""
+        for array in (x.memory for x in self.touched):
+            if id(array) not in self._before:
+                self._before[id(array)] = array, array.copy()
+        writes = self._writes()
+        self._plans.clear()
+        for table in (self._variables, self._new, self._places):
+            table.clear()
+        commit(writes)
+
+    def _writes(self) -> list[Write]:
+        planned = [write for writes in self._plans for write in writes]
+        return planned + [partial(np.copyto, variable.memory, new.data) for variable, new in self.updates]
+
+    def finish(self) -> None:
+        """End the step: write all of it, and count it."""
+        assert self.mode is not None
+        writes = self._writes()
+        for x in self.touched:
+            x.version += 1  # so that no gradient is taken through its old values
+        commit([*writes, partial(operator.setitem, self.mode.done, 0, self.mode.steps + 1)])
+
+    def drop(self) -> None:
+        """Leave memory as it was before the step."""
+        commit([partial(np.copyto, array, before) for array, before in self._before.values()])
+
+    # --- numbers from outside of the graph
+
+    def read(self, source: Callable[[], Any], shape: Shape, dtype: npt.DTypeLike) -> Tensor:
+        """Return what a function returns; in a plan, what it returns at each run."""
+        if not _tracing.get():
+            return Tensor(np.asarray(source(), dtype))
+        symbol = Tensor(Spec(shape, np.dtype(dtype)))
+        self.live.append((symbol, source))
+        return symbol
+
+    def key(self) -> Tensor:
+        """Return the key of all that is random in the step: the seed, the number of the step, the micro-batch."""
+        if self._key is None:
+            self._key = self.read(_current_key, (3,), np.uint64)
+        return self._key
+
+    def stream(self) -> int:
+        """Return the number of the next stream of random numbers: by the layer, and its how manyth call this is."""
+        place = "/".join(self.path)
+        number = self._calls[place] = self._calls.get(place, 0) + 1
+        return int.from_bytes(blake2b(f"{place}#{number}".encode(), digest_size=6).digest(), "little")
+
+
+def _current_key() -> Array:
+    return train_transaction("a random number").mode.key
+
+
+def raise_unless_finite(loss: float, finite: bool) -> None:
+    """Raise a NonFiniteError if a loss is not finite, or its gradient is not."""
+    if math.isfinite(loss) and finite:
+        return
+    what = f"the loss became {loss}"
+    if math.isfinite(loss):
+        what = f"the gradient has NaN or infinite values, at a loss of {loss:.6g},"
+    raise NonFiniteError(f"{what.rstrip(',')}; nothing was changed by this step", what)
+
+
+class TrainMode:
+    """Training, step by step: each ``with mode:`` is one step; see `train_mode`.
+
+    Attributes
+    ----------
+    seed : int
+        Of all that is random in the steps.
+    steps : int
+        How many steps are complete.
+    micro_batch : int
+        The number of the part of a batch that is under way.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+        self.done = [0]  # how many steps are complete: in a list, so that it is written with all else
+        self.micro_batch = 0
+
+    @property
+    def steps(self) -> int:
+        """How many steps are complete."""
+        return self.done[0]
+
+    @property
+    def key(self) -> Array:
+        """The key of the random numbers of the step under way (3,)."""
+        return np.array([self.seed, self.steps, self.micro_batch], np.uint64)
+
+    def __enter__(self) -> TrainMode:
+        if _transaction.get() is not None:
+            raise ArgumentError(
+                "a step of training is under way already: steps do not nest; end its `with mode:` first"
+            )
+        session = current_backend().session()
+        session.__enter__()
+        transaction = Transaction(self)
+        transaction.session = session
+        transaction.token = _transaction.set(transaction)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        transaction = train_transaction("the end of a step")
+        try:
+            if kind is None:
+                transaction.finish()
+            else:
+                transaction.drop()
+        finally:
+            _transaction.reset(transaction.token)
+            transaction.session.__exit__(None, None, None)
+
+    def state(self) -> dict[str, Any]:
+        """Return the seed and the number of steps, for a checkpoint."""
+        return {"seed": self.seed, "steps": self.steps}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take a state back."""
+        self.seed = state["seed"]
+        self.done[0] = state["steps"]
+
+
+def train_mode(seed: int | None = None) -> TrainMode:
+    """Return the mode in which a model is trained by hand; each ``with mode:`` is one step.
+
+    Within the step, layers such as `Dropout` and `BatchNorm` do what they do in training, `tinynet.random` draws
+    numbers, and `Optimizer.minimize` and `State.assign` write. What they write is seen at once by what follows, and is
+    in memory when the step ends; where an exception ends it, or a loss or a gradient that is not finite, nothing has
+    changed. Outside of a mode, ``model(x)`` is inference.
+
+    Parameters
+    ----------
+    seed : int, optional
+        From 0 to 2^64 - 1. The same seed draws the same numbers, for any number of threads, compiled or not; without
+        one, they are others in each run.
+
+    Returns
+    -------
+    TrainMode
+        A context manager, to be entered once for each step.
+
+    Raises
+    ------
+    ArgumentError
+        If the seed is none; and within ``with``, if a step is under way already.
+
+    Examples
+    --------
+    >>> import numpy as np, tinynet as tn
+    >>> model = tn.Sequential([tn.Input((2,)), tn.Dense(1, kernel_init="zeros")])
+    >>> optimizer, mode = tn.SGD(0.1), tn.train_mode(seed=0)
+    >>> for _ in range(100):
+    ...     with mode:
+    ...         loss = ((model([[1.0, 2.0]]) - 1.0) ** 2).mean()
+    ...         optimizer.minimize(loss, model)
+    >>> np.round(model([[1.0, 2.0]]).data, 3)
+    array([[1.]], dtype=float32)
+    """
+    if seed is None:
+        seed = int(np.random.default_rng().integers(2**63))
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed < 2**64:
+        raise ArgumentError(f"train_mode: seed must be None or an integer from 0 to 2^64 - 1, but got {seed!r}")
+    return TrainMode(int(seed))
+
+
+def training() -> bool:
+    """Return whether a step of training is under way, in which layers may draw, assign and so on.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> with tn.train_mode(seed=0):
+    ...     tn.training()
+    True
+    >>> tn.training()
+    False
+    """
+    transaction = _transaction.get()
+    return transaction is not None and transaction.mode is not None
+
+
+def train_transaction(what: str) -> Any:
+    """Return the step of training that is under way, which something needs."""
+    transaction = _transaction.get()
+    if transaction is None or transaction.mode is None:
+        raise ArgumentError(
+            f"{what} is part of a step of training, but none is under way; make mode = tn.train_mode(seed=0) once, and "
+            "write `with mode:` around each step"
+        )
+    return transaction
+
+
+@contextmanager
+def within(transaction: Transaction | None) -> Iterator[Transaction | None]:
+    """Let a transaction, or none, be the one under way: for traces, and for inference in the middle of a step."""
+    token = _transaction.set(transaction)
+    try:
+        yield transaction
+    finally:
+        _transaction.reset(token)
+
+
+class State(Tensor):
+    """What a layer keeps and nobody trains, such as running means; made by `Layer.add_state`."""
+
+    __slots__ = ()
+
+    def assign(self, new: Any) -> None:
+        """Give the state a new value, within a step of training.
+
+        Parameters
+        ----------
+        new : Tensor or array_like
+            Of the same shape and dtype. No gradient flows through it.
+
+        Raises
+        ------
+        ArgumentError
+            Outside of a step of training.
+        ShapeError, DTypeError
+            If the new value has another shape or dtype.
+        """
+        transaction = train_transaction("State.assign")
+        new = as_tensor(new)
+        if new.shape != self.shape:
+            raise ShapeError(f"assign: the state has shape {self.shape}, but the new value has shape {new.shape}")
+        if new.dtype != self.dtype:
+            raise DTypeError(
+                f"assign: the state has dtype {self.dtype}, but the new value has {new.dtype}; convert it with "
+                f"new.astype({str(self.dtype)!r})"
+            )
+        transaction.write(self, new)

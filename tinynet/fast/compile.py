@@ -1,0 +1,251 @@
+"""Compiled functions: traced once for each kind of arguments, planned, replayed."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinynet.core.engine import Tensor
+from tinynet.core.graph import Graph
+from tinynet.core.mode import _transaction, last_change, tracing
+from tinynet.core.spec import Spec
+from tinynet.core.transaction import Transaction, raise_unless_finite, within
+from tinynet.errors import ArgumentError, RetraceWarning, TraceError
+from tinynet.fast.configuration import configuration
+from tinynet.fast.plan import Plan
+from tinynet.ops.dtypes import Number
+
+_MANY_TRACES = 8  # after which a warning comes: tracing again and again takes longer than it saves
+
+
+class Compiled:
+    """A function of ops, traced once for each kind of arguments and then replayed.
+
+    Parameters
+    ----------
+    function : callable
+        What it computes, and what it writes within a step of training.
+    name : str
+        What errors call it.
+    fused : bool
+        Rewrite neighbours into fused ops. Without, a replay gives the bits of eager execution.
+    most : int
+        How many plans are kept; the one used longest ago goes first.
+    """
+
+    def __init__(self, function: Callable[..., Any], name: str, fused: bool = True, most: int = 32) -> None:
+        self.function, self.name, self.fused, self.most = function, name, fused, most
+        self.traces = 0
+        self.under_trace = False
+        self._traced: dict[Hashable, Traced] = {}
+
+    @property
+    def plans(self) -> list[Plan]:
+        """The plans that are kept, in the order in which they were made."""
+        return [traced.plan for traced in self._traced.values()]
+
+    def replay(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function for somebody who holds the gate: the results are arrays that the next call overwrites."""
+        given = Arguments(args, kwargs)
+        transaction = _transaction.get()
+        return self._find(given, transaction).replay(given.values, transaction)
+
+    def find(self, *args: Any, **kwargs: Any) -> Traced:
+        """Return what the function became for such arguments, tracing it where need be."""
+        return self._find(Arguments(args, kwargs), _transaction.get())
+
+    def _find(self, given: Arguments, transaction: Transaction | None) -> Traced:
+        key = given.form, transaction is not None and transaction.mode is not None
+        found = self._traced.get(key)
+        if found is None or not found.holds():
+            found = self._trace(given, transaction)
+        elif len(self._traced) == self.most:
+            del self._traced[key]  # to be put last
+        self._traced[key] = found
+        while len(self._traced) > self.most:
+            del self._traced[next(iter(self._traced))]
+        return found
+
+    def _trace(self, given: Arguments, transaction: Transaction | None) -> Traced:
+        if self.under_trace:
+            raise TraceError(f"{self.name} calls itself while it is traced; take a loop instead")
+        self.under_trace = True
+        try:
+            with tracing():
+                symbols = given.placeholders()
+                args, kwargs = given.rebuild(symbols)
+                with within(Transaction(transaction.mode if transaction else None)) as traced:
+                    result = self.function(*args, **kwargs)
+                with within(None):
+                    made = Traced(self.name, traced, symbols, result, self.fused)
+        finally:
+            self.under_trace = False
+        self.traces += 1
+        if self.traces == _MANY_TRACES + 1:
+            warnings.warn(
+                f"{self.name} was traced {self.traces} times, for arguments of so many shapes, dtypes or texts, or "
+                "because attributes of its layers change; each takes longer than a call. Pass arrays of few shapes",
+                RetraceWarning,
+                stacklevel=4,
+            )
+        return made
+
+
+class Traced:
+    """A function as a plan: for one kind of arguments, in or out of training.
+
+    Attributes
+    ----------
+    plan : Plan
+        What is replayed.
+    result : object
+        What the function returned when it was traced: tensors of shapes, nested as the results are.
+    """
+
+    def __init__(self, name: str, traced: Transaction, symbols: Sequence[Tensor], result: Any, fused: bool) -> None:
+        self.result = result
+        outputs: list[Tensor] = []
+        form = _results(result, outputs, name)
+        if not outputs:
+            raise ArgumentError(f"{name} returned {result!r}; a compiled function returns at least one Tensor")
+        self._seen = last_change()
+        self._captured = list(traced.captured.values())
+        self._settings = self._fingerprint()
+        self.graph = graph_of(traced, symbols, outputs)
+        self.plan = Plan(*(fuse_graph(self.graph, fused)))
+        self._names = [name for name in self.graph.inputs if name.startswith("input")]
+        self._live = [(f"live {i}", source) for i, (_, source) in enumerate(traced.live)]
+        self._touched = traced.touched
+        places = self.plan.outputs  # each replay leaves its results in the same arrays
+        checks = iter([places[name] for name in places if name.startswith("check")])
+        self._checks = list(zip(checks, checks, strict=True))
+        self._results = _rebuilt(form, iter(places.values()))
+
+    def _fingerprint(self) -> Hashable:
+        return tuple(configuration(thing) for thing in self._captured)
+
+    def holds(self) -> bool:
+        """Whether the layers and optimizers that were used have the attributes that they had."""
+        if self._seen == last_change():
+            return True
+        seen = last_change()
+        if self._fingerprint() != self._settings:
+            return False
+        self._seen = seen
+        return True
+
+    def replay(self, values: Sequence[Any], transaction: Transaction | None) -> Any:
+        """Run the plan; what it writes waits for the end of the step."""
+        if transaction is not None and transaction.touched:
+            transaction.flush()
+        given = dict(zip(self._names, values, strict=True))
+        for name, source in self._live:
+            given[name] = source()
+        self.plan.replay(**given)
+        for loss, finite in self._checks:
+            raise_unless_finite(loss.item(), finite.item())
+        if self.plan.writes:
+            assert transaction is not None
+            transaction.defer(self.plan.writes, self._touched)
+        return self._results
+
+
+def graph_of(traced: Transaction, symbols: Sequence[Tensor], outputs: Sequence[Tensor]) -> Graph:
+    """Gather what was traced."""
+    inputs = {f"input {i}": symbol for i, symbol in enumerate(symbols)}
+    inputs |= {f"live {i}": symbol for i, (symbol, _) in enumerate(traced.live)}
+    wanted = {str(i): y for i, y in enumerate(outputs)} | {f"check {i}": x for i, x in enumerate(traced.checks)}
+    updates = tuple(traced.updates)
+    return Graph(inputs, wanted, tuple((leaf, leaf.memory) for leaf, _ in updates), updates)
+
+
+def fuse_graph(graph: Graph, fused: bool = True) -> Graph:
+    """Rewrite a graph: first what leads to gradients, which are then differentiated, then all of it."""
+    from tinynet.fast.fuse import fuse  # and with it all kernels, when a graph is there to be fused
+
+    if not fused:
+        return graph.with_values(fuse(graph.values(), fusions=()))
+    return graph.with_values(fuse(fuse(graph.values())))
+
+
+class Arguments:
+    """The arguments of a call: arrays and numbers as values, and the form in which they are nested.
+
+    Attributes
+    ----------
+    values : list of ndarray or number
+        In their order.
+    form : tuple
+        All else: containers, shapes, dtypes, texts; part of the key of a plan.
+    """
+
+    def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        self.values: list[Any] = []
+        self.form = tuple([self._form(given) for given in args]), self._form(kwargs) if kwargs else (dict,)
+
+    def _form(self, given: Any) -> Any:
+        if isinstance(given, np.ndarray):
+            self.values.append(given)
+            return "array", given.shape, given.dtype
+        if isinstance(given, Tensor):
+            self.values.append(given.data)
+            return "array", given.shape, given.dtype
+        if given is None or isinstance(given, bool | str):
+            return "static", type(given), given
+        if isinstance(given, int | float | np.generic):
+            self.values.append(given)
+            return "number", np.asarray(given).dtype
+        if type(given) in (list, tuple):
+            return type(given), *map(self._form, given)
+        if type(given) is dict:
+            return dict, *((name, self._form(part)) for name, part in given.items())
+        raise ArgumentError(
+            f"a compiled function takes arrays, tensors, numbers, texts, None, and lists, tuples and dicts of them, but "
+            f"got {given!r}; let the function reach models and other objects from outside"
+        )
+
+    def placeholders(self) -> list[Tensor]:
+        """Return symbols for the values."""
+        return [
+            Tensor(Spec(v.shape, v.dtype)) if isinstance(v, np.ndarray) else Number(Spec((), np.asarray(v).dtype))
+            for v in self.values
+        ]
+
+    def rebuild(self, values: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return the arguments with other values in place of theirs."""
+        (args, kwargs), left = self.form, iter(values)
+        return tuple(_rebuilt_arguments(form, left) for form in args), _rebuilt_arguments(kwargs, left)
+
+
+def _rebuilt_arguments(form: Any, values: Any) -> Any:
+    kind = form[0]
+    if kind == "static":
+        return form[2]
+    if kind is dict:
+        return {name: _rebuilt_arguments(part, values) for name, part in form[1:]}
+    return next(values) if isinstance(kind, str) else kind(_rebuilt_arguments(part, values) for part in form[1:])
+
+
+def _results(result: Any, found: list[Tensor], name: str) -> Any:
+    """Gather the tensors of a result; returns how they are nested."""
+    if isinstance(result, Tensor):
+        found.append(result)
+        return Tensor
+    if type(result) in (list, tuple):
+        return type(result), *(_results(part, found, name) for part in result)
+    if type(result) is dict:
+        return dict, *((key, _results(part, found, name)) for key, part in result.items())
+    raise ArgumentError(
+        f"{name} returned {result!r}; a compiled function returns Tensors, in lists, tuples and dicts if there are several"
+    )
+
+
+def _rebuilt(form: Any, values: Any) -> Any:
+    if form is Tensor:
+        return next(values)
+    if form[0] is dict:
+        return {key: _rebuilt(part, values) for key, part in form[1:]}
+    return form[0](_rebuilt(part, values) for part in form[1:])

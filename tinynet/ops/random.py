@@ -1,0 +1,223 @@
+"""Random numbers within a step of training: pure functions of the step's key, with nothing to store.
+
+The key is the seed, the number of the step and that of the micro-batch; a counter in it is encrypted by Philox, whose
+output cannot be told from random numbers. Each call in a step has a stream of its own, by the layer it is in and its
+number there, so that eager and compiled steps draw the same.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tinynet.checks import check_integers
+from tinynet.core.engine import Op, Tensor
+from tinynet.core.spec import Array, Shape, Spec
+from tinynet.core.transaction import train_transaction
+from tinynet.errors import ArgumentError
+from tinynet.ops.compare import less
+from tinynet.ops.dtypes import check_floating
+
+_MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
+_WEYL = np.uint32(0x9E3779B9), np.uint32(0xBB67AE85)
+_LOW = np.uint64(0xFFFFFFFF)
+_HALF = np.uint64(32)
+_ROUNDS = 10
+
+
+def philox(counter: Array, key: Array) -> Array:
+    """Encrypt counters: Philox4x32 with ten rounds.
+
+    Parameters
+    ----------
+    counter : ndarray
+        (..., 4) of uint32.
+    key : ndarray
+        (2,) of uint32.
+
+    Returns
+    -------
+    ndarray
+        (..., 4) of uint32.
+
+    References
+    ----------
+    Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> [hex(word) for word in philox(np.zeros(4, np.uint32), np.zeros(2, np.uint32)).tolist()]
+    ['0x6627e8d5', '0xe169c58d', '0xbc57ac4c', '0x9b00dbd8']
+    """
+    a, b, c, d = (counter[..., i].astype(np.uint64) for i in range(4))
+    first, second = np.uint64(key[0]), np.uint64(key[1])
+    for _ in range(_ROUNDS):
+        left, right = a * _MULTIPLIERS[0], c * _MULTIPLIERS[1]
+        a, b, c, d = (right >> _HALF) ^ b ^ first, right & _LOW, (left >> _HALF) ^ d ^ second, left & _LOW
+        first, second = (first + _WEYL[0]) & _LOW, (second + _WEYL[1]) & _LOW
+    return np.stack([a, b, c, d], axis=-1).astype(np.uint32)
+
+
+def words(key: Array, stream: int, count: int) -> Array:
+    """Return random words of 32 bits: of a step's key (3,), and of a stream of 48 bits.
+
+    The counter of Philox holds the number of the block of four words, the step, the stream and the micro-batch.
+    """
+    seed, step, micro_batch = (int(k) for k in key)
+    counter = np.empty((-(-count // 4), 4), np.uint32)
+    counter[:, 0] = np.arange(len(counter))
+    counter[:, 1] = step & 0xFFFFFFFF
+    counter[:, 2] = stream & 0xFFFFFFFF
+    counter[:, 3] = (stream >> 32) << 16 | micro_batch
+    return philox(counter, np.array([seed & 0xFFFFFFFF, seed >> 32], np.uint32)).reshape(-1)[:count]
+
+
+def _fractions(key: Array, stream: int, shape: Shape, dtype: Any) -> Array:
+    """Return multiples of 2^-24 in float32, of 2^-53 in float64, from 0 to below 1."""
+    size = math.prod(shape)
+    if dtype == np.float32:
+        return ((words(key, stream, size) >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)).reshape(shape)
+    high, low = words(key, stream, 2 * size).reshape(-1, 2).T.astype(np.float64)
+    return ((np.floor(high / 2**5) * 2**26 + np.floor(low / 2**6)) / 2.0**53).reshape(shape)
+
+
+def _gaussian(key: Array, stream: int, shape: Shape, dtype: Any) -> Array:
+    """Return normal numbers, two from each pair of fractions, by Box and Muller."""
+    pairs = _fractions(key, stream, (2, -(-math.prod(shape) // 2)), dtype)
+    radius, angle = np.sqrt(-2 * np.log(1 - pairs[0])), (2 * np.pi * pairs[1]).astype(dtype)
+    both = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])
+    return both[: math.prod(shape)].reshape(shape).astype(dtype)
+
+
+random_uniform: Op = Op(
+    "random_uniform",
+    infer=lambda key, stream, shape, dtype: Spec(shape, np.dtype(dtype)),
+    compute=_fractions,
+    vjp=(None,),
+    constant=frozenset({0}),
+    formula="random numbers from 0 to below 1",
+    source="Salmon et al., SC 2011 (Philox4x32-10)",
+)
+random_normal: Op = Op(
+    "random_normal",
+    infer=lambda key, stream, shape, dtype: Spec(shape, np.dtype(dtype)),
+    compute=_gaussian,
+    vjp=(None,),
+    constant=frozenset({0}),
+    formula="random numbers of mean 0 and variance 1",
+    source="Box and Muller, Annals of Mathematical Statistics 29, 1958",
+)
+
+
+def _draw(op: Op, name: str, shape: Sequence[int], dtype: npt.DTypeLike) -> Tensor:
+    step = train_transaction(f"random.{name}")
+    lengths = check_integers(f"random.{name}: shape", shape)
+    if min(lengths, default=0) < 0 or math.prod(lengths) >= 2**32:
+        raise ArgumentError(f"random.{name}: shape must have fewer than 2^32 values, and no length below 0: {lengths}")
+    found = check_floating(f"random.{name}", np.dtype(dtype))
+    made: Tensor = op(step.key(), stream=step.stream(), shape=lengths, dtype=found)
+    return made
+
+
+def uniform(shape: Sequence[int], low: float = 0.0, high: float = 1.0, dtype: npt.DTypeLike = "float32") -> Tensor:
+    """Draw from the uniform distribution, within a step of training.
+
+    Parameters
+    ----------
+    shape : sequence of int
+        Of the result; fewer than 2^32 values.
+    low, high : float
+        The numbers are from ``low`` to below ``high`` (to it, where rounding leads there).
+    dtype : {"float32", "float64"}
+        Of the result.
+
+    Returns
+    -------
+    Tensor
+        Without a gradient.
+
+    Raises
+    ------
+    ArgumentError, DTypeError
+        Outside of a step of training, see `tinynet.train_mode`, or if an argument is none of the above.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> with tn.train_mode(seed=0):
+    ...     x = tn.random.uniform((1000,))
+    >>> bool(x.data.min() >= 0), bool(x.data.max() < 1), abs(x.data.mean() - 0.5) < 0.05
+    (True, True, True)
+    """
+    fractions = _draw(random_uniform, "uniform", shape, dtype)
+    return fractions if (low, high) == (0, 1) else fractions * (high - low) + low
+
+
+def normal(shape: Sequence[int], mean: float = 0.0, stddev: float = 1.0, dtype: npt.DTypeLike = "float32") -> Tensor:
+    """Draw from the normal distribution, within a step of training.
+
+    Parameters
+    ----------
+    shape, dtype
+        As for `uniform`.
+    mean, stddev : float
+        The mean and the standard deviation.
+
+    Returns
+    -------
+    Tensor
+        Without a gradient.
+
+    Raises
+    ------
+    ArgumentError, DTypeError
+        As for `uniform`.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> with tn.train_mode(seed=0):
+    ...     x = tn.random.normal((10000,), stddev=2.0)
+    >>> round(float(x.data.std()), 1)
+    2.0
+    """
+    numbers = _draw(random_normal, "normal", shape, dtype)
+    return numbers if (mean, stddev) == (0, 1) else numbers * stddev + mean
+
+
+def bernoulli(probability: float | Tensor, shape: Sequence[int]) -> Tensor:
+    """Draw True with a probability and otherwise False, within a step of training.
+
+    Parameters
+    ----------
+    probability : float or Tensor
+        From 0 to 1; a tensor broadcasts over ``shape``.
+    shape : sequence of int
+        Of the result; fewer than 2^32 values.
+
+    Returns
+    -------
+    Tensor
+        Of dtype bool.
+
+    Raises
+    ------
+    ArgumentError
+        Outside of a step of training, or if an argument is none of the above.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> with tn.train_mode(seed=0):
+    ...     kept = tn.random.bernoulli(0.25, (10000,))
+    >>> round(float(kept.data.mean()), 1)
+    0.2
+    """
+    if not isinstance(probability, Tensor) and not 0 <= probability <= 1:
+        raise ArgumentError(f"random.bernoulli: the probability must be from 0 to 1, but got {probability!r}")
+    return less(_draw(random_uniform, "bernoulli", shape, "float32"), probability)
