@@ -14,7 +14,7 @@ from tinynet.fast.fusions import conv_pool, dense, descend, gather, standardised
 from tinynet.fast.fusions.adam import adam_in_place
 from tinynet.fast.kernels import conv_pool as pooled
 from tinynet.inspection.table import Cost
-from tinynet.ops import arrange, average, conv, linear, pieces, pool, reduce, running, shape, slices
+from tinynet.ops import arrange, average, conv, extremes, linear, pieces, pool, reduce, running, shape, slices
 from tinynet.ops.conv import Geometry
 from tinynet.ops.dtypes import _cast
 from tinynet.optim.adam import adam
@@ -95,6 +95,8 @@ _COSTS: dict[Op, Callable[..., Cost]] = {
     conv._conv2d: lambda x, w, p: _convolution(x.shape[0], w.shape, p),
     conv._conv2d_input_grad: lambda g, w, p, size: _convolution(g.shape[0], w.shape, p),
     conv._conv2d_weight_grad: lambda x, g, p: _convolution(x.shape[0], conv._weight_grad_infer(x, g, p).shape, p),
+    extremes._max: lambda x: Cost(math.prod(x.shape)),
+    extremes._min: lambda x: Cost(math.prod(x.shape)),
     linear._matmul: _product,
     pool._max_pool: lambda x, p: Cost(math.prod(pool._infer(x, p)[0].shape) * p.kh * p.kw),
     pool._pool_gather: _moves,

@@ -125,6 +125,6 @@ def max_pool(
     step = window if stride is None else pair("max_pool", "stride", stride)
     p = geometry("max_pool", x.shape, window, step, padding)
     if padding == "same":
-        x = x.pad(margins(x.shape, p), -np.inf)  # which never wins
+        x = x.pad(margins(x.shape, p), -np.inf)  # which wins over no finite value
     y: Tensor = _max_pool(x, p=p._replace(top=0, left=0))[0]
     return y
