@@ -1,5 +1,7 @@
 """Special values: NaN, infinities, ties, zeros, empty arrays, and the dtypes of mixed operands."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -388,6 +390,25 @@ def test_two_precisions_meet_in_the_wider_one_and_each_gets_a_gradient_of_its_ow
 def test_sums_of_small_integers_do_not_overflow():
     assert o.sum(np.full(300, 255, np.uint8)).item() == 300 * 255
     assert o.sum(np.ones(300, bool)).item() == 300
+
+
+@pytest.mark.parametrize("computed", [nullcontext, tn.reference])
+def test_running_sums_and_products_of_small_integers_are_those_of_large_ones(computed):
+    with computed():
+        for dtype in (np.uint8, np.int16):
+            y = o.cumsum(np.full((2, 3), 100, dtype), 1)
+            assert y.dtype == np.int64
+            np.testing.assert_array_equal(y.data, [[100, 200, 300]] * 2)
+        assert o.cumsum(np.ones(3, bool)).data.tolist() == [1, 2, 3]
+        assert o.min(np.array([3, 200], np.uint8)).item() == 3
+        assert o.argmin(np.array([True, False])).item() == 1
+        assert o.var(np.array([1, 3])).item() == 1
+
+
+def test_a_value_around_integers_keeps_their_dtype():
+    assert o.pad(np.array([1, 2]), [(1, 0)], 7).data.tolist() == [7, 1, 2]
+    assert o.pad(np.array([1, 2], np.uint8), [(1, 0)], 7).dtype == np.uint8
+    assert np.isnan(o.pad(np.array([1.0]), [(0, 1)], NAN).data).tolist() == [False, True]
 
 
 both_ways = pytest.mark.parametrize("compiled", [True, False])
