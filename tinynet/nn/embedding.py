@@ -33,8 +33,8 @@ class Embedding(Layer):
 
     Notes
     -----
-    The parameter is "weight" (n, dim). Numbers may come as floats, as an `Input` makes them; float32 is exact up to 2^24.
-    A fraction is cut off.
+    The parameter is "weight" (n, dim). Numbers may come as floats, as an `Input` makes them. A fraction is cut off, and
+    float32 is exact up to 2^24.
 
     References
     ----------
