@@ -202,7 +202,7 @@ def test_each_public_op_has_a_formula_or_a_full_docstring(name):
     assert "\nReturns\n-------\n" in doc
     assert "\nExamples\n--------\n>>> " in doc
     for parameter in inspect.signature(op).parameters:
-        assert re.search(rf"^(.*, )?{parameter}(, .*)? : ", doc, re.MULTILINE), parameter
+        assert re.search(rf"^(.*, )?\*?{parameter}(, .*)? : ", doc, re.MULTILINE), parameter
 
 
 # --- the front page

@@ -85,7 +85,24 @@ def rows_reversed(x):
     return x[np.arange(x.shape[0])[::-1]] - x[0]
 
 
+def standardised(x):
+    return (x - x.mean(-1, keepdims=True)) / (x.var(-1, keepdims=True) + 0.1).sqrt()
+
+
+def pieces(x):
+    """Pieces of different lengths, one of which is not used, and running sums of the others."""
+    first, _, last = x.repeat(2, -1).split([1, x.shape[-1]], -1)
+    return x * first.prod(-1, keepdims=True) - last.cumsum(-1)[..., -1:] + x.min(-1, keepdims=True)
+
+
+def contracted(x):
+    return x + tn.ops.einsum("n...i,m...i->n...i", x, x.clip(-1, 1)) * 0.1
+
+
 POINTWISE = {f.__name__: f for f in (diamond, halves, choose, below_peak, centred, crossed, rows_reversed)}
+POINTWISE |= {f.__name__: f for f in (standardised, pieces, contracted)}
+POINTWISE |= {f.__name__: f for f in (tn.ops.leaky_relu, tn.ops.elu, tn.ops.silu, tn.ops.gelu)}
+POINTWISE |= {"sin": tn.ops.sin, "cos": tn.ops.cos, "square": lambda x: x**2}
 POINTWISE |= {"sigmoid": tn.ops.sigmoid, "tanh": tn.ops.tanh, "abs": tn.ops.abs}
 
 
@@ -111,7 +128,18 @@ def worst(output, labels):
     return tn.ops.where(errors > 0.5, errors, errors * errors).max()
 
 
-LOSSES = ["cross_entropy", "one_hot", "binary_cross_entropy", linear, squares, crossed_and_small, worst]
+LOSSES = [
+    "cross_entropy",
+    "one_hot",
+    "binary_cross_entropy",
+    "mse",
+    "mae",
+    "huber",
+    linear,
+    squares,
+    crossed_and_small,
+    worst,
+]
 
 
 class Heavy(tn.Optimizer):
@@ -165,7 +193,7 @@ class Network:
         return f"<Network {self.dtype} Input({self.input}) {' '.join(parts)}>"
 
 
-ACTIVATIONS = [None, "relu", "sigmoid", "tanh", "softmax", diamond]
+ACTIVATIONS = [None, "relu", "sigmoid", "tanh", "softmax", "gelu", "elu", diamond]
 
 
 def windowed(n, k, s, padding):
@@ -184,8 +212,9 @@ def image_layers(draw, shape):
     if kind == "pool":
         stride = draw(st.sampled_from([None, s]))
         s = k if stride is None else s
-        size = windowed(h, k[0], s[0], "valid"), windowed(w, k[1], s[1], "valid")
-        return partial(tn.MaxPool, k, stride=stride), (*size, c)
+        padding, which = draw(st.sampled_from(["valid", "same"])), draw(st.sampled_from([tn.MaxPool, tn.AvgPool]))
+        size = windowed(h, k[0], s[0], padding), windowed(w, k[1], s[1], padding)
+        return partial(which, k, stride=stride, padding=padding), (*size, c)
     padding, filters = draw(st.sampled_from(["valid", "same"])), draw(st.integers(1, 3))
     activation, use_bias = draw(st.sampled_from(ACTIVATIONS)), draw(st.booleans())
     layer = partial(tn.Conv2D, filters, k, stride=s, padding=padding, activation=activation, use_bias=use_bias)
@@ -253,7 +282,7 @@ DTYPES = ["uint8", "float32", "float64", "int16", "float16", ">f4", ">i2"]
 @st.composite
 def problems(draw, losses=tuple(LOSSES), dtypes=("float32", "float64"), n=8):
     loss = draw(st.sampled_from(losses))
-    outputs = 1 if loss == "binary_cross_entropy" else 3
+    outputs = 1 if loss in ("binary_cross_entropy", "mse", "mae", "huber") else 3
     activations = {"cross_entropy": (None, "softmax"), "binary_cross_entropy": (None, "sigmoid")}.get(loss, (None,))
     network = draw(networks(outputs, activations, dtypes))
     rng = np.random.default_rng(draw(st.integers(0, 1000)))
@@ -263,6 +292,8 @@ def problems(draw, losses=tuple(LOSSES), dtypes=("float32", "float64"), n=8):
     y = rng.integers(0, outputs, n).astype(draw(st.sampled_from(["int64", "uint8", ">i4"])))
     if loss == "binary_cross_entropy":
         y = rng.integers(0, 2, draw(st.sampled_from([(n,), (n, 1)]))).astype(draw(st.sampled_from([bool, "u1", "f4"])))
+    elif loss in ("mse", "mae", "huber"):
+        y = samples(rng, draw(st.sampled_from([(n,), (n, 1)])), draw(st.sampled_from(DTYPES)))
     elif loss == "one_hot":
         loss, y = "cross_entropy", tn.one_hot(y, outputs).astype(draw(st.sampled_from(["float32", "float64", "uint8"])))
     return Problem(network, x, y, loss)

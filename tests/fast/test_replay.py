@@ -22,6 +22,7 @@ from tests.fast.networks import (
 from tests.plans import evaluation_plan, inference_plan
 from tinynet.core.engine import Tensor
 from tinynet.recipes import RECIPES
+from tinynet.train.task import find_task
 
 BATCHES = [[0, 1, 2], [5, 3, 4], [6, 7], [2, 0, 7], [3, 6]]  # the last of an epoch smaller
 
@@ -54,9 +55,7 @@ def test_prediction_and_evaluation_give_the_bits_of_eager_execution(data):
     problem = data.draw(problems())
     model = problem.network.make()
     x, y = Tensor(problem.x), Tensor(problem.y)
-    loss = {"cross_entropy": tn.ops.cross_entropy, "binary_cross_entropy": tn.ops.binary_cross_entropy}.get(
-        problem.loss, problem.loss
-    )
+    loss = find_task(problem.loss, None).loss
     with tn.no_grad():
         output = model(x)
         value = loss(output, y)

@@ -49,6 +49,24 @@ def products(dtype):
     yield "stack", tn.ops.matmul(a, b)
 
 
+def layers(dtype):
+    """Layers with stacks of products, recurrence, and windows over the edge: the gradients of their parameters."""
+    rng = np.random.default_rng(2)
+    pooled = [tn.MaxPool(3, 2, "same"), tn.AvgPool(2, padding="same"), tn.UpSampling(2)]
+    convolved = tn.Conv2D(8, 3, padding="same", activation="gelu"), tn.Conv2DTranspose(6, 3, 2, "same", "elu")
+    attention = tn.Residual([tn.MultiHeadAttention(4, causal=True)])
+    stacks = {
+        "images": ([convolved[0], *pooled, convolved[1]], (37, 20, 20, 3)),
+        "attention": ([tn.LayerNorm(), attention, tn.Dense(8)], (37, 40, 32)),
+        "recurrent": ([tn.LSTM(48, return_sequences=True), tn.GRU(48)], (90, 7, 16)),
+    }
+    for name, (parts, shape) in stacks.items():
+        model = tn.Sequential([tn.Input(shape[1:]), *parts], seed=0, dtype=dtype)
+        y = model(rng.standard_normal(shape))
+        yield from zip(model.parameters, tn.grad((y * y).mean(), list(model.parameters.values())), strict=True)
+        yield name, y
+
+
 def digest(array):
     """A hash of values that are worth comparing."""
     assert np.isfinite(array).all()
@@ -61,7 +79,7 @@ def main():
         tn.set_num_threads(n, fixed=True)
     computed = {
         f"{dtype}: {name}": digest(tensor.data)
-        for dtype, part in product(["float32", "float64"], [network, products])
+        for dtype, part in product(["float32", "float64"], [network, products, layers])
         for name, tensor in part(dtype)
     }
     print(json.dumps(computed))

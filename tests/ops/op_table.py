@@ -182,6 +182,7 @@ binary("multiply", lambda x, y: x * y, spread, spread)
 binary("divide", lambda x, y: x / y, spread, nonzero)
 binary("power", lambda x, y: x**y, positive, spread, refused=whole(2))
 binary("maximum", max, separated, separated)
+binary("minimum", min, separated, separated)
 binary("logaddexp", ref.logaddexp, spread, spread, refused=whole(2))
 for name, function in {
     "less": lambda x, y: x < y, "less_equal": lambda x, y: x <= y, "greater": lambda x, y: x > y,
@@ -209,11 +210,65 @@ add("negative", unary(), ref.elementwise(lambda x: -x), refused=bools(1))
 add("abs", unary(), ref.elementwise(lambda x: x if x > 0 else -x))
 add("sign", unary(), ref.elementwise(ref.sign), refused=bools(1))
 add("exp", unary(), ref.elementwise(ref.math.exp), refused=whole(1))
+add("expm1", unary(), ref.elementwise(ref.math.expm1), refused=whole(1))
+add("sqrt", unary(positive), ref.elementwise(ref.math.sqrt), refused=whole(1))
+add("sin", unary(), ref.elementwise(ref.math.sin), refused=whole(1))
+add("cos", unary(), ref.elementwise(ref.math.cos), refused=whole(1))
+add("erf", unary(), ref.elementwise(ref.math.erf), refused=whole(1))
 add("log", unary(positive), ref.elementwise(ref.math.log), refused=whole(1))
 add("tanh", unary(), ref.elementwise(ref.math.tanh), refused=whole(1))
 add("sigmoid", unary(), ref.elementwise(ref.sigmoid), refused=whole(1))
 add("softplus", unary(), ref.elementwise(lambda x: ref.math.log1p(ref.math.exp(x))), refused=whole(1))
 add("relu", unary(), ref.elementwise(lambda x: x if x > 0 else 0.0), refused=whole(1))
+
+
+def with_settings(name, **choices):
+    """Cases of one operand with an attribute, which is left out sometimes."""
+
+    def case(rng, shape, value):
+        return Case((spread(rng, shape),), {} if value is None else {name: value})
+
+    return st.builds(case, generators, shapes(), st.sampled_from([None, *choices["of"]]))
+
+
+def pointwise(function):
+    """Apply a function of a number and attributes to each element."""
+    return lambda x, **attrs: ref.elementwise(lambda v: function(v, **attrs))(x)
+
+
+add(
+    "leaky_relu", with_settings("negative_slope", of=(0.0, 0.3)),
+    pointwise(lambda x, negative_slope=0.2: x if x > 0 else negative_slope * x), refused=whole(1),
+)  # fmt: skip
+add(
+    "elu", with_settings("alpha", of=(0.5, 2.0)),
+    pointwise(lambda x, alpha=1.0: x if x > 0 else alpha * (ref.math.exp(x) - 1)), refused=whole(1),
+)  # fmt: skip
+add("silu", unary(), ref.elementwise(lambda x: x * ref.sigmoid(x)), refused=(), rtol=1e-4)
+add("gelu", with_settings("approximate", of=(True, False)), pointwise(ref.gelu))
+
+
+@st.composite
+def clips(draw):
+    case = draw(broadcast(separated, separated, separated))
+    x, low = case.inputs[:2]
+    ends = draw(st.sampled_from(["both", "low", "high", "none"]))
+    if ends == "both":
+        return case
+    if ends == "none":
+        return Case((x,))
+    return Case((x, low)) if ends == "low" else Case((x,), {"high": draw(st.sampled_from([-0.7503, 0.2507]))})
+
+
+def naive_clip(x, low=None, high=None):
+    def limited(x, *ends):
+        return min(max(x, ends[0]), ends[1])
+
+    ends = [np.array(v, float) for v in (-np.inf if low is None else low, np.inf if high is None else high)]
+    return ref.elementwise(limited)(x, *ends)
+
+
+add("clip", clips(), naive_clip)
 
 
 @st.composite
@@ -292,6 +347,45 @@ add(
 )
 
 
+EINSUMS = {
+    "ij,jk->ik": ("ab", "bc"), "bij,bjk->bik": ("dab", "dbc"), "ij->ji": ("ab",), "ij->i": ("ab",), "ij->": ("ab",),
+    "ii->i": ("aa",), "ii->": ("aa",), "iji->j": ("aba",), "i,j->ij": ("a", "b"), "i,i->": ("a", "a"),
+    "i,i->i": ("a", "a"), "ij,jk,kl->li": ("ab", "bc", "cd"), "ij,i,j->": ("ab", "a", "b"), "ik,jk->kij": ("ac", "bc"),
+}  # fmt: skip
+
+
+@st.composite
+def contractions(draw):
+    text, operands = draw(st.sampled_from(list(EINSUMS.items())))
+    sizes, rng = {letter: draw(st.integers(1, 3)) for letter in "abcd"}, draw(generators)
+    return Case(tuple(spread(rng, tuple(sizes[c] for c in term)) for term in operands), {"subscripts": text})
+
+
+def contracting(error, says, subscripts, *operands):
+    return Refused(error, says, operands, {"subscripts": subscripts})
+
+
+add(
+    "einsum",
+    contractions(),
+    ref.einsum,
+    lambda *operands, subscripts: tn.ops.einsum(subscripts, *operands),
+    refused=(
+        contracting(ArgumentError, ("'i;j'", "letters"), "i;j", shaped(2)),
+        contracting(ArgumentError, ("None", "letters"), None, shaped(2)),
+        contracting(ArgumentError, ("2 operands", "1 came"), "i,j", shaped(2)),
+        contracting(ArgumentError, ("'i->j'",), "i->j", shaped(2)),
+        contracting(ArgumentError, ("'ij->ii'", "once"), "ij->ii", shaped(2, 2)),
+        contracting(ArgumentError, ("'...i->i'", "must have the axes"), "...i->i", shaped(2, 3)),
+        contracting(ShapeError, ("'ij'", "2 letters", "(2,)"), "ij->i", shaped(2)),
+        contracting(ShapeError, ("'i'", "1 letters", "(2, 3)"), "i->i", shaped(2, 3)),
+        contracting(ShapeError, ("'j'", "3 and 4"), "ij,jk->ik", shaped(2, 3), shaped(4, 2)),
+        contracting(ShapeError, ("'j'", "3 and 1"), "ij,jk->ik", shaped(2, 3), shaped(1, 2)),
+        contracting(DTypeError, ("int64", "astype"), "i->", np.ones(2, int)),
+    ),
+)
+
+
 @st.composite
 def convolved(draw, padded=True):
     """How windows lie over images: their geometry, the padding, and N, H, W, C, F."""
@@ -361,6 +455,30 @@ add("conv2d_input_grad", input_gradients(), ref.conv2d_input_grad, OPS["conv2d_i
 add("conv2d_weight_grad", weight_gradients(), ref.conv2d_weight_grad, OPS["conv2d_weight_grad"], nan=False)
 
 
+@st.composite
+def transposed_convolutions(draw):
+    kh, kw, sh, sw, h, w = (draw(st.integers(1, 3)) for _ in range(6))
+    n, c, f = (draw(st.integers(1, 2)) for _ in range(3))
+    rng, padding = draw(generators), draw(st.sampled_from(["valid", "same"]))
+    return Case((spread(rng, (n, h, w, c)), spread(rng, (kh, kw, f, c))), {"stride": (sh, sw), "padding": padding})
+
+
+add(
+    "conv2d_transpose",
+    transposed_convolutions(),
+    ref.conv2d_transpose,
+    refused=(
+        Refused(ShapeError, ("(N, H, W, C)", "(5, 6, 3)"), (shaped(5, 6, 3), FILTERS)),
+        Refused(ShapeError, ("(KH, KW, F, C)", "(3, 3, 3)"), (IMAGES, shaped(3, 3, 3))),
+        Refused(ShapeError, ("3 channels", "takes 4", "(2, 5, 6, 3)", "(3, 3, 3, 4)"), (IMAGES, FILTERS)),
+        Refused(ShapeError, ("(2, 0, 6, 4)",), (shaped(2, 0, 6, 4), FILTERS)),
+        Refused(ArgumentError, ("stride", "0"), (shaped(2, 5, 6, 4), FILTERS), {"stride": 0}),
+        Refused(ArgumentError, ("padding", "'full'"), (shaped(2, 5, 6, 4), FILTERS), {"padding": "full"}),
+        Refused(DTypeError, ("int64", "astype"), (IMAGES.astype(int), FILTERS.astype(int))),
+    ),
+)
+
+
 # --- pooling
 
 
@@ -371,10 +489,20 @@ def pooled(draw):
 
 
 @st.composite
-def max_pools(draw):
-    p, shape = draw(pooled())
-    stride = draw(st.sampled_from([None, (p.sh, p.sw)]))
-    return Case((spread(draw(generators), shape),), {"pool_size": (p.kh, p.kw), "stride": stride})
+def pools(draw):
+    p, padding, (n, h, w, c, _) = draw(convolved())
+    stride = draw(st.sampled_from([None, (p.sh, p.sw)])) if padding == "valid" else (p.sh, p.sw)
+    attrs = {"pool_size": (p.kh, p.kw), "stride": stride, "padding": padding}
+    return Case((spread(draw(generators), (n, h, w, c)),), attrs)
+
+
+@st.composite
+def window_sums(draw, adjoint=False):
+    p, _, (n, h, w, c, _) = draw(convolved())
+    rng = draw(generators)
+    if adjoint:
+        return Case((spread(rng, (n, p.oh, p.ow, c)),), {"p": p, "size": (h, w)})
+    return Case((spread(rng, (n, h, w, c)),), {"p": p})
 
 
 @st.composite
@@ -393,21 +521,20 @@ def pool_gathers(draw):
     return Case((spread(rng, shape), index), {"p": p})
 
 
-add(
-    "max_pool",
-    max_pools(),
-    ref.max_pool,
-    nan=False,  # a stride may step over it
-    refused=(
-        Refused(ShapeError, ("(N, H, W, C)", "(5, 6, 3)"), (shaped(5, 6, 3),), {"pool_size": 2}),
-        Refused(ShapeError, ("(6, 2)", "axis 1", "(2, 5, 6, 3)"), (IMAGES,), {"pool_size": (6, 2)}),
-        Refused(ShapeError, ("(2, 7)", "axis 2", "(2, 5, 6, 3)"), (IMAGES,), {"pool_size": (2, 7)}),
-        Refused(ArgumentError, ("pool_size", "0"), (IMAGES,), {"pool_size": 0}),
-        Refused(ArgumentError, ("pool_size", "'2'"), (IMAGES,), {"pool_size": "2"}),
-        Refused(ArgumentError, ("stride", "(1, -1)"), (IMAGES,), {"pool_size": 2, "stride": (1, -1)}),
-        Refused(DTypeError, ("int64", "astype"), (IMAGES.astype(int),), {"pool_size": 2}),
-    ),
+NO_POOLS = (
+    Refused(ShapeError, ("(N, H, W, C)", "(5, 6, 3)"), (shaped(5, 6, 3),), {"pool_size": 2}),
+    Refused(ShapeError, ("(6, 2)", "axis 1", "(2, 5, 6, 3)"), (IMAGES,), {"pool_size": (6, 2)}),
+    Refused(ShapeError, ("(2, 7)", "axis 2", "(2, 5, 6, 3)"), (IMAGES,), {"pool_size": (2, 7)}),
+    Refused(ArgumentError, ("pool_size", "0"), (IMAGES,), {"pool_size": 0}),
+    Refused(ArgumentError, ("pool_size", "'2'"), (IMAGES,), {"pool_size": "2"}),
+    Refused(ArgumentError, ("stride", "(1, -1)"), (IMAGES,), {"pool_size": 2, "stride": (1, -1)}),
+    Refused(ArgumentError, ("padding", "'full'"), (IMAGES,), {"pool_size": 2, "padding": "full"}),
+    Refused(DTypeError, ("int64", "astype"), (IMAGES.astype(int),), {"pool_size": 2}),
 )
+add("max_pool", pools(), ref.max_pool, nan=False, refused=NO_POOLS)  # a stride may step over a NaN
+add("avg_pool", pools(), ref.pooling(ref.mean), nan=False, refused=NO_POOLS)
+add("sum_pool", window_sums(), ref.sum_pool, OPS["sum_pool"], nan=False)
+add("sum_unpool", window_sums(adjoint=True), ref.sum_unpool, OPS["sum_unpool"])
 add("max_unpool", unpools(), ref.max_unpool, OPS["max_unpool"])
 add("pool_gather", pool_gathers(), ref.pool_gather, OPS["pool_gather"], nan=False)
 
@@ -437,6 +564,53 @@ def of_nothing(*axes):
 add("sum", reductions(), ref.reduce(ref.math.fsum), refused=BAD_AXES)
 add("mean", reductions(), ref.reduce(ref.mean), refused=(*BAD_AXES, *of_nothing(None, 1, (0, 1))))
 add("max", reductions(), ref.reduce(max), refused=(*BAD_AXES, *of_nothing(None, 1, (0, 1))))
+add("min", reductions(), ref.reduce(min), refused=(*BAD_AXES, *of_nothing(None, 1, (0, 1))))
+add("prod", reductions(), ref.reduce(ref.math.prod), refused=BAD_AXES)
+add("var", reductions(), ref.reduce(ref.var), refused=(*BAD_AXES, *of_nothing(None, 1, (0, 1))))
+
+
+@st.composite
+def spreads(draw):
+    """Reductions of three values or more: the standard deviation of two has no second derivative."""
+    shape = draw(st.tuples(st.integers(3, 4), lengths))
+    axis = draw(st.sampled_from([None, 0, -2, (0, 1)]))
+    return Case((spread(draw(generators), shape),), {"axis": axis, "keepdims": draw(st.booleans())})
+
+
+def naive_std(x, axis, keepdims):
+    return ref.reduce(lambda values: ref.math.sqrt(ref.var(values)))(x, axis, keepdims)
+
+
+add("std", spreads(), naive_std, refused=(*BAD_AXES, *of_nothing(None, 1, (0, 1))))
+
+
+@st.composite
+def searches(draw):
+    shape = draw(shapes())
+    axis = draw(st.one_of(st.none(), st.integers(-len(shape), len(shape) - 1) if shape else st.nothing()))
+    values = draw(st.sampled_from([spread, sometimes_equal]))(draw(generators), shape)
+    return Case((values,), {"axis": axis, "keepdims": draw(st.booleans())})
+
+
+def naive_place(best):
+    return lambda x, **attrs: ref.reduce(ref.place_of(best))(x, **attrs).astype(np.intp)
+
+
+places = {"dtype": lambda case, given: np.dtype(np.intp), "differentiable": False, "nan": False}
+add("argmax", searches(), naive_place(max), refused=(*BAD_AXES, *of_nothing(None, 1)), **places)
+add("argmin", searches(), naive_place(min), refused=(*BAD_AXES, *of_nothing(None, 1)), **places)
+
+
+@st.composite
+def one_axis(draw):
+    shape = draw(shapes(least=1))
+    return Case(
+        (spread(draw(generators), shape),), {"axis": draw(st.sampled_from([None, *range(-len(shape), len(shape))]))}
+    )
+
+
+ONE_BAD_AXIS = tuple(Refused(ShapeError, (f"axis {a}", "(2, 3)"), (shaped(2, 3),), {"axis": a}) for a in (2, -3))
+add("cumsum", one_axis(), ref.cumsum, refused=ONE_BAD_AXIS)
 
 
 @st.composite
@@ -547,10 +721,77 @@ add(
 
 
 @st.composite
+def cuts(draw):
+    shape = draw(shapes(least=1))
+    axis = draw(st.integers(-len(shape), len(shape) - 1))
+    n = shape[axis]
+    divisors = [k for k in range(1, n + 1) if n % k == 0]
+    at = st.lists(st.integers(0, n), max_size=3).map(sorted)
+    parts = draw(st.one_of(st.sampled_from(divisors), at))
+    return Case((spread(draw(generators), shape),), {"parts": parts, "axis": axis})
+
+
+def cutting(error, says, parts, axis=0):
+    return Refused(error, says, (shaped(2, 3),), {"parts": parts, "axis": axis})
+
+
+add(
+    "split",
+    cuts(),
+    ref.last_first,
+    lambda x, parts, axis=0: tn.ops.concatenate(tn.ops.split(x, parts, axis)[::-1], axis),
+    refused=(
+        cutting(ShapeError, ("axis 1", "(2, 3)", "2 equal"), 2, 1),
+        cutting(ShapeError, ("axis 0", "(2, 3)", "0 equal"), 0),
+        cutting(ShapeError, ("(2, 1)", "ascending"), [2, 1], 1),
+        cutting(ShapeError, ("(4,)", "0 to 3"), [4], 1),
+        cutting(ShapeError, ("axis 2", "(2, 3)"), 1, 2),
+        cutting(ArgumentError, ("parts", "1.5"), 1.5),
+    ),
+)
+
+
+@st.composite
+def unstacks(draw):
+    shape = draw(shapes(least=1))
+    return Case((spread(draw(generators), shape),), {"axis": draw(st.integers(-len(shape), len(shape) - 1))})
+
+
+add(
+    "unstack",
+    unstacks(),
+    lambda x, axis: np.moveaxis(ref.last_first(x, x.shape[axis], axis), axis, 0),
+    lambda x, axis=0: tn.ops.stack(tn.ops.unstack(x, axis)[::-1]),
+    refused=(Refused(ShapeError, ("axis 2", "(2, 3)"), (shaped(2, 3),), {"axis": 2}),),
+)
+
+
+@st.composite
+def repetitions(draw):
+    case = draw(one_axis())
+    (x,), axis = case.inputs, case.attrs["axis"]
+    n = x.size if axis is None else x.shape[axis]
+    repeats = draw(st.one_of(st.integers(1, 3), st.lists(st.integers(1, 3), min_size=n, max_size=n)))
+    return Case((x,), {"repeats": repeats if isinstance(repeats, int) or n > 1 else repeats[0], "axis": axis})
+
+
+add(
+    "repeat", repetitions(), ref.repeat,
+    refused=(
+        *(r._replace(attrs={"repeats": 2, **r.attrs}) for r in ONE_BAD_AXIS),
+        Refused(ShapeError, ("2 repeats", "3 places", "axis 1"), (shaped(2, 3),), {"repeats": [1, 2], "axis": 1}),
+        Refused(ArgumentError, ("-1",), (shaped(2, 3),), {"repeats": -1}),
+        Refused(ArgumentError, ("repeats", "1.5"), (shaped(2, 3),), {"repeats": 1.5}),
+    ),
+)  # fmt: skip
+
+
+@st.composite
 def pads(draw):
     shape = draw(shapes())
     widths = [(draw(st.integers(0, 2)), draw(st.integers(0, 2))) for _ in shape]
-    return Case((spread(draw(generators), shape),), {"widths": widths})
+    value = draw(st.sampled_from([{}, {"value": 0.0}, {"value": 1.5}]))
+    return Case((spread(draw(generators), shape),), {"widths": widths, **value})
 
 
 add(
@@ -703,6 +944,36 @@ add(
         no_labels(DTypeError, ("int64",), [0, 1], np.ones((2, 3), int)),
     ),
 )
+
+
+@st.composite
+def measured(draw, **attrs):
+    """Outputs and labels that are apart by less than half or more than 2, where no loss has a kink."""
+    rng, shape = draw(generators), draw(shapes(least=1, most=2))
+    apart = rng.choice([0.4, -0.3, 2.2, -3.0], shape) + rng.uniform(-0.1, 0.1, shape)
+    output = spread(rng, shape)
+    labels = output + apart
+    if len(shape) == 1:
+        forms = draw(st.sampled_from([((-1,), (-1, 1)), ((-1, 1), (-1,)), ((-1,), (-1,))]))
+        output, labels = output.reshape(forms[0]), labels.reshape(forms[1])
+    return Case((output, labels), {name: draw(st.sampled_from(choices)) for name, choices in attrs.items()})
+
+
+NO_TARGETS = (
+    Refused(ShapeError, ("(3, 1)", "(1, 3)", "one label"), (shaped(3, 1), shaped(1, 3))),
+    Refused(ShapeError, ("(3, 1)", "(2,)"), (shaped(3, 1), shaped(2))),
+    Refused(ShapeError, ("(3, 2)", "(3,)"), (shaped(3, 2), shaped(3))),
+    Refused(ShapeError, ("(3, 2)", "(3, 1)"), (shaped(3, 2), shaped(3, 1))),
+    Refused(ShapeError, ("(3,)", "()"), (shaped(3), shaped())),
+    Refused(ShapeError, ("(0, 1)", "nothing"), (shaped(0, 1), shaped(0))),
+    Refused(DTypeError, ("int64", "astype"), (np.ones(2, int), shaped(2))),
+)
+add("mean_squared_error", measured(), ref.errors(lambda e: e * e), refused=NO_TARGETS)
+add("mean_absolute_error", measured(), ref.errors(abs), refused=NO_TARGETS)
+NO_DELTA = tuple(
+    Refused(ArgumentError, ("delta", str(d)), (shaped(2), shaped(2)), {"delta": d}) for d in (0, -1, np.inf, "a")
+)
+add("huber", measured(delta=[1.0, 0.7, 1.5]), ref.errors(ref.huber), refused=(*NO_TARGETS, *NO_DELTA))
 
 
 @st.composite

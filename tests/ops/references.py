@@ -40,6 +40,11 @@ def logaddexp(x, y):
     return max(x, y) + math.log1p(math.exp(-abs(x - y)))
 
 
+def gelu(x, approximate=False):
+    inner = math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)
+    return x * (1 + math.tanh(inner)) / 2 if approximate else x * (1 + math.erf(x / math.sqrt(2))) / 2
+
+
 def sign(x):
     return 1.0 if x > 0 else -1.0 if x < 0 else 0.0
 
@@ -86,6 +91,20 @@ def conv2d(x, w, p):
     return y
 
 
+def conv2d_transpose(x, w, stride, padding):
+    """Spread each pixel over its window; "same" cuts off what is too much, the odd pixel at the end."""
+    (kh, kw), (sh, sw) = w.shape[:2], stride
+    n, h, v, c = x.shape
+    out = np.zeros((n, (h - 1) * sh + max(kh, sh), (v - 1) * sw + max(kw, sw), w.shape[2]))
+    for i, j, a, b in product(range(h), range(v), range(kh), range(kw)):
+        for m, f, k in product(range(n), range(w.shape[2]), range(c)):
+            out[m, i * sh + a, j * sw + b, f] += x[m, i, j, k] * w[a, b, f, k]
+    if padding == "same":
+        top, left = max(0, kh - sh) // 2, max(0, kw - sw) // 2
+        out = out[:, top : top + h * sh, left : left + v * sw]
+    return out
+
+
 def conv2d_input_grad(g, w, p, size):
     dx = np.zeros((g.shape[0], *size, w.shape[2]))
     for (i, j, a, b, h, v), n, c, f in product(list(seen(dx.shape, p)), *map(range, (g.shape[0], *w.shape[2:]))):
@@ -103,13 +122,44 @@ def conv2d_weight_grad(x, g, p):
 # --- pooling
 
 
-def max_pool(x, pool_size, stride=None):
-    (kh, kw), (sh, sw) = ((v, v) if isinstance(v, int) else v for v in (pool_size, stride or pool_size))
-    n, h, w, c = x.shape
-    y = np.zeros((n, (h - kh) // sh + 1, (w - kw) // sw + 1, c))
-    for i in np.ndindex(*y.shape):
-        y[i] = max(x[i[0], i[1] * sh + a, i[2] * sw + b, i[3]] for a, b in product(range(kh), range(kw)))
+def seen_by(n, k, s, padding):
+    """List, for each window along an axis of length n, the pixels that it sees."""
+    if padding == "valid":
+        return [range(start, start + k) for start in range(0, n - k + 1, s)]
+    count = (n + s - 1) // s
+    before = max(0, (count - 1) * s + k - n) // 2
+    return [[i for i in range(o * s - before, o * s - before + k) if 0 <= i < n] for o in range(count)]
+
+
+def pooling(function):
+    """Reduce what each window sees of an image, a list of numbers."""
+
+    def reference(x, pool_size, stride=None, padding="valid"):
+        (kh, kw), (sh, sw) = ((v, v) if isinstance(v, int) else v for v in (pool_size, stride or pool_size))
+        rows, columns = seen_by(x.shape[1], kh, sh, padding), seen_by(x.shape[2], kw, sw, padding)
+        y = np.zeros((x.shape[0], len(rows), len(columns), x.shape[3]))
+        for n, i, j, c in np.ndindex(*y.shape):
+            y[n, i, j, c] = function([x[n, h, w, c].item() for h, w in product(rows[i], columns[j])])
+        return y
+
+    return reference
+
+
+max_pool = pooling(max)
+
+
+def sum_pool(x, p):
+    y = np.zeros((x.shape[0], p.oh, p.ow, x.shape[3]))
+    for (i, j, _, _, h, v), n, c in product(list(seen(x.shape, p)), range(x.shape[0]), range(x.shape[3])):
+        y[n, i, j, c] += x[n, h, v, c]
     return y
+
+
+def sum_unpool(g, p, size):
+    x = np.zeros((g.shape[0], *size, g.shape[3]))
+    for (i, j, _, _, h, v), n, c in product(list(seen(x.shape, p)), range(g.shape[0]), range(g.shape[3])):
+        x[n, h, v, c] += g[n, i, j, c]
+    return x
 
 
 def max_unpool(g, index, p, size):
@@ -147,6 +197,37 @@ def reduce(function):
 
 def mean(values):
     return math.fsum(values) / len(values)
+
+
+def var(values):
+    return math.fsum((v - mean(values)) ** 2 for v in values) / len(values)
+
+
+def place_of(best):
+    """Find the first place of the best of some values."""
+    return lambda values: next(i for i, v in enumerate(values) if v == best(values))
+
+
+def cumsum(x, axis=None):
+    x, axis = (x.reshape(-1), 0) if axis is None else (x, axis % x.ndim)
+    out = np.zeros(x.shape)
+    for i in np.ndindex(*x.shape):
+        out[i] = math.fsum(x[(*i[:axis], j, *i[axis + 1 :])] for j in range(i[axis] + 1))
+    return out
+
+
+def einsum(*operands, subscripts):
+    """Add up the products for all values of all letters."""
+    left, right = subscripts.split("->")
+    terms, sizes = left.split(","), {}
+    for term, x in zip(terms, operands, strict=True):
+        sizes |= dict(zip(term, x.shape, strict=True))
+    out = np.zeros([sizes[letter] for letter in right])
+    for values in product(*(range(n) for n in sizes.values())):
+        at = dict(zip(sizes, values, strict=True))
+        factors = [x[tuple(at[c] for c in term)] for term, x in zip(terms, operands, strict=True)]
+        out[tuple(at[c] for c in right)] += math.prod(factors)
+    return out
 
 
 def broadcast_to(x, shape):
@@ -194,8 +275,31 @@ def concatenate(*xs, axis=0):
     return out
 
 
-def pad(x, widths):
-    out = np.zeros([a + n + b for (a, b), n in zip(widths, x.shape, strict=True)])
+def repeat(x, repeats, axis=None):
+    x, axis = (x.reshape(-1), 0) if axis is None else (x, axis % x.ndim)
+    counts = [repeats] * x.shape[axis] if isinstance(repeats, int) else repeats
+    places = [i for i, count in enumerate(counts) for _ in range(count)]
+    return np.array(
+        [
+            x[(*i[:axis], places[i[axis]], *i[axis + 1 :])]
+            for i in np.ndindex(*x.shape[:axis], len(places), *x.shape[axis + 1 :])
+        ],
+        x.dtype,
+    ).reshape(*x.shape[:axis], len(places), *x.shape[axis + 1 :])
+
+
+def last_first(x, parts, axis=0):
+    """Cut x into pieces, and put them together in reverse order."""
+    n = x.shape[axis]
+    at = [n // parts * i for i in range(1, parts)] if isinstance(parts, int) else list(parts)
+    ends = list(zip([0, *at], [*at, n], strict=True))
+    order = [i for start, end in reversed(ends) for i in range(start, end)]
+    moved = np.moveaxis(x, axis, 0)
+    return np.moveaxis(np.array([moved[i] for i in order]).reshape(moved.shape), 0, axis)
+
+
+def pad(x, widths, value=0):
+    out = np.full([a + n + b for (a, b), n in zip(widths, x.shape, strict=True)], float(value))
     for i in np.ndindex(*x.shape):
         out[tuple(v + before for v, (before, _) in zip(i, widths, strict=True))] = x[i]
     return out
@@ -273,3 +377,17 @@ def cross_entropy(output, labels):
 def binary_cross_entropy(output, labels):
     logits, ones = (v.reshape(-1) for v in (output, labels))
     return np.array(mean([logaddexp(0.0, -z.item() if y else z.item()) for z, y in zip(logits, ones, strict=True)]))
+
+
+def errors(function):
+    """Average a function of output - label; the two have the same values in the same order."""
+
+    def reference(output, labels, **attrs):
+        pairs = zip(output.reshape(-1), labels.reshape(-1), strict=True)
+        return np.array(mean([function(z.item() - y.item(), **attrs) for z, y in pairs]))
+
+    return reference
+
+
+def huber(error, delta=1.0):
+    return error * error / 2 if abs(error) <= delta else delta * (abs(error) - delta / 2)

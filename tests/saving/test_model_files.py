@@ -363,7 +363,7 @@ def layers(described):
             lambda d: layers(d)[1]["arguments"].update(units=10**15),
             r"out\.weight has shape \[4, 3\] .* expected \[4, 1000000",
         ),
-        (lambda d: layers(d)[1]["arguments"].update(activation="gelu"), "cannot be built: Dense: activation must be"),
+        (lambda d: layers(d)[1]["arguments"].update(activation="geru"), "cannot be built: Dense: activation must be"),
         (lambda d: layers(d)[1]["arguments"].update(colour="red"), "makes no sense .*unexpected keyword.*colour"),
         (lambda d: layers(d)[1].pop("arguments"), "makes no sense"),
         (lambda d: layers(d)[1].update(layer=7), "the file names 7"),

@@ -446,7 +446,7 @@ REFUSED = {
     "batch size 0": (ArgumentError, {"batch_size": 0}, "batch_size must be an integer of 1 or more, but got 0"),
     "half a sample": (ArgumentError, {"batch_size": 2.5}, r"batch_size must be an integer .* but got 2\.5"),
     "no epochs": (ArgumentError, {"epochs": 0}, "epochs must be an integer of 1 or more, but got 0"),
-    "unknown loss": (ArgumentError, {"loss": "mse"}, 'loss must be "cross_entropy", "binary_cross_entropy" or a funct'),
+    "unknown loss": (ArgumentError, {"loss": "squares"}, 'loss must be "cross_entropy", .*"huber" or a function of'),
     "a loss of many numbers": (ArgumentError, {"loss": lambda o, y: o}, "the loss must be a Tensor of one number, but"),
     "a loss that is no tensor": (
         ArgumentError,

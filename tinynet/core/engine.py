@@ -17,7 +17,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from types import ModuleType
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +26,11 @@ from tinynet.checks import check_numbers
 from tinynet.core.mode import _recording, _reference, _tracing, _transaction, no_grad, recording
 from tinynet.core.spec import Array, Shape, Spec, Value
 from tinynet.errors import ArgumentError, DTypeError, GradientError, ShapeError, TinynetError, TraceError, user_line
+
+if TYPE_CHECKING:
+    from tinynet.core.methods import Methods
+else:
+    Methods = object  # the package of ops puts the methods onto Tensor
 
 Rule = Callable[..., "Tensor"]
 
@@ -208,7 +213,7 @@ class Node:
         )
 
 
-class Tensor:
+class Tensor(Methods):
     """An array with the history of how it was made.
 
     Parameters
@@ -517,23 +522,9 @@ class Tensor:
         """Mean over some axes; see `tinynet.ops.mean`."""
         return self._ops.mean(self, axis, keepdims)
 
-    def max(self, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
-        """Maximum over some axes; see `tinynet.ops.max`."""
-        return self._ops.max(self, axis, keepdims)
-
     def reshape(self, *shape: Any) -> Tensor:
         """Return the same values in another shape; see `tinynet.ops.reshape`."""
         return self._ops.reshape(self, shape[0] if len(shape) == 1 else shape)
-
-    def transpose(self, *axes: Any) -> Tensor:
-        """Permute the axes; see `tinynet.ops.transpose`."""
-        axes = axes[0] if len(axes) == 1 else axes
-        return self._ops.transpose(self, None if axes == () else axes)
-
-    @property
-    def T(self) -> Tensor:  # noqa: N802 - NumPy's name
-        """The tensor with its axes in reverse order."""
-        return self.transpose()
 
     def astype(self, dtype: npt.DTypeLike) -> Tensor:
         """Convert to another dtype; see `tinynet.ops.cast`."""

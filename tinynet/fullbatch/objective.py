@@ -17,10 +17,11 @@ from tinynet.checks import check_count, check_numbers, check_positive
 from tinynet.core.engine import Node, Tensor, ancestors, as_tensor, can_compile, current_backend, differentiate, filled
 from tinynet.core.mode import no_grad, recording, tracing
 from tinynet.core.spec import Array, Spec
-from tinynet.errors import ArgumentError, DataError, ShapeError, TraceError
+from tinynet.errors import DataError, ShapeError, TraceError
 from tinynet.nn.network import Network
 from tinynet.ops.join import flat
 from tinynet.ops.loss import Loss, scalar_loss
+from tinynet.train.task import find_task
 
 if TYPE_CHECKING:
     from tinynet.fast.plan import Plan
@@ -29,7 +30,6 @@ Vector = npt.NDArray[np.float64]
 Given = Mapping[str, Any]
 Line = Callable[[float], float]
 
-_LOSSES = ("cross_entropy", "binary_cross_entropy")
 _MOST_BYTES = 64 * 2**20  # of intermediate values in a batch, as the graph of its loss has them
 _EAGER_BATCH = 256
 _ENDS = ("start", "slope")  # of a line
@@ -49,7 +49,7 @@ class Objective:
         labels, must not be changed while the objective is in use.
     y : array_like
         Labels, as the loss takes them.
-    loss : {"cross_entropy", "binary_cross_entropy"} or callable
+    loss : {"cross_entropy", "binary_cross_entropy", "mse", "mae", "huber"} or callable
         A function of (output, labels), made of ops, that gives the mean over a batch as one number.
     l2 : float
         The factor of the penalty on all parameters, 0 or more.
@@ -96,10 +96,8 @@ class Objective:
         batch_size: int | None = None,
         compiled: bool = True,
     ) -> None:
-        if not callable(loss) and loss not in _LOSSES:
-            raise ArgumentError(f"Objective: loss must be one of {_LOSSES} or a function made of ops, but got {loss!r}")
         self.model, self.compiled = model, compiled and can_compile()
-        self.loss: Loss = getattr(ops, loss) if isinstance(loss, str) else loss
+        self.loss: Loss = find_task(loss, None).loss
         self.l2 = check_positive("Objective", "l2", l2, zero=True)
         size = None if batch_size is None else check_count("Objective: batch_size", batch_size)
         self._parameters = list(model.parameters.values())

@@ -14,7 +14,7 @@ from tinynet.fast.fusions import conv_pool, dense, descend, gather, standardised
 from tinynet.fast.fusions.adam import adam_in_place
 from tinynet.fast.kernels import conv_pool as pooled
 from tinynet.inspection.table import Cost
-from tinynet.ops import conv, join, linear, pool, reduce, shape, slices
+from tinynet.ops import average, conv, extremes, join, linear, pieces, pool, reduce, running, shape, slices
 from tinynet.ops.conv import Geometry
 from tinynet.ops.dtypes import _cast
 from tinynet.optim.adam import adam
@@ -95,9 +95,15 @@ _COSTS: dict[Op, Callable[..., Cost]] = {
     conv._conv2d: lambda x, w, p: _convolution(x.shape[0], w.shape, p),
     conv._conv2d_input_grad: lambda g, w, p, size: _convolution(g.shape[0], w.shape, p),
     conv._conv2d_weight_grad: lambda x, g, p: _convolution(x.shape[0], conv._weight_grad_infer(x, g, p).shape, p),
+    extremes._max: lambda x: Cost(math.prod(x.shape)),
+    extremes._min: lambda x: Cost(math.prod(x.shape)),
     linear._matmul: _product,
     pool._max_pool: lambda x, p: Cost(math.prod(pool._infer(x, p)[0].shape) * p.kh * p.kw),
     pool._pool_gather: _moves,
+    average._sum_pool: lambda x, p: Cost(x.shape[0] * p.oh * p.ow * x.shape[3] * p.kh * p.kw),
+    average._sum_unpool: lambda g, p, size: Cost(math.prod(g.shape) * p.kh * p.kw),
+    pieces._split: _moves,
+    running._cumsum: lambda x, axis, backward: Cost(math.prod(x.shape)),
     reduce._sum: lambda x, axes: Cost(math.prod(x.shape)),
     join._concatenate: _moves,
     shape._index: _index,

@@ -20,11 +20,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tinynet import ops
 from tinynet.core.engine import Tensor, as_tensor, grad
 from tinynet.core.mode import recording
 from tinynet.core.spec import Array, Shape
 from tinynet.errors import ArgumentError, DataError, GradientError
+from tinynet.train.task import find_task
 
 _FIRST_STEP, _STEPS = 2.0**-4, 16  # each step is a quarter of the one before
 _LEGEND = {
@@ -176,7 +176,7 @@ def check_gradients(
         Of a model: ``x`` and, if there is a loss, ``y``; the parameters are checked.
     y : array_like, optional
         The targets of a model's loss, if not given as the second input.
-    loss : callable or {"cross_entropy", "binary_cross_entropy"}, optional
+    loss : callable or {"cross_entropy", "binary_cross_entropy", "mse", "mae", "huber"}, optional
         Of a model: ``loss(model(x), y)`` is checked instead of its output.
     names : sequence of str, optional
         What to call the inputs in the report; by default as ``f`` calls them.
@@ -278,10 +278,7 @@ def _of_model(model: Any, inputs: Sequence[Any], y: Any, loss: Any) -> tuple[Lea
     y = inputs[1] if len(inputs) == 2 else y
     if (y is None) != (loss is None):
         raise ArgumentError("a model is checked with both y and loss, or with neither; only one of them came")
-    named = ("cross_entropy", "binary_cross_entropy")
-    if not (loss is None or callable(loss) or loss in named):
-        raise ArgumentError(f"loss must be a callable or one of {named}, but got {loss!r}")
-    function = getattr(ops, loss) if isinstance(loss, str) else loss
+    function = None if loss is None else find_task(loss, None).loss
     copy, x = model.astype("float64"), _copy(inputs[0]).detach()
     leaves = {name: leaf for name, leaf in copy.parameters.items() if leaf.requires_grad}
     return leaves, lambda: copy(x) if function is None else function(copy(x), as_tensor(y))

@@ -1,26 +1,32 @@
 """Layers: named parameters and a forward made of ops."""
 
+from tinynet.nn import initializers  # noqa: F401 - which gives initial values their names
+from tinynet.nn.activation import Activation
 from tinynet.nn.activations import ReLU, Softmax
+from tinynet.nn.attention import MultiHeadAttention
+from tinynet.nn.average import AvgPool
 from tinynet.nn.batch_norm import BatchNorm
 from tinynet.nn.conv import Conv2D
+from tinynet.nn.conv_transposed import Conv2DTranspose
 from tinynet.nn.dense import Dense
 from tinynet.nn.dropout import Dropout
+from tinynet.nn.embedding import Embedding
 from tinynet.nn.flatten import Flatten
+from tinynet.nn.global_pooling import GlobalAvgPool, GlobalMaxPool
 from tinynet.nn.input import Input
 from tinynet.nn.layer import Layer
+from tinynet.nn.layer_norm import LayerNorm
 from tinynet.nn.pooling import MaxPool
+from tinynet.nn.recurrent import GRU, LSTM
+from tinynet.nn.reshape import Reshape
+from tinynet.nn.residual import Residual
 from tinynet.nn.sigmoid import Sigmoid
+from tinynet.nn.upsampling import UpSampling
 
+# fmt: off
 __all__ = [
-    "BatchNorm",
-    "Conv2D",
-    "Dense",
-    "Dropout",
-    "Flatten",
-    "Input",
-    "Layer",
-    "MaxPool",
-    "ReLU",
-    "Sigmoid",
-    "Softmax",
+    "GRU", "LSTM", "Activation", "AvgPool", "BatchNorm", "Conv2D", "Conv2DTranspose", "Dense", "Dropout", "Embedding",
+    "Flatten", "GlobalAvgPool", "GlobalMaxPool", "Input", "Layer", "LayerNorm", "MaxPool", "MultiHeadAttention",
+    "ReLU", "Reshape", "Residual", "Sigmoid", "Softmax", "UpSampling",
 ]
+# fmt: on

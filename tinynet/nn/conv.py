@@ -7,12 +7,11 @@ import numpy as np
 from tinynet.checks import check_count
 from tinynet.core.engine import Tensor
 from tinynet.core.spec import Shape
-from tinynet.errors import ArgumentError
 from tinynet.nn.activations import Activation, find_activation
 from tinynet.nn.images import check_images
 from tinynet.nn.initial import Initializer, initializer
 from tinynet.nn.layer import Layer
-from tinynet.ops.conv import conv2d, pair
+from tinynet.ops.conv import check_padding, conv2d, pair
 
 
 class Conv2D(Layer):
@@ -64,9 +63,7 @@ class Conv2D(Layer):
         self.filters = check_count("Conv2D: filters", filters)
         self.kernel_size = pair("Conv2D", "kernel_size", kernel_size)
         self.stride = pair("Conv2D", "stride", stride)
-        if padding not in ("valid", "same"):
-            raise ArgumentError(f'Conv2D: padding must be "valid" or "same", but got {padding!r}')
-        self.padding = padding
+        self.padding = check_padding("Conv2D", padding)
         self.activation = find_activation("Conv2D", activation)
         self.use_bias = bool(use_bias)
         self.kernel_init = initializer("Conv2D", kernel_init)

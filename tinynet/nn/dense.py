@@ -22,12 +22,12 @@ class Dense(Layer):
     ----------
     units : int
         The number of outputs.
-    activation : {"relu", "sigmoid", "tanh", "softmax"}, callable or None
-        Applied last.
+    activation : {"relu", "sigmoid", "tanh", "softmax", ...}, callable or None
+        Applied last; `Activation` lists the names.
     use_bias : bool
         Whether there is a b.
-    kernel_init : {"glorot_uniform", "zeros"} or callable
-        The initial W; b starts at zero.
+    kernel_init : {"glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "orthogonal", "uniform", "zeros"}
+        The initial W, by name or as a function of a shape and a generator; b starts at zero.
     name : str, optional
         As for every layer.
 

@@ -15,6 +15,12 @@ Array = npt.NDArray[Any]
 Initializer = Callable[[tuple[int, ...], np.random.Generator], npt.ArrayLike]
 
 
+def fans(shape: tuple[int, ...]) -> tuple[int, int]:
+    """Return how many values go into an output and out of an input of (..., IN, OUT); leading axes count in both."""
+    taps = math.prod(shape[:-2])
+    return (shape[-2] if len(shape) > 1 else 1) * taps, shape[-1] * taps
+
+
 def glorot_uniform(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     """Draw uniformly from +-sqrt(6 / (fan_in + fan_out)), so that variances neither grow nor shrink between layers.
 
@@ -41,9 +47,7 @@ def glorot_uniform(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     >>> bool(np.abs(glorot_uniform((2, 1), np.random.default_rng(0))).max() <= 2**0.5)
     True
     """
-    taps = math.prod(shape[:-2])
-    fan_in, fan_out = (shape[-2] if len(shape) > 1 else 1) * taps, shape[-1] * taps
-    limit = math.sqrt(6 / (fan_in + fan_out))
+    limit = math.sqrt(6 / sum(fans(shape)))
     return rng.uniform(-limit, limit, shape)
 
 
@@ -66,6 +70,11 @@ def zeros(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
 
 
 _named: dict[str, Initializer] = {"glorot_uniform": glorot_uniform, "zeros": zeros}
+
+
+def name_initializer(name: str, function: Initializer) -> None:
+    """Give a function a name, by which layers find it."""
+    _named[name] = function
 
 
 def initializer(owner: str, init: str | Initializer) -> Initializer:

@@ -8,7 +8,7 @@ from tinynet.core.engine import Tensor
 from tinynet.core.spec import Shape
 from tinynet.nn.images import check_images
 from tinynet.nn.layer import Layer
-from tinynet.ops.conv import pair
+from tinynet.ops.conv import check_padding, pair
 from tinynet.ops.pool import max_pool
 
 
@@ -21,13 +21,15 @@ class MaxPool(Layer):
         The height and width of the windows.
     stride : int or (int, int), optional
         The step between windows; the window itself by default. Windows may overlap.
+    padding : {"valid", "same"}
+        Only windows inside of the image; or windows over its edge too, so that the output has ceil(H / stride) rows.
     name : str, optional
         As for every layer.
 
     Raises
     ------
     ArgumentError
-        If a size is not 1 or more.
+        If a size is not 1 or more, or the padding is none of the above.
 
     Examples
     --------
@@ -42,11 +44,13 @@ class MaxPool(Layer):
         self,
         pool_size: int | tuple[int, int] = 2,
         stride: int | tuple[int, int] | None = None,
+        padding: str = "valid",
         name: str | None = None,
     ) -> None:
         super().__init__(name)
         self.pool_size = pair("MaxPool", "pool_size", pool_size)
         self.stride = self.pool_size if stride is None else pair("MaxPool", "stride", stride)
+        self.padding = check_padding("MaxPool", padding)
 
     def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
         """Check that the input is images."""
@@ -54,4 +58,4 @@ class MaxPool(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         """Take the maxima."""
-        return max_pool(x, self.pool_size, self.stride)
+        return max_pool(x, self.pool_size, self.stride, self.padding)

@@ -14,8 +14,10 @@ import sys
 from types import ModuleType
 
 from tinynet.core.engine import Op, Tensor
+from tinynet.core.methods import Methods
 from tinynet.ops.absolute import abs, sign
 from tinynet.ops.arrange import concatenate, pad, stack, transpose
+from tinynet.ops.average import avg_pool
 from tinynet.ops.binary import binary_cross_entropy
 from tinynet.ops.compare import (
     equal,
@@ -30,25 +32,39 @@ from tinynet.ops.compare import (
     where,
 )
 from tinynet.ops.conv import conv2d
+from tinynet.ops.conv_transposed import conv2d_transpose
 from tinynet.ops.dtypes import cast
-from tinynet.ops.extremes import max, maximum
+from tinynet.ops.einstein import einsum
+from tinynet.ops.extremes import argmax, argmin, clip, max, maximum, min, minimum
+from tinynet.ops.gaussian import erf, gelu
 from tinynet.ops.linear import matmul
-from tinynet.ops.logistic import logaddexp, sigmoid, softplus, tanh
+from tinynet.ops.logistic import logaddexp, sigmoid, silu, softplus, tanh
 from tinynet.ops.loss import cross_entropy, log_softmax, softmax
+from tinynet.ops.moments import std, var
+from tinynet.ops.pieces import split, unstack
 from tinynet.ops.pointwise import add, divide, exp, multiply, negative, relu, subtract
 from tinynet.ops.pool import max_pool
-from tinynet.ops.powers import log, power
+from tinynet.ops.powers import expm1, log, power, sqrt
+from tinynet.ops.products import prod
+from tinynet.ops.rectifiers import elu, leaky_relu
 from tinynet.ops.reduce import broadcast_to, mean, sum, sum_to
+from tinynet.ops.regression import huber, mean_absolute_error, mean_squared_error
+from tinynet.ops.repetition import repeat
+from tinynet.ops.running import cumsum
 from tinynet.ops.shape import reshape
 from tinynet.ops.slices import getitem
+from tinynet.ops.trigonometry import cos, sin
 
 # fmt: off
 __all__ = [
-    "abs", "add", "binary_cross_entropy", "broadcast_to", "cast", "concatenate", "conv2d", "cross_entropy",
-    "declared", "divide", "equal", "exp", "getitem", "greater", "greater_equal", "less", "less_equal", "log",
-    "log_softmax", "logaddexp", "logical_and", "logical_not", "logical_or", "matmul", "max", "max_pool", "maximum",
-    "mean", "multiply", "negative", "not_equal", "pad", "power", "relu", "reshape", "sigmoid", "sign", "softmax",
-    "softplus", "stack", "subtract", "sum", "sum_to", "tanh", "transpose", "where",
+    "abs", "add", "argmax", "argmin", "avg_pool", "binary_cross_entropy", "broadcast_to", "cast", "clip",
+    "concatenate", "conv2d", "conv2d_transpose", "cos", "cross_entropy", "cumsum", "declared", "divide", "einsum",
+    "elu", "equal", "erf", "exp", "expm1", "gelu", "getitem", "greater", "greater_equal", "huber", "leaky_relu",
+    "less", "less_equal", "log", "log_softmax", "logaddexp", "logical_and", "logical_not", "logical_or", "matmul",
+    "max", "max_pool", "maximum", "mean", "mean_absolute_error", "mean_squared_error", "min", "minimum", "multiply",
+    "negative", "not_equal", "pad", "power", "prod", "relu", "repeat", "reshape", "sigmoid", "sign", "silu", "sin",
+    "softmax", "softplus", "split", "sqrt", "stack", "std", "subtract", "sum", "sum_to", "tanh", "transpose",
+    "unstack", "var", "where",
 ]
 # fmt: on
 
@@ -76,3 +92,6 @@ def declared() -> dict[str, Op]:
 
 
 Tensor._ops = sys.modules[__name__]  # the operators of tensors are these ops
+for _name, _method in vars(Methods).items():
+    if not _name.startswith("_"):
+        setattr(Tensor, _name, _method)

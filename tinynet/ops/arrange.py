@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from tinynet.checks import check_integers
-from tinynet.core.engine import Op, Tensor, as_tensor
+from tinynet.core.engine import Op, Tensor, as_tensor, constant
 from tinynet.core.spec import Spec
 from tinynet.errors import ArgumentError, ShapeError
+from tinynet.ops.compare import where
 from tinynet.ops.dtypes import promote
 from tinynet.ops.join import _concatenate
 from tinynet.ops.shape import normal_axis, reshape
@@ -60,15 +61,17 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Tensor:
     return _transpose(x, axes=normal)
 
 
-def pad(x: Any, widths: Sequence[tuple[int, int]]) -> Tensor:
-    """Surround with zeros.
+def pad(x: Any, widths: Sequence[tuple[int, int]], value: float = 0) -> Tensor:
+    """Surround with zeros, or another value.
 
     Parameters
     ----------
     x : Tensor
         Any shape.
     widths : sequence of (int, int)
-        For each axis, how many zeros to put before and after.
+        For each axis, how many values to put before and after.
+    value : scalar
+        What to put there.
 
     Returns
     -------
@@ -94,9 +97,16 @@ def pad(x: Any, widths: Sequence[tuple[int, int]]) -> Tensor:
             f"pad: x has shape {x.shape}, so widths must be {x.ndim} pairs (before, after) of 0 or more, "
             f"but {pairs} came"
         )
+    if not any(map(any, pairs)):
+        return x
     key = tuple(slice(before, before + n) for (before, _), n in zip(pairs, x.shape, strict=True))
     shape = tuple(before + n + after for (before, after), n in zip(pairs, x.shape, strict=True))
-    return _unslice(x, key=key, shape=shape)
+    surrounded: Tensor = _unslice(x, key=key, shape=shape)
+    if value == 0:
+        return surrounded
+    inside = np.zeros([n if any(pair) else 1 for n, pair in zip(shape, pairs, strict=True)], bool)
+    inside[tuple(part if any(pair) else slice(None) for part, pair in zip(key, pairs, strict=True))] = True
+    return where(constant(inside), surrounded, value)
 
 
 def concatenate(xs: Sequence[Any], axis: int = 0) -> Tensor:

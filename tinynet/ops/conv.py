@@ -43,16 +43,21 @@ def pair(name: str, argument: str, value: int | Sequence[int]) -> tuple[int, int
     return h, w
 
 
-def geometry(name: str, shape: Shape, window: tuple[int, int], stride: tuple[int, int], padding: str) -> Geometry:
-    """Work out how windows lie over images of a shape; "same" pads as TensorFlow does, the odd pixel after."""
+def check_padding(name: str, padding: str) -> str:
+    """Check that a padding is one of the two that there are; returns it."""
     if padding not in ("valid", "same"):
         raise ArgumentError(f'{name}: padding must be "valid" or "same", but got {padding!r}')
+    return padding
+
+
+def geometry(name: str, shape: Shape, window: tuple[int, int], stride: tuple[int, int], padding: str) -> Geometry:
+    """Work out how windows lie over images of a shape; "same" pads as TensorFlow does, the odd pixel after."""
+    check_padding(name, padding)
     for axis, k in zip((1, 2), window, strict=True):
         if padding == "valid" and k > shape[axis]:
-            hint = ', or padding="same"' if name == "conv2d" else ""
             raise ShapeError(
                 f"{name}: the window {window} is larger than the image along axis {axis}: x has shape {shape}; use a "
-                f"smaller window{hint}"
+                'smaller window, or padding="same"'
             )
     top, oh = _along(shape[1], window[0], stride[0], padding)
     left, ow = _along(shape[2], window[1], stride[1], padding)
@@ -67,11 +72,16 @@ def _along(n: int, k: int, s: int, padding: str) -> tuple[int, int]:
     return max(0, (count - 1) * s + k - n) // 2, count
 
 
+def margins(shape: Shape, p: Geometry) -> list[tuple[int, int]]:
+    """Return what windows see beyond images of a shape: the pixels before and after each axis."""
+    bottom = max(0, (p.oh - 1) * p.sh + p.kh - shape[1] - p.top)
+    right = max(0, (p.ow - 1) * p.sw + p.kw - shape[2] - p.left)
+    return [(0, 0), (p.top, bottom), (p.left, right), (0, 0)]
+
+
 def windows(x: Array, p: Geometry) -> Array:
     """Return what each window sees, as a view (N, OH, OW, C, KH, KW) of the images (N, H, W, C) with zeros around."""
-    bottom = max(0, (p.oh - 1) * p.sh + p.kh - x.shape[1] - p.top)
-    right = max(0, (p.ow - 1) * p.sw + p.kw - x.shape[2] - p.left)
-    padded = np.pad(x, [(0, 0), (p.top, bottom), (p.left, right), (0, 0)])
+    padded = np.pad(x, margins(x.shape, p))
     return sliding_window_view(padded, (p.kh, p.kw), axis=(1, 2))[:, :: p.sh, :: p.sw][:, : p.oh, : p.ow]
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 
-from tinynet.core.engine import Tensor
+from tinynet.core.engine import Tensor, as_tensor
 from tinynet.core.spec import Array
 from tinynet.ops.compare import where
 from tinynet.ops.dtypes import check_floating
@@ -43,3 +44,36 @@ sigmoid: Elementwise = unary("sigmoid", _sigmoid, lambda g, out, x: g * out * (1
 softplus: Elementwise = unary(
     "softplus", _softplus, lambda g, out, x: g * sigmoid(x), formula="log(1 + e^x), without overflow"
 )
+
+
+def silu(x: Any) -> Tensor:
+    """Weigh each value by its sigmoid: x / (1 + e^-x), also called swish.
+
+    Parameters
+    ----------
+    x : Tensor
+        Floating, any shape.
+
+    Returns
+    -------
+    Tensor
+        Of the shape and dtype of ``x``.
+
+    Raises
+    ------
+    DTypeError
+        If ``x`` is not floating.
+
+    References
+    ----------
+    Elfwing, Uchibe and Doya, "Sigmoid-weighted linear units for neural network function approximation in reinforcement
+    learning", Neural Networks 107, 2018, eq. 1.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> tn.ops.silu(tn.Tensor([-1.0, 0.0, 1.0]))
+    Tensor([-0.26894142,  0.        ,  0.73105858])
+    """
+    x = as_tensor(x)
+    return x * sigmoid(x)

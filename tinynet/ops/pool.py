@@ -10,7 +10,7 @@ import numpy as np
 from tinynet.core.engine import Op, Tensor, as_tensor
 from tinynet.core.spec import Array, Spec, Value
 from tinynet.errors import ShapeError
-from tinynet.ops.conv import Geometry, geometry, pair
+from tinynet.ops.conv import Geometry, geometry, margins, pair
 from tinynet.ops.dtypes import check_floating
 
 
@@ -78,7 +78,9 @@ _pool_gather: Op = Op(
 )
 
 
-def max_pool(x: Any, pool_size: int | tuple[int, int], stride: int | tuple[int, int] | None = None) -> Tensor:
+def max_pool(
+    x: Any, pool_size: int | tuple[int, int], stride: int | tuple[int, int] | None = None, padding: str = "valid"
+) -> Tensor:
     """Take the maximum of each window. Its gradient goes to the first maximum in row order; NaN comes out as NaN.
 
     Parameters
@@ -89,18 +91,21 @@ def max_pool(x: Any, pool_size: int | tuple[int, int], stride: int | tuple[int, 
         The height and width of the windows.
     stride : int or (int, int), optional
         The step between windows; the window itself by default. Windows may overlap.
+    padding : {"valid", "same"}
+        Only windows inside of the image; or windows over its edge too, so that the output has ceil(H / SH) x
+        ceil(W / SW) pixels, as in TensorFlow.
 
     Returns
     -------
     Tensor
-        (N, OH, OW, C); windows that would reach beyond the image are left out.
+        (N, OH, OW, C).
 
     Raises
     ------
     ShapeError
         If the rank is not 4, or the window is larger than the image.
     ArgumentError
-        If a size is not 1 or more.
+        If a size is not 1 or more, or the padding is none of the above.
     DTypeError
         If ``x`` is not floating.
 
@@ -118,5 +123,8 @@ def max_pool(x: Any, pool_size: int | tuple[int, int], stride: int | tuple[int, 
         raise ShapeError(f"max_pool: x must have the axes (N, H, W, C), but has shape {x.shape}")
     window = pair("max_pool", "pool_size", pool_size)
     step = window if stride is None else pair("max_pool", "stride", stride)
-    y: Tensor = _max_pool(x, p=geometry("max_pool", x.shape, window, step, "valid"))[0]
+    p = geometry("max_pool", x.shape, window, step, padding)
+    if padding == "same":
+        x = x.pad(margins(x.shape, p), -np.inf)  # which wins over no finite value
+    y: Tensor = _max_pool(x, p=p._replace(top=0, left=0))[0]
     return y

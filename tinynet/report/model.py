@@ -90,6 +90,8 @@ def _describe(layer: Layer) -> str:
         words.append("{} x {}".format(*state["pool_size"]))
     if "stride" in state and state["stride"] not in ((1, 1), state.get("pool_size")):
         words.append("stride {} x {}".format(*state["stride"]))
+    if "heads" in state:
+        words.append(f"{state['heads']} heads" if state["heads"] > 1 else "1 head")
     activation = state.get("activation")
     if activation is not None:
         words.append(str(getattr(activation, "name", None) or getattr(activation, "__name__", "activation")))

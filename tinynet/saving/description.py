@@ -37,7 +37,7 @@ class UnknownNameError(DescriptionError):
 
 def describe(model: Layer, parameters: Mapping[str, Tensor | Array]) -> str:
     """Describe a model by how its layers were made, as JSON."""
-    dtypes = [parameter.dtype for parameter in parameters.values()] or [np.dtype(np.float32)]
+    dtypes = [parameter.dtype for parameter in parameters.values()] or [getattr(model, "dtype", np.dtype(np.float32))]
     described = {"architecture": _encode(model, str(model), {}), "dtype": str(dtypes[0])}
     frozen = [prefix for prefix, layer in model.walk() if not layer.trainable]
     return json.dumps(described | ({"frozen": frozen} if frozen else {}))

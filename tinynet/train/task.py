@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -69,8 +70,17 @@ def register_task(name: str, task: Task) -> None:
     _tasks[name] = task
 
 
-def _any_labels(labels: Array, shape: Shape) -> None:
-    """Take any labels: a loss of the user's own knows what it needs."""
+_user_checks: list[Callable[[Loss, Array, Shape], None]] = []
+
+
+def check_user_losses(check: Callable[[Loss, Array, Shape], None]) -> None:
+    """Check labels for a loss of a user's own by a function of the loss, the labels and the shape of the outputs."""
+    _user_checks.append(check)
+
+
+def _checked(loss: Loss, labels: Array, shape: Shape) -> None:
+    for check in _user_checks:
+        check(loss, labels, shape)
 
 
 def _no_metrics(made: Tensor | None) -> dict[str, Metric]:
@@ -82,7 +92,7 @@ def find_task(loss: str | Loss, metrics: Sequence[Metric] | None) -> Task:
     if isinstance(loss, str) and loss in _tasks:
         task = _tasks[loss]
     elif callable(loss):
-        task = Task(loss, _any_labels, _no_metrics)
+        task = Task(loss, partial(_checked, loss), _no_metrics)
     else:
         names = ", ".join(f'"{name}"' for name in _tasks)
         raise ArgumentError(f"loss must be {names} or a function of (output, labels) made of ops, but got {loss!r}")

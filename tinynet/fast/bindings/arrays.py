@@ -41,6 +41,16 @@ def _max(y: Array, index: Array, x: Array) -> None:
     np.argmax(x, axis=-1, out=index)
 
 
+def _min(y: Array, index: Array, x: Array) -> None:
+    np.min(x, axis=-1, out=y)
+    np.argmin(x, axis=-1, out=index)
+
+
+def _cumsum(out: Array, x: Array, axis: int, backward: bool) -> tuple[Any, ...]:
+    to, given = (np.flip(a, axis) if backward else a for a in (out, x))
+    return np.cumsum, given, axis, out.dtype, to
+
+
 def _take(out: Array, x: Array, indices: tuple[Array, ...], checked: bool) -> None:
     if not checked:
         check_indices(x, *indices)
@@ -86,13 +96,26 @@ def _concatenate(out: Array, *xs: Array, axis: int) -> tuple[Any, ...]:
     return np.concatenate, xs, axis, out
 
 
+def _copy_each(to: list[Array], parts: list[Array]) -> None:
+    for out, part in zip(to, parts, strict=True):
+        out[...] = part
+
+
+def _split(*arrays: Array, axis: int, at: tuple[int, ...]) -> tuple[Any, ...]:
+    *to, x = arrays
+    return _copy_each, to, np.split(x, at, axis)
+
+
 cast = Implementation(_cast)
 where = Implementation(lambda *arrays: (_select, *arrays))
 sigmoid = Implementation(lambda *arrays: (_sigmoid, *arrays))
 softplus = Implementation(lambda *arrays: (_softplus, *arrays))
 max = Implementation(lambda *arrays: (_max, *arrays))
+min = Implementation(lambda *arrays: (_min, *arrays))
+cumsum = Implementation(_cumsum)
 index = Implementation(_index)
 index_add = Implementation(_index_add)
+split = Implementation(_split)
 unslice = Implementation(_unslice)
 unslices = Implementation(_unslices)
 concatenate = Implementation(_concatenate)

@@ -1,0 +1,61 @@
+"""The error function, and the activation made of it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from tinynet.core.engine import Tensor, as_tensor
+from tinynet.core.spec import Array
+from tinynet.ops.logistic import tanh
+from tinynet.ops.pointwise import Elementwise, exp, unary
+
+
+def _erf_compute(x: Array) -> Array:
+    from scipy.special import erf  # at the first use: NumPy has no erf, and importing tinynet is to load no SciPy
+
+    return erf(x)
+
+
+erf: Elementwise = unary(
+    "erf",
+    _erf_compute,
+    lambda g, out, x: g * exp(-x * x) * (2 / math.sqrt(math.pi)),
+    formula="2 / sqrt(pi) times the integral of e^(-t^2) for t from 0 to x",
+)
+
+
+def gelu(x: Any, approximate: bool = False) -> Tensor:
+    """Weigh each value by the probability that a normal number lies below it.
+
+    Parameters
+    ----------
+    x : Tensor
+        Floating, any shape.
+    approximate : bool
+        Take 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), in place of 0.5 x (1 + erf(x / sqrt(2))).
+
+    Returns
+    -------
+    Tensor
+        Of the shape and dtype of ``x``.
+
+    Raises
+    ------
+    DTypeError
+        If ``x`` is not floating.
+
+    References
+    ----------
+    Hendrycks and Gimpel, "Gaussian error linear units (GELUs)", 2016, arXiv:1606.08415, section 2.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> tn.ops.gelu(tn.Tensor([-1.0, 0.0, 1.0]))
+    Tensor([-0.15865525,  0.        ,  0.84134475])
+    """
+    x = as_tensor(x)
+    if approximate:
+        return 0.5 * x * (1 + tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * (x * x * x))))
+    return 0.5 * x * (1 + erf(x * math.sqrt(0.5)))

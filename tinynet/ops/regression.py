@@ -1,0 +1,146 @@
+"""The losses of regression, which compare numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinynet.checks import check_positive
+from tinynet.core.engine import Tensor, as_tensor
+from tinynet.core.spec import Shape
+from tinynet.errors import ShapeError
+from tinynet.ops.absolute import abs
+from tinynet.ops.dtypes import cast, check_floating
+from tinynet.ops.extremes import clip
+from tinynet.ops.reduce import mean
+from tinynet.ops.shape import reshape
+
+
+def check_targets(name: str, labels: Shape, output: Shape) -> None:
+    """Check that there is one label for each output: equal shapes, but for a last axis of length 1.
+
+    Parameters
+    ----------
+    name : str
+        Of the loss; for the error.
+    labels, output : tuple of int
+        The two shapes.
+
+    Raises
+    ------
+    ShapeError
+        If the shapes differ otherwise.
+    """
+    if labels not in (output, (*output, 1)) and output != (*labels, 1):
+        raise ShapeError(
+            f"{name}: the output has shape {output} and the labels have {labels}; there must be one label for each "
+            "output, so give labels of the output's shape"
+        )
+
+
+def _errors(name: str, output: Any, labels: Any) -> Tensor:
+    """Subtract the labels from the output."""
+    output, labels = as_tensor(output), as_tensor(labels)
+    check_floating(name, output.dtype)
+    check_targets(name, labels.shape, output.shape)
+    if not output.size:
+        raise ShapeError(f"{name}: the output has shape {output.shape}, so no values; there is no mean of nothing")
+    return output - reshape(cast(labels, output.dtype), output.shape)
+
+
+def mean_squared_error(output: Any, labels: Any) -> Tensor:
+    """Mean of the squares of output - label.
+
+    Parameters
+    ----------
+    output : Tensor
+        Floating, (N, ...).
+    labels : Tensor or array
+        Numbers of the same shape; (N,) fits (N, 1), and the reverse.
+
+    Returns
+    -------
+    Tensor
+        Of no axes: the mean over all values.
+
+    Raises
+    ------
+    ShapeError, DTypeError
+        If the labels do not fit the output, there are no samples, or the output is not floating.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> tn.ops.mean_squared_error(tn.Tensor([[1.0], [4.0]]), [1, 2])
+    Tensor(2.)
+    """
+    errors = _errors("mean_squared_error", output, labels)
+    return mean(errors * errors)
+
+
+def mean_absolute_error(output: Any, labels: Any) -> Tensor:
+    """Mean of the distances |output - label|; the derivative of a distance of 0 is 0.
+
+    Parameters
+    ----------
+    output : Tensor
+        Floating, (N, ...).
+    labels : Tensor or array
+        Numbers of the same shape; (N,) fits (N, 1), and the reverse.
+
+    Returns
+    -------
+    Tensor
+        Of no axes: the mean over all values.
+
+    Raises
+    ------
+    ShapeError, DTypeError
+        If the labels do not fit the output, there are no samples, or the output is not floating.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> tn.ops.mean_absolute_error(tn.Tensor([[1.0], [4.0]]), [1, 2])
+    Tensor(1.)
+    """
+    return mean(abs(_errors("mean_absolute_error", output, labels)))
+
+
+def huber(output: Any, labels: Any, delta: float = 1.0) -> Tensor:
+    """Mean of a loss that is quadratic for small errors and linear for large ones, so that outliers count less.
+
+    For an error e = output - label it is e^2 / 2 where |e| <= delta, otherwise delta (|e| - delta / 2).
+
+    Parameters
+    ----------
+    output : Tensor
+        Floating, (N, ...).
+    labels : Tensor or array
+        Numbers of the same shape; (N,) fits (N, 1), and the reverse.
+    delta : float
+        Where the line begins, above 0.
+
+    Returns
+    -------
+    Tensor
+        Of no axes: the mean over all values.
+
+    Raises
+    ------
+    ShapeError, DTypeError, ArgumentError
+        If the labels do not fit the output, there are no samples, the output is not floating, or delta is not above 0.
+
+    References
+    ----------
+    Huber, "Robust estimation of a location parameter", Annals of Mathematical Statistics 35, 1964, section 1.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> tn.ops.huber(tn.Tensor([1.0, 4.0]), [0.5, 2.0])
+    Tensor(0.8125)
+    """
+    delta = check_positive("huber", "delta", delta)
+    errors = _errors("huber", output, labels)
+    near = clip(errors, -delta, delta)
+    return mean(near * (errors - 0.5 * near))
