@@ -5,11 +5,11 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from tinynet.fast.trace import inference_plan
 
 import tinynet as tn
 from tests.fast.networks import Problem, assert_same_bits, train
 from tests.nn.layer_table import ROWS, Row, parameters_of
+from tests.plans import inference_plan
 from tinynet.core.spec import Spec
 from tinynet.inspection.gradcheck import check_gradients
 

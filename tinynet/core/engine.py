@@ -277,8 +277,9 @@ class Tensor(Methods):
                 "place of an if, tn.ops.stack in place of a list), or run it with compiled=False"
             )
         if self.node is None and (transaction := _transaction.get()):
-            return transaction.current(self).memory  # type: ignore[no-any-return]
-        return self._value
+            value: Array = transaction.current(self).memory
+            return value
+        return self.memory
 
     @property
     def known(self) -> bool:
@@ -287,7 +288,7 @@ class Tensor(Methods):
 
     @property
     def memory(self) -> Array:
-        """The array of a leaf, in which a step of training that is under way has not written yet."""
+        """The array that holds the values; that of a leaf before a step of training that is under way writes there."""
         assert not isinstance(self._value, Spec)
         return self._value
 
