@@ -197,7 +197,9 @@ class Transaction:
         count = place, self.mode.micro_batch
         self._draws[count] = self._draws.get(count, -1) + 1
         if self._draws[count] >= _MOST_DRAWS:
-            raise ArgumentError(f"a step draws at most {_MOST_DRAWS:,} times in one layer; draw larger arrays in {place!r}")
+            raise ArgumentError(
+                f"a step draws at most {_MOST_DRAWS:,} times in a layer; draw larger arrays in {place!r}"
+            )
         return [self.mode.seed, self.mode.steps, self._draws[count], self.mode.micro_batch]
 
 

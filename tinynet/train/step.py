@@ -69,7 +69,6 @@ class BatchStep(TrainingStep):
     def __init__(self, *arguments: Any, mode: TrainMode, compiled: bool) -> None:
         super().__init__(*arguments)
         self.mode = mode
-        self._checked = False
         self.optimizer.reset(self.model)
         self.vectors = self.optimizer.state_of(self.model)
         self.data = [Tensor(np.ascontiguousarray(a)) for a in (self.samples, self.labels)]
@@ -90,8 +89,8 @@ class BatchStep(TrainingStep):
         return loss, output, picked
 
     def check_strays(self, loss: Tensor) -> None:
-        """Check that all that would be trained is the model's; once, since models do not change."""
-        if self._checked:
+        """Check, while tracing, that all that would be trained is the model's."""
+        if not loss.symbolic:  # where a forward may make leaves of its own, to differentiate with respect to them
             return
         own = {id(p) for p in self.model.parameters.values()}
         leaves = [x for node in ancestors([loss]) for x in node.inputs if x.node is None and x.requires_grad]
@@ -101,7 +100,6 @@ class BatchStep(TrainingStep):
                 f"{strays}; make them with Layer.add_parameter, in layers that are attributes of the model or in its "
                 "lists, tuples and dicts, or with requires_grad=False"
             )
-        self._checked = True
 
     def _eager(self, indices: Array) -> tuple[Array, Array, Array]:
         loss, output, labels = self.descend(Tensor(indices))
