@@ -154,7 +154,7 @@ class Transaction:
     def _writes(self) -> list[Write]:
         planned = [write for writes in self._plans for write in writes]
         places = [variable.memory for variable in self._variables.values()]
-        values = [new.data for _, new in self.updates]
+        values = [new.memory for _, new in self.updates]
         old = [any(np.may_share_memory(value, place) for place in places) for value in values]
         values = [value.copy() if is_old else value for value, is_old in zip(values, old, strict=True)]
         return planned + [partial(np.copyto, *pair) for pair in zip(places, values, strict=True)]

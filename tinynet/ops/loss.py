@@ -148,8 +148,8 @@ def logits_of(output: Tensor, activation: Op) -> Tensor:
         return output
     if node is not output.node:
         raise ArgumentError(
-            f"the output has the values of {activation.name}, but another op comes between it and the loss, which would "
-            f"take them for logits; apply {activation.name} last, or leave it out"
+            f"the output has the values of {activation.name}, but another op comes between it and the loss, which "
+            f"would take them for logits; apply {activation.name} last, or leave it out"
         )
     return node.inputs[0]
 

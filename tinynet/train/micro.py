@@ -83,7 +83,7 @@ class MicroBatchStep(BatchStep):
     def _differentiate(self, indices: Array | Tensor) -> tuple[Tensor, Tensor, list[Tensor], list[Tensor], Tensor]:
         """Return the outputs and labels of a micro-batch, its gradient, its states, and the sum of its losses."""
         samples, labels = self.data
-        output = self.model(_index(samples, indices, checked=False))
+        output = self.model(_index(samples, indices, checked=True))
         picked = _index(labels, indices, checked=True)
         loss = scalar_loss(self.task.loss, output, picked) * float(len(picked))
         self.check_strays(loss)
