@@ -32,6 +32,7 @@ LAYERS = [
     ["train.callbacks"],  # some of which write files
     ["saving"],  # of models and runs, which do not know it
     ["fullbatch"],
+    ["compiled"],
     ["model"],
     ["train"],
     ["fast"],

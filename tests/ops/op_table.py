@@ -1006,6 +1006,39 @@ add(
 # --- fused ops
 
 
+# --- whether values are finite, and random numbers
+
+add(
+    "all_finite",
+    unary(),
+    lambda x: np.array(all(map(ref.math.isfinite, x.reshape(-1)))),
+    OPS["all_finite"],
+    dtype=lambda case, given: np.dtype(bool),
+    differentiable=False,
+    nan=False,
+)
+
+
+@st.composite
+def draws(draw):
+    """The key of a draw, the number of its stream, and the shape and dtype of what is drawn."""
+    key = draw(st.tuples(st.integers(0, 2**64 - 1), st.integers(0, 2**32 - 1), *2 * [st.integers(0, 2**16 - 1)]))
+    attrs = {"stream": draw(st.integers(0, 2**64 - 1)), "shape": draw(shapes())}
+    return Case((np.array(key, np.uint64),), {**attrs, "dtype": draw(st.sampled_from(["float32", "float64"]))})
+
+
+for _name in ("uniform", "normal"):
+    add(
+        f"random_{_name}",
+        draws(),
+        getattr(ref, f"random_{_name}"),
+        OPS[f"random_{_name}"],
+        dtype=lambda case, given: np.dtype(case.attrs["dtype"]),
+        differentiable=False,
+        nan=False,
+    )
+
+
 def fused(name, cases, reference, output=None, **rest):
     """A fused op, or Adam; of several outputs, the one of that number, or all, one after the other."""
 

@@ -391,3 +391,42 @@ def errors(function):
 
 def huber(error, delta=1.0):
     return error * error / 2 if abs(error) <= delta else delta * (abs(error) - delta / 2)
+
+
+def philox(counter, key):
+    """Philox4x32-10 on Python's integers."""
+    a, b, c, d = counter
+    first, second = key
+    for _ in range(10):
+        left, right = 0xD2511F53 * a, 0xCD9E8D57 * c
+        a, b, c, d = right >> 32 ^ b ^ first, right & 0xFFFFFFFF, left >> 32 ^ d ^ second, left & 0xFFFFFFFF
+        first, second = (first + 0x9E3779B9) & 0xFFFFFFFF, (second + 0xBB67AE85) & 0xFFFFFFFF
+    return a, b, c, d
+
+
+def random_words(key, stream, count):
+    seed, step, draw, micro_batch = (int(k) for k in key)
+    counter = step, stream & 0xFFFFFFFF, draw << 16 | micro_batch
+    keys = seed & 0xFFFFFFFF, seed >> 32 ^ stream >> 32
+    return [word for block in range(-(-count // 4)) for word in philox((block, *counter), keys)][:count]
+
+
+def random_fractions(key, stream, count, dtype):
+    if dtype == "float32":
+        return [(word >> 8) / 2**24 for word in random_words(key, stream, count)]
+    words = random_words(key, stream, 2 * count)
+    return [((high >> 5) * 2**26 + (low >> 6)) / 2**53 for high, low in zip(words[::2], words[1::2], strict=True)]
+
+
+def random_uniform(key, stream, shape, dtype):
+    return np.array(random_fractions(key, stream, math.prod(shape), dtype)).reshape(shape)
+
+
+def random_normal(key, stream, shape, dtype):
+    pairs = -(-math.prod(shape) // 2)
+    found = random_fractions(key, stream, 2 * pairs, dtype)
+    polar = [
+        (math.sqrt(-2 * math.log(1 - u)), 2 * math.pi * v) for u, v in zip(found[:pairs], found[pairs:], strict=True)
+    ]
+    numbers = [r * math.cos(t) for r, t in polar] + [r * math.sin(t) for r, t in polar]
+    return np.array(numbers[: math.prod(shape)]).reshape(shape)

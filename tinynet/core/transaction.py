@@ -154,6 +154,8 @@ class Transaction:
 
     def _writes(self) -> list[Write]:
         planned = [write for writes in self._plans for write in writes]
+        if not self._variables:
+            return planned
         places = [variable.memory for variable in self._variables.values()]
         values = [new.memory for _, new in self.updates]
         old = [any(np.may_share_memory(value, place) for place in places) for value in values]

@@ -7,7 +7,7 @@ from typing import Any
 from tinynet.core.engine import Backend, use_backend
 from tinynet.fast import bindings  # noqa: F401 - registers the implementations of the ops
 from tinynet.fast.implementation import evaluate
-from tinynet.fast.threads import kernel_gate
+from tinynet.fast.threads import session
 
 
 def _watch(tell: Callable[[Any], None]) -> AbstractContextManager[None]:
@@ -16,4 +16,4 @@ def _watch(tell: Callable[[Any], None]) -> AbstractContextManager[None]:
     return build.watch(tell)
 
 
-use_backend(Backend(evaluate, kernel_gate, _watch))
+use_backend(Backend(evaluate, session, _watch))

@@ -20,6 +20,8 @@ from tinynet.core.transaction import commit
 from tinynet.fast.layout import Layout, copy_step
 from tinynet.fast.threads import forked, kernel_gate, runnable
 
+_run = np.errstate(all="ignore")(commit)
+
 
 class Plan:
     """A graph of shapes, ready to run on arrays.
@@ -100,8 +102,7 @@ class Plan:
         if self._forked != forked():
             self._ready()
         self.put(values)
-        with np.errstate(all="ignore"):
-            commit(self._calls)
+        _run(self._calls)
         return self.outputs
 
     def _ready(self) -> None:

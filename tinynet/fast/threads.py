@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 from tinynet.errors import ArgumentError
@@ -196,6 +196,14 @@ def kernel_gate() -> Iterator[None]:
             _gate.depth = depth
             if not depth:
                 _gate.close()
+
+
+def session() -> AbstractContextManager[None]:
+    """Return the gate, to be entered; or nothing of the kind where this thread is within it already."""
+    return _INSIDE if _gate.lock._is_owned() else kernel_gate()  # type: ignore[attr-defined]  # conditions use it, too
+
+
+_INSIDE: AbstractContextManager[None] = nullcontext()
 
 
 def blas_has_threads_for(multiplications: int) -> bool:

@@ -79,7 +79,7 @@ def words(key: Array, stream: int, count: int) -> Array:
 def _fractions(key: Array, stream: int, shape: Shape, dtype: Any) -> Array:
     """Return multiples of 2^-24 in float32, of 2^-53 in float64, from 0 to below 1."""
     size = math.prod(shape)
-    if dtype == np.float32:
+    if np.dtype(dtype) == np.float32:
         return ((words(key, stream, size) >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)).reshape(shape)
     high, low = words(key, stream, 2 * size).reshape(-1, 2).T.astype(np.float64)
     return ((np.floor(high / 2**5) * 2**26 + np.floor(low / 2**6)) / 2.0**53).reshape(shape)

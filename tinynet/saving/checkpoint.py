@@ -81,7 +81,7 @@ def _read(file: ModelFile, run: Run, example: dict[str, Any]) -> dict[str, Any]:
         "optimizer": {name: part for name, part in example["optimizer"].items() if name != "vectors"},
     }
     if "mode" in in_text["optimizer"]:  # files from before there were random numbers in a step have none
-        state["optimizer"].setdefault("mode", in_text["optimizer"]["mode"])
+        state = {**state, "optimizer": {"mode": in_text["optimizer"]["mode"], **dict(state.get("optimizer") or {})}}
     if not resembles(state, in_text) or len(state["callbacks"]) != len(run.stateful):
         raise CheckpointError(
             f"{file.path} is damaged: its state of the run makes no sense: it is not complete, or has values of other "
