@@ -2,9 +2,9 @@
 Reading a plan
 ==============
 
-Where the time of a training step goes. ``fit`` traces the whole step once, fuses neighbours, lays out every buffer, and
-replays a flat list of kernel calls. You learn to read that list: what each call stands for, what it computes and saves,
-how long it takes, and which memory it uses.
+Where the time of a training step goes. ``fit`` traces the whole step once, fuses neighbours, lays out every buffer,
+and replays a flat list of kernel calls. You learn to read that list: what each call stands for, what it computes and
+saves, how long it takes, and which memory it uses.
 """
 
 import matplotlib.pyplot as plt
@@ -16,8 +16,8 @@ from tinynet.recipes import RECIPES
 from tinynet.report import profile_figure
 
 # %%
-# The training step of the reference CNN, as ``fit`` has it: gather the batch, forward, backward, update. The images are
-# read where they are, so the argument of the step is the batch's indices. A hundred steps come first, so that the
+# The training step of the reference CNN, as ``fit`` has it: gather the batch, forward, backward, update. The images
+# are read where they are, so the argument of the step is the batch's indices. A hundred steps come first, so that the
 # network has learned something; they all replay the plan that the first one made.
 
 (x_train, y_train), _ = tn.datasets.mnist(source="sample")
@@ -59,8 +59,8 @@ print(f"{len(unfused.steps)} calls without fusion, {len(plan.steps)} with it")
 
 # %%
 # ``profile`` replays the plan call by call, on the last batch, and times each. What it updates is put back. Now the
-# share of winners that relu has left alive is counted as well, and *of peak* is the share of what matrix products reach
-# at best.
+# share of winners that relu has left alive is counted as well, and *of peak* is the share of what matrix products
+# reach at best.
 
 rows = plan.profile(100)
 print(plan.table(width=110))
@@ -88,12 +88,12 @@ def overlap(one, other):
 
 
 lives = []
-for i, step in enumerate(plan.steps, 1):
+for i, call in enumerate(plan.steps, 1):
     later = list(enumerate(plan.steps[i:], i + 1))
-    for array in step.outputs:
+    for array in call.outputs:
         over = [j for j, other in later if any(overlap(array, out) for out in other.outputs)]
         read = [j for j, other in later if any(overlap(array, x) for x in other.inputs)]
-        lives.append((place(array)[0], i, max([i, *(j for j in read if j <= min([*over, j]))]), step.name))
+        lives.append((place(array)[0], i, max([i, *(j for j in read if j <= min([*over, j]))]), call.name))
 places = sorted({start for start, *_ in lives})
 
 figure, axes = plt.subplots(figsize=(7, 5), layout="constrained")
