@@ -73,7 +73,7 @@ def _trained(recipe: str, optimizer: tn.Optimizer) -> Planned:
     """Plan the step of `fit` of a reference model."""
     (images, labels), _ = tn.datasets.mnist(source="sample")
     model, task = RECIPES[recipe].model(seed=0), find_task(RECIPES[recipe].loss, None)
-    step = make_step(model, task, optimizer, (images, labels), tn.train_mode(seed=0), compiled=True)
+    step = make_step(optimizer, model, task, images, labels, mode=tn.train_mode(seed=0), compiled=True)
     batches = np.random.default_rng(0).integers(0, len(images), (64, BATCH))
     step(batches[0])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -11,10 +12,12 @@ import numpy as np
 
 from tinynet.core.engine import Tensor, as_tensor, can_compile, current_backend
 from tinynet.core.mode import _tracing
-from tinynet.errors import ArgumentError, TraceError
+from tinynet.errors import ArgumentError, RetraceWarning, TraceError
 from tinynet.model import Model
 from tinynet.ops.dtypes import Number
 from tinynet.train.step import engine_room
+
+_MANY_TRACES = 8
 
 
 class CompiledFunction:
@@ -31,6 +34,7 @@ class CompiledFunction:
         self.function = function
         self.name = str(function) if isinstance(function, Model) else getattr(function, "__name__", "the function")
         self._compiled: Any = None
+        self._warned = False
 
     @property
     def traces(self) -> int:
@@ -47,7 +51,16 @@ class CompiledFunction:
             if not can_compile():
                 result = self.function(*_each(_argument, args), **_each(_argument, kwargs))
                 return _each(lambda x: np.array(x.data), result)
-            return _each(np.array, self._made().replay(*args, **kwargs))
+            results = _each(np.array, self._made().replay(*args, **kwargs))
+        if self.traces > _MANY_TRACES and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"{self.name} was traced {self.traces} times: for arguments of so many shapes, dtypes or texts, or "
+                "because attributes of its layers change. A trace takes long: pass arrays of few shapes",
+                RetraceWarning,
+                stacklevel=2,
+            )
+        return results
 
     def plan(self, *args: Any, **kwargs: Any) -> Any:
         """Return the plan for such arguments, to be read: ``plan.table()``, ``plan.rows()``, ``print(plan)``."""

@@ -35,7 +35,7 @@ class Step(Trainer):
         self.first, optimizer = self.network.theta.copy(), tn.SGD(LEARNING_RATE)
         task = find_task("cross_entropy", None)
         data = self.images, self.labels
-        self.step = make_step(self.network, task, optimizer, data, tn.train_mode(seed=0), compiled=True)
+        self.step = make_step(optimizer, self.network, task, *data, mode=tn.train_mode(seed=0), compiled=True)
 
     def reset(self) -> None:
         """Go back to the first weights."""

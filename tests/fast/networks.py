@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 import tinynet as tn
 from tinynet.core.transaction import train_mode
+from tinynet.errors import NonFiniteError
 from tinynet.fast.threads import kernel_gate
 from tinynet.train.step import BatchStep
 from tinynet.train.task import find_task
@@ -329,7 +330,11 @@ def train(problem, optimizer, batches, compiled=True, fused=True):
     moments = []
     with kernel_gate():
         for indices in batches:
-            loss = step(np.asarray(indices, np.intp))["loss"]
+            try:
+                loss = step(np.asarray(indices, np.intp))["loss"]
+            except NonFiniteError:  # after which the next batch is trained on
+                loss = np.nan
+                seen.append((np.empty(0), np.empty(0)))
             copies = {name: vector.copy() for name, vector in state.items()}
             moments.append(Moment(loss, *seen.pop(), model.theta.copy(), copies))
     return moments, step

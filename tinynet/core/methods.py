@@ -10,6 +10,9 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from tinynet.core.mode import _recording
+from tinynet.errors import GradientError
+
 if TYPE_CHECKING:
     from tinynet.core.engine import Tensor
 
@@ -19,6 +22,29 @@ class Methods:
 
     __slots__ = ()
     _ops: ClassVar[ModuleType]
+
+    # In place: as everywhere in Python, `h += x` gives the name h to the sum, and a tensor does not change.
+    def __iadd__(self, other: Any) -> Tensor:
+        return self._new_name() + other
+
+    def __isub__(self, other: Any) -> Tensor:
+        return self._new_name() - other
+
+    def __imul__(self, other: Any) -> Tensor:
+        return self._new_name() * other
+
+    def __itruediv__(self, other: Any) -> Tensor:
+        return self._new_name() / other
+
+    def _new_name(self) -> Tensor:
+        """Return the tensor, unless somebody thinks that it is about to change: a parameter, within `no_grad`."""
+        tensor: Tensor = self  # type: ignore[assignment]
+        if tensor.requires_grad and tensor.node is None and not _recording.get():
+            raise GradientError(
+                f"a tensor of shape {tensor.shape} that requires a gradient does not change in place; write into its "
+                "array, as in p.data[...] -= rate * p.grad.data, or use an optimizer"
+            )
+        return tensor
 
     # Element by element.
     def abs(self) -> Tensor:

@@ -27,6 +27,8 @@ from tinynet.errors import ArgumentError, DTypeError, GradientError, NonFiniteEr
 
 Write = Callable[[], Any]
 
+_MOST_DRAWS = 2**16  # of one layer in a step; their number has 16 bits of Philox's counter
+
 
 def commit(writes: Iterable[Write]) -> None:
     """Write to memory. No Ctrl-C comes in between: Python looks for signals between its own instructions alone."""
@@ -65,8 +67,7 @@ class Transaction:
         self._replaced: dict[int, tuple[Tensor, Tensor]] = {}  # values that are old now, each with its parameter
         self._plans: list[Sequence[Write]] = []  # the writes of plans
         self._before: dict[int, tuple[Array, Array]] = {}  # memory that was written early, and what was there
-        self._calls: dict[str, int] = {}
-        self._key: Tensor | None = None
+        self._draws: dict[tuple[str, int], int] = {}  # by layer and micro-batch
         self.session: AbstractContextManager[None] = nullcontext()  # which the mode holds until the step ends
         self.token: Any = None
 
@@ -109,6 +110,14 @@ class Transaction:
             self._replaced[id(before)] = before, part
             self._places[id(part)] = self._new[id(variable)], start
 
+    def withdraw(self, variables: Sequence[Tensor]) -> list[Tensor]:
+        """Return the newest values of some variables, which are then as if they had not been written."""
+        newest = [self.current(x) for x in variables]
+        for x in variables:
+            self._variables.pop(id(x), None)
+            self._new.pop(id(x), None)
+        return newest
+
     def check_current(self, loss: Tensor, parameters: Iterable[Tensor]) -> None:
         """Check that a loss was not computed with values of these parameters that the step has replaced since."""
         wanted = {id(p) for p in parameters}
@@ -145,7 +154,7 @@ class Transaction:
     def _writes(self) -> list[Write]:
         planned = [write for writes in self._plans for write in writes]
         places = [variable.memory for variable in self._variables.values()]
-        values = [new.data for _, new in self.updates]
+        values = [new.memory for _, new in self.updates]
         old = [any(np.may_share_memory(value, place) for place in places) for value in values]
         values = [value.copy() if is_old else value for value, is_old in zip(values, old, strict=True)]
         return planned + [partial(np.copyto, *pair) for pair in zip(places, values, strict=True)]
@@ -172,22 +181,26 @@ class Transaction:
         self.live.append((symbol, source))
         return symbol
 
-    def key(self) -> Tensor:
-        """Return the key of all that is random in the step: the seed, the number of the step, the micro-batch."""
-        if self._key is None:
-            self._key = self.read(_current_key, (3,), np.uint64)
-        return self._key
+    def draw(self) -> tuple[Tensor, int]:
+        """Return the key of the next random numbers, and the number of their stream, which stands for the layer.
 
-    def stream(self) -> int:
-        """Return the number of the next stream of random numbers: by the layer, and its how manyth call this is."""
+        The key (4,) is the seed, the number of the step, which draw of the layer in the step it is, and the
+        micro-batch. A plan is given it anew at each run, so that compiled and eager steps draw the same.
+        """
         place = "/".join(self.path)
-        number = self._calls[place] = self._calls.get(place, 0) + 1
-        return int.from_bytes(blake2b(f"{place}#{number}".encode(), digest_size=6).digest(), "little")
+        key = self.read(lambda: train_transaction("a random number").next_key(place), (4,), np.uint64)
+        return key, int.from_bytes(blake2b(place.encode(), digest_size=8).digest(), "little")
 
-
-def _current_key() -> Array:
-    key: Array = train_transaction("a random number").mode.key
-    return key
+    def next_key(self, place: str) -> list[int]:
+        """Count a draw, and return its key."""
+        assert self.mode is not None
+        count = place, self.mode.micro_batch
+        self._draws[count] = self._draws.get(count, -1) + 1
+        if self._draws[count] >= _MOST_DRAWS:
+            raise ArgumentError(
+                f"a step draws at most {_MOST_DRAWS:,} times in a layer; draw larger arrays in {place!r}"
+            )
+        return [self.mode.seed, self.mode.steps, self._draws[count], self.mode.micro_batch]
 
 
 def raise_unless_finite(loss: float, finite: bool) -> None:
@@ -222,11 +235,6 @@ class TrainMode:
     def steps(self) -> int:
         """How many steps are complete."""
         return self.done[0]
-
-    @property
-    def key(self) -> Array:
-        """The key of the random numbers of the step under way (3,)."""
-        return np.array([self.seed, self.steps, self.micro_batch], np.uint64)
 
     def __enter__(self) -> TrainMode:
         if _transaction.get() is not None:

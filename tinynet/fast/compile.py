@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from typing import Any
@@ -14,13 +13,11 @@ from tinynet.core.graph import Graph
 from tinynet.core.mode import _transaction, last_change, tracing
 from tinynet.core.spec import Spec
 from tinynet.core.transaction import Transaction, raise_unless_finite, within
-from tinynet.errors import ArgumentError, RetraceWarning, TraceError
+from tinynet.errors import ArgumentError, TraceError
 from tinynet.fast.chance import without_chance
 from tinynet.fast.configuration import configuration
 from tinynet.fast.plan import Plan
 from tinynet.ops.dtypes import Number
-
-_MANY_TRACES = 8  # after which a warning comes: tracing again and again takes longer than it saves
 
 
 class Compiled:
@@ -42,12 +39,13 @@ class Compiled:
         self.function, self.name, self.fused, self.most = function, name, fused, most
         self.traces = 0
         self.under_trace = False
-        self._traced: dict[Hashable, Traced] = {}
+        self._kept: list[tuple[Hashable, Traced]] = []  # by the kind of arguments, the one used last at the end
+        self._latest: dict[Hashable, Traced] = {}  # of each kind
 
     @property
     def plans(self) -> list[Plan]:
-        """The plans that are kept, in the order in which they were made."""
-        return [traced.plan for traced in self._traced.values()]
+        """The plans that are kept."""
+        return [traced.plan for _, traced in self._kept]
 
     def replay(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function for somebody who holds the gate: the results are arrays that the next call overwrites."""
@@ -61,14 +59,14 @@ class Compiled:
 
     def _find(self, given: Arguments, transaction: Transaction | None) -> Traced:
         key = given.form, transaction is not None and transaction.mode is not None
-        found = self._traced.get(key)
-        if found is None or not found.holds():
-            found = self._trace(given, transaction)
-        elif len(self._traced) == self.most:
-            del self._traced[key]  # to be put last
-        self._traced[key] = found
-        while len(self._traced) > self.most:
-            del self._traced[next(iter(self._traced))]
+        found = self._latest.get(key)
+        if found is not None and found.holds() and len(self._kept) < self.most:
+            return found
+        same = (traced for kept, traced in reversed(self._kept) if kept == key and traced.holds())
+        found = next(same, None) or self._trace(given, transaction)
+        others = [pair for pair in self._kept if pair[1] is not found]
+        self._kept = [*others, (key, found)][-self.most :]
+        self._latest = dict(self._kept)
         return found
 
     def _run(
@@ -96,13 +94,6 @@ class Compiled:
         finally:
             self.under_trace = False
         self.traces += 1
-        if self.traces == _MANY_TRACES + 1:
-            warnings.warn(
-                f"{self.name} was traced {self.traces} times, for arguments of so many shapes, dtypes or texts, or "
-                "because attributes of its layers change; each takes longer than a call. Pass arrays of few shapes",
-                RetraceWarning,
-                stacklevel=4,
-            )
         return made
 
 

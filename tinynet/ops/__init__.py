@@ -93,5 +93,5 @@ def declared() -> dict[str, Op]:
 
 Tensor._ops = sys.modules[__name__]  # the operators of tensors are these ops
 for _name, _method in vars(Methods).items():
-    if not _name.startswith("_"):
+    if not _name.startswith("__") or _name.startswith("__i"):
         setattr(Tensor, _name, _method)

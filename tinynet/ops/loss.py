@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.core.engine import Op, Tensor, as_tensor, constant
+from tinynet.core.engine import Node, Op, Tensor, as_tensor, constant, is_constant
 from tinynet.core.spec import Array, Value
 from tinynet.errors import ArgumentError, DataError, DTypeError, ShapeError
-from tinynet.ops.dtypes import cast, check_floating
-from tinynet.ops.pointwise import exp
+from tinynet.ops.dtypes import _cast, cast, check_floating
+from tinynet.ops.pointwise import exp, multiply
 from tinynet.ops.reduce import mean, sum
 from tinynet.ops.shape import _index, normal_axis
 
@@ -134,8 +134,28 @@ def log_softmax(x: Any, axis: int = -1) -> Tensor:
 
 
 def logits_of(output: Tensor, activation: Op) -> Tensor:
-    """Return the input of the activation that made a tensor, or the tensor itself if another op made it."""
-    return output.node.inputs[0] if output.node is not None and output.node.op is activation else output
+    """Return the input of the activation that made a tensor, or the tensor itself if another op made it.
+
+    Raises
+    ------
+    ArgumentError
+        If the activation made the same values in another shape, order or dtype: they look like logits, and are none.
+    """
+    node = output.node
+    while node is not None and _keeps_values(node):
+        node = node.inputs[0].node
+    if node is None or node.op is not activation:
+        return output
+    if node is not output.node:
+        raise ArgumentError(
+            f"the output has the values of {activation.name}, but another op comes between it and the loss, which "
+            f"would take them for logits; apply {activation.name} last, or leave it out"
+        )
+    return node.inputs[0]
+
+
+def _keeps_values(node: Node) -> bool:
+    return node.op.view or node.op is _cast or (node.op is multiply and is_constant(node.inputs[1]))
 
 
 def check_classes(labels: Array, n: int, classes: int) -> None:

@@ -1,8 +1,7 @@
 """Random numbers within a step of training: pure functions of the step's key, with nothing to store.
 
-The key is the seed, the number of the step and that of the micro-batch; a counter in it is encrypted by Philox, whose
-output cannot be told from random numbers. Each call in a step has a stream of its own, by the layer it is in and its
-number there, so that eager and compiled steps draw the same.
+The key is the seed, the number of the step, that of the draw in the layer, and that of the micro-batch; a counter is
+encrypted by it with Philox, whose output cannot be told from random numbers. Eager and compiled steps draw the same.
 """
 
 from __future__ import annotations
@@ -24,7 +23,8 @@ from tinynet.ops.dtypes import check_floating
 
 _MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
 _WEYL = np.uint32(0x9E3779B9), np.uint32(0xBB67AE85)
-_LOW = np.uint64(0xFFFFFFFF)
+_WORD = 0xFFFFFFFF
+_LOW = np.uint64(_WORD)
 _HALF = np.uint64(32)
 _ROUNDS = 10
 
@@ -64,17 +64,16 @@ def philox(counter: Array, key: Array) -> Array:
 
 
 def words(key: Array, stream: int, count: int) -> Array:
-    """Return random words of 32 bits: of a step's key (3,), and of a stream of 48 bits.
+    """Return random words of 32 bits, of a key (4,), see `Transaction.draw`, and of a stream of 64 bits.
 
-    The counter of Philox holds the number of the block of four words, the step, the stream and the micro-batch.
+    The counter of Philox holds the number of the block of four words, the step, half of the stream, and the draw and
+    the micro-batch in 16 bits each; its key is the seed, with the other half of the stream.
     """
-    seed, step, micro_batch = (int(k) for k in key)
+    seed, step, draw, micro_batch = (int(k) for k in key)
     counter = np.empty((-(-count // 4), 4), np.uint32)
     counter[:, 0] = np.arange(len(counter))
-    counter[:, 1] = step & 0xFFFFFFFF
-    counter[:, 2] = stream & 0xFFFFFFFF
-    counter[:, 3] = (stream >> 32) << 16 | micro_batch
-    return philox(counter, np.array([seed & 0xFFFFFFFF, seed >> 32], np.uint32)).reshape(-1)[:count]
+    counter[:, 1:] = step & _WORD, stream & _WORD, (draw & 0xFFFF) << 16 | micro_batch
+    return philox(counter, np.array([seed & _WORD, seed >> 32 ^ stream >> 32], np.uint32)).reshape(-1)[:count]
 
 
 def _fractions(key: Array, stream: int, shape: Shape, dtype: Any) -> Array:
@@ -120,7 +119,8 @@ def _draw(op: Op, name: str, shape: Sequence[int], dtype: npt.DTypeLike) -> Tens
     if min(lengths, default=0) < 0 or math.prod(lengths) >= 2**32:
         raise ArgumentError(f"random.{name}: shape must have fewer than 2^32 values, and no length below 0: {lengths}")
     found = check_floating(f"random.{name}", np.dtype(dtype))
-    made: Tensor = op(step.key(), stream=step.stream(), shape=lengths, dtype=found)
+    key, stream = step.draw()
+    made: Tensor = op(key, stream=stream, shape=lengths, dtype=found)
     return made
 
 

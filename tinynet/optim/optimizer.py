@@ -90,14 +90,21 @@ class Optimizer:
         >>> model.theta
         array([-0.1, -0.2, -0.1], dtype=float32)
         """
-        step = train_transaction("Optimizer.minimize")
+        self.descend(loss, self.gradients(loss, models), models)
+
+    def gradients(self, loss: Tensor, models: Network | Sequence[Network]) -> list[Tensor]:
+        """Return the gradient of a loss, as one vector for each part of the models that is trained."""
         parts = self._parts_of(models)
         parameters = [p for _, part in parts for p in part.parameters]
-        step.check_current(loss, parameters)
-        gradients = iter(grad(loss, parameters))
-        vectors = [flat([next(gradients) for _ in part.parameters]) for _, part in parts]
-        step.check_finite(loss, _finite(vectors))
-        self._move(step, parts, vectors)
+        train_transaction("Optimizer.minimize").check_current(loss, parameters)
+        found = iter(grad(loss, parameters))
+        return [flat([next(found) for _ in part.parameters]) for _, part in parts]
+
+    def descend(self, loss: Tensor, gradients: list[Tensor], models: Network | Sequence[Network]) -> None:
+        """Make the step of `minimize` with gradients as `gradients` returns them."""
+        step = train_transaction("Optimizer.minimize")
+        step.check_finite(loss, _are_finite(gradients))
+        self._move(step, self._parts_of(models), gradients)
 
     def step(self, model: Network) -> None:
         """Move a model's parameters once, by the gradients that ``backward`` has added up.
@@ -115,7 +122,7 @@ class Optimizer:
         gradient = Tensor(model.gradient)
         parts = self._parts_of(model)
         vectors = [gradient[part.start : part.stop] for _, part in parts]
-        if not _finite(vectors):
+        if not _are_finite(vectors):
             raise NonFiniteError("the gradient has NaN or infinite values; nothing was changed by this step")
         transaction = Transaction(TrainMode(seed=0))
         with within(transaction):
@@ -168,7 +175,7 @@ class Optimizer:
             self.state_of(model)[name][...] = vector
 
 
-def _finite(vectors: list[Tensor]) -> Tensor:
+def _are_finite(vectors: Sequence[Tensor]) -> Tensor:
     finite: Tensor = functools.reduce(operator.and_, map(all_finite, vectors))
     return finite
 

@@ -45,6 +45,7 @@ def _described(run: Run) -> dict[str, Any]:
         "shuffle": given["shuffle"],
         "seed": str(given["seed"]),
         "compiled": given["compiled"],
+        "micro_batches": given["micro_batches"] if given["micro_batches"] > 1 else None,
         "optimizer": plain(given["optimizer"]),
         "callbacks": [type(callback).__name__ for callback in run.stateful],
     }

@@ -49,6 +49,7 @@ def fit(
     compiled: bool = True,
     callbacks: Sequence[Any] = (),
     resume: str | os.PathLike[str] | None = None,
+    micro_batches: int = 1,
 ) -> History:
     """Train the model.
 
@@ -94,6 +95,11 @@ def fit(
         A checkpoint to go on from, with the same model, data and arguments as before; the run then ends in the same
         bits as one that was never stopped. Only ``epochs``, ``verbose`` and callbacks without a state may differ.
 
+    micro_batches : int
+        Into how many parts to cut each batch, one computed after the other; their gradients are summed before the
+        update. So a batch takes less memory, and the result differs by rounding alone, but for layers that draw random
+        numbers or, as `BatchNorm`, take means over a batch: they do so within each part.
+
     Returns
     -------
     History
@@ -138,7 +144,8 @@ def fit(
 
     rng = generator("fit", seed, stream=1)
     mode = train_mode(int(generator("fit", seed, stream=2).integers(2**63)))
-    step = make_step(model, task, optimizer, (samples, labels), mode, compiled)
+    cut = check_count("micro_batches", micro_batches)
+    step = make_step(optimizer, model, task, samples, labels, mode=mode, compiled=compiled, micro_batches=cut)
     _check_batch_size(step, batch_size)
     order = Order(len(samples), min(batch_size or len(samples), len(samples)), rng, shuffle and not step.whole)
     arguments = {
@@ -151,6 +158,7 @@ def fit(
         "shuffle": bool(shuffle),
         "seed": seed,
         "compiled": bool(compiled),
+        "micro_batches": cut,
         "verbose": verbose,
     }
     run = Run(step, order, epochs, callbacks, arguments)

@@ -69,7 +69,6 @@ class BatchStep(TrainingStep):
     def __init__(self, *arguments: Any, mode: TrainMode, compiled: bool) -> None:
         super().__init__(*arguments)
         self.mode = mode
-        self._checked = False
         self.optimizer.reset(self.model)
         self.vectors = self.optimizer.state_of(self.model)
         self.data = [Tensor(np.ascontiguousarray(a)) for a in (self.samples, self.labels)]
@@ -82,16 +81,17 @@ class BatchStep(TrainingStep):
     def descend(self, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Train on the samples at some indices; returns the loss, the outputs and the labels."""
         samples, labels = self.data
-        output = self.model(_index(samples, indices, checked=False))
+        output = self.model(_index(samples, indices, checked=True))
         picked = _index(labels, indices, checked=True)
         loss = scalar_loss(self.task.loss, output, picked)
-        if not self._checked:
-            self._check_strays(loss)
+        self.check_strays(loss)
         self.optimizer.minimize(loss, self.model)
         return loss, output, picked
 
-    def _check_strays(self, loss: Tensor) -> None:
-        """Check that all that would be trained is the model's; once, since models do not change."""
+    def check_strays(self, loss: Tensor) -> None:
+        """Check, while tracing, that all that would be trained is the model's."""
+        if not loss.symbolic:  # where a forward may make leaves of its own, to differentiate with respect to them
+            return
         own = {id(p) for p in self.model.parameters.values()}
         leaves = [x for node in ancestors([loss]) for x in node.inputs if x.node is None and x.requires_grad]
         if strays := [x.shape for x in leaves if id(x) not in own]:
@@ -100,7 +100,6 @@ class BatchStep(TrainingStep):
                 f"{strays}; make them with Layer.add_parameter, in layers that are attributes of the model or in its "
                 "lists, tuples and dicts, or with requires_grad=False"
             )
-        self._checked = True
 
     def _eager(self, indices: Array) -> tuple[Array, Array, Array]:
         loss, output, labels = self.descend(Tensor(indices))
@@ -122,10 +121,10 @@ class BatchStep(TrainingStep):
         self.mode.restore(state["mode"])
 
 
-_makers: dict[type, Callable[..., TrainingStep]] = {}
+_makers: dict[tuple[type, bool], Callable[..., TrainingStep]] = {}
 
 
-def register_step(kind: type, make: Callable[..., TrainingStep]) -> None:
+def register_step(kind: type, make: Callable[..., TrainingStep], micro_batches: bool = False) -> None:
     """Let the optimizers of a kind be trained with by steps of their own.
 
     Parameters
@@ -134,8 +133,10 @@ def register_step(kind: type, make: Callable[..., TrainingStep]) -> None:
         The class of the optimizers.
     make : callable
         Takes what `BatchStep` takes; a step whose ``whole`` is true is made on all samples.
+    micro_batches : bool
+        Whether it is for batches that are cut; ``make`` then takes ``micro_batches``, too.
     """
-    _makers[kind] = make
+    _makers[kind, micro_batches] = make
 
 
 register_step(Optimizer, BatchStep)
@@ -143,12 +144,19 @@ register_step(Optimizer, BatchStep)
 
 def is_optimizer(thing: Any) -> bool:
     """Return whether a thing can be trained with."""
-    return isinstance(thing, tuple(_makers))
+    return isinstance(thing, tuple(kind for kind, _ in _makers))
 
 
-def make_step(
-    model: Network, task: Task, optimizer: Any, data: tuple[Array, Array], mode: TrainMode, compiled: bool
-) -> TrainingStep:
-    """Make the step of a run of `fit`, as the optimizer needs it."""
-    make = next(make for kind, make in _makers.items() if isinstance(optimizer, kind))
-    return make(model, task, optimizer, *data, mode=mode, compiled=compiled)
+def make_step(optimizer: Any, *arguments: Any, micro_batches: int = 1, **options: Any) -> TrainingStep:
+    """Make the step of a run of `fit`, as the optimizer needs it; the other arguments are those of `BatchStep`."""
+    fitting = [
+        make for (kind, cut), make in _makers.items() if isinstance(optimizer, kind) and cut == (micro_batches > 1)
+    ]
+    if not fitting:
+        raise ArgumentError(
+            f"{type(optimizer).__name__} takes no micro-batches; leave out micro_batches={micro_batches}"
+        )
+    if micro_batches > 1:
+        options["micro_batches"] = micro_batches
+    model, task, *data = arguments
+    return fitting[0](model, task, optimizer, *data, **options)

@@ -60,12 +60,15 @@ def standardised(node: Node, uses: Uses) -> tuple[Tensor, ...] | None:
 
 
 def _picked(x: Tensor, uses: Uses) -> tuple[Tensor, ...]:
-    """Return the data and the indices that x was picked by, if it was; reshaped sample by sample or not."""
+    """Return the data and the indices that x was picked by, if it was; reshaped sample by sample or not.
+
+    Somebody must have checked the indices: the kernel would read outside of the data.
+    """
     flat = uses.sole_producer(x, _reshape)
     if flat is not None and flat.inputs[0].shape[0] == x.shape[0]:
         x = flat.inputs[0]
     index = uses.sole_producer(x, _index)
-    return index.inputs if index else (x,)
+    return index.inputs if index and index.attrs["checked"] else (x,)
 
 
 def _match(node: Node, uses: Uses) -> Rewrite | None:

@@ -1,0 +1,140 @@
+"""A step cut into micro-batches: less memory for the same batch, and who computes which does not change a bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+
+from tinynet.core.engine import Tensor
+from tinynet.core.spec import Array
+from tinynet.core.transaction import train_transaction
+from tinynet.errors import ArgumentError
+from tinynet.ops.loss import scalar_loss
+from tinynet.ops.shape import _index
+from tinynet.optim.optimizer import Optimizer
+from tinynet.train.step import BatchStep, engine_room, register_step
+from tinynet.train.task import Measures
+
+
+class TreeSum:
+    """The sum of lists of arrays along a balanced binary tree over their numbers.
+
+    Sums of blocks of 1, 2, 4, ... neighbours are kept until the next block of the same size is complete, so that there
+    are never more of them than the logarithm of the number of lists.
+    """
+
+    def __init__(self) -> None:
+        self.blocks: list[tuple[int, list[Array] | None]] = []  # the size of each block, and its sum
+
+    def add(self, arrays: list[Array] | None) -> None:
+        """Add the next list; None where there is nothing to add."""
+        size, total = 1, None if arrays is None else [np.array(a) for a in arrays]
+        while self.blocks and self.blocks[-1][0] == size:
+            total = _both(self.blocks.pop()[1], total)
+            size *= 2
+        self.blocks.append((size, total))
+
+    def total(self) -> list[Array]:
+        """Return the sum of all."""
+        total: list[Array] | None = None
+        for _, block in reversed(self.blocks):
+            total = _both(block, total)
+        assert total is not None
+        return total
+
+
+def _both(left: list[Array] | None, right: list[Array] | None) -> list[Array] | None:
+    if left is None or right is None:
+        return right if left is None else left
+    for a, b in zip(left, right, strict=True):
+        np.add(a, b, out=a)
+    return left
+
+
+def cut(indices: Array, count: int) -> Iterator[Array]:
+    """Cut the indices of a batch into micro-batches, as equal as can be; the first ones are longer by one."""
+    return iter(np.array_split(indices, count))
+
+
+class MicroBatchStep(BatchStep):
+    """The step on a batch, a micro-batch at a time: gradients are summed along a tree, and then there is one update.
+
+    Each micro-batch draws random numbers of its own, and batch normalisation takes its moments within it; new values of
+    floating states are averaged over the samples.
+
+    References
+    ----------
+    Hoffer et al., "Train longer, generalize better: closing the generalization gap in large batch training of neural
+    networks", NeurIPS 2017 (ghost batch normalisation).
+    """
+
+    def __init__(self, *arguments: Any, micro_batches: int, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.micro_batches = micro_batches
+        self.states = list(self.model.states.values())
+        self.differentiate: Callable[..., Any] = self._differentiate
+        self.finish: Callable[..., Any] = self._finish
+        if self.compiled:
+            self.differentiate = engine_room().Compiled(self._differentiate, "a micro-batch of fit").replay
+            self.finish = engine_room().Compiled(self._finish, "the update of fit").replay
+
+    def _differentiate(self, indices: Array | Tensor) -> tuple[Tensor, Tensor, list[Tensor], list[Tensor], Tensor]:
+        """Return the outputs and labels of a micro-batch, its gradient, its states, and the sum of its losses."""
+        samples, labels = self.data
+        output = self.model(_index(samples, indices, checked=True))
+        picked = _index(labels, indices, checked=True)
+        loss = scalar_loss(self.task.loss, output, picked) * float(len(picked))
+        self.check_strays(loss)
+        vectors = self.optimizer.gradients(loss, self.model)
+        return output, picked, vectors, train_transaction("a micro-batch").withdraw(self.states), loss
+
+    def _finish(self, loss: Tensor, vectors: list[Tensor], states: list[Tensor]) -> Tensor:
+        """Make the update from the mean gradient, and write the states."""
+        self.optimizer.descend(loss, vectors, self.model)
+        for state, new in zip(self.states, states, strict=True):
+            state.assign(new)
+        return loss
+
+    def __call__(self, indices: Array) -> Measures:
+        """Train on the samples at some indices."""
+        sums, seen = TreeSum(), []
+        whole: list[Array] | None = None  # new values of the states that are not floating
+        with self.mode:
+            for number, part in enumerate(cut(indices, self.micro_batches)):
+                if not len(part):
+                    sums.add(None)
+                    continue
+                self.mode.micro_batch = number
+                output, labels, vectors, states, loss = _arrays(self.differentiate(part))
+                seen.append((np.array(output), np.array(labels)))
+                weighted = [s * s.dtype.type(len(part)) for s in states if s.dtype.kind == "f"]
+                sums.add([loss, *vectors, *weighted])
+                whole = _agreeing(whole, [s.copy() for s in states if s.dtype.kind != "f"])
+            self.mode.micro_batch = 0
+            loss, *means = [a / a.dtype.type(len(indices)) for a in sums.total()]
+            vectors, floating, others = means[: len(vectors)], iter(means[len(vectors) :]), iter(whole or [])
+            states = [next(floating if s.dtype.kind == "f" else others) for s in self.states]
+            self.finish(np.asarray(loss), vectors, states)
+            outputs, labels = (np.concatenate(arrays) for arrays in zip(*seen, strict=True))
+            return self.task.measure(self.model.made, loss.item(), outputs, labels)
+
+
+def _arrays(result: Any) -> Any:
+    """Return the arrays of an eager or a compiled result."""
+    if isinstance(result, list | tuple):
+        return [_arrays(part) for part in result]
+    return result.data if isinstance(result, Tensor) else result
+
+
+def _agreeing(before: list[Array] | None, now: list[Array]) -> list[Array]:
+    if before is not None and not all(map(np.array_equal, before, now)):
+        raise ArgumentError(
+            "a state of the model that is not floating has different new values in the micro-batches of one step; only "
+            "floating states are averaged, so let it depend on the step alone"
+        )
+    return now
+
+
+register_step(Optimizer, MicroBatchStep, micro_batches=True)
