@@ -107,18 +107,13 @@ def _reachable(thing: Any, seen: set[int]) -> Iterator[Any]:
         parts = [thing.__self__, thing.__func__, *vars(thing.__self__).values()]
     elif isinstance(thing, functools.partial):
         parts = [thing.func, *thing.args, *thing.keywords.values()]
-    elif isinstance(thing, types.FunctionType) and not _is_own(thing):
+    elif isinstance(thing, types.FunctionType) and (thing.__module__ or "").split(".")[0] != "tinynet":
         parts = [thing.__globals__.get(name) for name in thing.__code__.co_names]
         parts += [cell.cell_contents for cell in thing.__closure__ or () if _filled(cell)]
     elif isinstance(thing, list | tuple | dict):
         parts = list(thing.values() if isinstance(thing, dict) else thing)
     for part in parts:
         yield from _reachable(part, seen)
-
-
-def _is_own(function: types.FunctionType) -> bool:
-    module: str | None = function.__module__  # None in code that was executed from a text
-    return module is not None and module.split(".")[0] == "tinynet"
 
 
 def _filled(cell: Any) -> bool:

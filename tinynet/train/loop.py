@@ -86,8 +86,8 @@ def fit(
         Functions of (output, labels), as arrays, that return one number; accuracy by default for the losses with a
         name.
     compiled : bool
-        Trace the whole step once and replay it, as `tinynet.compile` does. Without, each op is computed as it is called:
-        slower, and the way for a model whose forward reads values.
+        Trace the whole step once and replay it, as `tinynet.compile` does. Without, each op is computed as it is
+        called: slower, and the way for a model whose forward reads values.
     callbacks : sequence of callable or object
         What is notified of the run as it goes, and may stop or save it; see `Run`.
     resume : path-like, optional
