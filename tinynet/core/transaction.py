@@ -142,9 +142,10 @@ class Transaction:
 
     def flush(self) -> None:
         """Write to memory now, for a plan that reads there, and remember what was there before."""
-        for array in (x.memory for x in self.touched):
-            if id(array) not in self._before:
-                self._before[id(array)] = array, array.copy()
+        for x in self.touched:
+            x.version += 1
+            if id(x.memory) not in self._before:
+                self._before[id(x.memory)] = x.memory, x.memory.copy()
         writes = self._writes()
         self._plans.clear()
         for table in (self._variables, self._new, self._places):
