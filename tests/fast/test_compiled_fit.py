@@ -642,6 +642,12 @@ class RandomMask(tn.Layer):
         return x * self.rng.integers(0, 2, x.shape[1:]).astype(x.dtype)
 
 
+def test_a_function_that_was_executed_from_a_text_is_compiled():
+    names = {"tn": tn}
+    exec("def double(x):\n    return 2 * x", names)
+    assert tn.compile(names["double"])(np.arange(3.0)).tolist() == [0.0, 2.0, 4.0]
+
+
 def test_random_numbers_of_a_layer_are_not_frozen_in_silence():
     model = tn.Sequential([tn.Input((3,)), tn.Dense(40), RandomMask(), tn.Dense(4)], seed=0)
     with pytest.raises(TraceError, match="compiled=False"):
