@@ -194,8 +194,8 @@ def run(arguments: argparse.Namespace, command: str) -> bool:
         "# Results",
         "",
         f"The reference models on MNIST ({len(data.x_train):,} training and {len(data.x_test):,} test images, seed "
-        f"{arguments.seed}), beside the figures of the documents that tinynet reproduces. Training figures are means "
-        "over the epoch, while the parameters change; test figures are from its end.",
+        f"{arguments.seed}), beside the figures of the texts that they come from, which are called *the documents*. "
+        "Training figures are means over the epoch, while the parameters change; test figures are from its end.",
         "",
         f"Made by `{command}` with Python {platform.python_version()}, {versions}; {tn.get_num_threads()} threads on "
         f"{platform.machine()}.",

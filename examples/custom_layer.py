@@ -42,11 +42,9 @@ class LayerNorm(tn.Layer):
 
 # %%
 # ``fit`` runs ``forward`` on shapes alone, before it begins, and replays what it did. So ``forward`` may use the
-# values of tensors through ops only, and what it reads of Python is the same in each batch from then on: an attribute
-# that is changed while ``fit`` runs has no effect on training, and random numbers would be the same ones. A layer
-# that needs them, such as a dropout, is trained with ``fit(..., compiled=False)``. A number that changes during
-# training can be a parameter, used as ``self.rate.detach()``, so that no gradient flows into it. :doc:`/how/tracing`
-# says what is frozen.
+# values of tensors through ops only. If an attribute of the layer is set later, ``fit`` runs ``forward`` once more.
+# :doc:`/how/compile` says what else is frozen. A layer that keeps numbers from step to step has a :doc:`state
+# <layer_with_state>`; one that draws random numbers takes them from :doc:`tn.random <layer_with_randomness>`.
 #
 # Yours stands among the others, named after its class.
 
@@ -67,8 +65,8 @@ print(report)
 history = model.fit(x_train, y_train, epochs=5, optimizer=tn.SGD(0.1), validation_data=(x_test, y_test), seed=0)
 
 # %%
-# What the layer does, on the test images: before it, the features of different images differ in size; after it, they do
-# not. It learns the gain and the offset of each feature.
+# What the layer does, on the test images: before it, the features of different images differ in size; after it, they
+# do not. It learns the gain and the offset of each feature.
 
 _, flatten, dense, norm, *_ = model.layers
 before = dense(flatten(model.input(x_test))).data

@@ -2,51 +2,67 @@
 Reading a plan
 ==============
 
-Where the time of a training step goes. ``fit`` traces the whole step once, fuses neighbours, lays out every buffer, and
-replays a flat list of kernel calls. You learn to read that list: what each call stands for, what it computes and saves,
-how long it takes, and which memory it uses.
+Where the time of a training step goes. ``fit`` traces the whole step once, fuses neighbours, lays out every buffer,
+and replays a flat list of kernel calls. You learn to read that list: what each call stands for, what it computes and
+saves, how long it takes, and which memory it uses.
 """
 
 import matplotlib.pyplot as plt
 import numpy as np
 
 import tinynet as tn
-from tinynet.fast.trace import training_plan
+from tinynet.fast.compile import Compiled
 from tinynet.recipes import RECIPES
 from tinynet.report import profile_figure
 
 # %%
-# A plan of the training step of the reference CNN, made as ``fit`` makes it: gather the batch, forward, backward,
-# update.
+# The training step of the reference CNN, as ``fit`` has it: gather the batch, forward, backward, update. The images
+# are read where they are, so the argument of the step is the batch's indices. A hundred steps come first, so that the
+# network has learned something; they all replay the plan that the first one made.
 
 (x_train, y_train), _ = tn.datasets.mnist(source="sample")
-model, optimizer = RECIPES["cnn"].model(seed=0), tn.SGD(0.01)
-state = optimizer.initial_state(model.theta)
-plan, _ = training_plan(model, tn.ops.cross_entropy, optimizer, state, x_train, y_train, 32)
+images, labels = tn.Tensor(x_train), tn.Tensor(y_train)
+model, optimizer, mode = RECIPES["cnn"].model(seed=0), tn.SGD(0.01), tn.train_mode(seed=0)
+
+
+def descend(indices):
+    """Train on the images at some indices."""
+    loss = tn.ops.cross_entropy(model(images[indices]), labels[indices])
+    optimizer.minimize(loss, model)
+    return loss
+
+
+step = tn.compile(descend)
+rng = np.random.default_rng(0)
+for _ in range(100):
+    with mode:
+        step(rng.choice(len(x_train), 32, replace=False))
+with mode:
+    plan = step.plan(np.arange(32))
+print(f"traced {step.traces} time, {mode.steps - 1} steps made")
 
 # %%
 # Before it is timed, the table has what follows from shapes. One line is one call. *fuses*: the ops it stands for.
 # *how*: ``direct`` makes products in registers, ``Winograd`` needs fewer of them, ``sparse`` takes the winners of the
 # pooling alone. *MFLOP* is what is computed. *dead* is what no window reads and so is never computed, *sparse* what is
-# left out because the gradient there is 0, *winograd* what that algorithm saves.
+# left out because the gradient there is 0, *winograd* what that algorithm saves. Last but one, ``all_finite`` looks at
+# the whole gradient: the update is made only if each number of it is finite.
 
 print(plan.table())
 
 # %%
-# Without fusion, the same step is a longer list.
+# Without fusion, the same step is a longer list. ``Compiled`` is what stands behind ``tn.compile``.
 
-arguments = model, tn.ops.cross_entropy, optimizer, state, x_train, y_train, 32
-unfused, _ = training_plan(*arguments, fused=False)
+with mode:
+    unfused = Compiled(descend, "the step", fused=False).find(np.arange(32)).plan
 print(f"{len(unfused.steps)} calls without fusion, {len(plan.steps)} with it")
 
 # %%
-# ``profile`` replays the plan call by call and times each. What it updates is put back. Now the share of winners that
-# relu has left alive is counted as well, and *of peak* is the share of what matrix products reach at best.
+# ``profile`` replays the plan call by call, on the last batch, and times each. What it updates is put back. Now the
+# share of winners that relu has left alive is counted as well, and *of peak* is the share of what matrix products
+# reach at best.
 
-rng = np.random.default_rng(0)
-for _ in range(100):
-    plan.run(indices=rng.choice(len(x_train), 32, replace=False), learning_rate=0.01)
-rows = plan.profile(100, indices=np.arange(32), learning_rate=0.01)
+rows = plan.profile(100)
 print(plan.table(width=110))
 
 # %%
@@ -72,12 +88,12 @@ def overlap(one, other):
 
 
 lives = []
-for i, step in enumerate(plan.steps, 1):
+for i, call in enumerate(plan.steps, 1):
     later = list(enumerate(plan.steps[i:], i + 1))
-    for array in step.outputs:
+    for array in call.outputs:
         over = [j for j, other in later if any(overlap(array, out) for out in other.outputs)]
         read = [j for j, other in later if any(overlap(array, x) for x in other.inputs)]
-        lives.append((place(array)[0], i, max([i, *(j for j in read if j <= min([*over, j]))]), step.name))
+        lives.append((place(array)[0], i, max([i, *(j for j in read if j <= min([*over, j]))]), call.name))
 places = sorted({start for start, *_ in lives})
 
 figure, axes = plt.subplots(figsize=(7, 5), layout="constrained")

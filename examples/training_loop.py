@@ -2,8 +2,8 @@
 Your own training loop
 ======================
 
-What ``fit`` does, by hand. You learn the four steps of training (forward, zero, backward, update) and where to put what
-``fit`` does not have: here a learning rate that falls, and a limit on the length of the gradient.
+What ``fit`` does, by hand. You learn the four steps of training (forward, zero, backward, update) and where to put
+what ``fit`` does not have: here a learning rate that falls, and a limit on the length of the gradient.
 """
 
 import matplotlib.pyplot as plt
@@ -18,9 +18,8 @@ model = tn.Sequential(
 
 # %%
 # ``model(x)`` computes the outputs and records how. ``backward`` adds the gradient of the loss to what is there, so
-# begin with zero. All gradients lie in one vector, ``model.gradient``, and all parameters in another,
-# ``model.theta``: what concerns them all is one line. Here a gradient longer than 1 is cut to length 1 (Pascanu et
-# al., 2013).
+# begin with zero. All gradients lie in one vector, ``model.gradient``, and all parameters in another, ``model.theta``:
+# what concerns them all is one line. Here a gradient longer than 1 is cut to length 1 (Pascanu et al., 2013).
 
 optimizer = tn.SGD(0.2)
 rng = np.random.default_rng(0)
@@ -61,5 +60,5 @@ figure.suptitle("Loss and length of the gradient, step by step")
 plt.show()
 
 # %%
-# This loop computes each op as it is called. ``fit`` replays a plan instead, which is faster:
-# :doc:`reading_a_plan` shows one.
+# This loop computes each op as it is called. ``fit`` replays a plan instead, which is faster. A step of your own can
+# be compiled, too: :doc:`own_step` does so.

@@ -70,6 +70,35 @@ def test_custom_layer_has_the_right_gradient_and_learns(capsys):
     assert "layer_norm (LayerNorm)" in capsys.readouterr().out
 
 
+def test_a_state_is_the_mean_of_all_batches_and_comes_out_of_a_file():
+    found = run("layer_with_state")
+    assert list(found["pictures"]) == [1, 8, 375]
+    mean = found["x_train"].mean(axis=0) / 255  # of three whole epochs
+    np.testing.assert_allclose(found["pictures"][375], mean, atol=1e-5)
+    assert np.abs(found["pictures"][1] - mean).max() > 0.05
+    assert found["same"]
+    assert found["accuracy"] > 0.8
+
+
+def test_noise_in_training_helps_with_noisy_digits(capsys):
+    curves = run("layer_with_randomness")["accuracies"]
+    assert min(curve[0] for curve in curves.values()) > 0.9
+    assert curves[0.5][-1] > curves[0.25][-1] + 0.03 > curves[0.0][-1] + 0.1
+    drawn = capsys.readouterr().out.splitlines()
+    assert drawn[:2] == drawn[2:4] != drawn[4:6]
+    assert drawn[0].split(": ")[1] != drawn[1].split(": ")[1]
+
+
+def test_two_networks_learn_from_each_other_in_one_compiled_step():
+    found = run("own_step")
+    assert found["step"].traces == 1
+    radius = np.linalg.norm(found["pictures"][-1], axis=1)
+    assert abs(np.median(radius) - 2) < 0.15
+    assert np.median(np.linalg.norm(found["pictures"][0], axis=1)) < 1
+    angles = np.arctan2(*found["pictures"][-1].T)
+    assert np.histogram(angles, bins=8, range=(-np.pi, np.pi))[0].min() > 10  # all around the circle
+
+
 def test_training_loop_learns_and_cuts_what_is_too_long():
     found = run("training_loop")
     assert found["accuracy"] > 0.88

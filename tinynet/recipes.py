@@ -1,4 +1,8 @@
-"""The reference models as data: the layers of each, and how it is trained on MNIST."""
+"""The reference models as data: the layers of each, and how it is trained on MNIST.
+
+They come from texts that tinynet was written to reproduce: one derives logistic regression by line search, the others
+train three networks. Here these texts are called *the documents*; docs/results.md has their figures beside tinynet's.
+"""
 
 from __future__ import annotations
 

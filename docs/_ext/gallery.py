@@ -17,7 +17,10 @@ ORDER = [
     "gradient_check",
     "custom_op",
     "custom_layer",
+    "layer_with_state",
+    "layer_with_randomness",
     "training_loop",
+    "own_step",
     "exact_resume",
     "reading_a_plan",
 ]

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import tinynet as tn
 from tinynet.core.engine import Op, Tensor
+from tinynet.core.mode import tracing
 from tinynet.core.spec import Spec
 from tinynet.errors import ArgumentError, DTypeError, GradientError, ShapeError, TraceError
 from tinynet.inspection.gradcheck import check_gradients
@@ -569,6 +570,17 @@ def test_what_a_tensor_looks_like():
     assert repr(Tensor([1.0, 2.0])) == "Tensor([1., 2.])"
     assert repr(leaf([1.0], np.float32)) == "Tensor([1.], dtype=float32, requires_grad=True)"
     assert repr(Tensor(Spec((2, 3), np.dtype(np.float32)))) == "Tensor(shape=(2, 3), dtype=float32)"
+
+
+def test_a_tensor_looks_like_its_values_here_and_now():
+    x = leaf([2.0])
+    model = tn.Sequential([tn.Input((1,)), tn.Dense(1, kernel_init="zeros", use_bias=False)], dtype="float64")
+    weight = model.parameters["dense.weight"]
+    with tn.train_mode(seed=0):
+        tn.SGD(0.5).minimize(model([[1.0]]).sum(), model)
+        assert repr(weight) == "Tensor([[-0.5]], requires_grad=True)"
+    with tracing():  # where they are not final
+        assert repr(x) == "Tensor(shape=(1,), dtype=float64, requires_grad=True)"
 
 
 @pytest.mark.parametrize("read", [lambda t: t.data, np.asarray, float, bool, lambda t: t.numpy(), lambda t: t.item()])

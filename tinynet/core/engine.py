@@ -358,9 +358,9 @@ class Tensor(Methods):
 
     def __repr__(self) -> str:
         suffix = ", requires_grad=True" if self.requires_grad else ""
-        if isinstance(self._value, Spec):
+        if not self.known:
             return f"Tensor(shape={self.shape}, dtype={self.dtype}{suffix})"
-        text = np.array2string(self._value, separator=", ", prefix="Tensor(")
+        text = np.array2string(self.data, separator=", ", prefix="Tensor(")
         dtype = "" if self.dtype in (np.float64, np.int64, np.bool_) else f", dtype={self.dtype}"
         return f"Tensor({text}{dtype}{suffix})"
 

@@ -107,7 +107,7 @@ def _reachable(thing: Any, seen: set[int]) -> Iterator[Any]:
         parts = [thing.__self__, thing.__func__, *vars(thing.__self__).values()]
     elif isinstance(thing, functools.partial):
         parts = [thing.func, *thing.args, *thing.keywords.values()]
-    elif isinstance(thing, types.FunctionType) and thing.__module__.split(".")[0] != "tinynet":
+    elif isinstance(thing, types.FunctionType) and (thing.__module__ or "").split(".")[0] != "tinynet":
         parts = [thing.__globals__.get(name) for name in thing.__code__.co_names]
         parts += [cell.cell_contents for cell in thing.__closure__ or () if _filled(cell)]
     elif isinstance(thing, list | tuple | dict):

@@ -138,9 +138,8 @@ def profile(plan: Plan, repeats: int = 50, **values: Any) -> list[Row]:
     Examples
     --------
     >>> import numpy as np, tinynet as tn
-    >>> from tinynet.fast.trace import inference_plan
     >>> model = tn.Sequential([tn.Input((784,)), tn.Dense(10, "softmax")], seed=0)
-    >>> plan = inference_plan(model, tn.Tensor(np.zeros((32, 784), np.float32)).spec)
+    >>> plan = tn.compile(model).plan(np.zeros((32, 784), np.float32))
     >>> [row.name for row in plan.profile(repeats=3) if row.seconds > 0]
     ['dense', 'softmax']
     """
@@ -217,9 +216,8 @@ def table(plan: Plan, width: int | None = None) -> str:
     Examples
     --------
     >>> import numpy as np, tinynet as tn
-    >>> from tinynet.fast.trace import inference_plan
     >>> model = tn.Sequential([tn.Input((784,)), tn.Dense(10, "softmax")], seed=0)
-    >>> plan = inference_plan(model, tn.Tensor(np.zeros((32, 784), np.float32)).spec)
+    >>> plan = tn.compile(model).plan(np.zeros((32, 784), np.float32))
     >>> print(plan.table(width=80))
     #  op       fuses          how     output    moved kB  MFLOP
     ------------------------------------------------------------

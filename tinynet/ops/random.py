@@ -151,7 +151,7 @@ def uniform(shape: Sequence[int], low: float = 0.0, high: float = 1.0, dtype: np
     >>> import tinynet as tn
     >>> with tn.train_mode(seed=0):
     ...     x = tn.random.uniform((1000,))
-    >>> bool(x.data.min() >= 0), bool(x.data.max() < 1), abs(x.data.mean() - 0.5) < 0.05
+    >>> bool(x.data.min() >= 0), bool(x.data.max() < 1), abs(float(x.data.mean()) - 0.5) < 0.05
     (True, True, True)
     """
     fractions = _draw(random_uniform, "uniform", shape, dtype)

@@ -39,9 +39,8 @@ def profile_figure(rows: Sequence[Row], title: str = "") -> Figure:
     Examples
     --------
     >>> import numpy as np, tinynet as tn
-    >>> from tinynet.fast.trace import inference_plan
     >>> model = tn.Sequential([tn.Input((784,)), tn.Dense(10, "softmax")], seed=0)
-    >>> plan = inference_plan(model, tn.Tensor(np.zeros((32, 784), np.float32)).spec)
+    >>> plan = tn.compile(model).plan(np.zeros((32, 784), np.float32))
     >>> figure = profile_figure(plan.profile(repeats=3), "Inference")
     >>> [text.get_text() for text in figure.axes[0].get_yticklabels()]
     ['dense  1', 'softmax  2']

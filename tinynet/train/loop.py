@@ -86,9 +86,8 @@ def fit(
         Functions of (output, labels), as arrays, that return one number; accuracy by default for the losses with a
         name.
     compiled : bool
-        Trace the whole step once and replay it; numbers and arrays that the forward or the loss uses are then constants
-        of the run. Without, each op is computed as it is called: slower, and the way for a model whose forward reads
-        values.
+        Trace the whole step once and replay it, as `tinynet.compile` does. Without, each op is computed as it is
+        called: slower, and the way for a model whose forward reads values.
     callbacks : sequence of callable or object
         What is notified of the run as it goes, and may stop or save it; see `Run`.
     resume : path-like, optional
@@ -115,7 +114,7 @@ def fit(
     TraceError
         If the model's forward or the loss reads values of tensors; run it with ``compiled=False``.
     NonFiniteError
-        If the loss becomes NaN or infinite; the parameters are then those before that batch.
+        If the loss or its gradient becomes NaN or infinite; all is then as it was before that batch.
     CheckpointError, FileNotFoundError
         If the checkpoint is damaged, foreign, of another run, or not there; nothing is changed then.
     WriteError
