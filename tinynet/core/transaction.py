@@ -11,19 +11,19 @@ from __future__ import annotations
 import math
 import operator
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import partial
+from functools import cache, partial
 from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tinynet.core.engine import Tensor, ancestors, as_tensor, current_backend
+from tinynet.core.engine import Tensor, ancestors, current_backend
 from tinynet.core.mode import _tracing, _transaction, no_grad
 from tinynet.core.spec import Array, Shape, Spec
-from tinynet.errors import ArgumentError, DTypeError, GradientError, NonFiniteError, ShapeError
+from tinynet.errors import ArgumentError, DTypeError, GradientError, NonFiniteError, ShapeError, TraceError, user_line
 
 Write = Callable[[], Any]
 
@@ -50,6 +50,8 @@ class Transaction:
         The names of the layers whose forwards are under way.
     captured : dict of int to object
         The layers and optimizers that were used, by identity.
+    draws : dict
+        While tracing: how often random numbers are drawn, by the path of the layer.
     """
 
     def __init__(self, mode: TrainMode | None) -> None:
@@ -65,8 +67,8 @@ class Transaction:
         self._replaced: dict[int, tuple[Tensor, Tensor]] = {}  # values that are old now, each with its parameter
         self._plans: list[Sequence[Write]] = []  # the writes of plans
         self._before: dict[int, tuple[Array, Array]] = {}  # memory that was written early, and what was there
-        self._calls: dict[str, int] = {}
-        self._key: Tensor | None = None
+        self.draws: dict[tuple[str, ...], int] = {}
+        self._drawn: dict[tuple[tuple[str, ...], int], int] = {}  # how often, in a layer, for a part of the batch
         self.session: AbstractContextManager[None] = nullcontext()  # which the mode holds until the step ends
         self.token: Any = None
 
@@ -96,6 +98,7 @@ class Transaction:
             part = whole[start : start + x.size].reshape(x.shape)
         part = part if part.symbolic else Tensor(part.data)
         part.requires_grad = x.requires_grad
+        part.grad = x.grad  # so that backward adds into the gradient of the parameter itself
         self._new[id(x)] = part
         return part
 
@@ -137,6 +140,8 @@ class Transaction:
             if id(array) not in self._before:
                 self._before[id(array)] = array, array.copy()
         writes = self._writes()
+        self._note_versions()
+        self._replaced = {key: pair for key, pair in self._replaced.items() if pair[0] is not pair[1]}
         self._plans.clear()
         for table in (self._variables, self._new, self._places):
             table.clear()
@@ -145,7 +150,7 @@ class Transaction:
     def _writes(self) -> list[Write]:
         planned = [write for writes in self._plans for write in writes]
         places = [variable.memory for variable in self._variables.values()]
-        values = [new.data for _, new in self.updates]
+        values = [new.memory for _, new in self.updates]  # as they were when they were assigned
         old = [any(np.may_share_memory(value, place) for place in places) for value in values]
         values = [value.copy() if is_old else value for value, is_old in zip(values, old, strict=True)]
         return planned + [partial(np.copyto, *pair) for pair in zip(places, values, strict=True)]
@@ -154,13 +159,20 @@ class Transaction:
         """End the step: write all of it, and count it."""
         assert self.mode is not None
         writes = self._writes()
-        for x in self.touched:
-            x.version += 1  # so that no gradient is taken through its old values
+        self._note_versions()
         commit([*writes, partial(operator.setitem, self.mode.done, 0, self.mode.steps + 1)])
 
     def drop(self) -> None:
         """Leave memory as it was before the step."""
-        commit([partial(np.copyto, array, before) for array, before in self._before.values()])
+        if self._before:
+            self._note_versions()
+        first_last = reversed(self._before.values())  # of arrays that overlap, the one kept first was not written yet
+        commit([partial(np.copyto, array, before) for array, before in first_last])
+
+    def _note_versions(self) -> None:
+        """Note that memory changes, so that no gradient is taken through old values."""
+        for x in self.touched:
+            x.version += 1
 
     # --- numbers from outside of the graph
 
@@ -172,22 +184,35 @@ class Transaction:
         self.live.append((symbol, source))
         return symbol
 
-    def key(self) -> Tensor:
-        """Return the key of all that is random in the step: the seed, the number of the step, the micro-batch."""
-        if self._key is None:
-            self._key = self.read(_current_key, (3,), np.uint64)
-        return self._key
+    def draw(self) -> Tensor:
+        """Return the key of the next random numbers (4,): the seed, the step, the micro-batch, and the stream."""
+        place = tuple(self.path)
+        if not _tracing.get():
+            key = Tensor(self.key((), 1))
+            self.count_draws({(): 1})
+            return key
+        number = self.draws[place] = self.draws.get(place, 0) + 1
+        return self.read(lambda: train_transaction("a random number").key(place, number), (4,), np.uint64)
 
-    def stream(self) -> int:
-        """Return the number of the next stream of random numbers: by the layer, and its how manyth call this is."""
-        place = "/".join(self.path)
-        number = self._calls[place] = self._calls.get(place, 0) + 1
-        return int.from_bytes(blake2b(f"{place}#{number}".encode(), digest_size=6).digest(), "little")
+    def key(self, place: tuple[str, ...], number: int) -> Array:
+        """Return the key of a draw in a layer within this one: the so manyth after those that were counted."""
+        assert self.mode is not None
+        whole = (*self.path, *place)
+        number += self._drawn.get((whole, self.mode.micro_batch), 0)
+        return np.array([*self.mode.key, _stream("/".join(whole), number)], np.uint64)
+
+    def count_draws(self, draws: Mapping[tuple[str, ...], int]) -> None:
+        """Count draws of random numbers, by the layer within this one."""
+        assert self.mode is not None
+        for place, count in draws.items():
+            key = (*self.path, *place), self.mode.micro_batch
+            self._drawn[key] = self._drawn.get(key, 0) + count
 
 
-def _current_key() -> Array:
-    key: Array = train_transaction("a random number").mode.key
-    return key
+@cache
+def _stream(place: str, number: int) -> int:
+    """Return the number of a stream of random numbers: by the layer, and by its how manyth draw this is."""
+    return int.from_bytes(blake2b(f"{place}#{number}".encode(), digest_size=6).digest(), "little")
 
 
 def raise_unless_finite(loss: float, finite: bool) -> None:
@@ -229,6 +254,11 @@ class TrainMode:
         return np.array([self.seed, self.steps, self.micro_batch], np.uint64)
 
     def __enter__(self) -> TrainMode:
+        if _tracing.get():
+            raise TraceError(
+                f"{user_line()} begins a step of training while a function is traced; write `with mode:` around the "
+                "call of the compiled function, of which one call is then part of a step"
+            )
         if _transaction.get() is not None:
             raise ArgumentError(
                 "a step of training is under way already, and steps do not nest; end its `with mode:` first"
@@ -247,6 +277,9 @@ class TrainMode:
                 transaction.finish()
             else:
                 transaction.drop()
+        except BaseException:
+            transaction.drop()
+            raise
         finally:
             _transaction.reset(transaction.token)
             transaction.session.__exit__(None, None, None)
@@ -357,12 +390,14 @@ class State(Tensor):
         Raises
         ------
         ArgumentError
-            Outside of a step of training.
+            Outside of a step of training, or if the state is a constant.
         ShapeError, DTypeError
             If the new value has another shape or dtype.
         """
         transaction = train_transaction("State.assign")
-        new = as_tensor(new)
+        if not self.memory.flags.writeable:
+            raise ArgumentError("assign: the state is a constant, as of a model that was compiled with freeze=True")
+        new = new if isinstance(new, Tensor) else Tensor(np.array(new))  # which the caller may go on to change
         if new.shape != self.shape:
             raise ShapeError(f"assign: the state has shape {self.shape}, but the new value has shape {new.shape}")
         if new.dtype != self.dtype:

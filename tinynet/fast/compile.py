@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from tinynet.checks import check_numbers
 from tinynet.core.engine import Tensor
 from tinynet.core.graph import Graph
 from tinynet.core.mode import _transaction, last_change, tracing
@@ -131,6 +132,7 @@ class Traced:
         self._names = [name for name in self.graph.inputs if name.startswith("input")]
         self._live = [(f"live {i}", source) for i, (_, source) in enumerate(traced.live)]
         self._touched = traced.touched
+        self._draws = traced.draws
         places = self.plan.outputs  # each replay leaves its results in the same arrays
         checks = iter([places[name] for name in places if name.startswith("check")])
         self._checks = list(zip(checks, checks, strict=True))
@@ -161,6 +163,9 @@ class Traced:
         if transaction is not None and transaction.touched:
             transaction.flush()
         self.plan.replay(**self.inputs(values))
+        if self._draws:
+            assert transaction is not None
+            transaction.count_draws(self._draws)
         for loss, finite in self._checks:
             raise_unless_finite(loss.item(), finite.item())
         if self.plan.writes:
@@ -204,7 +209,7 @@ class Arguments:
 
     def _form(self, given: Any) -> Any:
         if isinstance(given, np.ndarray):
-            self.values.append(given)
+            self.values.append(check_numbers("an argument of a compiled function", given))
             return "array", given.shape, given.dtype
         if isinstance(given, Tensor):
             self.values.append(given.data)
@@ -213,7 +218,7 @@ class Arguments:
             return "static", type(given), given
         if isinstance(given, int | float | np.generic):
             self.values.append(given)
-            return "number", np.asarray(given).dtype
+            return "number", check_numbers("an argument of a compiled function", given).dtype
         if type(given) in (list, tuple):
             return type(given), *map(self._form, given)
         if type(given) is dict:

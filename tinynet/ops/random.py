@@ -63,12 +63,12 @@ def philox(counter: Array, key: Array) -> Array:
     return np.stack([a, b, c, d], axis=-1).astype(np.uint32)
 
 
-def words(key: Array, stream: int, count: int) -> Array:
-    """Return random words of 32 bits: of a step's key (3,), and of a stream of 48 bits.
+def words(key: Array, count: int) -> Array:
+    """Return random words of 32 bits, from a key (4,): the seed, the step, the micro-batch, and a stream of 48 bits.
 
     The counter of Philox holds the number of the block of four words, the step, the stream and the micro-batch.
     """
-    seed, step, micro_batch = (int(k) for k in key)
+    seed, step, micro_batch, stream = (int(k) for k in key)
     counter = np.empty((-(-count // 4), 4), np.uint32)
     counter[:, 0] = np.arange(len(counter))
     counter[:, 1] = step & 0xFFFFFFFF
@@ -77,18 +77,18 @@ def words(key: Array, stream: int, count: int) -> Array:
     return philox(counter, np.array([seed & 0xFFFFFFFF, seed >> 32], np.uint32)).reshape(-1)[:count]
 
 
-def _fractions(key: Array, stream: int, shape: Shape, dtype: Any) -> Array:
+def _fractions(key: Array, shape: Shape, dtype: Any) -> Array:
     """Return multiples of 2^-24 in float32, of 2^-53 in float64, from 0 to below 1."""
     size = math.prod(shape)
     if dtype == np.float32:
-        return ((words(key, stream, size) >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)).reshape(shape)
-    high, low = words(key, stream, 2 * size).reshape(-1, 2).T.astype(np.float64)
+        return ((words(key, size) >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)).reshape(shape)
+    high, low = words(key, 2 * size).reshape(-1, 2).T.astype(np.float64)
     return ((np.floor(high / 2**5) * 2**26 + np.floor(low / 2**6)) / 2.0**53).reshape(shape)
 
 
-def _gaussian(key: Array, stream: int, shape: Shape, dtype: Any) -> Array:
+def _gaussian(key: Array, shape: Shape, dtype: Any) -> Array:
     """Return normal numbers, two from each pair of fractions, by Box and Muller."""
-    pairs = _fractions(key, stream, (2, -(-math.prod(shape) // 2)), dtype)
+    pairs = _fractions(key, (2, -(-math.prod(shape) // 2)), dtype)
     radius, angle = np.sqrt(-2 * np.log(1 - pairs[0])), (2 * np.pi * pairs[1]).astype(dtype)
     both = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])
     return both[: math.prod(shape)].reshape(shape).astype(dtype)
@@ -96,7 +96,7 @@ def _gaussian(key: Array, stream: int, shape: Shape, dtype: Any) -> Array:
 
 random_uniform: Op = Op(
     "random_uniform",
-    infer=lambda key, stream, shape, dtype: Spec(shape, np.dtype(dtype)),
+    infer=lambda key, shape, dtype: Spec(shape, np.dtype(dtype)),
     compute=_fractions,
     vjp=(None,),
     constant=frozenset({0}),
@@ -105,7 +105,7 @@ random_uniform: Op = Op(
 )
 random_normal: Op = Op(
     "random_normal",
-    infer=lambda key, stream, shape, dtype: Spec(shape, np.dtype(dtype)),
+    infer=lambda key, shape, dtype: Spec(shape, np.dtype(dtype)),
     compute=_gaussian,
     vjp=(None,),
     constant=frozenset({0}),
@@ -120,7 +120,7 @@ def _draw(op: Op, name: str, shape: Sequence[int], dtype: npt.DTypeLike) -> Tens
     if min(lengths, default=0) < 0 or math.prod(lengths) >= 2**32:
         raise ArgumentError(f"random.{name}: shape must have fewer than 2^32 values, and no length below 0: {lengths}")
     found = check_floating(f"random.{name}", np.dtype(dtype))
-    made: Tensor = op(step.key(), stream=step.stream(), shape=lengths, dtype=found)
+    made: Tensor = op(step.draw(), shape=lengths, dtype=found)
     return made
 
 
