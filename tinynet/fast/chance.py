@@ -104,7 +104,8 @@ def _state(generator: Any) -> Any:
 _GENERATORS = np.random.Generator, np.random.BitGenerator, np.random.RandomState, random.Random
 _SUSPECT = object()
 _PLAIN = int, float, str, bytes, type(None), np.ndarray, np.generic
-_OTHERS = "tinynet", "numpy", "builtins"  # where no user's code is
+_OTHERS = {"numpy", "numba", "llvmlite", "scipy", *sys.stdlib_module_names}  # where nothing of the user's is
+_NOT_THE_USERS = {"tinynet", *_OTHERS}  # whose functions draw nothing by themselves
 
 
 def _reachable(function: Any) -> Iterator[Any]:
@@ -127,7 +128,7 @@ def _reachable(function: Any) -> Iterator[Any]:
 def _parts(thing: Any) -> list[Any]:
     """Return what a thing can reach directly: by closure, globals, attributes, methods."""
     if isinstance(thing, types.FunctionType):
-        return [] if _package(thing) in _OTHERS else _parts_of_function(thing)
+        return [] if _package(thing) in _NOT_THE_USERS else _parts_of_function(thing)
     if isinstance(thing, list | tuple | set | frozenset):
         return list(thing)
     if isinstance(thing, dict):
@@ -138,9 +139,10 @@ def _parts(thing: Any) -> list[Any]:
         return [thing.func, *thing.args, *thing.keywords.values()]
     if isinstance(thing, property | staticmethod | classmethod):
         return [thing.fget if isinstance(thing, property) else thing.__func__]
-    if isinstance(thing, types.ModuleType | type):
+    of_others = _package(type(thing)) in _OTHERS or type(thing).__module__.startswith("tinynet.fast")
+    if of_others or isinstance(thing, types.ModuleType | type):
         return []
-    classes = [cls for cls in type(thing).__mro__ if _package(cls) not in _OTHERS]
+    classes = [cls for cls in type(thing).__mro__ if _package(cls) not in _NOT_THE_USERS]
     left_out = OWN if isinstance(thing, Layer) else ()
     attributes = [value for name, value in getattr(thing, "__dict__", {}).items() if name not in left_out]
     return [*attributes, *chain.from_iterable(vars(cls).values() for cls in classes)]

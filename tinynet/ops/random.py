@@ -18,7 +18,7 @@ from tinynet.checks import check_integers
 from tinynet.core.engine import Op, Tensor
 from tinynet.core.spec import Array, Shape, Spec
 from tinynet.core.transaction import train_transaction
-from tinynet.errors import ArgumentError
+from tinynet.errors import ArgumentError, DTypeError
 from tinynet.ops.compare import less
 from tinynet.ops.dtypes import check_floating
 
@@ -119,9 +119,20 @@ def _draw(op: Op, name: str, shape: Sequence[int], dtype: npt.DTypeLike) -> Tens
     lengths = check_integers(f"random.{name}: shape", shape)
     if min(lengths, default=0) < 0 or math.prod(lengths) >= 2**32:
         raise ArgumentError(f"random.{name}: shape must have fewer than 2^32 values, and no length below 0: {lengths}")
-    found = check_floating(f"random.{name}", np.dtype(dtype))
+    try:
+        wanted = np.dtype(dtype)
+    except TypeError:
+        raise DTypeError(f"random.{name}: dtype must be float32 or float64, but got {dtype!r}") from None
+    found = check_floating(f"random.{name}", wanted)
     made: Tensor = op(step.draw(), shape=lengths, dtype=found)
     return made
+
+
+def _check_numbers(name: str, **given: Any) -> None:
+    """Check that arguments are finite numbers."""
+    for argument, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not math.isfinite(value):
+            raise ArgumentError(f"random.{name}: {argument} must be a finite number, but got {value!r}")
 
 
 def uniform(shape: Sequence[int], low: float = 0.0, high: float = 1.0, dtype: npt.DTypeLike = "float32") -> Tensor:
@@ -154,6 +165,9 @@ def uniform(shape: Sequence[int], low: float = 0.0, high: float = 1.0, dtype: np
     >>> bool(x.data.min() >= 0), bool(x.data.max() < 1), abs(x.data.mean() - 0.5) < 0.05
     (True, True, True)
     """
+    _check_numbers("uniform", low=low, high=high)
+    if low > high:
+        raise ArgumentError(f"random.uniform: low must not be above high, but got {low!r} and {high!r}")
     fractions = _draw(random_uniform, "uniform", shape, dtype)
     return fractions if (low, high) == (0, 1) else fractions * (high - low) + low
 
@@ -186,6 +200,9 @@ def normal(shape: Sequence[int], mean: float = 0.0, stddev: float = 1.0, dtype: 
     >>> round(float(x.data.std()), 1)
     2.0
     """
+    _check_numbers("normal", mean=mean, stddev=stddev)
+    if stddev < 0:
+        raise ArgumentError(f"random.normal: stddev must be 0 or more, but got {stddev!r}")
     numbers = _draw(random_normal, "normal", shape, dtype)
     return numbers if (mean, stddev) == (0, 1) else numbers * stddev + mean
 
@@ -218,6 +235,8 @@ def bernoulli(probability: float | Tensor, shape: Sequence[int]) -> Tensor:
     >>> round(float(kept.data.mean()), 1)
     0.2
     """
+    if not isinstance(probability, Tensor):
+        _check_numbers("bernoulli", probability=probability)
     if not isinstance(probability, Tensor) and not 0 <= probability <= 1:
         raise ArgumentError(f"random.bernoulli: the probability must be from 0 to 1, but got {probability!r}")
     return less(_draw(random_uniform, "bernoulli", shape, "float32"), probability)
