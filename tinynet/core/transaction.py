@@ -114,6 +114,10 @@ class Transaction:
 
     def check_current(self, loss: Tensor, parameters: Iterable[Tensor]) -> None:
         """Check that a loss was not computed with values of these parameters that the step has replaced since."""
+        if not isinstance(loss, Tensor):
+            raise GradientError(
+                f"what is minimised is a Tensor made of the parameters by ops, but a {type(loss).__name__} came"
+            )
         wanted = {id(p) for p in parameters}
         used = {id(x) for node in ancestors([loss], recorded=True) for x in node.inputs}
         if any(id(old) in used and id(p) in wanted for old, p in self._replaced.values()):

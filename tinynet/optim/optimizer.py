@@ -128,7 +128,10 @@ class Optimizer:
             transaction.finish()
 
     def _parts_of(self, models: Network | Sequence[Network]) -> list[tuple[Network, Part]]:
-        several = [models] if isinstance(models, Network) else list(models)
+        given: list[Any] = list(models) if isinstance(models, list | tuple) else [models]
+        several = [model for model in given if isinstance(model, Network)]
+        if not several or len(several) < len(given):
+            raise ArgumentError(f"an optimizer moves a model, or several in a list, but got {models!r}")
         parts = [(model, part) for model in several for part in model.parts(by_decay=self.decay == "weights")]
         if not parts:
             raise ArgumentError(f"{', '.join(map(str, several))}: nothing to train: no parameter is trainable")
