@@ -34,6 +34,7 @@ class CompiledFunction:
         self.function = function
         self.name = str(function) if isinstance(function, Model) else getattr(function, "__name__", "the function")
         self._compiled: Any = None
+        self._inlined = False  # while it is part of the trace of another
         self._scope: Callable[[], AbstractContextManager[Any]] = (
             partial(within, None) if frozen else nullcontext
         )  # what is frozen takes no part in training
@@ -46,15 +47,22 @@ class CompiledFunction:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function; returns new arrays, nested as the function returns tensors."""
         if _tracing.get():  # as part of another compiled function
-            if self._compiled is not None and self._compiled.under_trace:
-                raise TraceError(f"{self.name} calls itself while it is traced; write a loop instead")
-            with self._scope():
-                return self.function(*args, **kwargs)
+            return self._inline(*args, **kwargs)
         with self._scope(), current_backend().session():
             if not can_compile():
                 result = self.function(*_each(_argument, args), **_each(_argument, kwargs))
                 return _each(lambda x: np.array(x.data), result)
             return _each(np.array, self._made().replay(*args, **kwargs))
+
+    def _inline(self, *args: Any, **kwargs: Any) -> Any:
+        if self._inlined or (self._compiled is not None and self._compiled.under_trace):
+            raise TraceError(f"{self.name} calls itself while it is traced; write a loop instead")
+        self._inlined = True
+        try:
+            with self._scope():
+                return self.function(*args, **kwargs)
+        finally:
+            self._inlined = False
 
     def plan(self, *args: Any, **kwargs: Any) -> Any:
         """Return the plan for such arguments, to be read: ``plan.table()``, ``plan.rows()``, ``print(plan)``."""

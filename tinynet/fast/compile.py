@@ -15,7 +15,7 @@ from tinynet.core.graph import Graph
 from tinynet.core.mode import _transaction, last_change, tracing
 from tinynet.core.spec import Spec
 from tinynet.core.transaction import Transaction, raise_unless_finite, within
-from tinynet.errors import ArgumentError, RetraceWarning, TraceError
+from tinynet.errors import ArgumentError, RetraceWarning, TraceError, user_level
 from tinynet.fast.chance import without_chance
 from tinynet.fast.configuration import configuration
 from tinynet.fast.plan import Plan
@@ -102,7 +102,7 @@ class Compiled:
                 f"{self.name} was traced {self.traces} times, for arguments of so many shapes, dtypes or texts, or "
                 "because attributes of its layers change; each takes longer than a call. Pass arrays of few shapes",
                 RetraceWarning,
-                stacklevel=4,
+                stacklevel=user_level(),
             )
         return made
 
@@ -124,6 +124,7 @@ class Traced:
         form = _results(result, outputs, name)
         if not outputs:
             raise ArgumentError(f"{name} returned {result!r}; a compiled function returns at least one Tensor")
+        outputs = [traced.current(y) if y.node is None else y for y in outputs]
         self._seen = last_change()
         self._captured = list(traced.captured.values())
         self._settings = self._fingerprint()
@@ -189,7 +190,9 @@ def fuse_graph(graph: Graph, fused: bool = True) -> Graph:
 
     if not fused:
         return graph.with_values(fuse(graph.values(), fusions=()))
-    return graph.with_values(fuse(fuse(graph.values())))
+    for _ in range(2):
+        graph = graph.with_values(fuse(graph.values(), updates=graph.updates))
+    return graph
 
 
 class Arguments:
