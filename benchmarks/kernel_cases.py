@@ -64,7 +64,7 @@ def _of_training(fused: bool) -> Iterator[Case]:
         gradients = tn.grad(loss, list(model.parameters.values()))
         gradient = tn.ops.concatenate([g.reshape(-1) for g in gradients])
         (new,) = tn.SGD(0.01).update(leaf["theta"], gradient, leaf["rate"])
-        loss, new = fuse([loss, new]) if fused else [loss, new]
+        loss, new = fuse([loss, new], updates=[(leaf["theta"], new)]) if fused else [loss, new]
     values: dict[Any, Array] = {id(leaf[name]): a for name, a in given.items()}
 
     def value(x: Tensor) -> Array:

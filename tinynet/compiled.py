@@ -6,12 +6,15 @@ import copy
 import functools
 import warnings
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from tinynet.core.engine import Tensor, as_tensor, can_compile, current_backend
 from tinynet.core.mode import _tracing
+from tinynet.core.transaction import within
 from tinynet.errors import ArgumentError, RetraceWarning, TraceError
 from tinynet.model import Model
 from tinynet.ops.dtypes import Number
@@ -29,12 +32,16 @@ class CompiledFunction:
         How often the function was traced so far.
     """
 
-    def __init__(self, function: Callable[..., Any]) -> None:
+    def __init__(self, function: Callable[..., Any], frozen: bool = False) -> None:
         functools.update_wrapper(self, function, updated=())
         self.function = function
         self.name = str(function) if isinstance(function, Model) else getattr(function, "__name__", "the function")
         self._compiled: Any = None
         self._warned = False
+        self._inlined = False  # while it is part of the trace of another
+        self._scope: Callable[[], AbstractContextManager[Any]] = (
+            partial(within, None) if frozen else nullcontext
+        )  # what is frozen takes no part in training
 
     @property
     def traces(self) -> int:
@@ -44,10 +51,8 @@ class CompiledFunction:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function; returns new arrays, nested as the function returns tensors."""
         if _tracing.get():  # as part of another compiled function
-            if self._compiled is not None and self._compiled.under_trace:
-                raise TraceError(f"{self.name} calls itself while it is traced; write a loop instead")
-            return self.function(*args, **kwargs)
-        with current_backend().session():
+            return self._inline(*args, **kwargs)
+        with self._scope(), current_backend().session():
             if not can_compile():
                 result = self.function(*_each(_argument, args), **_each(_argument, kwargs))
                 return _each(lambda x: np.array(x.data), result)
@@ -62,9 +67,20 @@ class CompiledFunction:
             )
         return results
 
+    def _inline(self, *args: Any, **kwargs: Any) -> Any:
+        if self._inlined or (self._compiled is not None and self._compiled.under_trace):
+            raise TraceError(f"{self.name} calls itself while it is traced; write a loop instead")
+        self._inlined = True
+        try:
+            with self._scope():
+                return self.function(*args, **kwargs)
+        finally:
+            self._inlined = False
+
     def plan(self, *args: Any, **kwargs: Any) -> Any:
         """Return the plan for such arguments, to be read: ``plan.table()``, ``plan.rows()``, ``print(plan)``."""
-        return self._made().find(*args, **kwargs).plan
+        with self._scope(), current_backend().session():
+            return self._made().find(*args, **kwargs).plan
 
     def _made(self) -> Any:
         if self._compiled is None:
@@ -82,7 +98,8 @@ def compile(function: Callable[..., Any], freeze: bool = False) -> CompiledFunct
         in lists, tuples and dicts. It may call `Optimizer.minimize`, `State.assign` and `tinynet.grad`. Called within
         a step of training (see `tinynet.train_mode`), it is part of that step. A model is compiled as a predictor.
     freeze : bool
-        Of a model: copy its parameters and states as they are now; later training does not change the predictor.
+        Of a model: copy its parameters and states as they are now; later training does not change the predictor, which
+        is inference within a step of training, too.
 
     Returns
     -------
@@ -132,7 +149,7 @@ def compile(function: Callable[..., Any], freeze: bool = False) -> CompiledFunct
     for leaf in frozen.leaves.values():
         leaf.memory.flags.writeable = False
         leaf.requires_grad = False
-    return CompiledFunction(frozen)
+    return CompiledFunction(frozen, frozen=True)
 
 
 def _argument(given: Any) -> Any:

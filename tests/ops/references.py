@@ -404,27 +404,27 @@ def philox(counter, key):
     return a, b, c, d
 
 
-def random_words(key, stream, count):
-    seed, step, draw, micro_batch = (int(k) for k in key)
+def random_words(key, count):
+    seed, step, micro_batch, stream, draw = (int(k) for k in key)
     counter = step, stream & 0xFFFFFFFF, draw << 16 | micro_batch
     keys = seed & 0xFFFFFFFF, seed >> 32 ^ stream >> 32
     return [word for block in range(-(-count // 4)) for word in philox((block, *counter), keys)][:count]
 
 
-def random_fractions(key, stream, count, dtype):
+def random_fractions(key, count, dtype):
     if dtype == "float32":
-        return [(word >> 8) / 2**24 for word in random_words(key, stream, count)]
-    words = random_words(key, stream, 2 * count)
+        return [(word >> 8) / 2**24 for word in random_words(key, count)]
+    words = random_words(key, 2 * count)
     return [((high >> 5) * 2**26 + (low >> 6)) / 2**53 for high, low in zip(words[::2], words[1::2], strict=True)]
 
 
-def random_uniform(key, stream, shape, dtype):
-    return np.array(random_fractions(key, stream, math.prod(shape), dtype)).reshape(shape)
+def random_uniform(key, shape, dtype):
+    return np.array(random_fractions(key, math.prod(shape), dtype)).reshape(shape)
 
 
-def random_normal(key, stream, shape, dtype):
+def random_normal(key, shape, dtype):
     pairs = -(-math.prod(shape) // 2)
-    found = random_fractions(key, stream, 2 * pairs, dtype)
+    found = random_fractions(key, 2 * pairs, dtype)
     polar = [
         (math.sqrt(-2 * math.log(1 - u)), 2 * math.pi * v) for u, v in zip(found[:pairs], found[pairs:], strict=True)
     ]

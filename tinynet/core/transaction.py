@@ -13,17 +13,17 @@ import operator
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import partial
+from functools import cache, partial
 from hashlib import blake2b
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tinynet.core.engine import Tensor, ancestors, as_tensor, current_backend
+from tinynet.core.engine import Tensor, ancestors, current_backend
 from tinynet.core.mode import _tracing, _transaction, no_grad
 from tinynet.core.spec import Array, Shape, Spec
-from tinynet.errors import ArgumentError, DTypeError, GradientError, NonFiniteError, ShapeError
+from tinynet.errors import ArgumentError, DTypeError, GradientError, NonFiniteError, ShapeError, TraceError, user_line
 
 Write = Callable[[], Any]
 
@@ -97,6 +97,7 @@ class Transaction:
             part = whole[start : start + x.size].reshape(x.shape)
         part = part if part.symbolic else Tensor(part.data)
         part.requires_grad = x.requires_grad
+        part.grad = x.grad  # so that backward adds into the gradient of the parameter itself
         self._new[id(x)] = part
         return part
 
@@ -120,6 +121,10 @@ class Transaction:
 
     def check_current(self, loss: Tensor, parameters: Iterable[Tensor]) -> None:
         """Check that a loss was not computed with values of these parameters that the step has replaced since."""
+        if not isinstance(loss, Tensor):
+            raise GradientError(
+                f"what is minimised is a Tensor made of the parameters by ops, but a {type(loss).__name__} came"
+            )
         wanted = {id(p) for p in parameters}
         used = {id(x) for node in ancestors([loss], recorded=True) for x in node.inputs}
         if any(id(old) in used and id(p) in wanted for old, p in self._replaced.values()):
@@ -147,6 +152,8 @@ class Transaction:
             if id(x.memory) not in self._before:
                 self._before[id(x.memory)] = x.memory, x.memory.copy()
         writes = self._writes()
+        self._note_versions()
+        self._replaced = {key: pair for key, pair in self._replaced.items() if pair[0] is not pair[1]}
         self._plans.clear()
         for table in (self._variables, self._new, self._places):
             table.clear()
@@ -157,7 +164,7 @@ class Transaction:
         if not self._variables:
             return planned
         places = [variable.memory for variable in self._variables.values()]
-        values = [new.memory for _, new in self.updates]
+        values = [new.memory for _, new in self.updates]  # as they were when they were assigned
         old = [any(np.may_share_memory(value, place) for place in places) for value in values]
         values = [value.copy() if is_old else value for value, is_old in zip(values, old, strict=True)]
         return planned + [partial(np.copyto, *pair) for pair in zip(places, values, strict=True)]
@@ -166,13 +173,20 @@ class Transaction:
         """End the step: write all of it, and count it."""
         assert self.mode is not None
         writes = self._writes()
-        for x in self.touched:
-            x.version += 1  # so that no gradient is taken through its old values
+        self._note_versions()
         commit([*writes, partial(operator.setitem, self.mode.done, 0, self.mode.steps + 1)])
 
     def drop(self) -> None:
         """Leave memory as it was before the step."""
-        commit([partial(np.copyto, array, before) for array, before in self._before.values()])
+        if self._before:
+            self._note_versions()
+        first_last = reversed(self._before.values())  # of arrays that overlap, the one kept first was not written yet
+        commit([partial(np.copyto, array, before) for array, before in first_last])
+
+    def _note_versions(self) -> None:
+        """Note that memory changes, so that no gradient is taken through old values."""
+        for x in self.touched:
+            x.version += 1
 
     # --- numbers from outside of the graph
 
@@ -184,26 +198,31 @@ class Transaction:
         self.live.append((symbol, source))
         return symbol
 
-    def draw(self) -> tuple[Tensor, int]:
-        """Return the key of the next random numbers, and the number of their stream, which stands for the layer.
+    def draw(self) -> Tensor:
+        """Return the key of the next random numbers (5,): seed, step, micro-batch, stream of the layer, draw in it.
 
-        The key (4,) is the seed, the number of the step, which draw of the layer in the step it is, and the
-        micro-batch. A plan is given it anew at each run, so that compiled and eager steps draw the same.
+        A plan is given it anew at each run, so that compiled and eager steps draw the same.
         """
-        place = "/".join(self.path)
-        key = self.read(lambda: train_transaction("a random number").next_key(place), (4,), np.uint64)
-        return key, int.from_bytes(blake2b(place.encode(), digest_size=8).digest(), "little")
+        place = tuple(self.path) if _tracing.get() else ()
+        return self.read(lambda: train_transaction("a random number").next_key(place), (5,), np.uint64)
 
-    def next_key(self, place: str) -> list[int]:
-        """Count a draw, and return its key."""
+    def next_key(self, place: tuple[str, ...]) -> list[int]:
+        """Count a draw in a layer within this one, and return its key."""
         assert self.mode is not None
-        count = place, self.mode.micro_batch
+        layer = "/".join((*self.path, *place))
+        count = layer, self.mode.micro_batch
         self._draws[count] = self._draws.get(count, -1) + 1
         if self._draws[count] >= _MOST_DRAWS:
             raise ArgumentError(
-                f"a step draws at most {_MOST_DRAWS:,} times in a layer; draw larger arrays in {place!r}"
+                f"a step draws at most {_MOST_DRAWS:,} times in one layer; draw larger arrays in {layer!r}"
             )
-        return [self.mode.seed, self.mode.steps, self._draws[count], self.mode.micro_batch]
+        return [self.mode.seed, self.mode.steps, self.mode.micro_batch, _stream(layer), self._draws[count]]
+
+
+@cache
+def _stream(layer: str) -> int:
+    """Return the number that stands for a layer, by its path."""
+    return int.from_bytes(blake2b(layer.encode(), digest_size=8).digest(), "little")
 
 
 def raise_unless_finite(loss: float, finite: bool) -> None:
@@ -240,6 +259,11 @@ class TrainMode:
         return self.done[0]
 
     def __enter__(self) -> TrainMode:
+        if _tracing.get():
+            raise TraceError(
+                f"{user_line()} begins a step of training while a function is traced; write `with mode:` around the "
+                "call of the compiled function, of which one call is then part of a step"
+            )
         if _transaction.get() is not None:
             raise ArgumentError(
                 "a step of training is under way already, and steps do not nest; end its `with mode:` first"
@@ -258,6 +282,9 @@ class TrainMode:
                 transaction.finish()
             else:
                 transaction.drop()
+        except BaseException:
+            transaction.drop()
+            raise
         finally:
             _transaction.reset(transaction.token)
             transaction.session.__exit__(None, None, None)
@@ -368,12 +395,14 @@ class State(Tensor):
         Raises
         ------
         ArgumentError
-            Outside of a step of training.
+            Outside of a step of training, or if the state is a constant.
         ShapeError, DTypeError
             If the new value has another shape or dtype.
         """
         transaction = train_transaction("State.assign")
-        new = as_tensor(new)
+        if not self.memory.flags.writeable:
+            raise ArgumentError("assign: the state is a constant, as of a model that was compiled with freeze=True")
+        new = new if isinstance(new, Tensor) else Tensor(np.array(new))  # which the caller may go on to change
         if new.shape != self.shape:
             raise ShapeError(f"assign: the state has shape {self.shape}, but the new value has shape {new.shape}")
         if new.dtype != self.dtype:

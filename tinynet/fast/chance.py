@@ -7,6 +7,7 @@ import random
 import sys
 import types
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import Any, TypeVar
 
 import numpy as np
@@ -36,7 +37,8 @@ def without_chance(name: str, function: Any, run: Callable[[], tuple[T, Sequence
         A callable, or a list of them, through which all is reached that the trace depends on.
     run : callable
         Traces it; returns a result, and the tensors that were made. It is run a second time if the first one made
-        arrays of its own: nobody else can change them, but they may be random.
+        arrays of its own: nobody else can change them, but they may be random. So may its numbers be, if it speaks of
+        a module for random numbers.
 
     Returns
     -------
@@ -52,8 +54,8 @@ def without_chance(name: str, function: Any, run: Callable[[], tuple[T, Sequence
     with tracing():
         result, made = run()
         chance.check(name)
-        fresh = _fresh_arrays(made)
-        if fresh and _fresh_arrays(run()[1]) != fresh:
+        fresh = _fresh_arrays(made, chance.suspected)
+        if fresh and _fresh_arrays(run()[1], chance.suspected) != fresh:
             raise TraceError(f"{name} makes other arrays when it is traced again, as of random numbers, {_ADVICE}")
     return result
 
@@ -62,17 +64,23 @@ class _Chance:
     """The random generators that a function can reach, as they are before it is traced.
 
     Models that it reaches are built now, which may draw.
+
+    Attributes
+    ----------
+    suspected : bool
+        Whether there are others, whose state cannot be read, or which the function may make.
     """
 
     def __init__(self, function: Any) -> None:
-        found = list(_reachable(function, set()))
+        found = list(_reachable(function))
         for model in found:
             if isinstance(model, Network) and model.building is None:
                 try:
                     model.build_model()
                 except NotBuiltError:  # it will be built by what it is given
                     continue
-        self.generators = [thing for thing in found if not isinstance(thing, Network)]
+        self.generators = [thing for thing in found if isinstance(thing, _GENERATORS)]
+        self.suspected = any(thing is _SUSPECT for thing in found)
         self.before = self._states()
 
     def _states(self) -> list[Any]:
@@ -88,32 +96,84 @@ class _Chance:
 def _state(generator: Any) -> Any:
     if isinstance(generator, np.random.Generator):
         return generator.bit_generator.state
+    if isinstance(generator, np.random.BitGenerator):
+        return generator.state
     return generator.get_state() if isinstance(generator, np.random.RandomState) else generator.getstate()
 
 
-def _reachable(thing: Any, seen: set[int]) -> Iterator[Any]:
-    """Yield the generators and the networks that a function can reach: by closure, globals, attributes of layers."""
-    if id(thing) in seen:
-        return
-    seen.add(id(thing))
-    parts: list[Any] = []
-    if isinstance(thing, np.random.Generator | np.random.RandomState | random.Random):
-        yield thing
-    elif isinstance(thing, Layer):
-        if isinstance(thing, Network):
+_GENERATORS = np.random.Generator, np.random.BitGenerator, np.random.RandomState, random.Random
+_SUSPECT = object()
+_PLAIN = int, float, str, bytes, type(None), np.ndarray, np.generic
+_OTHERS = {"numpy", "numba", "llvmlite", "scipy", *sys.stdlib_module_names}  # where nothing of the user's is
+_NOT_THE_USERS = {"tinynet", *_OTHERS}  # whose functions draw nothing by themselves
+
+
+def _reachable(function: Any) -> Iterator[Any]:
+    """Yield the generators and the networks that a function can reach, and what else makes random numbers."""
+    seen: dict[int, Any] = {}
+    stack = [function]
+    while stack:
+        thing = stack.pop()
+        if id(thing) in seen or isinstance(thing, _PLAIN):
+            continue
+        seen[id(thing)] = thing  # so that no other gets its identity
+        if isinstance(thing, random.SystemRandom) or _makes_chance(thing):
+            yield _SUSPECT
+        elif isinstance(thing, (*_GENERATORS, Network)):
             yield thing
-        parts = [*(value for name, value in vars(thing).items() if name not in OWN), type(thing).forward]
-    elif isinstance(thing, types.MethodType) and hasattr(thing.__self__, "__dict__"):
-        parts = [thing.__self__, thing.__func__, *vars(thing.__self__).values()]
-    elif isinstance(thing, functools.partial):
-        parts = [thing.func, *thing.args, *thing.keywords.values()]
-    elif isinstance(thing, types.FunctionType) and (thing.__module__ or "").split(".")[0] != "tinynet":
-        parts = [thing.__globals__.get(name) for name in thing.__code__.co_names]
-        parts += [cell.cell_contents for cell in thing.__closure__ or () if _filled(cell)]
-    elif isinstance(thing, list | tuple | dict):
-        parts = list(thing.values() if isinstance(thing, dict) else thing)
-    for part in parts:
-        yield from _reachable(part, seen)
+        if not isinstance(thing, _GENERATORS):
+            stack += _parts(thing)
+
+
+def _parts(thing: Any) -> list[Any]:
+    """Return what a thing can reach directly: by closure, globals, attributes, methods."""
+    if isinstance(thing, types.FunctionType):
+        return [] if _package(thing) in _NOT_THE_USERS else _parts_of_function(thing)
+    if isinstance(thing, list | tuple | set | frozenset):
+        return list(thing)
+    if isinstance(thing, dict):
+        return list(thing.values())
+    if isinstance(thing, types.MethodType):
+        return [thing.__self__, thing.__func__]
+    if isinstance(thing, functools.partial):
+        return [thing.func, *thing.args, *thing.keywords.values()]
+    if isinstance(thing, property | staticmethod | classmethod):
+        return [thing.fget if isinstance(thing, property) else thing.__func__]
+    of_others = _package(type(thing)) in _OTHERS or type(thing).__module__.startswith("tinynet.fast")
+    if of_others or isinstance(thing, types.ModuleType | type):
+        return []
+    classes = [cls for cls in type(thing).__mro__ if _package(cls) not in _NOT_THE_USERS]
+    left_out = OWN if isinstance(thing, Layer) else ()
+    attributes = [value for name, value in getattr(thing, "__dict__", {}).items() if name not in left_out]
+    return [*attributes, *chain.from_iterable(vars(cls).values() for cls in classes)]
+
+
+def _parts_of_function(function: types.FunctionType) -> list[Any]:
+    names: set[str] = set()
+    codes = [function.__code__]
+    while codes:  # with those of functions and comprehensions within
+        code = codes.pop()
+        names.update(code.co_names)
+        codes += [c for c in code.co_consts if isinstance(c, types.CodeType)]
+    found = [function.__globals__.get(name) for name in names]
+    found += [cell.cell_contents for cell in function.__closure__ or () if _filled(cell)]
+    modules = [vars(thing) for thing in found if isinstance(thing, types.ModuleType) and _package(thing) != "tinynet"]
+    found += [module[name] for module in modules for name in names & module.keys()]
+    return [*found, *(function.__defaults__ or ()), *(function.__kwdefaults__ or {}).values()]
+
+
+def _package(thing: Any) -> str:
+    name: str = (thing.__name__ if isinstance(thing, types.ModuleType) else getattr(thing, "__module__", "")) or ""
+    return name.split(".")[0]
+
+
+def _makes_chance(thing: Any) -> bool:
+    """Whether something is a module that makes random numbers, or a function or a class of one."""
+    if isinstance(thing, types.ModuleType):
+        return thing.__name__ in ("random", "secrets", "numpy.random")
+    if not isinstance(thing, type | types.BuiltinFunctionType | types.FunctionType):
+        return False
+    return _package(thing) in ("random", "secrets") or str(thing.__module__).startswith("numpy.random")
 
 
 def _filled(cell: Any) -> bool:
@@ -124,9 +184,9 @@ def _filled(cell: Any) -> bool:
     return True
 
 
-def _fresh_arrays(outputs: Sequence[Tensor]) -> list[bytes]:
-    """Return the values of arrays that the trace itself made, and that nobody else holds."""
+def _fresh_arrays(outputs: Sequence[Tensor], constants: bool) -> list[bytes]:
+    """Return the values of arrays that a trace itself made and nobody else holds, and those of constants if asked."""
     leaves = {id(x): x for node in ancestors(outputs) for x in node.inputs if x.node is None}
     made = [x for x in leaves.values() if type(x) is Tensor and not x.symbolic and not x.requires_grad]
-    alone = [x.memory for x in made if not is_constant(x) and sys.getrefcount(x.memory) <= 2]
-    return sorted(array.tobytes() for array in alone)
+    fresh = [x.memory for x in made if (constants if is_constant(x) else sys.getrefcount(x.memory) <= 2)]
+    return sorted(array.tobytes() for array in fresh)

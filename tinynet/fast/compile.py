@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinynet.checks import check_numbers
 from tinynet.core.engine import Tensor
 from tinynet.core.graph import Graph
 from tinynet.core.mode import _transaction, last_change, tracing
@@ -114,6 +115,7 @@ class Traced:
         form = _results(result, outputs, name)
         if not outputs:
             raise ArgumentError(f"{name} returned {result!r}; a compiled function returns at least one Tensor")
+        outputs = [traced.current(y) if y.node is None else y for y in outputs]
         self._seen = last_change()
         self._captured = list(traced.captured.values())
         self._settings = self._fingerprint()
@@ -175,7 +177,9 @@ def fuse_graph(graph: Graph, fused: bool = True) -> Graph:
 
     if not fused:
         return graph.with_values(fuse(graph.values(), fusions=()))
-    return graph.with_values(fuse(fuse(graph.values())))
+    for _ in range(2):
+        graph = graph.with_values(fuse(graph.values(), updates=graph.updates))
+    return graph
 
 
 class Arguments:
@@ -195,7 +199,7 @@ class Arguments:
 
     def _form(self, given: Any) -> Any:
         if isinstance(given, np.ndarray):
-            self.values.append(given)
+            self.values.append(check_numbers("an argument of a compiled function", given))
             return "array", given.shape, given.dtype
         if isinstance(given, Tensor):
             self.values.append(given.data)
@@ -204,7 +208,7 @@ class Arguments:
             return "static", type(given), given
         if isinstance(given, int | float | np.generic):
             self.values.append(given)
-            return "number", np.asarray(given).dtype
+            return "number", check_numbers("an argument of a compiled function", given).dtype
         if type(given) in (list, tuple):
             return type(given), *map(self._form, given)
         if type(given) is dict:

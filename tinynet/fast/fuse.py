@@ -23,6 +23,7 @@ def fuse(
     twice: bool = False,
     instead: Mapping[int, tuple[Tensor, ...]] | None = None,
     fusions: Sequence[Fusion] | None = None,
+    updates: Sequence[tuple[Tensor, Tensor]] = (),
 ) -> list[Tensor]:
     """Rewrite the graph of some outputs; to be called while tracing.
 
@@ -39,13 +40,15 @@ def fuse(
     fusions : sequence of Fusion, optional
         Which fusions may be used; all by default. With an empty one, the graph is copied, and deferred gradients are
         still differentiated.
+    updates : sequence of (Tensor, Tensor)
+        Leaves whose memory is overwritten in the end, each with the output that is its new value.
 
     Returns
     -------
     list of Tensor
         The same values, made by fused ops where a rewrite fits.
     """
-    uses = Uses(outputs, ancestors(outputs), replaced=instead or ())
+    uses = Uses(outputs, ancestors(outputs), instead or (), updates)
     allowed = [f for f in (FUSIONS if fusions is None else fusions) if f.twice or not twice]
     chosen: dict[int, tuple[Node, Rewrite]] = {}
     done = dict(instead or {})

@@ -45,14 +45,20 @@ class Fusion:
 class Uses:
     """How often each value of a graph is used, and the nodes, by identity, that something else comes in place of."""
 
-    def __init__(self, outputs: Sequence[Tensor], nodes: Sequence[Node], replaced: Collection[int] = ()) -> None:
+    def __init__(
+        self,
+        outputs: Sequence[Tensor],
+        nodes: Sequence[Node],
+        replaced: Collection[int] = (),
+        updates: Sequence[tuple[Tensor, Tensor]] = (),
+    ) -> None:
         self.replaced = replaced
+        self.written = {(id(new.node), new.index): leaf for leaf, new in updates}  # where new values are to be
         self.count: dict[Any, int] = {}
         for x in [*outputs, *(x for node in nodes for x in node.inputs)]:
             if x.node is not None:
                 key = id(x.node), x.index
                 self.count[key] = self.count.get(key, 0) + 1
-        self.read = {id(x.node) for node in nodes for x in node.inputs}  # nodes whose values others read
         self.last_read: dict[int, float] = {}  # of each leaf: the number of the last node that reads it
         for node in nodes:
             for x in node.inputs:
@@ -71,12 +77,18 @@ class Uses:
         return node if node.recorded or not recorded else None
 
     def may_overwrite(self, node: Node, inputs: Sequence[Tensor]) -> bool:
-        """Return whether a node may overwrite these inputs: leaves that no later node reads.
+        """Return whether a node may overwrite these inputs: leaves whose new values are the outputs of the same places.
 
-        What it makes must not be read either: its new values are in memory only when the whole step is known to count.
+        No later node may read the leaves. Nothing else may read what the node makes, and it is no result: the new
+        values are in memory only when the whole step is known to count.
         """
-        free = (x.node is None and not is_constant(x) and self.last_read[id(x)] <= node.number for x in inputs)
-        return id(node) not in self.read and all(free)
+        return all(
+            x.node is None
+            and self.written.get((id(node), i)) is x
+            and self.count[id(node), i] == 1
+            and self.last_read[id(x)] <= node.number
+            for i, x in enumerate(inputs)
+        )
 
 
 def fused_op(

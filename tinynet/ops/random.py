@@ -63,31 +63,31 @@ def philox(counter: Array, key: Array) -> Array:
     return np.stack([a, b, c, d], axis=-1).astype(np.uint32)
 
 
-def words(key: Array, stream: int, count: int) -> Array:
-    """Return random words of 32 bits, of a key (4,), see `Transaction.draw`, and of a stream of 64 bits.
+def words(key: Array, count: int) -> Array:
+    """Return random words of 32 bits, of a key (5,): seed, step, micro-batch, stream (of 64 bits), draw.
 
     The counter of Philox holds the number of the block of four words, the step, half of the stream, and the draw and
     the micro-batch in 16 bits each; its key is the seed, with the other half of the stream.
     """
-    seed, step, draw, micro_batch = (int(k) for k in key)
+    seed, step, micro_batch, stream, draw = (int(k) for k in key)
     counter = np.empty((-(-count // 4), 4), np.uint32)
     counter[:, 0] = np.arange(len(counter))
     counter[:, 1:] = step & _WORD, stream & _WORD, (draw & 0xFFFF) << 16 | micro_batch
     return philox(counter, np.array([seed & _WORD, seed >> 32 ^ stream >> 32], np.uint32)).reshape(-1)[:count]
 
 
-def _fractions(key: Array, stream: int, shape: Shape, dtype: Any) -> Array:
+def _fractions(key: Array, shape: Shape, dtype: Any) -> Array:
     """Return multiples of 2^-24 in float32, of 2^-53 in float64, from 0 to below 1."""
     size = math.prod(shape)
     if np.dtype(dtype) == np.float32:
-        return ((words(key, stream, size) >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)).reshape(shape)
-    high, low = words(key, stream, 2 * size).reshape(-1, 2).T.astype(np.float64)
+        return ((words(key, size) >> np.uint32(8)).astype(np.float32) * np.float32(2.0**-24)).reshape(shape)
+    high, low = words(key, 2 * size).reshape(-1, 2).T.astype(np.float64)
     return ((np.floor(high / 2**5) * 2**26 + np.floor(low / 2**6)) / 2.0**53).reshape(shape)
 
 
-def _gaussian(key: Array, stream: int, shape: Shape, dtype: Any) -> Array:
+def _gaussian(key: Array, shape: Shape, dtype: Any) -> Array:
     """Return normal numbers, two from each pair of fractions, by Box and Muller."""
-    pairs = _fractions(key, stream, (2, -(-math.prod(shape) // 2)), dtype)
+    pairs = _fractions(key, (2, -(-math.prod(shape) // 2)), dtype)
     radius, angle = np.sqrt(-2 * np.log(1 - pairs[0])), (2 * np.pi * pairs[1]).astype(dtype)
     both = np.concatenate([radius * np.cos(angle), radius * np.sin(angle)])
     return both[: math.prod(shape)].reshape(shape).astype(dtype)
@@ -95,7 +95,7 @@ def _gaussian(key: Array, stream: int, shape: Shape, dtype: Any) -> Array:
 
 random_uniform: Op = Op(
     "random_uniform",
-    infer=lambda key, stream, shape, dtype: Spec(shape, np.dtype(dtype)),
+    infer=lambda key, shape, dtype: Spec(shape, np.dtype(dtype)),
     compute=_fractions,
     vjp=(None,),
     constant=frozenset({0}),
@@ -104,7 +104,7 @@ random_uniform: Op = Op(
 )
 random_normal: Op = Op(
     "random_normal",
-    infer=lambda key, stream, shape, dtype: Spec(shape, np.dtype(dtype)),
+    infer=lambda key, shape, dtype: Spec(shape, np.dtype(dtype)),
     compute=_gaussian,
     vjp=(None,),
     constant=frozenset({0}),
@@ -119,9 +119,15 @@ def _draw(op: Op, name: str, shape: Sequence[int], dtype: npt.DTypeLike) -> Tens
     if min(lengths, default=0) < 0 or math.prod(lengths) >= 2**32:
         raise ArgumentError(f"random.{name}: shape must have fewer than 2^32 values, and no length below 0: {lengths}")
     found = check_floating(f"random.{name}", np.dtype(dtype))
-    key, stream = step.draw()
-    made: Tensor = op(key, stream=stream, shape=lengths, dtype=found)
+    made: Tensor = op(step.draw(), shape=lengths, dtype=found)
     return made
+
+
+def _check_numbers(name: str, **given: Any) -> None:
+    """Check that arguments are finite numbers."""
+    for argument, value in given.items():
+        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not math.isfinite(value):
+            raise ArgumentError(f"random.{name}: {argument} must be a finite number, but got {value!r}")
 
 
 def uniform(shape: Sequence[int], low: float = 0.0, high: float = 1.0, dtype: npt.DTypeLike = "float32") -> Tensor:
@@ -154,6 +160,9 @@ def uniform(shape: Sequence[int], low: float = 0.0, high: float = 1.0, dtype: np
     >>> bool(x.data.min() >= 0), bool(x.data.max() < 1), abs(float(x.data.mean()) - 0.5) < 0.05
     (True, True, True)
     """
+    _check_numbers("uniform", low=low, high=high)
+    if low > high:
+        raise ArgumentError(f"random.uniform: low must not be above high, but got {low!r} and {high!r}")
     fractions = _draw(random_uniform, "uniform", shape, dtype)
     return fractions if (low, high) == (0, 1) else fractions * (high - low) + low
 
@@ -186,6 +195,9 @@ def normal(shape: Sequence[int], mean: float = 0.0, stddev: float = 1.0, dtype: 
     >>> round(float(x.data.std()), 1)
     2.0
     """
+    _check_numbers("normal", mean=mean, stddev=stddev)
+    if stddev < 0:
+        raise ArgumentError(f"random.normal: stddev must be 0 or more, but got {stddev!r}")
     numbers = _draw(random_normal, "normal", shape, dtype)
     return numbers if (mean, stddev) == (0, 1) else numbers * stddev + mean
 
@@ -218,6 +230,8 @@ def bernoulli(probability: float | Tensor, shape: Sequence[int]) -> Tensor:
     >>> round(float(kept.data.mean()), 1)
     0.2
     """
+    if not isinstance(probability, Tensor):
+        _check_numbers("bernoulli", probability=probability)
     if not isinstance(probability, Tensor) and not 0 <= probability <= 1:
         raise ArgumentError(f"random.bernoulli: the probability must be from 0 to 1, but got {probability!r}")
     return less(_draw(random_uniform, "bernoulli", shape, "float32"), probability)

@@ -15,7 +15,7 @@ import numpy.typing as npt
 from tinynet.checks import check_positive
 from tinynet.core.engine import Tensor, grad
 from tinynet.core.mode import note_change
-from tinynet.core.transaction import TrainMode, Transaction, train_transaction, within
+from tinynet.core.transaction import TrainMode, Transaction, train_transaction, training, within
 from tinynet.errors import ArgumentError, NonFiniteError
 from tinynet.nn.network import Network, Part
 from tinynet.ops.finite import all_finite
@@ -109,6 +109,8 @@ class Optimizer:
     def step(self, model: Network) -> None:
         """Move a model's parameters once, by the gradients that ``backward`` has added up.
 
+        Within a step of training, it is part of that step, as `minimize` is.
+
         Parameters
         ----------
         model : Model
@@ -124,13 +126,19 @@ class Optimizer:
         vectors = [gradient[part.start : part.stop] for _, part in parts]
         if not _are_finite(vectors):
             raise NonFiniteError("the gradient has NaN or infinite values; nothing was changed by this step")
+        if training():
+            self._move(train_transaction("Optimizer.step"), parts, vectors)
+            return
         transaction = Transaction(TrainMode(seed=0))
         with within(transaction):
             self._move(transaction, parts, vectors)
             transaction.finish()
 
     def _parts_of(self, models: Network | Sequence[Network]) -> list[tuple[Network, Part]]:
-        several = [models] if isinstance(models, Network) else list(models)
+        given: list[Any] = list(models) if isinstance(models, list | tuple) else [models]
+        several = [model for model in given if isinstance(model, Network)]
+        if not several or len(several) < len(given):
+            raise ArgumentError(f"an optimizer moves a model, or several in a list, but got {models!r}")
         parts = [(model, part) for model in several for part in model.parts(by_decay=self.decay == "weights")]
         if not parts:
             raise ArgumentError(f"{', '.join(map(str, several))}: nothing to train: no parameter is trainable")

@@ -21,13 +21,17 @@ def astype(model: M, dtype: npt.DTypeLike) -> M:
     copy.build_model(initialise=False)
     for name, leaf in model.leaves.items():
         copy.leaves[name].memory[...] = leaf.memory
+    return _frozen_alike(copy, model)
+
+
+def _frozen_alike(copy: M, model: M) -> M:
     for (_, layer), (_, own) in zip(model.walk(), copy.walk(), strict=True):
         own._trainable = layer._trainable
     return copy
 
 
 def _deepcopy(model: M, memo: object) -> M:
-    return astype(model, model.dtype) if model._built else clone(model)
+    return astype(model, model.dtype) if model._built else _frozen_alike(clone(model), model)
 
 
 def _refuse_to_pickle(model: Model, protocol: object) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -25,7 +26,8 @@ def gather_parts(x: Tensor, indices: Tensor, shift: Tensor, scale: Tensor, sampl
 
 def _bind(out: Array, x: Array, indices: Array, shift: Array, scale: Array, sample: Shape) -> tuple[Any, ...]:
     each = (np.ascontiguousarray(np.broadcast_to(a, sample)).reshape(-1) for a in (shift, scale))
-    return kernels.gather, out.reshape(len(out), -1), x.reshape(len(x), -1), indices, *each
+    size = math.prod(sample)
+    return kernels.gather, out.reshape(len(out), size), x.reshape(len(x), size), indices, *each
 
 
 gather = fused_op(
