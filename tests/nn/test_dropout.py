@@ -52,7 +52,7 @@ def test_samples_steps_seeds_calls_and_layers_differ():
 
 @pytest.mark.parametrize("way", WAYS)
 def test_the_gradient_flows_through_what_is_kept(way):
-    layer = tn.Dropout(0.25)
+    layer = tn.Dropout(0.5)
 
     def step(x):
         x = tn.Tensor(x)
@@ -63,7 +63,7 @@ def test_the_gradient_flows_through_what_is_kept(way):
     x = np.arange(1, 13, dtype=np.float64).reshape(3, 4)
     with tn.train_mode(seed=0):
         y, gradient = as_run(step, way)(x)
-    np.testing.assert_allclose(gradient, np.where(y != 0, 2 * x / 0.75**2, 0))
+    np.testing.assert_allclose(gradient, np.where(y != 0, 2 * x / 0.5**2, 0))
     assert 0 < (y == 0).sum() < 12
 
 

@@ -17,7 +17,7 @@ from tinynet.checks import check_integers
 from tinynet.core.engine import Op, Tensor
 from tinynet.core.spec import Array, Shape, Spec
 from tinynet.core.transaction import train_transaction
-from tinynet.errors import ArgumentError
+from tinynet.errors import ArgumentError, DTypeError
 from tinynet.ops.compare import less
 from tinynet.ops.dtypes import check_floating
 
@@ -118,7 +118,11 @@ def _draw(op: Op, name: str, shape: Sequence[int], dtype: npt.DTypeLike) -> Tens
     lengths = check_integers(f"random.{name}: shape", shape)
     if min(lengths, default=0) < 0 or math.prod(lengths) >= 2**32:
         raise ArgumentError(f"random.{name}: shape must have fewer than 2^32 values, and no length below 0: {lengths}")
-    found = check_floating(f"random.{name}", np.dtype(dtype))
+    try:
+        wanted = np.dtype(dtype)
+    except TypeError:
+        raise DTypeError(f"random.{name}: dtype must be float32 or float64, but got {dtype!r}") from None
+    found = check_floating(f"random.{name}", wanted)
     made: Tensor = op(step.draw(), shape=lengths, dtype=found)
     return made
 
