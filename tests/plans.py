@@ -11,7 +11,6 @@ from tinynet.fast.compile import fuse_graph, graph_of
 from tinynet.fast.plan import Plan
 from tinynet.ops.loss import scalar_loss
 from tinynet.ops.shape import _index
-from tinynet.ops.slices import getitem
 
 
 def placeholder(shape, dtype="float64"):
@@ -42,7 +41,7 @@ def training_plan(model, loss, optimizer, x, y, batch, fused=True):
     with tracing():
         indices = placeholder((batch,), np.intp)
         with within(Transaction(TrainMode(seed=0))) as step:
-            output = model(getitem(data[0], indices))
+            output = model(_index(data[0], indices, checked=True))
             labels = _index(data[1], indices, checked=True)
             value = scalar_loss(loss, output, labels)
             optimizer.minimize(value, model)

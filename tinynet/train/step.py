@@ -82,7 +82,7 @@ class BatchStep(TrainingStep):
     def descend(self, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Train on the samples at some indices; returns the loss, the outputs and the labels."""
         samples, labels = self.data
-        output = self.model(_index(samples, indices, checked=False))
+        output = self.model(_index(samples, indices, checked=True))
         picked = _index(labels, indices, checked=True)
         loss = scalar_loss(self.task.loss, output, picked)
         if not self._checked:

@@ -67,7 +67,7 @@ def _picked(x: Tensor, uses: Uses) -> tuple[Tensor, ...]:
     if flat is not None and flat.inputs[0].shape[0] == x.shape[0]:
         x = flat.inputs[0]
     index = uses.sole_producer(x, _index)
-    return index.inputs if index else (x,)
+    return index.inputs if index and index.attrs["checked"] else (x,)  # the kernel would read outside of the data
 
 
 def _match(node: Node, uses: Uses) -> Rewrite | None:
