@@ -197,29 +197,29 @@ def test_a_batch_gathered_from_a_bound_array():
         data[:] += 1  # it is read where it is
     assert step.traces == 1
     np.testing.assert_allclose(model.theta, other.theta, rtol=1e-4, atol=1e-6)
-    assert any(row.name in ("gather", "index") for row in step_rows(step, modes[0], np.arange(6)))
+    with modes[0]:
+        names = [row.name for row in step.plan(np.arange(6)).rows()]
+    assert names.count("index") == 2
 
 
-def step_rows(step, mode, *args):
-    with mode:
-        return step.plan(*args).rows()
-
-
-def test_indices_out_of_range_are_refused_and_nothing_changes():
+@pytest.mark.parametrize("bad", [5, -6, 10**9])
+def test_indices_out_of_range_are_refused_and_nothing_changes(bad):
     model, optimizer, mode = network(), tn.SGD(0.1), tn.train_mode(seed=0)
     data = tn.Tensor(X)
 
+    scale = 0.5
+
     @tn.compile
     def step(indices):
-        loss = (model(data[indices]) ** 2).mean()
+        loss = (model(data[indices] * scale) ** 2).mean()
         optimizer.minimize(loss, model)
         return loss
 
     with mode:
         step(np.arange(3))
     before = everything([model], [optimizer], mode)
-    with pytest.raises((ArgumentError, IndexError), match="5"), mode:
-        step(np.array([0, 1, 5]))
+    with pytest.raises((ArgumentError, IndexError), match="but that axis of a tensor of shape"), mode:
+        step(np.array([0, 1, bad]))
     assert everything([model], [optimizer], mode) == before
 
 

@@ -1,6 +1,9 @@
 """A step of training is whole or not at all: what it writes is seen at once, and is in memory once it ends."""
 
+import subprocess
+import sys
 import threading
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -583,3 +586,14 @@ def test_a_step_cannot_begin_within_a_compiled_function():
     with pytest.raises(TraceError, match=r"line \d+ of test_transaction.py begins a step.*around the call"):
         step(X)
     assert mode.steps == 0
+
+
+# --- Ctrl-C
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["eager", "compiled", "twice"])
+def test_an_interrupt_at_any_moment_leaves_a_step_whole_or_out(way):
+    command = [sys.executable, "-m", "tests.core.interrupted_steps", way, "100"]
+    done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == ("100\n", "")

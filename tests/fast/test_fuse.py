@@ -397,7 +397,7 @@ def view_of_it(theta, g, rate, step):
         (lambda theta, g, rate: (theta - rate * g,), (), True),
         (lambda theta, g, rate: (theta - rate * (g + 0.1 * theta),), (), True),
         (lambda theta, g, rate, v: (theta - rate * v, 0.9 * v + g), ("v",), True),
-        (lambda theta, g, rate, v: (theta - rate * g, theta - rate * g), ("v",), True),
+        (lambda theta, g, rate, v: (theta - rate * g, theta - rate * g), ("v",), False),
         (lambda theta, g, rate, old: (theta - rate * g, theta), ("old",), True),
         (lambda theta, g, rate: (theta - g * rate,), (), False),
         (lambda theta, g, rate: (theta - 0.1 * g,), (), False),

@@ -383,6 +383,19 @@ def test_an_exception_inside_restores_the_limit_and_the_gate(blas_limit):
         assert blas_threads() == before
 
 
+def test_those_who_leave_the_gate_out_of_order_leave_it_as_it_was(blas_limit):
+    """As generators do that Ctrl-C has left, and that are dropped one after the other."""
+    before = blas_threads()
+    for _ in range(2):
+        first, second = kernel_gate(), kernel_gate()
+        for gate in (first, second):
+            gate.__enter__()
+        first.__exit__(None, None, None)
+        assert set(blas_threads()) == {1}
+        second.__exit__(None, None, None)
+        assert blas_threads() == before
+
+
 def test_an_op_leaves_blas_as_it_was(blas_limit):
     tn.ops.matmul(np.ones((40, 40)), np.ones((40, 40)))
     assert set(blas_threads()) == {blas_limit}

@@ -30,6 +30,10 @@ Write = Callable[[], Any]
 _MOST_DRAWS = 2**16  # of one layer in a step; their number has 16 bits of Philox's counter
 
 
+def _write(place: Array, value: Array) -> Write:
+    return partial(operator.setitem, place, ..., value)  # np.copyto would call a function in Python
+
+
 def commit(writes: Iterable[Write]) -> None:
     """Write to memory. No Ctrl-C comes in between: Python looks for signals between its own instructions alone."""
     deque(map(operator.call, writes), maxlen=0)
@@ -54,8 +58,9 @@ class Transaction:
         The layers and optimizers that were used, by identity.
     """
 
-    def __init__(self, mode: TrainMode | None) -> None:
+    def __init__(self, mode: TrainMode | None, session: AbstractContextManager[None] | None = None) -> None:
         self.mode = mode
+        self.session = session or nullcontext()  # which the mode holds until the step ends
         self.checks: list[Tensor] = []
         self.live: list[tuple[Tensor, Callable[[], Any]]] = []
         self.path: list[str] = []
@@ -68,8 +73,6 @@ class Transaction:
         self._plans: list[Sequence[Write]] = []  # the writes of plans
         self._before: dict[int, tuple[Array, Array]] = {}  # memory that was written early, and what was there
         self._draws: dict[tuple[str, int], int] = {}  # by layer and micro-batch
-        self.session: AbstractContextManager[None] = nullcontext()  # which the mode holds until the step ends
-        self.token: Any = None
 
     def enter(self, layer: Any) -> None:
         """Note that the forward of a layer begins; whoever ends it takes its name off the path."""
@@ -167,21 +170,27 @@ class Transaction:
         values = [new.memory for _, new in self.updates]  # as they were when they were assigned
         old = [any(np.may_share_memory(value, place) for place in places) for value in values]
         values = [value.copy() if is_old else value for value, is_old in zip(values, old, strict=True)]
-        return planned + [partial(np.copyto, *pair) for pair in zip(places, values, strict=True)]
+        return planned + [_write(place, value) for place, value in zip(places, values, strict=True)]
 
     def finish(self) -> None:
         """End the step: write all of it, and count it."""
         assert self.mode is not None
         writes = self._writes()
         self._note_versions()
-        commit([*writes, partial(operator.setitem, self.mode.done, 0, self.mode.steps + 1)])
+        count = partial(operator.setitem, self.mode.done, 0, self.mode.steps + 1)
+        commit([*writes, count, self._before.clear, partial(_transaction.set, None)])
 
     def drop(self) -> None:
         """Leave memory as it was before the step."""
         if self._before:
             self._note_versions()
         first_last = reversed(self._before.values())  # of arrays that overlap, the one kept first was not written yet
-        commit([partial(np.copyto, array, before) for array, before in first_last])
+        commit([*(_write(array, before) for array, before in first_last), partial(_transaction.set, None)])
+
+    def end(self) -> None:
+        """End the step, dropped if it is not finished."""
+        self.drop()
+        self.session.__exit__(None, None, None)
 
     def _note_versions(self) -> None:
         """Note that memory changes, so that no gradient is taken through old values."""
@@ -268,11 +277,13 @@ class TrainMode:
             raise ArgumentError(
                 "a step of training is under way already, and steps do not nest; end its `with mode:` first"
             )
-        session = current_backend().session()
-        session.__enter__()
-        transaction = Transaction(self)
-        transaction.session = session
-        transaction.token = _transaction.set(transaction)
+        transaction = Transaction(self, current_backend().session())
+        try:
+            transaction.session.__enter__()
+            _transaction.set(transaction)
+        except BaseException:
+            _transaction.set(None)  # the session ends with the last who holds it
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
@@ -280,14 +291,8 @@ class TrainMode:
         try:
             if kind is None:
                 transaction.finish()
-            else:
-                transaction.drop()
-        except BaseException:
-            transaction.drop()
-            raise
         finally:
-            _transaction.reset(transaction.token)
-            transaction.session.__exit__(None, None, None)
+            transaction.end()
 
     def state(self) -> dict[str, Any]:
         """Return the seed and the number of steps, for a checkpoint."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import bisect
 import itertools
 import math
+import operator
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -251,7 +252,8 @@ class Layout:
 
 def copy_step(to: Array, source: Array) -> Step:
     """Make a step that copies one array into another."""
-    return Step(None, np.copyto, (to, source), "copy", (to,), (source,))
+    # np.copyto would call a function in Python, where Ctrl-C may come between two copies.
+    return Step(None, operator.setitem, (to, ..., source), "copy", (to,), (source,))
 
 
 def _late(nodes: list[Node]) -> set[int]:

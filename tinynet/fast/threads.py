@@ -48,7 +48,7 @@ class _Gate:
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self.depth = 0
+        self.inside: set[object] = set()  # one for each that has entered; they mostly leave in the reverse order
         self.threads = _default_threads()
         self.fixed = False  # whether that many are used in any case
         self.free = FreeCores()
@@ -90,9 +90,9 @@ _gate = _Gate()
 
 def _after_fork() -> None:
     _gate.lock = threading.RLock()  # another thread of the parent may have held it
-    if _gate.depth:
+    if _gate.inside:
         _gate.close()
-    _gate.depth = 0
+    _gate.inside.clear()
     _gate.numba = threading.local()
     _gate.free.restart()
     numba = sys.modules.get("numba")
@@ -186,15 +186,15 @@ def kernel_gate() -> Iterator[None]:
 
     """
     with _gate.lock:
-        depth = _gate.depth
+        entered = object()
         try:
-            if not depth:
+            if not _gate.inside:
                 _gate.open()
-            _gate.depth = depth + 1
+            _gate.inside.add(entered)
             yield
         finally:
-            _gate.depth = depth
-            if not depth:
+            _gate.inside.discard(entered)
+            if not _gate.inside:
                 _gate.close()
 
 
