@@ -10,7 +10,7 @@ from tinynet.core.spec import Array, Shape
 from tinynet.ops.loss import Loss
 from tinynet.ops.regression import check_targets
 from tinynet.train.metrics.errors import mean_absolute_error
-from tinynet.train.task import Metric, Task, register_task
+from tinynet.train.task import Metric, Task, no_metrics, register_task
 
 
 def _checked_by(name: str) -> Callable[[Array, Shape], None]:
@@ -21,13 +21,9 @@ def _distance(made: Tensor | None) -> dict[str, Metric]:
     return {"mae": mean_absolute_error}
 
 
-def _nothing_else(made: Tensor | None) -> dict[str, Metric]:
-    return {}
-
-
 _LOSSES: dict[str, tuple[Loss, Callable[[Tensor | None], dict[str, Metric]]]] = {
     "mse": (ops.mean_squared_error, _distance),
-    "mae": (ops.mean_absolute_error, _nothing_else),  # the loss itself is the distance
+    "mae": (ops.mean_absolute_error, no_metrics),  # the loss itself is the distance
     "huber": (ops.huber, _distance),
 }
 for _name, (_loss, _metrics) in _LOSSES.items():

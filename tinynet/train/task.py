@@ -13,10 +13,14 @@ from tinynet.core.engine import Tensor
 from tinynet.core.spec import Array, Shape
 from tinynet.errors import ArgumentError, ShapeError
 from tinynet.ops.loss import Loss, check_classes, cross_entropy
-from tinynet.train.metrics.correct import accuracy
 
 Metric = Callable[[Array, Array], float]
 Measures = dict[str, float]  # the loss and the metrics of some samples, by name
+
+
+def no_metrics(made: Tensor | None) -> dict[str, Metric]:
+    """Return the metrics of a loss that has none of its own."""
+    return {}
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class Task:
 
     loss: Loss
     check_labels: Callable[[Array, Shape], None]  # against the shape of the outputs
-    metrics: Callable[[Tensor | None], dict[str, Metric]]  # by the op that made the outputs
+    metrics: Callable[[Tensor | None], dict[str, Metric]] = no_metrics  # by the op that made the outputs
 
     def measure(self, made: Tensor | None, loss: float, output: Array, labels: Array) -> Measures:
         """Return the loss and the metrics of a batch; the node of ``made`` tells which op made the output."""
@@ -58,11 +62,7 @@ def _check_classes(labels: Array, shape: Shape) -> None:
     check_classes(labels, shape[0], shape[1])
 
 
-def _class_metrics(made: Tensor | None) -> dict[str, Metric]:
-    return {"accuracy": accuracy}
-
-
-_tasks = {"cross_entropy": Task(cross_entropy, _check_classes, _class_metrics)}
+_tasks = {"cross_entropy": Task(cross_entropy, _check_classes)}
 
 
 def register_task(name: str, task: Task) -> None:
@@ -83,16 +83,12 @@ def _checked(loss: Loss, labels: Array, shape: Shape) -> None:
         check(loss, labels, shape)
 
 
-def _no_metrics(made: Tensor | None) -> dict[str, Metric]:
-    return {}
-
-
-def find_task(loss: str | Loss, metrics: Sequence[Metric] | None) -> Task:
+def find_task(loss: str | Loss, metrics: Sequence[Metric] | None = None) -> Task:
     """Find a loss by its name, with its own metrics, or take the user's functions."""
     if isinstance(loss, str) and loss in _tasks:
         task = _tasks[loss]
     elif callable(loss):
-        task = Task(loss, partial(_checked, loss), _no_metrics)
+        task = Task(loss, partial(_checked, loss))
     else:
         names = ", ".join(f'"{name}"' for name in _tasks)
         raise ArgumentError(f"loss must be {names} or a function of (output, labels) made of ops, but got {loss!r}")
