@@ -1,4 +1,4 @@
-"""The checks of arguments that modules share: counts, integers, numbers above 0, arrays of numbers."""
+"""The checks that modules share: of counts, integers, numbers above 0, arrays of numbers; and of methods to come."""
 
 from __future__ import annotations
 
@@ -10,6 +10,15 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynet.errors import ArgumentError, DTypeError
+
+
+def defined_in(module: str) -> Any:
+    """Stand in for a method that another module of tinynet defines, and puts in this place when it is imported."""
+
+    def missing(*arguments: Any, **options: Any) -> Any:
+        raise ArgumentError(f"this is done by {module}, which is not there; import it")
+
+    return missing
 
 
 def check_count(argument: str, value: Any, least: int = 1) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple, Self
 
@@ -264,20 +264,6 @@ class Network(Layer):
         """Set all gradients to zero."""
         self.gradient[...] = 0
 
-    # --- checkpoints
-
-    def state(self) -> dict[str, Any]:
-        """Return what the rest of a run depends on: the parameters, and where the model's generator stands."""
-        leaves = {name: leaf.memory for name, leaf in self.leaves.items()}
-        return {"parameters": leaves, "generator": self.rng.bit_generator.state}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take a state back."""
-        for name, leaf in self.leaves.items():
-            leaf.memory[...] = state["parameters"][name]
-        changed(self.leaves.values())
-        self.rng.bit_generator.state = state["generator"]
-
 
 def float_dtype(model: Layer, dtype: npt.DTypeLike) -> np.dtype[Any]:
     """Check the dtype of a model."""
@@ -310,9 +296,3 @@ def _name_layers(parent: Layer, named: set[int]) -> None:
         if id(layer) not in named:
             named.add(id(layer))
             _name_layers(layer, named)
-
-
-def changed(parameters: Iterable[Tensor]) -> None:
-    """Mark parameters as changed in place, so that no gradient is taken through their old values."""
-    for parameter in parameters:
-        parameter.version += 1

@@ -2,7 +2,6 @@
 
 from tinynet.train import (  # noqa: F401 - which register what fit finds by name, or what every run has
     binary,
-    building,
     classes,
     interrupts,
     live,
@@ -11,8 +10,7 @@ from tinynet.train import (  # noqa: F401 - which register what fit finds by nam
     regression,
 )
 from tinynet.train.history import History
-from tinynet.train.inference import evaluate, predict
 from tinynet.train.loop import fit
 from tinynet.train.run import Run
 
-__all__ = ["History", "Run", "evaluate", "fit", "predict"]
+__all__ = ["History", "Run", "fit"]

@@ -77,4 +77,4 @@ class Interrupts:
             raise KeyboardInterrupt
 
 
-add_to_every_run(Interrupts)
+add_to_every_run(lambda arguments: Interrupts())

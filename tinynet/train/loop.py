@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from tinynet.checks import check_count
-from tinynet.core.engine import can_compile
+from tinynet.core.engine import can_compile, current_backend
 from tinynet.core.spec import Array
 from tinynet.core.transaction import train_mode
 from tinynet.errors import ArgumentError, NonFiniteError
@@ -23,14 +21,15 @@ from tinynet.ops.loss import Loss
 from tinynet.optim.optimizer import Optimizer
 from tinynet.optim.sgd import SGD
 from tinynet.train.history import History
-from tinynet.train.inference import in_sessions, measure
 from tinynet.train.order import Order
-from tinynet.train.progress import choose_display
-from tinynet.train.run import Run
-from tinynet.train.samples import check_labelled, check_validation
+from tinynet.train.run import Run, callbacks_of
+from tinynet.train.samples import check_labelled
 from tinynet.train.step import TrainingStep, is_optimizer, make_step
-from tinynet.train.storage import current_storage
-from tinynet.train.task import Measures, Metric, find_task
+from tinynet.train.task import Metric, find_task
+
+_SESSION = 0.05  # seconds that training holds the kernels before other Python threads may have them
+
+T = TypeVar("T")
 
 
 def fit(
@@ -137,41 +136,38 @@ def fit(
     optimizer = SGD() if optimizer is None else optimizer
     _check_kinds(optimizer, callbacks)
     samples, labels = check_labelled(model, x, y, task)
-    validation = None if validation_data is None else check_validation(model, validation_data, task)
     if not model.parameters:
         raise ArgumentError(f"model {model} has no parameters, so there is nothing to train")
 
-    rng = generator("fit", seed, stream=1)
-    mode = train_mode(int(generator("fit", seed, stream=2).integers(2**63)))
     cut = check_count("micro_batches", micro_batches)
-    step = make_step(optimizer, model, task, samples, labels, mode=mode, compiled=compiled, micro_batches=cut)
-    _check_batch_size(step, batch_size)
-    order = Order(len(samples), min(batch_size or len(samples), len(samples)), rng, shuffle and not step.whole)
     arguments = {
+        "model": model,
+        "task": task,
         "x": samples,
         "y": labels,
-        "validation_data": validation,
+        "validation_data": validation_data,
         "loss": loss,
         "metrics": metrics,
-        "batch_size": order.batch_size,
         "shuffle": bool(shuffle),
         "seed": seed,
         "compiled": bool(compiled),
         "micro_batches": cut,
         "verbose": verbose,
     }
-    run = Run(step, order, epochs, callbacks, arguments)
-    run.display = choose_display(verbose, epochs, order.batches)
+    told = callbacks_of(arguments, callbacks)
+    rng = generator("fit", seed, stream=1)
+    mode = train_mode(int(generator("fit", seed, stream=2).integers(2**63)))
+    step = make_step(optimizer, model, task, samples, labels, mode=mode, compiled=compiled, micro_batches=cut)
+    _check_batch_size(step, batch_size)
+    order = Order(len(samples), min(batch_size or len(samples), len(samples)), rng, shuffle and not step.whole)
+    run = Run(step, order, epochs, told, arguments)
     if resume is not None:
-        current_storage().resume_run(run, Path(resume))
-    validate = None
-    if validation is not None:
-        validate = partial(measure, model, task, *validation, step.validation_size, compiled)
+        run.resume(resume)
     with run.underway():
         while run.unfinished:
             run.begin_epoch()
             if _train_epoch(run):
-                _end_epoch(run, validate)
+                run.end_epoch()
     return run.history
 
 
@@ -190,11 +186,20 @@ def _check_batch_size(step: TrainingStep, batch_size: int | None) -> None:
         )
 
 
+def in_sessions(batches: Iterator[T]) -> Iterator[T]:
+    """Pass batches on while holding the kernels, which other threads may have in between every so often."""
+    for first in batches:
+        with current_backend().session():
+            until = time.perf_counter() + _SESSION
+            yield first
+            while time.perf_counter() < until and (batch := next(batches, None)) is not None:
+                yield batch
+
+
 def _train_epoch(run: Run) -> bool:
     """Train on the batches that are left of the epoch; returns whether all are done, or the run is to end before."""
     step = run.step
     order = run.order
-    display = run.display
     for indices in in_sessions(order.draw()):
         try:
             measures = step(indices)
@@ -202,24 +207,10 @@ def _train_epoch(run: Run) -> bool:
             raise _non_finite(error, run, indices) from error
         run.means.add(measures, len(indices))
         order.batch += 1
-        display.step(order.batch, run.means)
-        if run.batches_are_heard:
-            run.notify("on_batch_end")
+        run.notify("on_batch_end")
         if run.ending:
             return False
     return True
-
-
-def _end_epoch(run: Run, validate: Callable[[], Measures] | None) -> None:
-    """Validate, show the epoch and keep it."""
-    measures = run.means()
-    training = time.perf_counter() - run.started
-    if validate is not None:
-        measures |= {f"val_{name}": value for name, value in validate().items()}
-    run.display.end(measures, time.perf_counter() - run.started, training)
-    if run.step.stopped:
-        run.stop(run.step.stopped)
-    run.end_epoch(measures)
 
 
 def _non_finite(error: NonFiniteError, run: Run, indices: Array) -> NonFiniteError:
