@@ -368,33 +368,6 @@ class Tensor(Methods):
                 return self[...]
         return _handle(self._value, False, None, 0)
 
-    def backward(self, cotangent: Tensor | None = None) -> None:
-        """Add the gradients of this tensor into ``.grad`` of every leaf it was made from.
-
-        The graph stays, so that a second call adds the same gradients once more, as is right for a sum.
-
-        Parameters
-        ----------
-        cotangent : Tensor, optional
-            The gradient that flows into this tensor, of its shape; 1 where the tensor has one element.
-
-        Raises
-        ------
-        GradientError
-            If no leaf requires a gradient, or a leaf was changed in place since it was used.
-        """
-        leaves = list(
-            {id(x): x for node in ancestors([self], recorded=True) for x in node.inputs if _is_leaf(x)}.values()
-        )
-        if _is_leaf(self):
-            leaves = [self]
-        cotangents = None if cotangent is None else [cotangent]
-        for leaf, g in zip(leaves, grad([self], leaves, cotangents), strict=True):
-            if leaf.grad is None:
-                leaf.grad = Tensor(np.array(g.data))
-            else:
-                leaf.grad.data[...] += g.data
-
     # Operators and methods: each is the op of that name.
     def __add__(self, other: Any) -> Tensor:
         return self._ops.add(self, other)
@@ -694,10 +667,6 @@ def specs_of(inferred: Any) -> tuple[Spec, ...]:
 def _key(x: Tensor) -> Any:
     """Identify a tensor: handles on the same output of a node are one tensor."""
     return id(x) if x.node is None else (id(x.node), x.index)
-
-
-def _is_leaf(x: Tensor) -> bool:
-    return x.requires_grad and x.node is None
 
 
 def ancestors(outputs: Iterable[Tensor], recorded: bool = False) -> list[Node]:

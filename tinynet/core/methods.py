@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from tinynet.core.backward import Backward
 from tinynet.core.conversions import Conversions
 from tinynet.core.operators import Operators
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from tinynet.core.engine import Tensor
 
 
-class Methods(Operators, Conversions):
+class Methods(Operators, Conversions, Backward):
     """What `Tensor` has besides what the engine gives it."""
 
     __slots__ = ()

@@ -5,16 +5,17 @@ from __future__ import annotations
 import weakref
 from collections.abc import Callable, Sequence
 from itertools import groupby
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from tinynet.core.engine import Tensor, as_tensor
+from tinynet.checks import defined_in
+from tinynet.core.engine import Tensor
 from tinynet.core.mode import tracing
 from tinynet.core.spec import Array, Spec
 from tinynet.core.transaction import State, within
-from tinynet.errors import ArgumentError, NotBuiltError, ShapeError, TraceError
+from tinynet.errors import ArgumentError, NotBuiltError, TraceError
 from tinynet.nn.input import Input
 from tinynet.nn.layer import Building, Layer
 from tinynet.nn.seeds import generator
@@ -34,13 +35,15 @@ class Part(NamedTuple):
 class Network(Layer):
     """What a model is made of: layers, whose parameters are views into one vector; see `tinynet.Model`."""
 
+    when_laid_out: ClassVar[list[Callable[[Network], None]]] = []  # what else is done when theta is new
+    gradient: Array  # of `Tensor.backward`; `tinynet.nn.gradient` puts it here
+    zero_grad: ClassVar[Callable[[Network], None]] = defined_in("tinynet.nn.gradient")
+
     dtype: np.dtype[Any]
     rng: np.random.Generator  # of the initial parameters, and of layers that keep what ``build`` passes them
     _implied_input: Input | None
     _theta: Array | None
-    _gradient: Array | None
     _parameters: dict[str, Tensor]
-    _gradients: list[tuple[Tensor, Tensor]]  # each parameter with its slice of the gradient
     made: Tensor | None  # the output on shapes, as it was when the model was built
     plans: dict[Any, Any]  # the compiled forms of predict and evaluate
     _states: dict[str, State]
@@ -50,9 +53,8 @@ class Network(Layer):
         """Make a model; an input that only its shape implies comes before all other layers."""
         self = super().__new__(cls, *args, **kwargs)
         self._implied_input = None
-        self._theta = self._gradient = None
+        self._theta = None
         self._parameters = {}
-        self._gradients = []
         self.plans = {}
         self.made = None
         self._states = {}
@@ -157,9 +159,7 @@ class Network(Layer):
         states = {name: s for name, s, _ in kept.values()}
         if check is not None:
             check(parameters | states)
-        self._gradients = []
         theta = np.zeros(sum(p.size for _, p, _ in found.values()), self.dtype)
-        gradient = np.zeros_like(theta)
         start = 0
         for _, parameter, init in found.values():
             place = slice(start, start + parameter.size)
@@ -169,15 +169,15 @@ class Network(Layer):
             elif initialise:
                 view[...] = init(parameter.shape, self.rng)
             parameter.use_memory(view)
-            parameter.grad = Tensor(gradient[place].reshape(parameter.shape))
-            self._gradients.append((parameter, parameter.grad))
             start = place.stop
         for _, state, init in kept.values():
             if state.symbolic:
                 state.use_memory(np.zeros(state.shape, state.dtype))
                 state.memory[...] = init(state.shape, self.rng)
-        self._parameters, self._states, self._theta, self._gradient = parameters, states, theta, gradient
+        self._parameters, self._states, self._theta = parameters, states, theta
         self._parts = {}
+        for complete in self.when_laid_out:
+            complete(self)
 
     def __call__(self, x: Any) -> Tensor:
         """Compute the outputs for a batch; an array or a Tensor."""
@@ -214,7 +214,7 @@ class Network(Layer):
         layers = [layer for _, layer in self.walk()]
         frozen = {id(p) for layer in layers if not layer.trainable for p in layer.own_parameters.values()}
         apart = {id(layer.own_parameters[name]) for layer in layers for name in layer.undecayed} if by_decay else set()
-        kinds = [(id(p) not in frozen, id(p) not in apart) for p, _ in self._gradients]
+        kinds = [(id(p) not in frozen, id(p) not in apart) for p in self._parameters.values()]
         if (*kinds,) not in self._parts:
             self._parts[(*kinds,)] = self._cut(kinds)
         return self._parts[(*kinds,)]
@@ -222,8 +222,8 @@ class Network(Layer):
     def _cut(self, kinds: list[tuple[bool, bool]]) -> list[Part]:
         """Cut theta into runs of parameters of one kind: trained or not, decayed or not."""
         parts, start = [], 0
-        for (trained, decays), run in groupby(zip(kinds, self._gradients, strict=True), lambda pair: pair[0]):
-            parameters = [p for _, (p, _) in run]
+        for (trained, decays), run in groupby(zip(kinds, self._parameters.values(), strict=True), lambda pair: pair[0]):
+            parameters = [p for _, p in run]
             starts = np.cumsum([0, *(p.size for p in parameters)]).tolist()
             stop = start + starts[-1]
             if trained:
@@ -239,30 +239,6 @@ class Network(Layer):
         theta = self.build_model()._theta
         assert theta is not None
         return theta
-
-    @property
-    def gradient(self) -> Array:
-        """The gradients that `Tensor.backward` has added up, in one vector.
-
-        The ``grad`` of each parameter is a view into it. One that was replaced is copied in; None counts as zero.
-        """
-        self.build_model()
-        assert self._gradient is not None
-        for parameter, own in self._gradients:
-            given = parameter.grad
-            if given is not own:
-                own.data[...] = 0 if given is None else self._checked(as_tensor(given), own).data
-                parameter.grad = own
-        return self._gradient
-
-    def _checked(self, given: Tensor, own: Tensor) -> Tensor:
-        if given.shape != own.shape:
-            raise ShapeError(f"{self}: the grad of a parameter of shape {own.shape} was set to one of {given.shape}")
-        return given
-
-    def zero_grad(self) -> None:
-        """Set all gradients to zero."""
-        self.gradient[...] = 0
 
 
 def float_dtype(model: Layer, dtype: npt.DTypeLike) -> np.dtype[Any]:
