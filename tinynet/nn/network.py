@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Sequence
-from itertools import groupby
+from itertools import chain, count, groupby
 from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
@@ -19,6 +19,8 @@ from tinynet.errors import ArgumentError, NotBuiltError, TraceError
 from tinynet.nn.input import Input
 from tinynet.nn.layer import Building, Layer
 from tinynet.nn.seeds import generator
+
+_TAKEN = ("owner", "building", "_built", "_theta")  # what a layer has from the model that it is part of
 
 
 class Part(NamedTuple):
@@ -41,10 +43,10 @@ class Network(Layer):
 
     dtype: np.dtype[Any]
     rng: np.random.Generator  # of the initial parameters, and of layers that keep what ``build`` passes them
+    made: Tensor | None = None  # the output on shapes, as it was when the model was built
+    _theta: Array | None = None
     _implied_input: Input | None
-    _theta: Array | None
     _parameters: dict[str, Tensor]
-    made: Tensor | None  # the output on shapes, as it was when the model was built
     plans: dict[Any, Any]  # the compiled forms of predict and evaluate
     _states: dict[str, State]
     _parts: dict[Any, list[Part]]
@@ -53,12 +55,7 @@ class Network(Layer):
         """Make a model; an input that only its shape implies comes before all other layers."""
         self = super().__new__(cls, *args, **kwargs)
         self._implied_input = None
-        self._theta = None
-        self._parameters = {}
         self.plans = {}
-        self.made = None
-        self._states = {}
-        self._parts = {}
         return self
 
     def __init__(
@@ -116,7 +113,9 @@ class Network(Layer):
 
     def _trace(self, x: Tensor, context: Building) -> None:
         """Run the forward once, so that every layer builds itself for the shape it gets; or leave all as it was."""
-        before = [(layer, dict(vars(layer))) for _, layer in self.walk()]
+        before = [
+            (layer, {name: getattr(layer, name) for name in _TAKEN if hasattr(layer, name)}) for _, layer in self.walk()
+        ]
         try:
             for layer, _ in before:
                 self._take(layer, context)
@@ -127,9 +126,7 @@ class Network(Layer):
             _name_layers(self, set())
         except BaseException:
             for layer, state in before:  # so that a layer is free for another model
-                vars(layer).update({name: state[name] for name in ("owner", "building", "_built")})
-                if isinstance(layer, Network):
-                    layer._theta = state["_theta"]
+                vars(layer).update(state)
             raise
         finally:
             self.building = None
@@ -149,33 +146,27 @@ class Network(Layer):
     def _lay_out(self, initialise: bool, check: Callable[[dict[str, Tensor]], None] | None) -> None:
         """Give every parameter its slice of the flat vector, in the order of the layers; a shared one has one."""
         found: dict[int, tuple[str, Tensor, Callable[..., Any]]] = {}
-        kept: dict[int, tuple[str, State, Callable[..., Any]]] = {}
         for prefix, layer in self.walk():
-            for name, parameter in layer.own_parameters.items():
-                found.setdefault(id(parameter), (prefix + name, parameter, layer.initializers[name]))
-            for name, state in layer.own_states.items():
-                kept.setdefault(id(state), (prefix + name, state, layer.initializers[name]))
-        parameters = {name: p for name, p, _ in found.values()}
-        states = {name: s for name, s, _ in kept.values()}
+            for name, leaf in (layer.own_parameters | layer.own_states).items():
+                found.setdefault(id(leaf), (prefix + name, leaf, layer.initializers[name]))
         if check is not None:
-            check(parameters | states)
-        theta = np.zeros(sum(p.size for _, p, _ in found.values()), self.dtype)
-        start = 0
-        for _, parameter, init in found.values():
-            place = slice(start, start + parameter.size)
-            view = theta[place].reshape(parameter.shape)
-            if not parameter.symbolic:
-                view[...] = parameter.memory  # of a layer that was in use before it came into this model
-            elif initialise:
-                view[...] = init(parameter.shape, self.rng)
-            parameter.use_memory(view)
-            start = place.stop
-        for _, state, init in kept.values():
-            if state.symbolic:
-                state.use_memory(np.zeros(state.shape, state.dtype))
-                state.memory[...] = init(state.shape, self.rng)
-        self._parameters, self._states, self._theta = parameters, states, theta
+            check({name: leaf for name, leaf, _ in found.values()})
+        self._states = {name: leaf for name, leaf, _ in found.values() if isinstance(leaf, State)}
+        self._parameters = {name: leaf for name, leaf, _ in found.values() if not isinstance(leaf, State)}
         self._parts = {}
+        theta = np.zeros(sum(p.size for p in self._parameters.values()), self.dtype)
+        start = 0
+        for _, leaf, init in found.values():
+            memory = np.zeros(leaf.shape, leaf.dtype)
+            if not isinstance(leaf, State):
+                memory = theta[start : start + leaf.size].reshape(leaf.shape)
+                start += leaf.size
+            if not leaf.symbolic:  # of a layer that was in use before it came into this model
+                memory[...] = leaf.memory
+            elif initialise:
+                memory[...] = init(leaf.shape, self.rng)
+            leaf.use_memory(memory)
+        self._theta = theta
         for complete in self.when_laid_out:
             complete(self)
 
@@ -259,16 +250,14 @@ def _name_layers(parent: Layer, named: set[int]) -> None:
     for name in given:
         if given.count(name) > 1:
             raise ArgumentError(f"two layers of {parent} have the name {name!r}; each needs a name of its own")
-    taken = [*given, *(layer.name for layer in siblings if id(layer) in named)]
+    taken = {*given, *(layer.name for layer in siblings if id(layer) in named)}
     for layer in siblings:
-        if not layer.given_name and id(layer) not in named:
-            base, number = type(layer).base_name(), 0
-            name = base
-            while name in taken:
-                number += 1
-                name = f"{base}_{number}"
-            layer.name = name
-            taken.append(name)
-        if id(layer) not in named:
-            named.add(id(layer))
-            _name_layers(layer, named)
+        if id(layer) in named:
+            continue
+        named.add(id(layer))
+        if not layer.given_name:
+            base = type(layer).base_name()
+            numbered = (f"{base}_{number}" for number in count(1))
+            layer.name = next(name for name in chain([base], numbered) if name not in taken)
+            taken.add(layer.name)
+        _name_layers(layer, named)

@@ -27,6 +27,16 @@ def write_measures(measures: dict[str, float]) -> str:
     return ", ".join(texts)
 
 
+def say_building(progress: Any) -> None:
+    """Print a line before kernels are built, and one when all are."""
+    kernels = counted(progress.total, "kernel")
+    if not progress.done:
+        processes = counted(progress.processes, "process")
+        print(f"Building {kernels} on {processes}; later runs find them on disk ...", flush=True)
+    elif progress.done == progress.total:
+        print(f"Built {kernels}.", flush=True)
+
+
 class Lines:
     """The callback of every run that shows it: one plain line an epoch, and a line when kernels are built."""
 
@@ -36,13 +46,8 @@ class Lines:
         self.watching.__enter__()
 
     def building(self, progress: Any) -> None:
-        """Print a line before kernels are built, and one when all are."""
-        kernels = counted(progress.total, "kernel")
-        if not progress.done:
-            processes = counted(progress.processes, "process")
-            print(f"Building {kernels} on {processes}; later runs find them on disk ...", flush=True)
-        elif progress.done == progress.total:
-            print(f"Built {kernels}.", flush=True)
+        """Say how far it is."""
+        say_building(progress)
 
     def on_epoch_end(self, run: Run) -> None:
         """Print the line of the epoch."""
