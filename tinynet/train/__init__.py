@@ -3,7 +3,6 @@
 from tinynet.train import (  # noqa: F401 - which register what fit finds by name, or what every run has
     binary,
     classes,
-    interrupts,
     live,
     micro,
     pairing,

@@ -134,7 +134,8 @@ def fit(
     if batch_size is not None:
         batch_size = check_count("batch_size", batch_size)
     optimizer = SGD() if optimizer is None else optimizer
-    _check_kinds(optimizer, callbacks)
+    if not is_optimizer(optimizer):
+        raise ArgumentError(f"optimizer must be an Optimizer, such as tn.SGD(0.01), but got {optimizer!r}")
     samples, labels = check_labelled(model, x, y, task)
     if not model.parameters:
         raise ArgumentError(f"model {model} has no parameters, so there is nothing to train")
@@ -153,14 +154,15 @@ def fit(
         "compiled": bool(compiled),
         "micro_batches": cut,
         "verbose": verbose,
+        "callbacks": callbacks,
     }
-    told = callbacks_of(arguments, callbacks)
+    notified = callbacks_of(arguments)
     rng = generator("fit", seed, stream=1)
     mode = train_mode(int(generator("fit", seed, stream=2).integers(2**63)))
     step = make_step(optimizer, model, task, samples, labels, mode=mode, compiled=compiled, micro_batches=cut)
     _check_batch_size(step, batch_size)
     order = Order(len(samples), min(batch_size or len(samples), len(samples)), rng, shuffle and not step.whole)
-    run = Run(step, order, epochs, told, arguments)
+    run = Run(step, order, epochs, notified, arguments)
     if resume is not None:
         run.resume(resume)
     with run.underway():
@@ -169,13 +171,6 @@ def fit(
             if _train_epoch(run):
                 run.end_epoch()
     return run.history
-
-
-def _check_kinds(optimizer: Any, callbacks: Any) -> None:
-    if not is_optimizer(optimizer):
-        raise ArgumentError(f"optimizer must be an Optimizer, such as tn.SGD(0.01), but got {optimizer!r}")
-    if not isinstance(callbacks, list | tuple):
-        raise ArgumentError(f"callbacks must be a list of them, but got {callbacks!r}")
 
 
 def _check_batch_size(step: TrainingStep, batch_size: int | None) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from tinynet.core.engine import current_backend
 from tinynet.errors import ArgumentError
-from tinynet.train.run import Run, add_to_every_run
+from tinynet.train.run import Run
 
 
 def counted(number: int, thing: str) -> str:
@@ -76,14 +76,11 @@ def use_on_terminals(display: type[Lines]) -> None:
     _on_terminals[:] = [display]
 
 
-def choose_display(arguments: dict[str, Any]) -> Lines | None:
+def choose_display(arguments: dict[str, Any]) -> list[Lines]:
     """Choose how to show a run: not at all, by batch where the output is a terminal, or by epoch."""
     verbose = arguments["verbose"]
     if verbose not in (0, 1, 2):
         raise ArgumentError(f"verbose must be 0 (silent), 1 (progress) or 2 (a line an epoch), but got {verbose!r}")
     if verbose == 0:
-        return None
-    return _on_terminals[0]() if verbose == 1 and sys.stdout.isatty() else Lines()
-
-
-add_to_every_run(choose_display)
+        return []
+    return [_on_terminals[0]() if verbose == 1 and sys.stdout.isatty() else Lines()]

@@ -6,13 +6,11 @@ import copy
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from types import SimpleNamespace
 from typing import Any, ClassVar
 
 from tinynet.checks import defined_in
-from tinynet.errors import ArgumentError
 from tinynet.optim.optimizer import hyperparameters, set_hyperparameters
 from tinynet.train.history import History, Means
 from tinynet.train.order import Order
@@ -20,25 +18,24 @@ from tinynet.train.step import TrainingStep
 
 EVENTS = ("on_train_begin", "on_epoch_begin", "on_batch_end", "on_epoch_end", "on_train_end")
 
-_of_every_run: list[Callable[[dict[str, Any]], Any]] = []
+_of_every_run: list[Callable[[dict[str, Any]], Iterable[Any]]] = []
 
 
-def add_to_every_run(make: Callable[[dict[str, Any]], Any]) -> None:
-    """Let a new callback come before those of the user in every run.
+def add_to_every_run(make: Callable[[dict[str, Any]], Iterable[Any]]) -> None:
+    """Let every run have further callbacks, after those that are added so far.
 
     Parameters
     ----------
     make : callable
-        Checks those arguments of `fit` that concern the callback, and returns it, or None where there is nothing to
-        do. It may have a method besides, ``measures(run)``: what else is measured at the end of an epoch.
+        Checks those arguments of `fit` that concern it, and returns the callbacks. One of these may have a method
+        besides, ``measures(run)``: what else is measured at the end of an epoch.
     """
     _of_every_run.append(make)
 
 
-def callbacks_of(arguments: dict[str, Any], given: Sequence[Any]) -> list[Any]:
-    """Return the callbacks of a run: those of every run, and those of the user."""
-    made = [make(arguments) for make in _of_every_run]
-    return [callback for callback in made if callback is not None] + [as_callback(callback) for callback in given]
+def callbacks_of(arguments: dict[str, Any]) -> list[Any]:
+    """Return the callbacks of a run with some arguments of `fit`."""
+    return [callback for make in _of_every_run for callback in make(arguments)]
 
 
 class Run:
@@ -207,18 +204,3 @@ class Run:
 
 def _ignore(run: Run) -> None:
     """Do nothing at an event that a callback has no method for."""
-
-
-def as_callback(given: Any) -> Any:
-    """Check that something is a callback, and make one of a function."""
-    methods = {name for name in dir(given) if name.startswith("on_") and callable(getattr(given, name))}
-    unknown = methods.difference(EVENTS)
-    if unknown or isinstance(given, type) or not (methods or callable(given)):
-        misspelt = f" with {', '.join(unknown)}" if unknown else ""
-        raise ArgumentError(
-            f"a callback must be a function of the run, or an object with some of the methods {', '.join(EVENTS)}, but "
-            f"got {given!r}{misspelt}"
-        )
-    if hasattr(given, "state") != hasattr(given, "restore"):
-        raise ArgumentError(f"a callback needs both state() and restore(state), or neither, but got {given!r}")
-    return given if methods else SimpleNamespace(on_epoch_end=given)

@@ -8,7 +8,7 @@ from tinynet.core.spec import Array
 from tinynet.errors import ArgumentError, TinynetError
 from tinynet.nn.network import Network
 from tinynet.train.inference import measure
-from tinynet.train.run import Run, add_to_every_run
+from tinynet.train.run import Run
 from tinynet.train.samples import check_labelled
 from tinynet.train.task import Measures, Task
 
@@ -39,4 +39,6 @@ class Validation:
         return {f"val_{name}": value for name, value in found.items()}
 
 
-add_to_every_run(lambda arguments: None if arguments["validation_data"] is None else Validation(arguments))
+def validate(arguments: dict[str, Any]) -> list[Validation]:
+    """Let a run be validated, if there are samples for it."""
+    return [] if arguments["validation_data"] is None else [Validation(arguments)]
