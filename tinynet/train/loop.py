@@ -7,7 +7,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
-import numpy as np
 import numpy.typing as npt
 
 from tinynet.checks import check_count
@@ -199,7 +198,7 @@ def _train_epoch(run: Run) -> bool:
         try:
             measures = step(indices)
         except NonFiniteError as error:
-            raise _non_finite(error, run, indices) from error
+            raise _explain[0](error, run, indices) from error
         run.means.add(measures, len(indices))
         order.batch += 1
         run.notify("on_batch_end")
@@ -208,24 +207,10 @@ def _train_epoch(run: Run) -> bool:
     return True
 
 
-def _non_finite(error: NonFiniteError, run: Run, indices: Array) -> NonFiniteError:
-    """Say where in the run a loss or a gradient was not finite, and what made it so."""
-    if run.step.whole:
-        return error
-    so_far = f"; the mean loss over the epoch so far was {run.means()['loss']:.4g}" if run.means.count else ""
-    largest = float(np.abs(run.model.theta).max())
-    origin = "".join(f" {explain(run.step, indices)}" for explain in _explanations)
-    return NonFiniteError(
-        f"{error.what} in epoch {run.epoch + 1}, batch {run.batch + 1}{so_far}.{origin} The largest parameter is "
-        f"{largest:.3g} in size. Try a smaller learning rate (now {run.optimizer.learning_rate:g}), inputs of a size "
-        "around 1 (tn.Input(shape, scale=1/255) for images), or a loss computed from logits",
-        error.what,
-    )
+Explain = Callable[[NonFiniteError, Run, Array], NonFiniteError]
+_explain: list[Explain] = [lambda error, run, indices: error]
 
 
-_explanations: list[Callable[[TrainingStep, Array], str]] = []
-
-
-def explain_by(explain: Callable[[TrainingStep, Array], str]) -> None:
-    """Let a function say what made a step not finite: of the step, and of the indices of its samples."""
-    _explanations.append(explain)
+def explain_by(explain: Explain) -> None:
+    """Let a function say where in a run, and on the samples at which indices, a step was not finite, and why."""
+    _explain[:] = [explain]
