@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import operator
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from tinynet.errors import ArgumentError, DTypeError
+
+T = TypeVar("T")
 
 
 def defined_in(module: str) -> Any:
@@ -19,6 +22,16 @@ def defined_in(module: str) -> Any:
         raise ArgumentError(f"this is done by {module}, which is not there; import it")
 
     return missing
+
+
+def find_function(start: str, named: Mapping[str, T], given: str | T, arguments: str) -> T:
+    """Find a function by its name, or return one of the user's as it is; `start` begins the error."""
+    if isinstance(given, str) and given in named:
+        return named[given]
+    if isinstance(given, str) or not callable(given):
+        names = ", ".join(f'"{name}"' for name in named)
+        raise ArgumentError(f"{start} {names} or a function of {arguments}, but got {given!r}")
+    return given
 
 
 def check_count(argument: str, value: Any, least: int = 1) -> int:

@@ -2,8 +2,8 @@
 
 from tinynet.train import (  # noqa: F401 - which register what fit finds by name, or what every run has
     binary,
-    classes,
     live,
+    measuring,
     micro,
     pairing,
     regression,
