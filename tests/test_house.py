@@ -33,6 +33,7 @@ LAYERS = [
     ["saving"],  # of models and runs, which do not know it
     ["fullbatch"],
     ["compiled"],
+    ["train.validation", "train.inference"],  # of models
     ["model"],
     ["train"],
     ["fast"],

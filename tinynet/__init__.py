@@ -45,6 +45,7 @@ from tinynet.optim import SGD, Adam, Optimizer
 from tinynet.saving import copies as _copies  # noqa: F401 - which adds to models how they are copied
 from tinynet.saving import load
 from tinynet.train import History, Run, metrics
+from tinynet.train import inference as _inference  # noqa: F401 - which adds to models how they predict
 from tinynet.train.callbacks import Checkpoint, CSVLogger, EarlyStopping, LearningRateSchedule
 
 if os.environ.get("TINYNET_REFERENCE", "0") == "0":  # otherwise each op is computed by its meaning, without Numba

@@ -1,15 +1,37 @@
-"""The checks of arguments that modules share: counts, integers, numbers above 0, arrays of numbers."""
+"""The checks that modules share: of counts, integers, numbers above 0, arrays of numbers; and of methods to come."""
 
 from __future__ import annotations
 
 import math
 import operator
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from tinynet.errors import ArgumentError, DTypeError
+
+T = TypeVar("T")
+
+
+def defined_in(module: str) -> Any:
+    """Stand in for a method that another module of tinynet defines, and puts in this place when it is imported."""
+
+    def missing(*arguments: Any, **options: Any) -> Any:
+        raise ArgumentError(f"this is done by {module}, which is not there; import it")
+
+    return missing
+
+
+def find_function(start: str, named: Mapping[str, T], given: str | T, arguments: str) -> T:
+    """Find a function by its name, or return one of the user's as it is; `start` begins the error."""
+    if isinstance(given, str) and given in named:
+        return named[given]
+    if isinstance(given, str) or not callable(given):
+        names = ", ".join(f'"{name}"' for name in named)
+        raise ArgumentError(f"{start} {names} or a function of {arguments}, but got {given!r}")
+    return given
 
 
 def check_count(argument: str, value: Any, least: int = 1) -> int:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from tinynet.checks import defined_in
 from tinynet.core.engine import Tensor
+from tinynet.core.spec import Array
 from tinynet.errors import ArgumentError
 from tinynet.nn.input import Input
 from tinynet.nn.layer import Layer
 from tinynet.nn.network import Network
-from tinynet.train.inference import evaluate, predict
 from tinynet.train.loop import fit
-from tinynet.train.storage import current_storage
 
 
 class Model(Network):
@@ -59,30 +58,13 @@ class Model(Network):
     ((12,), (2, 3))
     """
 
-    # Defined, and put here, by `tinynet.inspection.summary` and `tinynet.saving.copies`.
-    summary: ClassVar[Callable[[Model], None]]
-    astype: ClassVar[Callable[[Model, npt.DTypeLike], Any]]
-
     fit = fit
-    evaluate = evaluate
-    predict = predict
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Save the architecture and the parameters in a safetensors file, whole or not at all.
-
-        Parameters
-        ----------
-        path : path-like
-            Where to; an existing file is replaced.
-
-        Raises
-        ------
-        WriteError
-            If the file cannot be written; what was there before is then untouched.
-        ArgumentError
-            If an argument of a layer cannot be put into a file.
-        """
-        current_storage().save_model(self, Path(path))
+    evaluate: ClassVar[Callable[..., dict[str, float]]] = defined_in("tinynet.train.inference")
+    predict: ClassVar[Callable[..., Array]] = defined_in("tinynet.train.inference")
+    summary: ClassVar[Callable[[Model], None]] = defined_in("tinynet.inspection.summary")
+    save: ClassVar[Callable[[Model, str | os.PathLike[str]], None]] = defined_in("tinynet.saving.model")
+    astype: ClassVar[Callable[[Model, npt.DTypeLike], Any]] = defined_in("tinynet.saving.copies")
 
 
 class Sequential(Model):

@@ -287,7 +287,7 @@ def test_every_bit_is_the_same_when_the_number_of_threads_changes_between_steps(
         from tinynet.recipes import RECIPES
 
         (x, y), _ = tn.datasets.mnist(source="sample")
-        monkeypatch.setattr("tinynet.train.inference._SESSION", 0.0)
+        monkeypatch.setattr("tinynet.train.loop._SESSION", 0.0)
         model = RECIPES["dense"].model(seed=0)
         model.fit(x[:96], y[:96], epochs=2, seed=0, verbose=0)
         return model.theta.tobytes()

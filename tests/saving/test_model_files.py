@@ -14,9 +14,9 @@ from safetensors.numpy import load_file, save_file
 
 import tinynet as tn
 from tests.small_network import SMALL_X
+from tinynet.checks import defined_in
 from tinynet.errors import ArgumentError, CheckpointError, MissingFileError, TinynetError, WriteError
 from tinynet.saving import files, modelfile
-from tinynet.train import storage
 
 
 def samples(*shape):
@@ -211,10 +211,11 @@ def test_a_layer_made_with_stars_is_refused(tmp_path):
 
 
 def test_without_the_room_that_saves_an_error_says_what_to_import(tmp_path, monkeypatch):
-    monkeypatch.setattr(storage, "_chosen", [])
-    with pytest.raises(ArgumentError, match=r"saved and resumed by tinynet\.saving, which is not there; import it"):
+    monkeypatch.setattr(tn.Model, "save", defined_in("tinynet.saving.model"))
+    monkeypatch.setattr(tn.Run, "resume", defined_in("tinynet.saving.checkpoint"))
+    with pytest.raises(ArgumentError, match=r"is done by tinynet\.saving\.model, which is not there; import it"):
         stack().save(tmp_path / "m")
-    with pytest.raises(ArgumentError, match=r"saved and resumed by tinynet\.saving"):
+    with pytest.raises(ArgumentError, match=r"is done by tinynet\.saving\.checkpoint"):
         stack().fit(samples(6, 4), np.arange(6) % 3, verbose=0, resume=tmp_path / "m")
 
 

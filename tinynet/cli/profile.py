@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
     from tinynet.recipes import RECIPES
     from tinynet.report import profile_figure
     from tinynet.report.style import encode
-    from tinynet.train.building import say_building
+    from tinynet.train.progress import say_building
 
     out = arguments.out or Path(f"profile-{arguments.model}.png")
     _check(out, arguments.force)

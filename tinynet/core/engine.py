@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import inspect
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -322,10 +322,6 @@ class Tensor(Methods):
         self._value = array
         self.version += 1
 
-    def numpy(self) -> Array:
-        """Return the values as an array that shares memory with the tensor."""
-        return self.data
-
     @property
     def spec(self) -> Spec:
         """The shape and dtype."""
@@ -356,51 +352,14 @@ class Tensor(Methods):
         """The number of values."""
         return int(np.prod(self._value.shape, dtype=np.int64))
 
-    def __repr__(self) -> str:
-        suffix = ", requires_grad=True" if self.requires_grad else ""
-        if not self.known:
-            return f"Tensor(shape={self.shape}, dtype={self.dtype}{suffix})"
-        text = np.array2string(self.data, separator=", ", prefix="Tensor(")
-        dtype = "" if self.dtype in (np.float64, np.int64, np.bool_) else f", dtype={self.dtype}"
-        return f"Tensor({text}{dtype}{suffix})"
-
-    def __len__(self) -> int:
-        if not self.shape:
-            raise ShapeError("a tensor of no axes has no length; use .item() for its value")
-        return self.shape[0]
-
-    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
-        if self.requires_grad and _recording.get() and not self.symbolic:
-            raise GradientError(
-                f"NumPy would lose the history of a tensor of shape {self.shape} that requires a gradient; use the ops "
-                "of tn.ops (tn.ops.stack or tn.ops.concatenate for a list of tensors), or take its values alone, as "
-                "in t.data"
-            )
-        return np.array(self.data, dtype=dtype, copy=copy)
-
-    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-        return function(*_with_arrays(args), **{name: _with_arrays(value) for name, value in kwargs.items()})
-
     def item(self) -> float:
         """Return the value of a tensor of one element, as a Python number."""
         if self.size != 1:
             raise ShapeError(f"item() takes the value of a tensor of one element, but this one has shape {self.shape}")
         return self.data.item()
 
-    def __float__(self) -> float:
-        return float(self.item())
-
-    def __int__(self) -> int:
-        return int(self.item())
-
     def __bool__(self) -> bool:
         return bool(self.item())
-
-    def __round__(self, digits: int | None = None) -> float:
-        return round(self.item(), digits)
-
-    def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec else str(self)
 
     def detach(self) -> Tensor:
         """Return a tensor of the same values (shared memory) without their history."""
@@ -408,33 +367,6 @@ class Tensor(Methods):
             with no_grad():
                 return self[...]
         return _handle(self._value, False, None, 0)
-
-    def backward(self, cotangent: Tensor | None = None) -> None:
-        """Add the gradients of this tensor into ``.grad`` of every leaf it was made from.
-
-        The graph stays, so that a second call adds the same gradients once more, as is right for a sum.
-
-        Parameters
-        ----------
-        cotangent : Tensor, optional
-            The gradient that flows into this tensor, of its shape; 1 where the tensor has one element.
-
-        Raises
-        ------
-        GradientError
-            If no leaf requires a gradient, or a leaf was changed in place since it was used.
-        """
-        leaves = list(
-            {id(x): x for node in ancestors([self], recorded=True) for x in node.inputs if _is_leaf(x)}.values()
-        )
-        if _is_leaf(self):
-            leaves = [self]
-        cotangents = None if cotangent is None else [cotangent]
-        for leaf, g in zip(leaves, grad([self], leaves, cotangents), strict=True):
-            if leaf.grad is None:
-                leaf.grad = Tensor(np.array(g.data))
-            else:
-                leaf.grad.data[...] += g.data
 
     # Operators and methods: each is the op of that name.
     def __add__(self, other: Any) -> Tensor:
@@ -461,12 +393,6 @@ class Tensor(Methods):
     def __rtruediv__(self, other: Any) -> Tensor:
         return self._ops.divide(other, self)
 
-    def __pow__(self, other: Any) -> Tensor:
-        return self._ops.power(self, other)
-
-    def __rpow__(self, other: Any) -> Tensor:
-        return self._ops.power(other, self)
-
     def __matmul__(self, other: Any) -> Tensor:
         return self._ops.matmul(self, other)
 
@@ -476,44 +402,8 @@ class Tensor(Methods):
     def __neg__(self) -> Tensor:
         return self._ops.negative(self)
 
-    def __abs__(self) -> Tensor:
-        return self._ops.abs(self)
-
-    def __lt__(self, other: Any) -> Tensor:
-        return self._ops.less(self, other)
-
-    def __le__(self, other: Any) -> Tensor:
-        return self._ops.less_equal(self, other)
-
-    def __gt__(self, other: Any) -> Tensor:
-        return self._ops.greater(self, other)
-
-    def __ge__(self, other: Any) -> Tensor:
-        return self._ops.greater_equal(self, other)
-
-    def __eq__(self, other: Any) -> Tensor:  # type: ignore[override]
-        return NotImplemented if other is None or isinstance(other, str) else self._ops.equal(self, other)
-
-    def __ne__(self, other: Any) -> Tensor:  # type: ignore[override]
-        return NotImplemented if other is None or isinstance(other, str) else self._ops.not_equal(self, other)
-
-    def __and__(self, other: Any) -> Tensor:
-        return self._ops.logical_and(self, other)
-
-    def __or__(self, other: Any) -> Tensor:
-        return self._ops.logical_or(self, other)
-
-    def __invert__(self) -> Tensor:
-        return self._ops.logical_not(self)
-
-    __rand__, __ror__ = __and__, __or__
-    __hash__ = object.__hash__
-
     def __getitem__(self, key: Any) -> Tensor:
         return self._ops.getitem(self, key)
-
-    def __iter__(self) -> Iterator[Tensor]:
-        return (self[i] for i in range(len(self)))
 
     def sum(self, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
         """Sum over some axes; see `tinynet.ops.sum`."""
@@ -536,13 +426,6 @@ def _handle(value: Value, requires_grad: bool, node: Node | None, index: int) ->
     tensor = object.__new__(Tensor)
     tensor._set(value, requires_grad, node, index)
     return tensor
-
-
-def _with_arrays(value: Any) -> Any:
-    """Replace tensors by their values, in lists and tuples too."""
-    if isinstance(value, Tensor):
-        return np.asarray(value)
-    return type(value)(map(_with_arrays, value)) if type(value) in (list, tuple) else value
 
 
 def as_tensor(x: Any) -> Tensor:
@@ -784,10 +667,6 @@ def specs_of(inferred: Any) -> tuple[Spec, ...]:
 def _key(x: Tensor) -> Any:
     """Identify a tensor: handles on the same output of a node are one tensor."""
     return id(x) if x.node is None else (id(x.node), x.index)
-
-
-def _is_leaf(x: Tensor) -> bool:
-    return x.requires_grad and x.node is None
 
 
 def ancestors(outputs: Iterable[Tensor], recorded: bool = False) -> list[Node]:

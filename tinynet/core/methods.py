@@ -1,7 +1,7 @@
 """The ops of the shelf as methods of tensors: `t.sqrt()` is `tinynet.ops.sqrt(t)`.
 
-Type checkers take `Methods` for a base class of `Tensor`. When a program runs, `tinynet.ops` puts the methods onto
-`Tensor` itself, so that the engine needs none of them.
+Type checkers take `Methods` for a base class of `Tensor`. When a program runs, `tinynet.ops` puts what is in it, and in
+its own base classes, onto `Tensor` itself, so that the engine needs none of it.
 """
 
 from __future__ import annotations
@@ -10,41 +10,19 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from tinynet.core.mode import _recording
-from tinynet.errors import GradientError
+from tinynet.core.backward import Backward
+from tinynet.core.conversions import Conversions
+from tinynet.core.operators import Operators
 
 if TYPE_CHECKING:
     from tinynet.core.engine import Tensor
 
 
-class Methods:
+class Methods(Operators, Conversions, Backward):
     """What `Tensor` has besides what the engine gives it."""
 
     __slots__ = ()
     _ops: ClassVar[ModuleType]
-
-    # In place: as everywhere in Python, `h += x` gives the name h to the sum, and a tensor does not change.
-    def __iadd__(self, other: Any) -> Tensor:
-        return self._new_name() + other
-
-    def __isub__(self, other: Any) -> Tensor:
-        return self._new_name() - other
-
-    def __imul__(self, other: Any) -> Tensor:
-        return self._new_name() * other
-
-    def __itruediv__(self, other: Any) -> Tensor:
-        return self._new_name() / other
-
-    def _new_name(self) -> Tensor:
-        """Return the tensor, unless somebody thinks that it is about to change: a parameter, within `no_grad`."""
-        tensor: Tensor = self  # type: ignore[assignment]
-        if tensor.requires_grad and tensor.node is None and not _recording.get():
-            raise GradientError(
-                f"a tensor of shape {tensor.shape} that requires a gradient does not change in place; write into its "
-                "array, as in p.data[...] -= rate * p.grad.data, or use an optimizer"
-            )
-        return tensor
 
     # Element by element.
     def abs(self) -> Tensor:

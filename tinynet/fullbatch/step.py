@@ -8,7 +8,6 @@ from tinynet.core.spec import Array
 from tinynet.core.transaction import TrainMode
 from tinynet.fullbatch.line_search import LineSearchOptimizer
 from tinynet.fullbatch.objective import Objective
-from tinynet.nn.network import changed
 from tinynet.train.step import TrainingStep, register_step
 from tinynet.train.task import Measures
 
@@ -30,7 +29,8 @@ class FullBatchStep(TrainingStep):
         """Train on all samples, whatever the indices."""
         theta = self.model.theta
         record = self.optimizer.step(self.objective, theta)
-        changed(self.model.parameters.values())
+        for parameter in self.model.parameters.values():
+            parameter.version += 1  # so that no gradient is taken through its old values
         self.stopped = record.stopped
         measures = {name: float(value) for name, value in vars(record).items() if name != "stopped"}
         measures["loss"] -= self.objective.penalty(theta)

@@ -10,8 +10,9 @@ import numpy as np
 from tinynet.core.engine import Op, Tensor, _pull, current_backend, use_backend
 from tinynet.core.mode import _transaction
 from tinynet.core.spec import Array
-from tinynet.errors import TinynetError
+from tinynet.errors import NonFiniteError, TinynetError
 from tinynet.train.loop import explain_by
+from tinynet.train.run import Run
 from tinynet.train.step import BatchStep, TrainingStep
 
 
@@ -78,4 +79,19 @@ def _sentence(what: str, layer: str) -> str:
     return f"The first value that is not finite comes from {what} {place}."
 
 
-explain_by(find_origin)
+def explain(error: NonFiniteError, run: Run, indices: Array) -> NonFiniteError:
+    """Say where in the run a loss or a gradient was not finite, and what made it so."""
+    if run.step.whole:
+        return error
+    so_far = f"; the mean loss over the epoch so far was {run.means()['loss']:.4g}" if run.means.count else ""
+    largest = float(np.abs(run.model.theta).max())
+    origin = find_origin(run.step, indices)
+    return NonFiniteError(
+        f"{error.what} in epoch {run.epoch + 1}, batch {run.batch + 1}{so_far}. {origin} The largest parameter is "
+        f"{largest:.3g} in size. Try a smaller learning rate (now {run.optimizer.learning_rate:g}), inputs of a size "
+        "around 1 (tn.Input(shape, scale=1/255) for images), or a loss computed from logits",
+        error.what,
+    )
+
+
+explain_by(explain)

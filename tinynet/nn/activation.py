@@ -6,20 +6,13 @@ from collections.abc import Callable
 
 from tinynet.core.engine import Tensor
 from tinynet.errors import ArgumentError
-from tinynet.nn.activations import find_activation, name_activation
+from tinynet.nn.activations import activations, find_activation
 from tinynet.nn.layer import Layer
 from tinynet.ops.gaussian import gelu
 from tinynet.ops.logistic import silu, softplus
 from tinynet.ops.rectifiers import elu, leaky_relu
 
-for _name, _function in (
-    ("leaky_relu", leaky_relu),
-    ("elu", elu),
-    ("gelu", gelu),
-    ("silu", silu),
-    ("softplus", softplus),
-):
-    name_activation(_name, _function)
+activations.update(leaky_relu=leaky_relu, elu=elu, gelu=gelu, silu=silu, softplus=softplus)
 
 
 class Activation(Layer):

@@ -5,29 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from tinynet.checks import find_function
 from tinynet.core.engine import Tensor
-from tinynet.errors import ArgumentError
 from tinynet.nn.layer import Layer
 from tinynet.ops.loss import softmax
 from tinynet.ops.pointwise import relu
 
 Activation = str | Callable[[Tensor], Tensor] | None
-_activations: dict[str, Callable[[Any], Tensor]] = {"relu": relu, "softmax": softmax}
-
-
-def name_activation(name: str, function: Callable[[Any], Tensor]) -> None:
-    """Give a function a name, by which layers find it."""
-    _activations[name] = function
+activations: dict[str, Callable[[Any], Tensor]] = {"relu": relu, "softmax": softmax}
 
 
 def find_activation(owner: str, activation: Activation) -> Callable[[Tensor], Tensor] | None:
     """Find an activation by name, or return a function as it is."""
-    if activation is None or (callable(activation) and not isinstance(activation, str)):
-        return activation
-    if activation not in _activations:
-        names = ", ".join(f'"{name}"' for name in _activations)
-        raise ArgumentError(f"{owner}: activation must be None, {names} or a function of ops, but got {activation!r}")
-    return _activations[activation]
+    if activation is None:
+        return None
+    return find_function(f"{owner}: activation must be None,", activations, activation, "ops")
 
 
 class ReLU(Layer):

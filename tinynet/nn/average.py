@@ -6,10 +6,9 @@ import numpy as np
 
 from tinynet.core.engine import Tensor
 from tinynet.core.spec import Shape
-from tinynet.nn.images import check_images
 from tinynet.nn.layer import Layer
 from tinynet.ops.average import avg_pool
-from tinynet.ops.conv import check_padding, pair
+from tinynet.ops.conv import check_images, check_padding, pair
 
 
 class AvgPool(Layer):

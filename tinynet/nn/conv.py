@@ -8,10 +8,9 @@ from tinynet.checks import check_count
 from tinynet.core.engine import Tensor
 from tinynet.core.spec import Shape
 from tinynet.nn.activations import Activation, find_activation
-from tinynet.nn.images import check_images
 from tinynet.nn.initial import Initializer, initializer
 from tinynet.nn.layer import Layer
-from tinynet.ops.conv import check_padding, conv2d, pair
+from tinynet.ops.conv import check_images, check_padding, conv2d, pair
 
 
 class Conv2D(Layer):

@@ -6,8 +6,8 @@ import numpy as np
 
 from tinynet.core.engine import Tensor
 from tinynet.core.spec import Shape
-from tinynet.nn.images import check_images
 from tinynet.nn.layer import Layer
+from tinynet.ops.conv import check_images
 
 
 class GlobalAvgPool(Layer):

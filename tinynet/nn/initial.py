@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from tinynet.errors import ArgumentError
+from tinynet.checks import find_function
 
 Array = npt.NDArray[Any]
 Initializer = Callable[[tuple[int, ...], np.random.Generator], npt.ArrayLike]
@@ -69,12 +69,7 @@ def zeros(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     return np.zeros(shape)
 
 
-_named: dict[str, Initializer] = {"glorot_uniform": glorot_uniform, "zeros": zeros}
-
-
-def name_initializer(name: str, function: Initializer) -> None:
-    """Give a function a name, by which layers find it."""
-    _named[name] = function
+initializers: dict[str, Initializer] = {"glorot_uniform": glorot_uniform, "zeros": zeros}  # by the names of layers
 
 
 def initializer(owner: str, init: str | Initializer) -> Initializer:
@@ -97,9 +92,4 @@ def initializer(owner: str, init: str | Initializer) -> Initializer:
     ArgumentError
         If there is no such initializer.
     """
-    if isinstance(init, str) and init in _named:
-        return _named[init]
-    if not callable(init):
-        names = ", ".join(f'"{name}"' for name in _named)
-        raise ArgumentError(f"{owner}: an initializer must be {names} or a function of (shape, rng), but got {init!r}")
-    return init
+    return find_function(f"{owner}: an initializer must be", initializers, init, "(shape, rng)")

@@ -7,7 +7,7 @@ import math
 import numpy as np
 
 from tinynet.core.spec import Array
-from tinynet.nn.initial import fans, name_initializer
+from tinynet.nn.initial import fans, initializers
 
 
 def truncated_normal(scale: float, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
@@ -146,4 +146,4 @@ def uniform(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
 
 
 for _function in (glorot_normal, he_normal, he_uniform, orthogonal, uniform):
-    name_initializer(_function.__name__, _function)
+    initializers[_function.__name__] = _function

@@ -6,7 +6,7 @@ import re
 import weakref
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,8 @@ from tinynet.core.spec import Shape, Spec
 from tinynet.core.transaction import State
 from tinynet.errors import ArgumentError, ShapeError
 from tinynet.nn.initial import Initializer, initializer
+
+T = TypeVar("T", bound=Tensor)
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,8 @@ _NOT_PARTS = ("arguments", "plans", "made")  # attributes that are none of a lay
 
 # What layers and models keep for themselves, and no plan depends on; all other attributes are the user's.
 OWN = {"arguments", "given_name", "name", "own_parameters", "own_states", "initializers", "undecayed", "building"}
-OWN |= {"owner", "output_shape", "plans", "made", "rng", "_built", "_implied_input", "_theta", "_gradient"}
-OWN |= {"_gradients", "_parameters", "_states", "_parts", "_watched"}
+OWN |= {"owner", "output_shape", "plans", "made", "rng", "_built", "_implied_input", "_theta"}
+OWN |= {"_parameters", "_states", "_parts", "_watched"}
 
 
 class Layer:
@@ -80,35 +82,30 @@ class Layer:
     kind: ClassVar[str] = ""  # what unnamed layers are called; the class name in snake case if empty
     title: ClassVar[str] = ""  # the type shown in tables; the class name if empty
 
+    given_name: str | None = None
+    building: Building | None = None
+    owner: weakref.ref[Layer] | None = None  # the model in whose vector the parameters are
+    output_shape: Shape | None = None  # without the batch axis; known after the first call
+    _built: bool = False
+    _trainable: bool = True
+
     name: str
-    given_name: str | None
     arguments: tuple[tuple[Any, ...], dict[str, Any]]
     own_parameters: dict[str, Tensor]  # those of this layer itself, without its sublayers
     own_states: dict[str, State]
     undecayed: set[str]  # the names of parameters that weight decay may leave out
     initializers: dict[str, Initializer]
-    building: Building | None
-    owner: weakref.ref[Layer] | None  # the model in whose vector the parameters are
-    output_shape: Shape | None  # without the batch axis; known after the first call
-    _built: bool
-    _trainable: bool
 
-    # The state that every layer has is made here, so that a subclass need not call super().__init__.
+    # What each layer has of its own is made here, so that a subclass need not call super().__init__.
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Make a layer and remember its arguments, by which it is copied and saved."""
         self = super().__new__(cls)
         self.arguments = nested((args, kwargs), lambda x: x.copy() if isinstance(x, np.ndarray) else x)
-        self.given_name = None
         self.name = cls.base_name()
         self.own_parameters = {}
         self.own_states = {}
         self.undecayed = set()
         self.initializers = {}
-        self.building = None
-        self.owner = None
-        self.output_shape = None
-        self._built = False
-        self._trainable = True
         return self
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -174,10 +171,8 @@ class Layer:
         ArgumentError
             If the name is taken, or there is no such initializer.
         """
-        building = self.building or Building(np.random.default_rng(), np.dtype(np.float32), False)
-        parameter = Tensor(self._new_spec(name, shape, building.dtype), requires_grad=True)
-        self._keep(name, parameter, init, building)
-        self.own_parameters[name] = parameter
+        parameter = self.own_parameters[name] = self._new_leaf(Tensor, name, shape, init)
+        parameter.requires_grad = True
         if not decay:
             self.undecayed.add(name)
         return parameter
@@ -209,28 +204,32 @@ class Layer:
         ArgumentError
             If the name is taken, or there is no such initializer.
         """
-        building = self.building or Building(np.random.default_rng(), np.dtype(np.float32), False)
-        state = State(self._new_spec(name, shape, building.dtype if dtype is None else np.dtype(dtype)))
-        self._keep(name, state, init, building)
-        self.own_states[name] = state
+        state = self.own_states[name] = self._new_leaf(State, name, shape, init, dtype)
         return state
 
-    def _new_spec(self, name: str, shape: Sequence[int], dtype: np.dtype[Any]) -> Spec:
-        """Check the name and the shape of a new parameter or state."""
+    def _new_leaf(
+        self,
+        kind: type[T],
+        name: str,
+        shape: Sequence[int],
+        init: str | Initializer,
+        dtype: npt.DTypeLike | None = None,
+    ) -> T:
+        """Make a parameter or a state, with its first values unless the model places it in memory first."""
         taken = [*self.own_parameters, *self.own_states]
         if not isinstance(name, str) or name in taken or not name or "." in name:
             raise ArgumentError(
                 f"{self}: a parameter's name must be new in its layer, not empty and without dots, but got {name!r}; "
                 f"there are {taken} so far"
             )
-        return Spec(check_integers(f"{self}: the shape of {name!r}", shape), dtype)
-
-    def _keep(self, name: str, leaf: Tensor, init: str | Initializer, building: Building) -> None:
-        """Note how a leaf gets its first values, or give it those now."""
+        building = self.building or Building(np.random.default_rng(), np.dtype(np.float32), False)
+        sizes = check_integers(f"{self}: the shape of {name!r}", shape)
+        leaf = kind(Spec(sizes, building.dtype if dtype is None else np.dtype(dtype)))
         function = self.initializers[name] = initializer(str(self), init)
         if not building.deferred:
             leaf.use_memory(np.empty(leaf.shape, leaf.dtype))
             leaf.memory[...] = function(leaf.shape, building.rng)
+        return leaf
 
     def sublayers(self) -> Iterator[Layer]:
         """Yield the layers that this one is directly made of, each once, in the order of assignment."""

@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Iterable, Sequence
-from itertools import groupby
-from typing import Any, NamedTuple, Self
+from collections.abc import Callable, Sequence
+from itertools import chain, count, groupby
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from tinynet.core.engine import Tensor, as_tensor
+from tinynet.checks import defined_in
+from tinynet.core.engine import Tensor
 from tinynet.core.mode import tracing
 from tinynet.core.spec import Array, Spec
 from tinynet.core.transaction import State, within
-from tinynet.errors import ArgumentError, NotBuiltError, ShapeError, TraceError
+from tinynet.errors import ArgumentError, NotBuiltError, TraceError
 from tinynet.nn.input import Input
 from tinynet.nn.layer import Building, Layer
 from tinynet.nn.seeds import generator
+
+_TAKEN = ("owner", "building", "_built", "_theta")  # what a layer has from the model that it is part of
 
 
 class Part(NamedTuple):
@@ -34,14 +37,16 @@ class Part(NamedTuple):
 class Network(Layer):
     """What a model is made of: layers, whose parameters are views into one vector; see `tinynet.Model`."""
 
+    when_laid_out: ClassVar[list[Callable[[Network], None]]] = []  # what else is done when theta is new
+    gradient: Array  # of `Tensor.backward`; `tinynet.nn.gradient` puts it here
+    zero_grad: ClassVar[Callable[[Network], None]] = defined_in("tinynet.nn.gradient")
+
     dtype: np.dtype[Any]
     rng: np.random.Generator  # of the initial parameters, and of layers that keep what ``build`` passes them
+    made: Tensor | None = None  # the output on shapes, as it was when the model was built
+    _theta: Array | None = None
     _implied_input: Input | None
-    _theta: Array | None
-    _gradient: Array | None
     _parameters: dict[str, Tensor]
-    _gradients: list[tuple[Tensor, Tensor]]  # each parameter with its slice of the gradient
-    made: Tensor | None  # the output on shapes, as it was when the model was built
     plans: dict[Any, Any]  # the compiled forms of predict and evaluate
     _states: dict[str, State]
     _parts: dict[Any, list[Part]]
@@ -50,13 +55,7 @@ class Network(Layer):
         """Make a model; an input that only its shape implies comes before all other layers."""
         self = super().__new__(cls, *args, **kwargs)
         self._implied_input = None
-        self._theta = self._gradient = None
-        self._parameters = {}
-        self._gradients = []
         self.plans = {}
-        self.made = None
-        self._states = {}
-        self._parts = {}
         return self
 
     def __init__(
@@ -114,7 +113,9 @@ class Network(Layer):
 
     def _trace(self, x: Tensor, context: Building) -> None:
         """Run the forward once, so that every layer builds itself for the shape it gets; or leave all as it was."""
-        before = [(layer, dict(vars(layer))) for _, layer in self.walk()]
+        before = [
+            (layer, {name: getattr(layer, name) for name in _TAKEN if hasattr(layer, name)}) for _, layer in self.walk()
+        ]
         try:
             for layer, _ in before:
                 self._take(layer, context)
@@ -125,9 +126,7 @@ class Network(Layer):
             _name_layers(self, set())
         except BaseException:
             for layer, state in before:  # so that a layer is free for another model
-                vars(layer).update({name: state[name] for name in ("owner", "building", "_built")})
-                if isinstance(layer, Network):
-                    layer._theta = state["_theta"]
+                vars(layer).update(state)
             raise
         finally:
             self.building = None
@@ -147,37 +146,29 @@ class Network(Layer):
     def _lay_out(self, initialise: bool, check: Callable[[dict[str, Tensor]], None] | None) -> None:
         """Give every parameter its slice of the flat vector, in the order of the layers; a shared one has one."""
         found: dict[int, tuple[str, Tensor, Callable[..., Any]]] = {}
-        kept: dict[int, tuple[str, State, Callable[..., Any]]] = {}
         for prefix, layer in self.walk():
-            for name, parameter in layer.own_parameters.items():
-                found.setdefault(id(parameter), (prefix + name, parameter, layer.initializers[name]))
-            for name, state in layer.own_states.items():
-                kept.setdefault(id(state), (prefix + name, state, layer.initializers[name]))
-        parameters = {name: p for name, p, _ in found.values()}
-        states = {name: s for name, s, _ in kept.values()}
+            for name, leaf in (layer.own_parameters | layer.own_states).items():
+                found.setdefault(id(leaf), (prefix + name, leaf, layer.initializers[name]))
         if check is not None:
-            check(parameters | states)
-        self._gradients = []
-        theta = np.zeros(sum(p.size for _, p, _ in found.values()), self.dtype)
-        gradient = np.zeros_like(theta)
-        start = 0
-        for _, parameter, init in found.values():
-            place = slice(start, start + parameter.size)
-            view = theta[place].reshape(parameter.shape)
-            if not parameter.symbolic:
-                view[...] = parameter.memory  # of a layer that was in use before it came into this model
-            elif initialise:
-                view[...] = init(parameter.shape, self.rng)
-            parameter.use_memory(view)
-            parameter.grad = Tensor(gradient[place].reshape(parameter.shape))
-            self._gradients.append((parameter, parameter.grad))
-            start = place.stop
-        for _, state, init in kept.values():
-            if state.symbolic:
-                state.use_memory(np.zeros(state.shape, state.dtype))
-                state.memory[...] = init(state.shape, self.rng)
-        self._parameters, self._states, self._theta, self._gradient = parameters, states, theta, gradient
+            check({name: leaf for name, leaf, _ in found.values()})
+        self._states = {name: leaf for name, leaf, _ in found.values() if isinstance(leaf, State)}
+        self._parameters = {name: leaf for name, leaf, _ in found.values() if not isinstance(leaf, State)}
         self._parts = {}
+        theta = np.zeros(sum(p.size for p in self._parameters.values()), self.dtype)
+        start = 0
+        for _, leaf, init in found.values():
+            memory = np.zeros(leaf.shape, leaf.dtype)
+            if not isinstance(leaf, State):
+                memory = theta[start : start + leaf.size].reshape(leaf.shape)
+                start += leaf.size
+            if not leaf.symbolic:  # of a layer that was in use before it came into this model
+                memory[...] = leaf.memory
+            elif initialise:
+                memory[...] = init(leaf.shape, self.rng)
+            leaf.use_memory(memory)
+        self._theta = theta
+        for complete in self.when_laid_out:
+            complete(self)
 
     def __call__(self, x: Any) -> Tensor:
         """Compute the outputs for a batch; an array or a Tensor."""
@@ -214,7 +205,7 @@ class Network(Layer):
         layers = [layer for _, layer in self.walk()]
         frozen = {id(p) for layer in layers if not layer.trainable for p in layer.own_parameters.values()}
         apart = {id(layer.own_parameters[name]) for layer in layers for name in layer.undecayed} if by_decay else set()
-        kinds = [(id(p) not in frozen, id(p) not in apart) for p, _ in self._gradients]
+        kinds = [(id(p) not in frozen, id(p) not in apart) for p in self._parameters.values()]
         if (*kinds,) not in self._parts:
             self._parts[(*kinds,)] = self._cut(kinds)
         return self._parts[(*kinds,)]
@@ -222,8 +213,8 @@ class Network(Layer):
     def _cut(self, kinds: list[tuple[bool, bool]]) -> list[Part]:
         """Cut theta into runs of parameters of one kind: trained or not, decayed or not."""
         parts, start = [], 0
-        for (trained, decays), run in groupby(zip(kinds, self._gradients, strict=True), lambda pair: pair[0]):
-            parameters = [p for _, (p, _) in run]
+        for (trained, decays), run in groupby(zip(kinds, self._parameters.values(), strict=True), lambda pair: pair[0]):
+            parameters = [p for _, p in run]
             starts = np.cumsum([0, *(p.size for p in parameters)]).tolist()
             stop = start + starts[-1]
             if trained:
@@ -239,44 +230,6 @@ class Network(Layer):
         theta = self.build_model()._theta
         assert theta is not None
         return theta
-
-    @property
-    def gradient(self) -> Array:
-        """The gradients that `Tensor.backward` has added up, in one vector.
-
-        The ``grad`` of each parameter is a view into it. One that was replaced is copied in; None counts as zero.
-        """
-        self.build_model()
-        assert self._gradient is not None
-        for parameter, own in self._gradients:
-            given = parameter.grad
-            if given is not own:
-                own.data[...] = 0 if given is None else self._checked(as_tensor(given), own).data
-                parameter.grad = own
-        return self._gradient
-
-    def _checked(self, given: Tensor, own: Tensor) -> Tensor:
-        if given.shape != own.shape:
-            raise ShapeError(f"{self}: the grad of a parameter of shape {own.shape} was set to one of {given.shape}")
-        return given
-
-    def zero_grad(self) -> None:
-        """Set all gradients to zero."""
-        self.gradient[...] = 0
-
-    # --- checkpoints
-
-    def state(self) -> dict[str, Any]:
-        """Return what the rest of a run depends on: the parameters, and where the model's generator stands."""
-        leaves = {name: leaf.memory for name, leaf in self.leaves.items()}
-        return {"parameters": leaves, "generator": self.rng.bit_generator.state}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take a state back."""
-        for name, leaf in self.leaves.items():
-            leaf.memory[...] = state["parameters"][name]
-        changed(self.leaves.values())
-        self.rng.bit_generator.state = state["generator"]
 
 
 def float_dtype(model: Layer, dtype: npt.DTypeLike) -> np.dtype[Any]:
@@ -297,22 +250,14 @@ def _name_layers(parent: Layer, named: set[int]) -> None:
     for name in given:
         if given.count(name) > 1:
             raise ArgumentError(f"two layers of {parent} have the name {name!r}; each needs a name of its own")
-    taken = [*given, *(layer.name for layer in siblings if id(layer) in named)]
+    taken = {*given, *(layer.name for layer in siblings if id(layer) in named)}
     for layer in siblings:
-        if not layer.given_name and id(layer) not in named:
-            base, number = type(layer).base_name(), 0
-            name = base
-            while name in taken:
-                number += 1
-                name = f"{base}_{number}"
-            layer.name = name
-            taken.append(name)
-        if id(layer) not in named:
-            named.add(id(layer))
-            _name_layers(layer, named)
-
-
-def changed(parameters: Iterable[Tensor]) -> None:
-    """Mark parameters as changed in place, so that no gradient is taken through their old values."""
-    for parameter in parameters:
-        parameter.version += 1
+        if id(layer) in named:
+            continue
+        named.add(id(layer))
+        if not layer.given_name:
+            base = type(layer).base_name()
+            numbered = (f"{base}_{number}" for number in count(1))
+            layer.name = next(name for name in chain([base], numbered) if name not in taken)
+            taken.add(layer.name)
+        _name_layers(layer, named)

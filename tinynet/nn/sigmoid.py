@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from tinynet.core.engine import Tensor
-from tinynet.nn.activations import name_activation
+from tinynet.nn.activations import activations
 from tinynet.nn.layer import Layer
 from tinynet.ops.logistic import sigmoid, tanh
 
-name_activation("sigmoid", sigmoid)
-name_activation("tanh", tanh)
+activations.update(sigmoid=sigmoid, tanh=tanh)
 
 
 class Sigmoid(Layer):

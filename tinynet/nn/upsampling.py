@@ -6,9 +6,8 @@ import numpy as np
 
 from tinynet.core.engine import Tensor
 from tinynet.core.spec import Shape
-from tinynet.nn.images import check_images
 from tinynet.nn.layer import Layer
-from tinynet.ops.conv import pair
+from tinynet.ops.conv import check_images, pair
 from tinynet.ops.reduce import broadcast_to
 
 

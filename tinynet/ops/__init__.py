@@ -92,6 +92,7 @@ def declared() -> dict[str, Op]:
 
 
 Tensor._ops = sys.modules[__name__]  # the operators of tensors are these ops
-for _name, _method in vars(Methods).items():
-    if not _name.startswith("__") or _name.startswith("__i"):
-        setattr(Tensor, _name, _method)
+for _part in Methods.__mro__[:-1]:  # but for object
+    for _name, _method in vars(_part).items():
+        if callable(_method) or isinstance(_method, property):
+            setattr(Tensor, _name, _method)

@@ -50,6 +50,12 @@ def check_padding(name: str, padding: str) -> str:
     return padding
 
 
+def check_images(owner: str, input_shape: Shape) -> None:
+    """Check that samples are images, (H, W, C)."""
+    if len(input_shape) != 3:
+        raise ShapeError(f"{owner} takes images with the axes (n, H, W, C), not {len(input_shape) + 1} axes")
+
+
 def geometry(name: str, shape: Shape, window: tuple[int, int], stride: tuple[int, int], padding: str) -> Geometry:
     """Work out how windows lie over images of a shape; "same" pads as TensorFlow does, the odd pixel after."""
     check_padding(name, padding)

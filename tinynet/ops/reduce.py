@@ -106,6 +106,14 @@ def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     return sum(x, axis, keepdims) / count
 
 
+all_finite: Op = Op(
+    "all_finite",
+    infer=lambda x: Spec((), np.dtype(np.bool_)),
+    compute=lambda x: np.isfinite(x).all(),
+    formula="whether no value of x is NaN or infinite",
+)
+
+
 # --- broadcast and its adjoint
 
 

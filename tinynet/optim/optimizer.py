@@ -18,8 +18,8 @@ from tinynet.core.mode import note_change
 from tinynet.core.transaction import TrainMode, Transaction, train_transaction, training, within
 from tinynet.errors import ArgumentError, NonFiniteError
 from tinynet.nn.network import Network, Part
-from tinynet.ops.finite import all_finite
 from tinynet.ops.join import flat
+from tinynet.ops.reduce import all_finite
 
 Array = npt.NDArray[Any]
 State = dict[str, Array]

@@ -1,9 +1,10 @@
-"""A run of `fit` as a file, and back. What is in it is `Run.state`; a checkpoint is a model file with that besides."""
+"""A run of `fit` as a file, and back: a model file, with the state of the run besides."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import os
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,43 +14,47 @@ from tinynet.saving.description import decode, describe
 from tinynet.saving.files import write_atomically
 from tinynet.saving.form import resembles
 from tinynet.saving.modelfile import RUN_VERSION, ModelFile, content, opened
+from tinynet.saving.run_state import restore, state_of, stateful
 from tinynet.saving.settings import settings
 from tinynet.train.run import Run
 
 
-def save_run(run: Run, paths: Sequence[Path]) -> None:
-    """Write a checkpoint of a run as it is now.
+def save(run: Run, path: str | os.PathLike[str], first: bool = False) -> None:
+    """Save the run once all callbacks have been notified of this event, so that the file holds the state of each.
 
     Parameters
     ----------
-    run : Run
-        The run.
-    paths : sequence of Path
-        Where to, one after the other.
+    path : path-like
+        Where to; an existing file is replaced, whole or not at all.
+    first : bool
+        Whether this file is written before others that are asked for at the same event.
 
     Raises
     ------
     ArgumentError
-        If the model or the state of a callback cannot be put into a file.
+        If the model or the state of a callback cannot be put into a file; when it is written.
     WriteError
-        If a file cannot be written; what was there before is then untouched.
+        If the file cannot be written; what was there before is then untouched.
     """
-    state = run.state()
+    place = Path(path)
+    request = {place: partial(_write, run, place)}
+    run.later = request | run.later if first else run.later | request
+
+
+def _write(run: Run, path: Path) -> None:
+    state = state_of(run)
     parameters = state["model"].pop("parameters")  # arrays are tensors of the file, all else is text
     vectors = state["optimizer"].pop("vectors")
     whole = content(cast(Layer, run.model), parameters, state | {"settings": settings(run)}, vectors)
-    for path in paths:
-        write_atomically(path, whole)
+    write_atomically(path, whole)
 
 
-def resume_run(run: Run, path: Path) -> None:
+def resume(run: Run, path: str | os.PathLike[str]) -> None:
     """Take up the run that a checkpoint holds; nothing is changed unless all of it fits.
 
     Parameters
     ----------
-    run : Run
-        A run that has not begun yet.
-    path : Path
+    path : path-like
         The checkpoint.
 
     Raises
@@ -59,13 +64,13 @@ def resume_run(run: Run, path: Path) -> None:
     MissingFileError
         If there is no such file; it is a FileNotFoundError.
     """
-    before = copy.deepcopy(run.state())
-    with opened(path) as file:
+    before = copy.deepcopy(state_of(run))
+    with opened(Path(path)) as file:
         state = _read(file, run, before)
     try:
-        run.restore(state)
+        restore(run, state)
     except Exception as error:  # generators take a state as it is, and fail in many ways
-        run.restore(before)
+        restore(run, before)
         raise CheckpointError(f"{path} is damaged: its state of the run makes no sense ({error})") from error
 
 
@@ -82,7 +87,7 @@ def _read(file: ModelFile, run: Run, example: dict[str, Any]) -> dict[str, Any]:
     }
     if "mode" in in_text["optimizer"]:  # files from before there were random numbers in a step have none
         state = {**state, "optimizer": {"mode": in_text["optimizer"]["mode"], **dict(state.get("optimizer") or {})}}
-    if not resembles(state, in_text) or len(state["callbacks"]) != len(run.stateful):
+    if not resembles(state, in_text) or len(state["callbacks"]) != len(stateful(run)):
         raise CheckpointError(
             f"{file.path} is damaged: its state of the run makes no sense: it is not complete, or has values of other "
             "types"
@@ -134,3 +139,7 @@ def _check_settings(path: Path, run: Run, before: dict[str, Any]) -> None:
     ]
     if differ:
         raise CheckpointError(f"{path}: the run was started with {'; '.join(differ)}; resume it with the same")
+
+
+Run.save = save
+Run.resume = resume

@@ -19,9 +19,22 @@ from tinynet.saving.files import write_atomically
 from tinynet.saving.modelfile import MOST_METADATA, ModelFile, content, opened
 
 
-def save_model(model: Model, path: Path) -> None:
-    """Write a model; see `tinynet.Model.save`."""
-    write_atomically(path, content(model, model.leaves))
+def save(model: Model, path: str | os.PathLike[str]) -> None:
+    """Save the architecture and the parameters in a safetensors file, whole or not at all.
+
+    Parameters
+    ----------
+    path : path-like
+        Where to; an existing file is replaced.
+
+    Raises
+    ------
+    WriteError
+        If the file cannot be written; what was there before is then untouched.
+    ArgumentError
+        If an argument of a layer cannot be put into a file.
+    """
+    write_atomically(Path(path), content(model, model.leaves))
 
 
 def load(path: str | os.PathLike[str], custom_layers: Mapping[str, Any] | None = None) -> Model:
@@ -118,3 +131,6 @@ def _doubt(text: str, custom: Mapping[str, Any]) -> str:
         return ""
     names = ", ".join(map(repr, given))
     return f"; is {names} in custom_layers what was saved under that name? Give the class as it was then"
+
+
+Model.save = save

@@ -5,11 +5,15 @@ from __future__ import annotations
 import inspect
 import zlib
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from tinynet.core.spec import Array
+from tinynet.saving.run_state import stateful
 from tinynet.train.run import Run
+
+_noted: WeakKeyDictionary[Run, dict[str, Any]] = WeakKeyDictionary()
 
 
 def settings(run: Run) -> dict[str, Any]:
@@ -25,9 +29,9 @@ def settings(run: Run) -> dict[str, Any]:
     dict
         Numbers, texts and lists, by name; large arrays by their checksums.
     """
-    if run.settings is None:
-        run.settings = _described(run)
-    return run.settings
+    if run not in _noted:
+        _noted[run] = _described(run)
+    return _noted[run]
 
 
 def _described(run: Run) -> dict[str, Any]:
@@ -41,13 +45,13 @@ def _described(run: Run) -> dict[str, Any]:
         "checksums of the data": [_checksum(array) for array in arrays],
         "loss": _name(given["loss"]),
         "metrics": None if given["metrics"] is None else [getattr(m, "__name__", "metric") for m in given["metrics"]],
-        "batch_size": given["batch_size"],
+        "batch_size": run.order.batch_size,
         "shuffle": given["shuffle"],
         "seed": str(given["seed"]),
         "compiled": given["compiled"],
         "micro_batches": given["micro_batches"] if given["micro_batches"] > 1 else None,
         "optimizer": plain(given["optimizer"]),
-        "callbacks": [type(callback).__name__ for callback in run.stateful],
+        "callbacks": [type(callback).__name__ for callback in stateful(run)],
     }
 
 

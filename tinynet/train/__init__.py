@@ -2,16 +2,14 @@
 
 from tinynet.train import (  # noqa: F401 - which register what fit finds by name, or what every run has
     binary,
-    building,
-    interrupts,
     live,
+    measuring,
     micro,
     pairing,
     regression,
 )
 from tinynet.train.history import History
-from tinynet.train.inference import evaluate, predict
 from tinynet.train.loop import fit
 from tinynet.train.run import Run
 
-__all__ = ["History", "Run", "evaluate", "fit", "predict"]
+__all__ = ["History", "Run", "fit"]

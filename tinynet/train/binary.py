@@ -9,8 +9,9 @@ from tinynet.core.engine import Tensor
 from tinynet.core.spec import Array, Shape
 from tinynet.errors import ShapeError
 from tinynet.ops.binary import check_binary
+from tinynet.train.measuring import MeasuredTask
 from tinynet.train.metrics.binary import binary_accuracy
-from tinynet.train.task import Metric, Task, register_task, shape_of_batch
+from tinynet.train.task import Metric, shape_of_batch, tasks
 
 
 def _check_binary(labels: Array, shape: Shape) -> None:
@@ -28,4 +29,4 @@ def _binary_metrics(made: Tensor | None) -> dict[str, Metric]:
     return {"accuracy": partial(binary_accuracy, threshold=0.5 if probabilities else 0.0)}
 
 
-register_task("binary_cross_entropy", Task(ops.binary_cross_entropy, _check_binary, _binary_metrics))
+tasks["binary_cross_entropy"] = MeasuredTask(ops.binary_cross_entropy, _check_binary, _binary_metrics)

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any
-
-from tinynet.errors import CheckpointError
 
 
 @dataclass
@@ -60,21 +57,6 @@ class History:
         self.seconds.append(seconds)
         self.learning_rates.append(learning_rate)
 
-    def state(self) -> dict[str, Any]:
-        """Return the record, for a checkpoint."""
-        return dict(vars(self))
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take a record back."""
-        epochs = len(state["seconds"])
-        lengths = [len(values) for values in (state["learning_rates"], *state["history"].values())]
-        if any(length != epochs for length in lengths):
-            raise CheckpointError(f"the history of {epochs} epochs has lists of the lengths {lengths}")
-        self.history = {name: [float(value) for value in values] for name, values in state["history"].items()}
-        self.seconds = [float(value) for value in state["seconds"]]
-        self.learning_rates = [float(value) for value in state["learning_rates"]]
-        self.stopped = state["stopped"]
-
 
 class Means:
     """Running means of measures, weighted by the number of samples, in float64."""
@@ -92,12 +74,3 @@ class Means:
     def __call__(self) -> dict[str, float]:
         """Return the means so far."""
         return {name: total / self.count for name, total in self.total.items()}
-
-    def state(self) -> dict[str, Any]:
-        """Return the sums, for a checkpoint."""
-        return {"total": dict(self.total), "count": self.count}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take sums back."""
-        self.total = {name: float(value) for name, value in state["total"].items()}
-        self.count = state["count"]

@@ -1,40 +1,27 @@
-"""Prediction and evaluation, batch by batch. These functions are the methods `predict` and `evaluate` of a model."""
+"""Prediction and evaluation, batch by batch: the methods `predict` and `evaluate` of models."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tinynet.checks import check_count
-from tinynet.core.engine import Tensor, can_compile, current_backend
+from tinynet.core.engine import Tensor, can_compile
 from tinynet.core.mode import note_change
 from tinynet.core.spec import Array
 from tinynet.core.transaction import within
+from tinynet.model import Model
 from tinynet.nn.network import Network
 from tinynet.ops.loss import Loss, scalar_loss
 from tinynet.train.history import Means
+from tinynet.train.loop import in_sessions
 from tinynet.train.samples import check_labelled, check_samples
 from tinynet.train.step import engine_room
 from tinynet.train.task import Measures, Metric, Task, find_task
-
-_SESSION = 0.05  # seconds that training holds the kernels before other Python threads may have them
-
-T = TypeVar("T")
-
-
-def in_sessions(batches: Iterator[T]) -> Iterator[T]:
-    """Pass batches on while holding the kernels, which other threads may have in between every so often."""
-    for first in batches:
-        with current_backend().session():
-            until = time.perf_counter() + _SESSION
-            yield first
-            while time.perf_counter() < until and (batch := next(batches, None)) is not None:
-                yield batch
 
 
 def _parts(n: int, size: int) -> Iterator[slice]:
@@ -165,3 +152,7 @@ def predict(model: Network, x: npt.ArrayLike, batch_size: int = 256, compiled: b
             result[part] = output
     assert result is not None
     return result
+
+
+Model.evaluate = evaluate
+Model.predict = predict

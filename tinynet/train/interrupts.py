@@ -8,8 +8,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any
 
-from tinynet.train.run import Run, add_to_every_run
+from tinynet.train.run import Run
 
 
 @contextmanager
@@ -77,4 +78,6 @@ class Interrupts:
             raise KeyboardInterrupt
 
 
-add_to_every_run(Interrupts)
+def listen(arguments: dict[str, Any]) -> list[Interrupts]:
+    """Let a run listen for Ctrl-C."""
+    return [Interrupts()]

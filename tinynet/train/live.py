@@ -6,22 +6,22 @@ import sys
 import time
 from typing import Any
 
-from tinynet.train.history import Means
-from tinynet.train.progress import Silent, counted, use_on_terminals, write_measures
+from tinynet.train.progress import Lines, counted, epoch_line, use_on_terminals, write_measures
+from tinynet.train.run import Run
 
 _REFRESH = 0.1  # seconds between updates of the line
 
 
-class Live(Silent):
+class Live(Lines):
     """A line that is redrawn while an epoch runs, and stays when it is over."""
 
-    def __init__(self, epochs: int, batches: int) -> None:
-        super().__init__(epochs, batches)
+    def on_train_begin(self, run: Run) -> None:
+        """Show the bar."""
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
         self.progress = Progress(
-            TextColumn("Epoch {task.fields[epoch]}/" + str(epochs)),
+            TextColumn("Epoch {task.fields[epoch]}/" + str(run.epochs)),
             MofNCompleteColumn(),
             BarColumn(bar_width=20),
             TextColumn("{task.description}"),
@@ -29,29 +29,27 @@ class Live(Silent):
             auto_refresh=False,
             transient=True,
         )
-        self.task = self.progress.add_task("", total=batches, epoch=1)
+        self.task = self.progress.add_task("", total=run.batches, epoch=run.epoch + 1)
         self.shown = 0.0
-
-    def open(self) -> None:
-        """Show the bar."""
         self.progress.start()
+        super().on_train_begin(run)
 
-    def begin(self, epoch: int, started: float) -> None:
+    def on_epoch_begin(self, run: Run) -> None:
         """Start the bar anew."""
-        super().begin(epoch, started)
-        self.progress.update(self.task, completed=0, epoch=epoch + 1, description="", refresh=True)
+        self.progress.update(self.task, completed=0, epoch=run.epoch + 1, description="", refresh=True)
 
-    def step(self, batch: int, means: Means) -> None:
+    def on_batch_end(self, run: Run) -> None:
         """Redraw, if it is time."""
         now = time.perf_counter()
         if now - self.shown >= _REFRESH:
             self.shown = now
-            text = f"{1000 * (now - self.started) / batch:.2f} ms/step  {write_measures(means())}"
-            self.progress.update(self.task, completed=batch, description=text, refresh=True)
+            milliseconds = 1000 * (now - run.started) / run.batch
+            text = f"{milliseconds:.2f} ms/step  {write_measures(run.figures)}"
+            self.progress.update(self.task, completed=run.batch, description=text, refresh=True)
 
-    def end(self, measures: dict[str, float], seconds: float, training: float) -> None:
+    def on_epoch_end(self, run: Run) -> None:
         """Leave the epoch's line above the bar."""
-        self.progress.console.print(self.line(measures, seconds, training), highlight=False, soft_wrap=True)
+        self.progress.console.print(epoch_line(run), highlight=False, soft_wrap=True)
 
     def building(self, progress: Any) -> None:
         """Say beside the bar how many kernels are left."""
@@ -62,8 +60,9 @@ class Live(Silent):
             text = f"building {kernels} on {processes} (first use; later runs find them on disk)"
         self.progress.update(self.task, description=text, refresh=True)
 
-    def close(self) -> None:
+    def on_train_end(self, run: Run) -> None:
         """Remove the bar."""
+        super().on_train_end(run)
         self.progress.stop()
 
 

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
-import numpy as np
 import numpy.typing as npt
 
 from tinynet.checks import check_count
-from tinynet.core.engine import can_compile
+from tinynet.core.engine import can_compile, current_backend
 from tinynet.core.spec import Array
 from tinynet.core.transaction import train_mode
 from tinynet.errors import ArgumentError, NonFiniteError
@@ -23,14 +20,15 @@ from tinynet.ops.loss import Loss
 from tinynet.optim.optimizer import Optimizer
 from tinynet.optim.sgd import SGD
 from tinynet.train.history import History
-from tinynet.train.inference import in_sessions, measure
 from tinynet.train.order import Order
-from tinynet.train.progress import choose_display
-from tinynet.train.run import Run
-from tinynet.train.samples import check_labelled, check_validation
+from tinynet.train.run import Run, callbacks_of
+from tinynet.train.samples import check_labelled
 from tinynet.train.step import TrainingStep, is_optimizer, make_step
-from tinynet.train.storage import current_storage
-from tinynet.train.task import Measures, Metric, find_task
+from tinynet.train.task import Metric, find_task
+
+_SESSION = 0.05  # seconds that training holds the kernels before other Python threads may have them
+
+T = TypeVar("T")
 
 
 def fit(
@@ -135,51 +133,43 @@ def fit(
     if batch_size is not None:
         batch_size = check_count("batch_size", batch_size)
     optimizer = SGD() if optimizer is None else optimizer
-    _check_kinds(optimizer, callbacks)
+    if not is_optimizer(optimizer):
+        raise ArgumentError(f"optimizer must be an Optimizer, such as tn.SGD(0.01), but got {optimizer!r}")
     samples, labels = check_labelled(model, x, y, task)
-    validation = None if validation_data is None else check_validation(model, validation_data, task)
     if not model.parameters:
         raise ArgumentError(f"model {model} has no parameters, so there is nothing to train")
 
-    rng = generator("fit", seed, stream=1)
-    mode = train_mode(int(generator("fit", seed, stream=2).integers(2**63)))
     cut = check_count("micro_batches", micro_batches)
-    step = make_step(optimizer, model, task, samples, labels, mode=mode, compiled=compiled, micro_batches=cut)
-    _check_batch_size(step, batch_size)
-    order = Order(len(samples), min(batch_size or len(samples), len(samples)), rng, shuffle and not step.whole)
     arguments = {
+        "model": model,
+        "task": task,
         "x": samples,
         "y": labels,
-        "validation_data": validation,
+        "validation_data": validation_data,
         "loss": loss,
         "metrics": metrics,
-        "batch_size": order.batch_size,
         "shuffle": bool(shuffle),
         "seed": seed,
         "compiled": bool(compiled),
         "micro_batches": cut,
         "verbose": verbose,
+        "callbacks": callbacks,
     }
-    run = Run(step, order, epochs, callbacks, arguments)
-    run.display = choose_display(verbose, epochs, order.batches)
+    notified = callbacks_of(arguments)
+    rng = generator("fit", seed, stream=1)
+    mode = train_mode(int(generator("fit", seed, stream=2).integers(2**63)))
+    step = make_step(optimizer, model, task, samples, labels, mode=mode, compiled=compiled, micro_batches=cut)
+    _check_batch_size(step, batch_size)
+    order = Order(len(samples), min(batch_size or len(samples), len(samples)), rng, shuffle and not step.whole)
+    run = Run(step, order, epochs, notified, arguments)
     if resume is not None:
-        current_storage().resume_run(run, Path(resume))
-    validate = None
-    if validation is not None:
-        validate = partial(measure, model, task, *validation, step.validation_size, compiled)
+        run.resume(resume)
     with run.underway():
         while run.unfinished:
             run.begin_epoch()
             if _train_epoch(run):
-                _end_epoch(run, validate)
+                run.end_epoch()
     return run.history
-
-
-def _check_kinds(optimizer: Any, callbacks: Any) -> None:
-    if not is_optimizer(optimizer):
-        raise ArgumentError(f"optimizer must be an Optimizer, such as tn.SGD(0.01), but got {optimizer!r}")
-    if not isinstance(callbacks, list | tuple):
-        raise ArgumentError(f"callbacks must be a list of them, but got {callbacks!r}")
 
 
 def _check_batch_size(step: TrainingStep, batch_size: int | None) -> None:
@@ -190,56 +180,37 @@ def _check_batch_size(step: TrainingStep, batch_size: int | None) -> None:
         )
 
 
+def in_sessions(batches: Iterator[T]) -> Iterator[T]:
+    """Pass batches on while holding the kernels, which other threads may have in between every so often."""
+    for first in batches:
+        with current_backend().session():
+            until = time.perf_counter() + _SESSION
+            yield first
+            while time.perf_counter() < until and (batch := next(batches, None)) is not None:
+                yield batch
+
+
 def _train_epoch(run: Run) -> bool:
     """Train on the batches that are left of the epoch; returns whether all are done, or the run is to end before."""
     step = run.step
     order = run.order
-    display = run.display
     for indices in in_sessions(order.draw()):
         try:
             measures = step(indices)
         except NonFiniteError as error:
-            raise _non_finite(error, run, indices) from error
+            raise _explain[0](error, run, indices) from error
         run.means.add(measures, len(indices))
         order.batch += 1
-        display.step(order.batch, run.means)
-        if run.batches_are_heard:
-            run.notify("on_batch_end")
+        run.notify("on_batch_end")
         if run.ending:
             return False
     return True
 
 
-def _end_epoch(run: Run, validate: Callable[[], Measures] | None) -> None:
-    """Validate, show the epoch and keep it."""
-    measures = run.means()
-    training = time.perf_counter() - run.started
-    if validate is not None:
-        measures |= {f"val_{name}": value for name, value in validate().items()}
-    run.display.end(measures, time.perf_counter() - run.started, training)
-    if run.step.stopped:
-        run.stop(run.step.stopped)
-    run.end_epoch(measures)
+Explain = Callable[[NonFiniteError, Run, Array], NonFiniteError]
+_explain: list[Explain] = [lambda error, run, indices: error]
 
 
-def _non_finite(error: NonFiniteError, run: Run, indices: Array) -> NonFiniteError:
-    """Say where in the run a loss or a gradient was not finite, and what made it so."""
-    if run.step.whole:
-        return error
-    so_far = f"; the mean loss over the epoch so far was {run.means()['loss']:.4g}" if run.means.count else ""
-    largest = float(np.abs(run.model.theta).max())
-    origin = "".join(f" {explain(run.step, indices)}" for explain in _explanations)
-    return NonFiniteError(
-        f"{error.what} in epoch {run.epoch + 1}, batch {run.batch + 1}{so_far}.{origin} The largest parameter is "
-        f"{largest:.3g} in size. Try a smaller learning rate (now {run.optimizer.learning_rate:g}), inputs of a size "
-        "around 1 (tn.Input(shape, scale=1/255) for images), or a loss computed from logits",
-        error.what,
-    )
-
-
-_explanations: list[Callable[[TrainingStep, Array], str]] = []
-
-
-def explain_by(explain: Callable[[TrainingStep, Array], str]) -> None:
-    """Let a function say what made a step not finite: of the step, and of the indices of its samples."""
-    _explanations.append(explain)
+def explain_by(explain: Explain) -> None:
+    """Let a function say where in a run, and on the samples at which indices, a step was not finite, and why."""
+    _explain[:] = [explain]

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 
 from tinynet.core.spec import Array
-from tinynet.errors import CheckpointError
 
 
 class Order:
@@ -43,7 +41,7 @@ class Order:
 
     def begin_epoch(self) -> None:
         """Note where the generator stands before it draws the order of an epoch, none of whose batches is done."""
-        self.generator = self.rng.bit_generator.state
+        self.generator = self.rng.bit_generator.state  # for a checkpoint
         self.batch = 0
 
     def draw(self) -> Iterator[Array]:
@@ -51,15 +49,3 @@ class Order:
         order = self.rng.permutation(self.n) if self.shuffle else np.arange(self.n)
         starts = range(self.batch * self.batch_size, self.n, self.batch_size)
         return (order[start : start + self.batch_size] for start in starts)
-
-    def state(self) -> dict[str, Any]:
-        """Return the position, for a checkpoint; the order of the epoch is drawn again by those who restore it."""
-        return {"generator": self.generator, "batch": self.batch}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take a position back."""
-        if not 0 <= state["batch"] <= self.batches:
-            raise CheckpointError(f"batch {state['batch']} is not one of {self.batches}")
-        self.rng.bit_generator.state = state["generator"]
-        self.generator = state["generator"]
-        self.batch = state["batch"]

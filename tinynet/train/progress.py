@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import sys
+from typing import Any
 
+from tinynet.core.engine import current_backend
 from tinynet.errors import ArgumentError
-from tinynet.train.history import Means
+from tinynet.train.run import Run
 
 
 def counted(number: int, thing: str) -> str:
@@ -25,64 +27,60 @@ def write_measures(measures: dict[str, float]) -> str:
     return ", ".join(texts)
 
 
-class Silent:
-    """Shows nothing. A display of another kind overrides what it shows."""
-
-    def __init__(self, epochs: int, batches: int) -> None:
-        self.epochs = epochs
-        self.batches = batches
-        self.epoch = 0
-        self.started = 0.0
-
-    def open(self) -> None:
-        """Begin to show the run."""
-
-    def begin(self, epoch: int, started: float) -> None:
-        """Begin an epoch, at a time."""
-        self.epoch = epoch
-        self.started = started
-
-    def step(self, batch: int, means: Means) -> None:
-        """Show that a batch is done."""
-
-    def end(self, measures: dict[str, float], seconds: float, training: float) -> None:
-        """Show the measures of an epoch."""
-
-    def close(self) -> None:
-        """Leave the terminal as it was."""
-
-    def line(self, measures: dict[str, float], seconds: float, training: float) -> str:
-        """Write an epoch in one line: its seconds, those of training by step, and its measures."""
-        epoch = f"{self.epoch + 1:>{len(str(self.epochs))}}/{self.epochs}"
-        milliseconds = 1000 * training / self.batches
-        return (
-            f"Epoch {epoch}  {counted(self.batches, 'batch')}  {seconds:.1f} s  {milliseconds:.2f} ms/step  "
-            f"{write_measures(measures)}"
-        )
+def say_building(progress: Any) -> None:
+    """Print a line before kernels are built, and one when all are."""
+    kernels = counted(progress.total, "kernel")
+    if not progress.done:
+        processes = counted(progress.processes, "process")
+        print(f"Building {kernels} on {processes}; later runs find them on disk ...", flush=True)
+    elif progress.done == progress.total:
+        print(f"Built {kernels}.", flush=True)
 
 
-class Lines(Silent):
-    """One plain line an epoch."""
+class Lines:
+    """The callback of every run that shows it: one plain line an epoch, and a line when kernels are built."""
 
-    def end(self, measures: dict[str, float], seconds: float, training: float) -> None:
-        """Print the line."""
-        print(self.line(measures, seconds, training), flush=True)
+    def on_train_begin(self, run: Run) -> None:
+        """Watch for kernels that are built at their first use, which takes a while."""
+        self.watching = current_backend().watch(self.building)
+        self.watching.__enter__()
+
+    def building(self, progress: Any) -> None:
+        """Say how far it is."""
+        say_building(progress)
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Print the line of the epoch."""
+        print(epoch_line(run), flush=True)
+
+    def on_train_end(self, run: Run) -> None:
+        """Watch no longer."""
+        self.watching.__exit__(None, None, None)
 
 
-_on_terminals: list[type[Silent]] = [Lines]
+def epoch_line(run: Run) -> str:
+    """Write an epoch in one line: its seconds, those of training by step, and its measures."""
+    epoch = f"{run.epoch:>{len(str(run.epochs))}}/{run.epochs}"
+    milliseconds = 1000 * run.trained / run.batches
+    return (
+        f"Epoch {epoch}  {counted(run.batches, 'batch')}  {run.history.seconds[-1]:.1f} s  {milliseconds:.2f} ms/step  "
+        f"{write_measures(run.figures)}"
+    )
 
 
-def use_on_terminals(display: type[Silent]) -> None:
+_on_terminals: list[type[Lines]] = [Lines]
+
+
+def use_on_terminals(display: type[Lines]) -> None:
     """Show runs by this display from now on where the output is a terminal."""
     _on_terminals[:] = [display]
 
 
-def choose_display(verbose: int, epochs: int, batches: int) -> Silent:
+def choose_display(arguments: dict[str, Any]) -> list[Lines]:
     """Choose how to show a run: not at all, by batch where the output is a terminal, or by epoch."""
+    verbose = arguments["verbose"]
     if verbose not in (0, 1, 2):
         raise ArgumentError(f"verbose must be 0 (silent), 1 (progress) or 2 (a line an epoch), but got {verbose!r}")
     if verbose == 0:
-        return Silent(epochs, batches)
-    if verbose == 1 and sys.stdout.isatty():
-        return _on_terminals[0](epochs, batches)
-    return Lines(epochs, batches)
+        return []
+    return [_on_terminals[0]() if verbose == 1 and sys.stdout.isatty() else Lines()]

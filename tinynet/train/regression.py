@@ -7,10 +7,10 @@ from collections.abc import Callable
 from tinynet import ops
 from tinynet.core.engine import Tensor
 from tinynet.core.spec import Array, Shape
-from tinynet.ops.loss import Loss
 from tinynet.ops.regression import check_targets
+from tinynet.train.measuring import MeasuredTask
 from tinynet.train.metrics.errors import mean_absolute_error
-from tinynet.train.task import Metric, Task, register_task
+from tinynet.train.task import Metric, Task, tasks
 
 
 def _checked_by(name: str) -> Callable[[Array, Shape], None]:
@@ -21,14 +21,6 @@ def _distance(made: Tensor | None) -> dict[str, Metric]:
     return {"mae": mean_absolute_error}
 
 
-def _nothing_else(made: Tensor | None) -> dict[str, Metric]:
-    return {}
-
-
-_LOSSES: dict[str, tuple[Loss, Callable[[Tensor | None], dict[str, Metric]]]] = {
-    "mse": (ops.mean_squared_error, _distance),
-    "mae": (ops.mean_absolute_error, _nothing_else),  # the loss itself is the distance
-    "huber": (ops.huber, _distance),
-}
-for _name, (_loss, _metrics) in _LOSSES.items():
-    register_task(_name, Task(_loss, _checked_by(_name), _metrics))
+tasks["mse"] = MeasuredTask(ops.mean_squared_error, _checked_by("mse"), _distance)
+tasks["mae"] = Task(ops.mean_absolute_error, _checked_by("mae"))  # the loss itself is the distance
+tasks["huber"] = MeasuredTask(ops.huber, _checked_by("huber"), _distance)

@@ -1,4 +1,4 @@
-"""A run of `fit`: where it stands, whom it notifies, what a checkpoint holds of it."""
+"""A run of `fit`: where it stands, and whom it notifies."""
 
 from __future__ import annotations
 
@@ -6,28 +6,36 @@ import copy
 import math
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
-from tinynet.errors import ArgumentError
+from tinynet.checks import defined_in
 from tinynet.optim.optimizer import hyperparameters, set_hyperparameters
 from tinynet.train.history import History, Means
 from tinynet.train.order import Order
-from tinynet.train.progress import Silent
 from tinynet.train.step import TrainingStep
-from tinynet.train.storage import current_storage
 
 EVENTS = ("on_train_begin", "on_epoch_begin", "on_batch_end", "on_epoch_end", "on_train_end")
 
-_of_every_run: list[Callable[[], Any]] = []
+_of_every_run: list[Callable[[dict[str, Any]], Iterable[Any]]] = []
 
 
-def add_to_every_run(make: Callable[[], Any]) -> None:
-    """Let a new callback of this kind come before those of the user in every run."""
+def add_to_every_run(make: Callable[[dict[str, Any]], Iterable[Any]]) -> None:
+    """Let every run have further callbacks, after those that are added so far.
+
+    Parameters
+    ----------
+    make : callable
+        Checks those arguments of `fit` that concern it, and returns the callbacks. One of these may have a method
+        besides, ``measures(run)``: what else is measured at the end of an epoch.
+    """
     _of_every_run.append(make)
+
+
+def callbacks_of(arguments: dict[str, Any]) -> list[Any]:
+    """Return the callbacks of a run with some arguments of `fit`."""
+    return [callback for make in _of_every_run for callback in make(arguments)]
 
 
 class Run:
@@ -79,8 +87,11 @@ class Run:
     epoch 1 of at most 5
     """
 
+    save: ClassVar[Callable[..., None]] = defined_in("tinynet.saving.checkpoint")
+    resume: ClassVar[Callable[[Run, str | os.PathLike[str]], None]] = defined_in("tinynet.saving.checkpoint")
+
     def __init__(
-        self, step: TrainingStep, order: Order, epochs: int, callbacks: Sequence[Any], arguments: dict[str, Any]
+        self, step: TrainingStep, order: Order, epochs: int, callbacks: list[Any], arguments: dict[str, Any]
     ) -> None:
         self.step = step
         self.order = order
@@ -91,20 +102,17 @@ class Run:
         self.history = History()
         self.means = Means()  # of the epoch under way
         self.started = time.perf_counter()
-        self.display = Silent(epochs, order.batches)
+        self.trained = 0.0  # the seconds of the last epoch without its validation
         self.error: BaseException | None = None
         self.arguments = arguments | {"optimizer": copy.copy(step.optimizer)}  # of fit, before a callback changes any
-        self.settings: dict[str, Any] | None = None  # the arguments in plain values, once something is saved
-        self.callbacks = [*(make() for make in _of_every_run), *map(as_callback, callbacks)]
-        self.stateful = [callback for callback in self.callbacks if hasattr(callback, "state")]
-        self._hooks = {event: [getattr(c, event) for c in self.callbacks if hasattr(c, event)] for event in EVENTS}
-        self.batches_are_heard = bool(self._hooks["on_batch_end"])
+        self.callbacks = callbacks
         self.ending = False  # whether the run ends after the batch under way
+        self.later: dict[Any, Callable[[], Any]] = {}  # what is done once all have been notified, such as saving
+        self._hooks = {
+            event: [getattr(callback, event) for callback in callbacks if hasattr(callback, event)]
+            for event in (*EVENTS, "measures")
+        }
         self._figures: dict[str, float] = {}
-        self._requests: dict[Path, bool] = {}
-        self._resumed: dict[str, Any] | None = None
-
-    # --- for callbacks
 
     @property
     def batches(self) -> int:
@@ -134,37 +142,6 @@ class Run:
         self.history.stopped = str(reason) or "stopped by a callback"
         self.ending = True
 
-    def save(self, path: str | os.PathLike[str], first: bool = False) -> None:
-        """Save the run once all callbacks have been notified of this event, so that the file holds the state of each.
-
-        Of several files, those that are to be ``first`` are written first.
-        """
-        self._requests[Path(path)] = first
-
-    # --- for checkpoints
-
-    def state(self) -> dict[str, Any]:
-        """Return all that the rest of the run depends on."""
-        return {
-            "model": self.model.state(),
-            "optimizer": self.step.state(),
-            "order": self.order.state(),
-            "means": self.means.state(),
-            "seconds": time.perf_counter() - self.started if self.batch else 0.0,  # of the epoch under way
-            "history": self.history.state(),
-            "callbacks": [callback.state() for callback in self.stateful],
-        }
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take a state back, before the run begins; callbacks take theirs back once it does."""
-        self.model.restore(state["model"])
-        self.step.restore(state["optimizer"])
-        self.order.restore(state["order"])
-        self.means.restore(state["means"])
-        self.started = time.perf_counter() - state["seconds"]
-        self.history.restore(state["history"])
-        self._resumed = {"optimizer": state["optimizer"], "callbacks": state["callbacks"]}
-
     # --- for fit
 
     @property
@@ -174,32 +151,22 @@ class Run:
 
     @contextmanager
     def underway(self) -> Iterator[None]:
-        """Show the run, and notify of its beginning and its end."""
+        """Notify of the beginning and the end, and put back the numbers of the optimizer."""
         given = hyperparameters(self.arguments["optimizer"])
         with ExitStack() as at_end:
-            self.display.open()
-            at_end.callback(self.display.close)
             at_end.callback(set_hyperparameters, self.optimizer, given)
-            at_end.callback(self._write_requested)
+            at_end.callback(self._catch_up)
             try:
                 set_hyperparameters(self.optimizer, given)
                 for callback in self.callbacks:
                     getattr(callback, "on_train_begin", _ignore)(self)
                     at_end.callback(getattr(callback, "on_train_end", _ignore), self)
-                self._restore_callbacks()
+                self._catch_up()
                 yield
             except BaseException as error:
                 self.error = error
-                self._requests.clear()
+                self.later.clear()
                 raise
-
-    def _restore_callbacks(self) -> None:
-        """Let the callbacks of a resumed run go on, with the optimizer as they have left it."""
-        if self._resumed is not None:
-            self.step.restore(self._resumed["optimizer"])
-            for callback, state in zip(self.stateful, self._resumed["callbacks"], strict=True):
-                callback.restore(state)
-            self._resumed = None
 
     def begin_epoch(self) -> None:
         """Begin an epoch, or go on with one."""
@@ -207,10 +174,15 @@ class Run:
             self.started = time.perf_counter()
             self._figures = {}
             self.notify("on_epoch_begin")
-        self.display.begin(self.epoch, self.started)
 
-    def end_epoch(self, measures: dict[str, float]) -> None:
+    def end_epoch(self) -> None:
         """Keep the measures of an epoch, and notify of its end."""
+        self.trained = time.perf_counter() - self.started
+        measures = self.means()
+        for measure in self._hooks["measures"]:
+            measures |= measure(self)
+        if self.step.stopped:
+            self.stop(self.step.stopped)
         learning_rate = float(getattr(self.optimizer, "learning_rate", math.nan))
         self.history.append(measures, time.perf_counter() - self.started, learning_rate)
         self._figures = measures
@@ -219,33 +191,16 @@ class Run:
         self.notify("on_epoch_end")
 
     def notify(self, event: str) -> None:
-        """Notify the callbacks of an event, and write the checkpoints that they ask for."""
+        """Notify the callbacks of an event, and do what they have put off until all know."""
         for hook in self._hooks[event]:
             hook(self)
-        self._write_requested()
+        self._catch_up()
 
-    def _write_requested(self) -> None:
-        if self._requests:
-            first = [path for path, is_first in self._requests.items() if is_first]
-            others = [path for path, is_first in self._requests.items() if not is_first]
-            current_storage().save_run(self, first + others)
-            self._requests.clear()
+    def _catch_up(self) -> None:
+        for task in self.later.values():
+            task()
+        self.later.clear()
 
 
 def _ignore(run: Run) -> None:
     """Do nothing at an event that a callback has no method for."""
-
-
-def as_callback(given: Any) -> Any:
-    """Check that something is a callback, and make one of a function."""
-    methods = {name for name in dir(given) if name.startswith("on_") and callable(getattr(given, name))}
-    unknown = methods.difference(EVENTS)
-    if unknown or isinstance(given, type) or not (methods or callable(given)):
-        misspelt = f" with {', '.join(unknown)}" if unknown else ""
-        raise ArgumentError(
-            f"a callback must be a function of the run, or an object with some of the methods {', '.join(EVENTS)}, but "
-            f"got {given!r}{misspelt}"
-        )
-    if hasattr(given, "state") != hasattr(given, "restore"):
-        raise ArgumentError(f"a callback needs both state() and restore(state), or neither, but got {given!r}")
-    return given if methods else SimpleNamespace(on_epoch_end=given)

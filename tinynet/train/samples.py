@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
 from tinynet.checks import check_numbers
 from tinynet.core.spec import Array
-from tinynet.errors import ArgumentError, DataError, ShapeError, TinynetError
+from tinynet.errors import DataError, ShapeError
 from tinynet.nn.network import Network
 from tinynet.train.task import Task
 
@@ -48,16 +46,3 @@ def check_labelled(model: Network, x: npt.ArrayLike, y: npt.ArrayLike, task: Tas
     assert model.output_shape is not None
     task.check_labels(labels, (len(samples), *model.output_shape))
     return samples, labels
-
-
-def check_validation(model: Network, data: Any, task: Task) -> tuple[Array, Array]:
-    """Check a pair of samples and labels to validate on; errors say that they are about these."""
-    several = isinstance(data, tuple | list)
-    if not several or len(data) != 2:
-        came = f"{len(data)} of them" if several else f"a {type(data).__name__}"
-        raise ArgumentError(f"validation_data must be a pair of samples and labels, (x, y), but got {came}")
-    x, y = data
-    try:
-        return check_labelled(model, x, y, task)
-    except TinynetError as error:
-        raise type(error)(f"validation_data: {error}") from error

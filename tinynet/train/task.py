@@ -1,19 +1,17 @@
-"""Tasks: what is minimised and what is measured, by name or by the user's functions."""
+"""Tasks: what is minimised, by name or by a function of the user's."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import ClassVar
 
-import numpy as np
-
+from tinynet.checks import defined_in, find_function
 from tinynet.core.engine import Tensor
 from tinynet.core.spec import Array, Shape
-from tinynet.errors import ArgumentError, ShapeError
+from tinynet.errors import ShapeError
 from tinynet.ops.loss import Loss, check_classes, cross_entropy
-from tinynet.train.metrics.correct import accuracy
 
 Metric = Callable[[Array, Array], float]
 Measures = dict[str, float]  # the loss and the metrics of some samples, by name
@@ -21,26 +19,16 @@ Measures = dict[str, float]  # the loss and the metrics of some samples, by name
 
 @dataclass(frozen=True)
 class Task:
-    """What is minimised and what is measured besides."""
+    """What is minimised; tasks of the shelf measure more than the loss (`tinynet.train.measuring`)."""
 
     loss: Loss
     check_labels: Callable[[Array, Shape], None]  # against the shape of the outputs
-    metrics: Callable[[Tensor | None], dict[str, Metric]]  # by the op that made the outputs
+
+    measured_by: ClassVar[Callable[[Task, Sequence[Metric]], Task]] = defined_in("tinynet.train.measuring")
 
     def measure(self, made: Tensor | None, loss: float, output: Array, labels: Array) -> Measures:
-        """Return the loss and the metrics of a batch; the node of ``made`` tells which op made the output."""
-        measures = {"loss": loss}
-        for name, metric in self.metrics(made).items():
-            measures[name] = _number(name, metric(output, labels))
-        return measures
-
-
-def _number(metric: str, value: Any) -> float:
-    try:
-        return float(value)
-    except (TypeError, ValueError):
-        came = f"an array of shape {value.shape}" if isinstance(value, np.ndarray) else repr(value)
-        raise ArgumentError(f"metric {metric} must give one number, but gave {came}") from None
+        """Return what is measured of a batch; the node of ``made`` tells which op made the output."""
+        return {"loss": loss}
 
 
 def shape_of_batch(shape: Shape) -> str:
@@ -58,16 +46,7 @@ def _check_classes(labels: Array, shape: Shape) -> None:
     check_classes(labels, shape[0], shape[1])
 
 
-def _class_metrics(made: Tensor | None) -> dict[str, Metric]:
-    return {"accuracy": accuracy}
-
-
-_tasks = {"cross_entropy": Task(cross_entropy, _check_classes, _class_metrics)}
-
-
-def register_task(name: str, task: Task) -> None:
-    """Let `fit` know a loss by a name."""
-    _tasks[name] = task
+tasks = {"cross_entropy": Task(cross_entropy, _check_classes)}  # what `fit` knows by a name
 
 
 _user_checks: list[Callable[[Loss, Array, Shape], None]] = []
@@ -83,24 +62,9 @@ def _checked(loss: Loss, labels: Array, shape: Shape) -> None:
         check(loss, labels, shape)
 
 
-def _no_metrics(made: Tensor | None) -> dict[str, Metric]:
-    return {}
-
-
-def find_task(loss: str | Loss, metrics: Sequence[Metric] | None) -> Task:
+def find_task(loss: str | Loss, metrics: Sequence[Metric] | None = None) -> Task:
     """Find a loss by its name, with its own metrics, or take the user's functions."""
-    if isinstance(loss, str) and loss in _tasks:
-        task = _tasks[loss]
-    elif callable(loss):
-        task = Task(loss, partial(_checked, loss), _no_metrics)
-    else:
-        names = ", ".join(f'"{name}"' for name in _tasks)
-        raise ArgumentError(f"loss must be {names} or a function of (output, labels) made of ops, but got {loss!r}")
-    if metrics is None:
-        return task
-    by_name: dict[str, Metric] = {}
-    for metric in metrics:
-        if not callable(metric):
-            raise ArgumentError(f"a metric must be a function of (output, labels) as arrays, but got {metric!r}")
-        by_name[getattr(metric, "__name__", "metric")] = metric
-    return replace(task, metrics=lambda made: by_name)
+    named = {name: task.loss for name, task in tasks.items()}
+    found = find_function("loss must be", named, loss, "(output, labels) made of ops")
+    task = tasks[loss] if isinstance(loss, str) else Task(found, partial(_checked, found))
+    return task if metrics is None else task.measured_by(metrics)

@@ -1,8 +1,19 @@
-"""The callbacks that come with tinynet. Training knows none of them; what a callback is stands in `Run`."""
+"""The callbacks that come with tinynet. Training knows none of them; what a callback is stands in `Run`.
+
+Every run has these, in this order: what shows it, what validates it, Ctrl-C; then those that the user passes.
+"""
 
 from tinynet.train.callbacks.checkpoint import Checkpoint
 from tinynet.train.callbacks.csv_logger import CSVLogger
 from tinynet.train.callbacks.early_stopping import EarlyStopping
 from tinynet.train.callbacks.schedule import LearningRateSchedule
+from tinynet.train.given import given_callbacks
+from tinynet.train.interrupts import listen
+from tinynet.train.progress import choose_display
+from tinynet.train.run import add_to_every_run
+from tinynet.train.validation import validate
+
+for _make in (choose_display, validate, listen, given_callbacks):
+    add_to_every_run(_make)
 
 __all__ = ["CSVLogger", "Checkpoint", "EarlyStopping", "LearningRateSchedule"]

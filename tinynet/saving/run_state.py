@@ -1,0 +1,80 @@
+"""All that the rest of a run depends on, as a dictionary, and back: what a checkpoint holds of it."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import Any
+
+from tinynet.errors import CheckpointError
+from tinynet.train.history import History, Means
+from tinynet.train.order import Order
+from tinynet.train.run import Run
+
+
+def stateful(run: Run) -> list[Any]:
+    """Return the callbacks of a run that have values of their own to keep."""
+    return [callback for callback in run.callbacks if hasattr(callback, "state")]
+
+
+def state_of(run: Run) -> dict[str, Any]:
+    """Return all that the rest of a run depends on."""
+    model = run.model
+    return {
+        "model": {
+            "parameters": {name: leaf.memory for name, leaf in model.leaves.items()},
+            "generator": model.rng.bit_generator.state,
+        },
+        "optimizer": run.step.state(),
+        # The order of the epoch under way is drawn again, by a generator that stands where it stood before.
+        "order": {"generator": run.order.generator, "batch": run.order.batch},
+        "means": {"total": dict(run.means.total), "count": run.means.count},
+        "seconds": time.perf_counter() - run.started if run.batch else 0.0,  # of the epoch under way
+        "history": dict(vars(run.history)),
+        "callbacks": [callback.state() for callback in stateful(run)],
+    }
+
+
+def restore(run: Run, state: dict[str, Any]) -> None:
+    """Take a state back, before the run begins; callbacks take theirs back once it does."""
+    for name, leaf in run.model.leaves.items():
+        leaf.memory[...] = state["model"]["parameters"][name]
+        leaf.version += 1
+    run.model.rng.bit_generator.state = state["model"]["generator"]
+    run.step.restore(state["optimizer"])
+    _restore_order(run.order, state["order"])
+    _restore_means(run.means, state["means"])
+    run.started = time.perf_counter() - state["seconds"]
+    _restore_history(run.history, state["history"])
+    run.later[restore] = partial(_restore_callbacks, run, state)
+
+
+def _restore_order(order: Order, state: dict[str, Any]) -> None:
+    if not 0 <= state["batch"] <= order.batches:
+        raise CheckpointError(f"batch {state['batch']} is not one of {order.batches}")
+    order.rng.bit_generator.state = state["generator"]
+    order.generator = state["generator"]
+    order.batch = state["batch"]
+
+
+def _restore_means(means: Means, state: dict[str, Any]) -> None:
+    means.total = {name: float(value) for name, value in state["total"].items()}
+    means.count = state["count"]
+
+
+def _restore_history(history: History, state: dict[str, Any]) -> None:
+    epochs = len(state["seconds"])
+    lengths = [len(values) for values in (state["learning_rates"], *state["history"].values())]
+    if any(length != epochs for length in lengths):
+        raise CheckpointError(f"the history of {epochs} epochs has lists of the lengths {lengths}")
+    history.history = {name: [float(value) for value in values] for name, values in state["history"].items()}
+    history.seconds = [float(value) for value in state["seconds"]]
+    history.learning_rates = [float(value) for value in state["learning_rates"]]
+    history.stopped = state["stopped"]
+
+
+def _restore_callbacks(run: Run, state: dict[str, Any]) -> None:
+    """Let the callbacks of a resumed run go on, with the optimizer as they have left it."""
+    run.step.restore(state["optimizer"])
+    for callback, own in zip(stateful(run), state["callbacks"], strict=True):
+        callback.restore(own)
