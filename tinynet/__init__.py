@@ -41,7 +41,7 @@ from tinynet.nn import (
     UpSampling,
 )
 from tinynet.ops import random
-from tinynet.optim import SGD, Adam, Optimizer
+from tinynet.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 from tinynet.saving import copies as _copies  # noqa: F401 - which adds to models how they are copied
 from tinynet.saving import load
 from tinynet.train import History, Run, metrics
@@ -58,6 +58,7 @@ __all__ = [
     "SGD",
     "Activation",
     "Adam",
+    "AdamW",
     "AvgPool",
     "Backtracking",
     "BatchNorm",
@@ -87,6 +88,7 @@ __all__ = [
     "Objective",
     "Op",
     "Optimizer",
+    "RMSprop",
     "ReLU",
     "Reshape",
     "Residual",

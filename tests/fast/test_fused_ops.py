@@ -278,25 +278,24 @@ def descents(draw):
 
 @st.composite
 def adam_steps(draw):
-    """Arguments of Adam's step, before the first one or later."""
+    """Arguments of Adam's step, of the first one or later."""
     rng, dtype = draw(generators), draw(either_dtype)
-    n, t = draw(st.sampled_from([1, 2, 7, 1000, 20_000, 70_001])), draw(st.sampled_from([0, 1, 10, 100_000]))
+    n, t = draw(st.sampled_from([1, 2, 7, 1000, 20_000, 70_001])), draw(st.sampled_from([1, 2, 10, 100_000]))
     theta, gradient = (rng.standard_normal(n).astype(dtype) for _ in range(2))
-    first, second = (rng.standard_normal(n).astype(dtype) * min(t, 1) for _ in range(2))
+    first, second = (rng.standard_normal(n).astype(dtype) * min(t - 1, 1) for _ in range(2))
     inputs = (theta, first, second**2, np.array(t), gradient, np.asarray(rng.uniform(0, 1), dtype))
     return Case(inputs, {"beta1": draw(st.sampled_from([0.0, 0.9])), "beta2": 0.999, "epsilon": 1e-8})
 
 
 def adam_parts(theta, first, second, step, g, rate, beta1, beta2, epsilon):
     """Write the step as ops, from the paper; the corrections of the means are powers of float64."""
-    step = step + 1
     first = beta1 * first + (1 - beta1) * g
     second = beta2 * second + (1 - beta2) * (g * g)
     unbiased, size = (
         tn.ops.cast(1 - np.float64(beta) ** step.astype(np.float64), theta.dtype) for beta in (beta1, beta2)
     )
     root = (second / size) ** 0.5
-    return theta - rate * (first / unbiased) / (root + epsilon), first, second, step
+    return theta - rate * (first / unbiased) / (root + epsilon), first, second
 
 
 ROWS["adam"] = Row(adam, adam_parts, adam_steps())

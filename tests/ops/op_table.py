@@ -1072,13 +1072,13 @@ def naive_descend(theta, g, rate):
 def adam_steps(draw):
     rng, n = draw(generators), draw(st.integers(1, 6))
     theta, first, gradient = (spread(rng, (n,)) for _ in range(3))
-    inputs = theta, first, positive(rng, (n,)), np.array(draw(st.integers(0, 20))), gradient, np.array(0.25)
+    inputs = theta, first, positive(rng, (n,)), np.array(draw(st.integers(1, 20))), gradient, np.array(0.25)
     return Case(inputs, {"beta1": 0.9, "beta2": 0.99, "epsilon": 1e-3})
 
 
 def naive_adam(theta, first, second, step, g, rate, beta1, beta2, epsilon):
     first, second = beta1 * first + (1 - beta1) * g, beta2 * second + (1 - beta2) * g**2
-    unbiased, size = first / (1 - beta1 ** (step + 1.0)), second / (1 - beta2 ** (step + 1.0))
+    unbiased, size = first / (1 - beta1 ** float(step)), second / (1 - beta2 ** float(step))
     return theta - rate * unbiased / (np.sqrt(size) + epsilon)
 
 

@@ -12,9 +12,9 @@ from tinynet.fast.threads import runnable
 
 
 def _in_place(*arrays: Array, beta1: float, beta2: float, epsilon: float) -> tuple[Any, ...]:
-    *vectors, step, gradient, rate = arrays
+    *vectors, steps, gradient, rate = arrays
     chunks = kernels.chunks(gradient.size, gradient.size)
-    scalars = step.reshape(1), gradient, rate.reshape(1), beta1, beta2, epsilon, chunks
+    scalars = steps.reshape(1), gradient, rate.reshape(1), beta1, beta2, epsilon, chunks
     return for_chunks(kernels.adam, chunks), *vectors, *scalars
 
 
@@ -25,10 +25,10 @@ def _copy_and_move(new: tuple[Array, ...], old: tuple[Array, ...], kernel: Any, 
 
 
 def _into_new(*arrays: Array, **betas: float) -> tuple[Any, ...]:
-    new, old, rest = arrays[:4], arrays[4:8], arrays[8:]
+    new, old, rest = arrays[:3], arrays[3:6], arrays[6:]
     kernel, *arguments = _in_place(*new, *rest, **betas)
     return _copy_and_move, new, old, kernel, tuple(arguments)
 
 
 adam = Implementation(_into_new, contiguous=True, threaded=True)
-adam_in_place = Implementation(_in_place, inplace=4, contiguous=True, threaded=True)
+adam_in_place = Implementation(_in_place, inplace=3, contiguous=True, threaded=True)

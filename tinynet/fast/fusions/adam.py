@@ -13,7 +13,7 @@ adam_in_place = fused_op(
 
 
 def _match(node: Node, uses: Uses) -> Rewrite | None:
-    if node.op is not adam or not uses.may_overwrite(node, node.inputs[:4]):
+    if node.op is not adam or not uses.may_overwrite(node, node.inputs[:3]):
         return None
     return Rewrite(lambda *inputs: adam_in_place(*inputs, **node.attrs), node.inputs)
 

@@ -152,9 +152,9 @@ def adam_chunk(theta, first, second, gradient, rate, beta1, rest1, beta2, rest2,
 
 
 @kernel(parallel=True)
-def adam(theta, first, second, step, gradient, rate, beta1, beta2, epsilon, chunks):
-    """Make a step of Adam in place; what is near 0 or 1 is computed in float64."""
-    n, t = theta.size, step[0] + 1
+def adam(theta, first, second, steps, gradient, rate, beta1, beta2, epsilon, chunks):
+    """Make a step of Adam in place, the how manyth it is said to be; what is near 0 or 1 is computed in float64."""
+    n, t = theta.size, steps[0]
     scale = theta.dtype.type(rate[0] / (1 - beta1**t))
     shrink = theta.dtype.type(1 / math.sqrt(1 - beta2**t))
     b1, r1 = theta.dtype.type(beta1), theta.dtype.type(1 - beta1)
@@ -163,4 +163,3 @@ def adam(theta, first, second, step, gradient, rate, beta1, beta2, epsilon, chun
     for chunk in numba.prange(chunks):
         lo, hi = chunk * n // chunks, (chunk + 1) * n // chunks
         adam_chunk(theta[lo:hi], first[lo:hi], second[lo:hi], gradient[lo:hi], scale, b1, r1, b2, r2, shrink, eps)
-    step[0] = t
