@@ -45,7 +45,7 @@ from tinynet.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 from tinynet.saving import copies as _copies  # noqa: F401 - which adds to models how they are copied
 from tinynet.saving import load
 from tinynet.train import History, Run, metrics
-from tinynet.train.callbacks import Checkpoint, CSVLogger, EarlyStopping, LearningRateSchedule
+from tinynet.train.callbacks import Checkpoint, CSVLogger, EarlyStopping, LearningRateSchedule, StepSchedule
 
 if os.environ.get("TINYNET_REFERENCE", "0") == "0":  # otherwise each op is computed by its meaning, without Numba
     from tinynet.fast.threads import get_num_threads, set_num_threads
@@ -98,6 +98,7 @@ __all__ = [
     "Softmax",
     "State",
     "StepRecord",
+    "StepSchedule",
     "Tensor",
     "TrainMode",
     "UpSampling",
