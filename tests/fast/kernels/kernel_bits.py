@@ -17,7 +17,7 @@ from tinynet.core.mode import tracing
 from tinynet.fast import fusions
 from tinynet.fast.kernels import build
 from tinynet.fast.plan import Plan
-from tinynet.ops import conv, linear, loss, pointwise, pool, reduce
+from tinynet.ops import conv, linear, loss, pointwise, pool, reduce, warp
 from tinynet.ops.conv import geometry
 from tinynet.optim.adam import adam
 
@@ -58,6 +58,8 @@ def pooling(n):
     yield pool._max_pool, (x,), {"p": p}
     yield pool._max_unpool, (g, index), {"p": p, "size": (12, 12)}
     yield pool._pool_gather, (x, index), {"p": p}
+    for images in (x, np.random.default_rng(n).integers(0, 256, x.shape, np.uint8)):
+        yield warp.warp, (images, normal(n, 2, 3)), {}
 
 
 def products(m, k, n):

@@ -18,6 +18,7 @@ from tinynet.ops import (
     running,
     shape,
     slices,
+    warp,
 )
 from tinynet.ops.dtypes import _cast
 from tinynet.optim.adam import adam
@@ -51,6 +52,7 @@ _TABLE: dict[Op, str] = {
     shape._reshape: "arrays:reshape",
     slices._unslice: "arrays:unslice",
     slices._unslices: "arrays:unslices",
+    warp.warp: "warp:warp",
 }
 
 for _op, _where in _TABLE.items():
