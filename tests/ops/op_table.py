@@ -544,16 +544,16 @@ def warps(draw):
     """Images, and maps that turn, stretch and move them by fourths, or leave places whole."""
     rng, n = draw(generators), draw(lengths)
     x = spread(rng, (n, draw(lengths), draw(lengths), draw(st.integers(1, 2))))
-    return Case((x, rng.integers(-6, 7, (n, 2, 3)) / draw(st.sampled_from([1, 4]))))
+    return Case((x,), {"maps": rng.integers(-6, 7, (n, 2, 3)) / draw(st.sampled_from([1, 4]))})
 
 
 NO_MAPS = (
-    Refused(ShapeError, ("(1, 2, 3)", "(1, 2, 3)"), (shaped(1, 2, 3), shaped(1, 2, 3))),
-    Refused(ShapeError, ("(2, 3, 3, 1)", "(1, 2, 3)"), (shaped(2, 3, 3, 1), shaped(1, 2, 3))),
-    Refused(DTypeError, ("floating or uint8", "int64"), (np.ones((1, 2, 2, 1), np.int64), shaped(1, 2, 3))),
+    Refused(ShapeError, ("(1, 2, 3)", "(1, 2, 3)"), (shaped(1, 2, 3),), {"maps": shaped(1, 2, 3)}),
+    Refused(ShapeError, ("(2, 3, 3, 1)", "(1, 2, 3)"), (shaped(2, 3, 3, 1),), {"maps": shaped(1, 2, 3)}),
+    Refused(DTypeError, ("floating or uint8", "int64"), (np.ones((1, 2, 2, 1), np.int64),), {"maps": shaped(1, 2, 3)}),
 )
 for name in ("warp", "unwarp"):
-    add(name, warps(), getattr(ref, name), OPS[name], nan=False, refused=NO_MAPS)
+    add(name, warps(), getattr(ref, name), lambda x, maps, op=OPS[name]: op(x, maps), nan=False, refused=NO_MAPS)
 
 
 # --- reductions

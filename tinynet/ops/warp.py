@@ -7,6 +7,7 @@ Where that is no pixel, the four around it are weighted; beside the image is 0.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
@@ -15,11 +16,11 @@ from tinynet.core.spec import Array, Shape, Value
 from tinynet.errors import DTypeError, ShapeError
 
 
-def _infer(x: Value, maps: Value) -> Value:
+def _infer(name: str, x: Value, maps: Value) -> Value:
     if x.ndim != 4 or maps.shape != (x.shape[0], 2, 3):
-        raise ShapeError(f"warp: takes images (n, H, W, C) and maps (n, 2, 3), but got {x.shape} and {maps.shape}")
+        raise ShapeError(f"{name}: takes images (n, H, W, C) and maps (n, 2, 3), but got {x.shape} and {maps.shape}")
     if x.dtype != np.uint8 and x.dtype.kind != "f":
-        raise DTypeError(f"warp: the images must be floating or uint8, but have dtype {x.dtype}")
+        raise DTypeError(f"{name}: the images must be floating or uint8, but have dtype {x.dtype}")
     return x
 
 
@@ -55,7 +56,7 @@ def _unwarp(g: Array, maps: Array) -> Array:
 
 warp: Op = Op(
     "warp",
-    infer=_infer,
+    infer=partial(_infer, "warp"),
     compute=_warp,
     vjp=(lambda g, y, x, maps: unwarp(g, maps), None),
     constant=frozenset({1}),
@@ -63,7 +64,7 @@ warp: Op = Op(
 )
 unwarp: Op = Op(
     "unwarp",
-    infer=_infer,
+    infer=partial(_infer, "unwarp"),
     compute=_unwarp,
     vjp=(lambda g, y, x, maps: warp(g, maps), None),
     constant=frozenset({1}),
