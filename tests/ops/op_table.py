@@ -20,9 +20,10 @@ from tinynet.errors import ArgumentError, DataError, DTypeError, ShapeError
 from tinynet.fast import fusions
 from tinynet.ops.conv import Geometry, geometry
 from tinynet.optim.adam import adam
+from tinynet.optim.sgd import momentum_step
 
-# All ops that tinynet declares: those of its modules of ops, the fused ones, and the one of an optimizer.
-OPS = {**tn.ops.declared(), **fusions.declared(), adam.name: adam}
+# All ops that tinynet declares: those of its modules of ops, the fused ones, and those of optimizers.
+OPS = {**tn.ops.declared(), **fusions.declared(), adam.name: adam, momentum_step.name: momentum_step}
 
 NONE: dict[str, Any] = {}
 
@@ -1090,10 +1091,23 @@ def adam_steps(draw):
     rng, n = draw(generators), draw(st.integers(1, 6))
     theta, first, gradient = (spread(rng, (n,)) for _ in range(3))
     inputs = theta, first, positive(rng, (n,)), np.array(draw(st.integers(1, 20))), gradient, np.array(0.25)
-    return Case(inputs, {"beta1": 0.9, "beta2": 0.99, "epsilon": 1e-3})
+    return Case(inputs, {"beta1": 0.9, "beta2": 0.99, "epsilon": 1e-3, "decay": draw(st.sampled_from([0.0, 0.5]))})
 
 
-def naive_adam(theta, first, second, step, g, rate, beta1, beta2, epsilon):
+@st.composite
+def momentum_steps(draw):
+    rng, n = draw(generators), draw(st.integers(1, 6))
+    inputs = (*(spread(rng, (n,)) for _ in range(3)), np.array(0.25), np.array(0.75))
+    return Case(inputs, {"nesterov": draw(st.booleans())})
+
+
+def naive_momentum(theta, velocity, g, rate, momentum, nesterov):
+    velocity = momentum * velocity + g
+    return theta - rate * (g + momentum * velocity if nesterov else velocity)
+
+
+def naive_adam(theta, first, second, step, g, rate, beta1, beta2, epsilon, decay):
+    theta = theta * (1 - rate * decay)
     first, second = beta1 * first + (1 - beta1) * g, beta2 * second + (1 - beta2) * g**2
     unbiased, size = first / (1 - beta1 ** float(step)), second / (1 - beta2 ** float(step))
     return theta - rate * unbiased / (np.sqrt(size) + epsilon)
@@ -1121,6 +1135,8 @@ fused("standardised_rmatvec", standardised(transposed=True), naive_rmatvec, nan=
 fused("dense", denses(), naive_dense)
 fused("adam", adam_steps(), naive_adam, output=0, differentiable=False)
 fused("adam_in_place", adam_steps(), naive_adam, output=0, differentiable=False)
+fused("momentum_step", momentum_steps(), naive_momentum, output=0, differentiable=False)
+fused("momentum_in_place", momentum_steps(), naive_momentum, output=0, differentiable=False)
 fused("dense_cotangent", dense_cotangents(), naive_dense_cotangent, differentiable=False, nan=False)
 fused("gather", image_gathers(), naive_gather, differentiable=False, nan=False)
 fused("descend", steps(), naive_descend, differentiable=False)

@@ -22,7 +22,9 @@ def _step(
     beta1: float,
     beta2: float,
     epsilon: float,
+    decay: float = 0.0,
 ) -> tuple[Array, ...]:
+    theta = theta - rate * decay * theta if decay else theta
     first = beta1 * first + (1 - beta1) * gradient
     second = beta2 * second + (1 - beta2) * (gradient * gradient)
     mean, square = first / theta.dtype.type(1 - beta1**steps), second / theta.dtype.type(1 - beta2**steps)
@@ -33,7 +35,8 @@ adam: Op = Op(
     "adam",
     infer=lambda *inputs, **betas: inputs[:3],
     compute=_step,
-    formula="theta - rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon), and the new m and v",
+    formula="theta - rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon), and the new m and v; first of "
+    "all theta - rate decay theta in place of theta",
     source="Kingma and Ba, arXiv:1412.6980, algorithm 1",
 )
 
@@ -105,12 +108,13 @@ class Adam(Optimizer):
 
     def update(self, theta: Tensor, gradient: Tensor, learning_rate: Any, **state: Tensor) -> tuple[Tensor, ...]:
         """Return the new theta, the new moments and the number of steps."""
-        return self.moved(theta, self.penalised(theta, gradient), learning_rate, **state)
+        return self._moved(theta, self.penalised(theta, gradient), learning_rate, 0.0, **state)
 
-    def moved(self, theta: Tensor, gradient: Tensor, learning_rate: Any, **state: Tensor) -> tuple[Tensor, ...]:
-        """Return what a step along a gradient makes."""
-        betas = {"beta1": self.beta1, "beta2": self.beta2, "epsilon": self.epsilon}
+    def _moved(
+        self, theta: Tensor, gradient: Tensor, learning_rate: Any, decay: float, **state: Tensor
+    ) -> tuple[Tensor, ...]:
+        numbers = {"beta1": self.beta1, "beta2": self.beta2, "epsilon": self.epsilon, "decay": decay}
         first, second = (state[name] for name in self.slots)
         steps = state["steps"] + 1
-        new: tuple[Tensor, ...] = adam(theta, first, second, steps, gradient, learning_rate, **betas)
+        new: tuple[Tensor, ...] = adam(theta, first, second, steps, gradient, learning_rate, **numbers)
         return *new, steps

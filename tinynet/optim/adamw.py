@@ -60,6 +60,4 @@ class AdamW(Adam):
 
     def update(self, theta: Tensor, gradient: Tensor, learning_rate: Any, **state: Tensor) -> tuple[Tensor, ...]:
         """Return the new theta, the new moments and the number of steps."""
-        if self.weight_decay:
-            theta = theta - learning_rate * self.weight_decay * theta
-        return self.moved(theta, gradient, learning_rate, **state)
+        return self._moved(theta, gradient, learning_rate, self.weight_decay, **state)

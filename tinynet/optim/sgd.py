@@ -5,9 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from tinynet.checks import check_positive
-from tinynet.core.engine import Tensor
+from tinynet.core.engine import Op, Tensor
 from tinynet.errors import ArgumentError
-from tinynet.optim.optimizer import Optimizer
+from tinynet.optim.optimizer import Array, Optimizer
+
+
+def _step(
+    theta: Array, velocity: Array, gradient: Array, rate: Array, momentum: Array, nesterov: bool
+) -> tuple[Array, ...]:
+    velocity = momentum * velocity + gradient
+    direction = gradient + momentum * velocity if nesterov else velocity
+    return theta - rate * direction, velocity
+
+
+momentum_step: Op = Op(
+    "momentum_step",
+    infer=lambda *inputs, nesterov: inputs[:2],
+    compute=_step,
+    formula="v = momentum v + g; theta - rate v, or theta - rate (g + momentum v) with Nesterov; and v",
+)
 
 
 class SGD(Optimizer):
@@ -82,6 +98,6 @@ class SGD(Optimizer):
         gradient = self.penalised(theta, gradient)
         if not self.momentum:
             return (theta - learning_rate * gradient,)
-        velocity = state["momentum"] * state["velocity"] + gradient
-        direction = gradient + state["momentum"] * velocity if self.nesterov else velocity
-        return theta - learning_rate * direction, velocity
+        inputs = theta, state["velocity"], gradient, learning_rate, state["momentum"]
+        new: tuple[Tensor, ...] = momentum_step(*inputs, nesterov=self.nesterov)
+        return new

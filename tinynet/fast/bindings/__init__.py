@@ -22,9 +22,10 @@ from tinynet.ops import (
 )
 from tinynet.ops.dtypes import _cast
 from tinynet.optim.adam import adam
+from tinynet.optim.sgd import momentum_step
 
 _TABLE: dict[Op, str] = {
-    adam: "adam:adam",
+    adam: "updates:adam",
     _cast: "arrays:cast",
     compare._where: "arrays:where",
     conv._conv2d: "conv:conv2d",
@@ -34,6 +35,7 @@ _TABLE: dict[Op, str] = {
     extremes._min: "arrays:min",
     finite.all_finite: "reduce:all_finite",
     join._concatenate: "arrays:concatenate",
+    momentum_step: "updates:momentum",
     linear._matmul: "linear:matmul",
     logistic.sigmoid: "arrays:sigmoid",
     logistic.softplus: "arrays:softplus",

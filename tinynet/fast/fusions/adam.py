@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinynet.core.engine import Node
-from tinynet.fast.bindings.adam import adam_in_place as in_place
+from tinynet.fast.bindings.updates import adam_in_place as in_place
 from tinynet.fast.match import Fusion, Rewrite, Uses, fused_op
 from tinynet.optim.adam import adam
 
