@@ -21,7 +21,7 @@ import tinynet as tn
 from benchmarks.compare import machine
 from tests.count_lines import count
 from tinynet.fast import fuse, fusions
-from tinynet.fast.bindings import adam as adam_binding
+from tinynet.fast.bindings import updates as updates_binding
 from tinynet.fast.kernels import conv_pool, fused, matvec, winograd
 from tinynet.fast.match import Fusion
 from tinynet.fast.threads import kernel_gate
@@ -155,7 +155,7 @@ def _bootstrap(pairs: np.ndarray) -> list[float]:
 def statements(module: ModuleType) -> tuple[int, int]:
     """Count the statements of the file of a fusion, and those of the kernels that it alone, or with others, enters."""
     source = inspect.getsource(module)
-    entering = source + (inspect.getsource(adam_binding) if module is fusions.adam else "")
+    entering = source + (inspect.getsource(updates_binding) if module in (fusions.adam, fusions.momentum) else "")
     return count(source), sum(_of_kernels(file, entering) for file in _KERNELS)
 
 

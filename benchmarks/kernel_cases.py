@@ -17,9 +17,10 @@ from tinynet.fast import fusions
 from tinynet.fast.fuse import fuse
 from tinynet.fast.implementation import evaluate
 from tinynet.optim.adam import adam
+from tinynet.optim.sgd import momentum_step
 from tinynet.recipes import RECIPES
 
-OPS = {**tn.ops.declared(), **fusions.declared(), adam.name: adam}
+OPS = {**tn.ops.declared(), **fusions.declared(), adam.name: adam, momentum_step.name: momentum_step}
 
 BATCH = 32
 _SMALL = 10_000  # values; an op that the training step uses on fewer gets a larger case besides
@@ -132,3 +133,6 @@ def _of_vectors(rng: np.random.Generator) -> Iterator[Case]:
     inputs = theta, first, second, np.array(3), gradient, np.array(0.01, np.float32)
     for op in (adam, fusions.declared()["adam_in_place"]):
         yield Case(op, inputs, {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8})
+    rate = np.array(0.01, np.float32)
+    for op in (momentum_step, fusions.declared()["momentum_in_place"]):
+        yield Case(op, (theta, first, gradient, rate, rate), {"nesterov": True})

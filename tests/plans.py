@@ -35,7 +35,7 @@ def evaluation_plan(model, loss, x_spec, y_spec, fused=True):
 
 
 def training_plan(model, loss, optimizer, x, y, batch, fused=True):
-    """The plan of a training step: takes "indices" and "learning_rate", gives "loss", "output" and "labels"."""
+    """The plan of a training step: takes "indices" and what is live; gives "loss", "output" and "labels"."""
     data = [Tensor(np.ascontiguousarray(a)) for a in (x, y)]
     optimizer.state_of(model)
     with tracing():
@@ -46,7 +46,8 @@ def training_plan(model, loss, optimizer, x, y, batch, fused=True):
             value = scalar_loss(loss, output, labels)
             optimizer.minimize(value, model)
         graph = graph_of(step, [indices], [value, output, labels])
-        (rate,) = (symbol for symbol, _ in step.live)
+        names = ("learning_rate", *(name for name in optimizer.live if getattr(optimizer, name)))
+        live = {name: symbol for name, (symbol, _) in zip(names, step.live, strict=True)}
         outputs = dict(zip(("loss", "output", "labels", "check 0", "check 1"), graph.outputs.values(), strict=True))
-        graph = graph._replace(inputs={"indices": indices, "learning_rate": rate}, outputs=outputs)
+        graph = graph._replace(inputs={"indices": indices, **live}, outputs=outputs)
         return Plan(*fuse_graph(graph, fused))

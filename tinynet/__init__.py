@@ -26,6 +26,7 @@ from tinynet.nn import (
     Dropout,
     Embedding,
     Flatten,
+    GaussianNoise,
     GlobalAvgPool,
     GlobalMaxPool,
     Input,
@@ -33,6 +34,9 @@ from tinynet.nn import (
     LayerNorm,
     MaxPool,
     MultiHeadAttention,
+    RandomFlip,
+    RandomRotation,
+    RandomShift,
     ReLU,
     Reshape,
     Residual,
@@ -41,12 +45,12 @@ from tinynet.nn import (
     UpSampling,
 )
 from tinynet.ops import random
-from tinynet.optim import SGD, Adam, Optimizer
+from tinynet.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 from tinynet.saving import copies as _copies  # noqa: F401 - which adds to models how they are copied
 from tinynet.saving import load
 from tinynet.train import History, Run, metrics
 from tinynet.train import inference as _inference  # noqa: F401 - which adds to models how they predict
-from tinynet.train.callbacks import Checkpoint, CSVLogger, EarlyStopping, LearningRateSchedule
+from tinynet.train.callbacks import Checkpoint, CSVLogger, EarlyStopping, LearningRateSchedule, StepSchedule
 
 if os.environ.get("TINYNET_REFERENCE", "0") == "0":  # otherwise each op is computed by its meaning, without Numba
     from tinynet.fast.threads import get_num_threads, set_num_threads
@@ -59,6 +63,7 @@ __all__ = [
     "SGD",
     "Activation",
     "Adam",
+    "AdamW",
     "AvgPool",
     "Backtracking",
     "BatchNorm",
@@ -72,6 +77,7 @@ __all__ = [
     "EarlyStopping",
     "Embedding",
     "Flatten",
+    "GaussianNoise",
     "GlobalAvgPool",
     "GlobalMaxPool",
     "GradientDescent",
@@ -88,6 +94,10 @@ __all__ = [
     "Objective",
     "Op",
     "Optimizer",
+    "RMSprop",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomShift",
     "ReLU",
     "Reshape",
     "Residual",
@@ -97,6 +107,7 @@ __all__ = [
     "Softmax",
     "State",
     "StepRecord",
+    "StepSchedule",
     "Tensor",
     "TrainMode",
     "UpSampling",

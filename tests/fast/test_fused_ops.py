@@ -30,6 +30,7 @@ from tinynet.fast.fusions.cross_entropy import softmax_cross_entropy, softmax_cr
 from tinynet.fast.fusions.dense import dense, dense_cotangent, dense_cotangent_parts, dense_parts
 from tinynet.fast.fusions.descend import descend, descend_parts
 from tinynet.fast.fusions.gather import gather, gather_parts
+from tinynet.fast.fusions.momentum import momentum_in_place
 from tinynet.fast.fusions.standardised_matvec import (
     standardised_matvec,
     standardised_matvec_parts,
@@ -40,6 +41,7 @@ from tinynet.fast.kernels import conv_pool as pooled
 from tinynet.fast.kernels import winograd
 from tinynet.ops.conv import geometry
 from tinynet.optim.adam import adam
+from tinynet.optim.sgd import momentum_step
 
 OPS = tn.ops.declared()
 DTYPES = ["float32", "float64"]
@@ -278,29 +280,46 @@ def descents(draw):
 
 @st.composite
 def adam_steps(draw):
-    """Arguments of Adam's step, before the first one or later."""
+    """Arguments of Adam's step, of the first one or later."""
     rng, dtype = draw(generators), draw(either_dtype)
-    n, t = draw(st.sampled_from([1, 2, 7, 1000, 20_000, 70_001])), draw(st.sampled_from([0, 1, 10, 100_000]))
+    n, t = draw(st.sampled_from([1, 2, 7, 1000, 20_000, 70_001])), draw(st.sampled_from([1, 2, 10, 100_000]))
     theta, gradient = (rng.standard_normal(n).astype(dtype) for _ in range(2))
-    first, second = (rng.standard_normal(n).astype(dtype) * min(t, 1) for _ in range(2))
+    first, second = (rng.standard_normal(n).astype(dtype) * min(t - 1, 1) for _ in range(2))
     inputs = (theta, first, second**2, np.array(t), gradient, np.asarray(rng.uniform(0, 1), dtype))
-    return Case(inputs, {"beta1": draw(st.sampled_from([0.0, 0.9])), "beta2": 0.999, "epsilon": 1e-8})
+    numbers = {"beta1": draw(st.sampled_from([0.0, 0.9])), "decay": draw(st.sampled_from([0.0, 0.1]))}
+    return Case(inputs, {"beta2": 0.999, "epsilon": 1e-8, **numbers})
 
 
-def adam_parts(theta, first, second, step, g, rate, beta1, beta2, epsilon):
-    """Write the step as ops, from the paper; the corrections of the means are powers of float64."""
-    step = step + 1
+@st.composite
+def momentum_steps(draw):
+    rng, dtype = draw(generators), draw(either_dtype)
+    vectors = rng.standard_normal((3, draw(st.sampled_from([1, 2, 7, 1000, 20_000, 70_001])))).astype(dtype)
+    numbers = (np.asarray(rng.uniform(0, 1), dtype) for _ in range(2))
+    return Case((*vectors, *numbers), {"nesterov": draw(st.booleans())})
+
+
+def momentum_parts(theta, velocity, g, rate, momentum, nesterov):
+    """Write the step as ops."""
+    velocity = momentum * velocity + g
+    return theta - rate * (g + momentum * velocity if nesterov else velocity), velocity
+
+
+def adam_parts(theta, first, second, step, g, rate, beta1, beta2, epsilon, decay):
+    """Write the step as ops, from the papers; the corrections of the means are powers of float64."""
+    theta = theta - rate * decay * theta
     first = beta1 * first + (1 - beta1) * g
     second = beta2 * second + (1 - beta2) * (g * g)
     unbiased, size = (
         tn.ops.cast(1 - np.float64(beta) ** step.astype(np.float64), theta.dtype) for beta in (beta1, beta2)
     )
     root = (second / size) ** 0.5
-    return theta - rate * (first / unbiased) / (root + epsilon), first, second, step
+    return theta - rate * (first / unbiased) / (root + epsilon), first, second
 
 
 ROWS["adam"] = Row(adam, adam_parts, adam_steps())
 ROWS["adam_in_place"] = Row(adam_in_place, adam_parts, adam_steps())
+ROWS["momentum_step"] = Row(momentum_step, momentum_parts, momentum_steps())
+ROWS["momentum_in_place"] = Row(momentum_in_place, momentum_parts, momentum_steps())
 ROWS["softmax_cross_entropy"] = Row(softmax_cross_entropy, softmax_cross_entropy_parts, classified())
 ROWS["descend"] = Row(descend, descend_parts, descents())
 
@@ -325,7 +344,11 @@ ROWS["standardised_rmatvec"] = Row(standardised_rmatvec, standardised_rmatvec_pa
 
 
 def test_every_fused_op_has_a_row():
-    assert {name: row.op for name, row in ROWS.items()} == {**fusions.declared(), "adam": adam}
+    assert {name: row.op for name, row in ROWS.items()} == {
+        **fusions.declared(),
+        "adam": adam,
+        "momentum_step": momentum_step,
+    }
 
 
 def test_every_op_that_stands_for_others_is_declared_by_one_fusion_and_named_apart():
@@ -647,12 +670,15 @@ def without_derivative():
     x, w, _ = conv_pool_arrays(rng, shape, 2, normal)
     g, index = np.ones(pooled_shape(shape, 2)), np.zeros(pooled_shape(shape, 2), np.uint8)
     number = np.ones(())
-    adam, betas = (*3 * [np.ones(3)], np.array(0), np.ones(3), number), {"beta1": 0.9, "beta2": 0.9, "epsilon": 1e-8}
+    momentum = *3 * [np.ones(3)], number, number
+    adam, betas = (*3 * [np.ones(3)], np.array(1), np.ones(3), number), {"beta1": 0.9, "beta2": 0.9, "epsilon": 1e-8}
     return {
         "gather": Case((np.ones((3, 2)), np.array([0, 1]), number, number), {"sample": (2,)}),
         "descend": Case((np.ones(3), np.ones(3), number), {}),
         "adam": Case(adam, betas),
         "adam_in_place": Case(adam, betas),
+        "momentum_step": Case(momentum, {"nesterov": True}),
+        "momentum_in_place": Case(momentum, {"nesterov": True}),
         "dense_cotangent": Case((np.ones((2, 3)), np.ones((2, 3))), {}),
         "conv_pool_weight_grad": Case((x, g, index), shape.attrs),
         "conv_pool_input_grad": Case((g, w, index), {**shape.attrs, "shape": x.shape}),

@@ -56,7 +56,8 @@ def reference_step(name, fused=True, optimizer=None):
     (x, y), _ = tn.datasets.mnist(source="sample")
     model, optimizer = RECIPES[name].model(seed=0), optimizer or tn.SGD(0.1)
     plan = training_plan(model, o.cross_entropy, optimizer, x, y, 32, fused=fused)
-    return model, plan, {"indices": np.arange(32), "learning_rate": 0.1}
+    live = {"momentum": optimizer.momentum} if optimizer.momentum else {}
+    return model, plan, {"indices": np.arange(32), "learning_rate": 0.1, **live}
 
 
 # --- a step allocates no arrays

@@ -27,7 +27,8 @@ def step_of(name, fused=True, optimizer=None, seed=0):
     model, optimizer = RECIPES[name].model(seed), optimizer or tn.SGD(0.01)
     loss = find_task("cross_entropy", None).loss
     plan = training_plan(model, loss, optimizer, x, y, N, fused=fused)
-    return model, plan, {"indices": rng.permutation(32)[:N], "learning_rate": 0.01}, (x, optimizer.state_of(model))
+    live = {name: getattr(optimizer, name) for name in ("learning_rate", *optimizer.live) if getattr(optimizer, name)}
+    return model, plan, {"indices": rng.permutation(32)[:N], **live}, (x, optimizer.state_of(model))
 
 
 def named(rows, name):

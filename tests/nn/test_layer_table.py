@@ -16,6 +16,7 @@ from tinynet.inspection.gradcheck import check_gradients
 every_row = pytest.mark.parametrize("row", ROWS.values(), ids=list(ROWS))
 # These have tests of their own, beside those of networks.
 ELSEWHERE = {"BatchNorm", "Conv2D", "Dense", "Dropout", "Flatten", "Input", "Layer", "ReLU", "Sigmoid", "Softmax"}
+ELSEWHERE |= {"GaussianNoise", "RandomFlip", "RandomRotation", "RandomShift"}
 
 
 def squares(output, labels):

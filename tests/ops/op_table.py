@@ -20,9 +20,10 @@ from tinynet.errors import ArgumentError, DataError, DTypeError, ShapeError
 from tinynet.fast import fusions
 from tinynet.ops.conv import Geometry, geometry
 from tinynet.optim.adam import adam
+from tinynet.optim.sgd import momentum_step
 
-# All ops that tinynet declares: those of its modules of ops, the fused ones, and the one of an optimizer.
-OPS = {**tn.ops.declared(), **fusions.declared(), adam.name: adam}
+# All ops that tinynet declares: those of its modules of ops, the fused ones, and those of optimizers.
+OPS = {**tn.ops.declared(), **fusions.declared(), adam.name: adam, momentum_step.name: momentum_step}
 
 NONE: dict[str, Any] = {}
 
@@ -537,6 +538,23 @@ add("sum_pool", window_sums(), ref.sum_pool, OPS["sum_pool"], nan=False)
 add("sum_unpool", window_sums(adjoint=True), ref.sum_unpool, OPS["sum_unpool"])
 add("max_unpool", unpools(), ref.max_unpool, OPS["max_unpool"])
 add("pool_gather", pool_gathers(), ref.pool_gather, OPS["pool_gather"], nan=False)
+
+
+@st.composite
+def warps(draw):
+    """Images, and maps that turn, stretch and move them by fourths, or leave places whole."""
+    rng, n = draw(generators), draw(lengths)
+    x = spread(rng, (n, draw(lengths), draw(lengths), draw(st.integers(1, 2))))
+    return Case((x,), {"maps": rng.integers(-6, 7, (n, 2, 3)) / draw(st.sampled_from([1, 4]))})
+
+
+NO_MAPS = (
+    Refused(ShapeError, ("(1, 2, 3)", "(1, 2, 3)"), (shaped(1, 2, 3),), {"maps": shaped(1, 2, 3)}),
+    Refused(ShapeError, ("(2, 3, 3, 1)", "(1, 2, 3)"), (shaped(2, 3, 3, 1),), {"maps": shaped(1, 2, 3)}),
+    Refused(DTypeError, ("floating or uint8", "int64"), (np.ones((1, 2, 2, 1), np.int64),), {"maps": shaped(1, 2, 3)}),
+)
+for name in ("warp", "unwarp"):
+    add(name, warps(), getattr(ref, name), lambda x, maps, op=OPS[name]: op(x, maps), nan=False, refused=NO_MAPS)
 
 
 # --- reductions
@@ -1105,13 +1123,26 @@ def naive_descend(theta, g, rate):
 def adam_steps(draw):
     rng, n = draw(generators), draw(st.integers(1, 6))
     theta, first, gradient = (spread(rng, (n,)) for _ in range(3))
-    inputs = theta, first, positive(rng, (n,)), np.array(draw(st.integers(0, 20))), gradient, np.array(0.25)
-    return Case(inputs, {"beta1": 0.9, "beta2": 0.99, "epsilon": 1e-3})
+    inputs = theta, first, positive(rng, (n,)), np.array(draw(st.integers(1, 20))), gradient, np.array(0.25)
+    return Case(inputs, {"beta1": 0.9, "beta2": 0.99, "epsilon": 1e-3, "decay": draw(st.sampled_from([0.0, 0.5]))})
 
 
-def naive_adam(theta, first, second, step, g, rate, beta1, beta2, epsilon):
+@st.composite
+def momentum_steps(draw):
+    rng, n = draw(generators), draw(st.integers(1, 6))
+    inputs = (*(spread(rng, (n,)) for _ in range(3)), np.array(0.25), np.array(0.75))
+    return Case(inputs, {"nesterov": draw(st.booleans())})
+
+
+def naive_momentum(theta, velocity, g, rate, momentum, nesterov):
+    velocity = momentum * velocity + g
+    return theta - rate * (g + momentum * velocity if nesterov else velocity)
+
+
+def naive_adam(theta, first, second, step, g, rate, beta1, beta2, epsilon, decay):
+    theta = theta * (1 - rate * decay)
     first, second = beta1 * first + (1 - beta1) * g, beta2 * second + (1 - beta2) * g**2
-    unbiased, size = first / (1 - beta1 ** (step + 1.0)), second / (1 - beta2 ** (step + 1.0))
+    unbiased, size = first / (1 - beta1 ** float(step)), second / (1 - beta2 ** float(step))
     return theta - rate * unbiased / (np.sqrt(size) + epsilon)
 
 
@@ -1137,6 +1168,8 @@ fused("standardised_rmatvec", standardised(transposed=True), naive_rmatvec, nan=
 fused("dense", denses(), naive_dense)
 fused("adam", adam_steps(), naive_adam, output=0, differentiable=False)
 fused("adam_in_place", adam_steps(), naive_adam, output=0, differentiable=False)
+fused("momentum_step", momentum_steps(), naive_momentum, output=0, differentiable=False)
+fused("momentum_in_place", momentum_steps(), naive_momentum, output=0, differentiable=False)
 fused("dense_cotangent", dense_cotangents(), naive_dense_cotangent, differentiable=False, nan=False)
 fused("gather", image_gathers(), naive_gather, differentiable=False, nan=False)
 fused("descend", steps(), naive_descend, differentiable=False)

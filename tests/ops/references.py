@@ -162,6 +162,31 @@ def sum_unpool(g, p, size):
     return x
 
 
+def corners(shape, maps):
+    """Each pixel of a warped image with the pixels that it is made from, and their weights."""
+    n, h, w, _ = shape
+    for s, i, j in np.ndindex(n, h, w):
+        down, across = (float(k[0] * i + k[1] * j + k[2]) for k in maps[s])
+        for row in (math.floor(down), math.floor(down) + 1):
+            for column in (math.floor(across), math.floor(across) + 1):
+                if 0 <= row < h and 0 <= column < w:
+                    yield (s, i, j), (s, row, column), (1 - abs(down - row)) * (1 - abs(across - column))
+
+
+def warp(x, maps):
+    y = np.zeros(x.shape)
+    for new, old, weight in corners(x.shape, maps):
+        y[new] += weight * x[old]
+    return y
+
+
+def unwarp(g, maps):
+    x = np.zeros(g.shape)
+    for new, old, weight in corners(g.shape, maps):
+        x[old] += weight * g[new]
+    return x
+
+
 def max_unpool(g, index, p, size):
     x = np.zeros((g.shape[0], *size, g.shape[3]))
     for i in np.ndindex(*g.shape):

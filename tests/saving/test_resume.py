@@ -64,7 +64,10 @@ class SaveAll:
 OPTIMIZERS = {
     "sgd": lambda: tn.SGD(0.1),
     "momentum": lambda: tn.SGD(0.1, momentum=0.9, weight_decay=0.01),
+    "nesterov": lambda: tn.SGD(0.1, momentum=0.9, nesterov=True, clip_norm=0.1),
     "adam": lambda: tn.Adam(0.05),
+    "adamw": lambda: tn.AdamW(0.05, weight_decay=0.1, decay="weights"),
+    "rmsprop": lambda: tn.RMSprop(0.01, momentum=0.5, clip_value=0.1),
 }
 
 
@@ -202,6 +205,32 @@ def test_numbers_of_an_optimizer_that_callbacks_change_come_back(tmp_path):
     assert whole[1].learning_rates == [0.1, 1, 0.25]
     for part in ("1 0", "1 2", "2 1"):
         assert_same(run(**options(), resume=tmp_path / part), whole)
+
+
+def test_a_momentum_that_a_callback_adds_or_takes_away_comes_back_with_its_velocity(tmp_path):
+    def options(first):
+        def change(run):
+            run.optimizer.momentum = (0.9, 0.0, 0.5)[run.epoch - 1 if first else 3 - run.epoch]
+
+        return {"optimizer": tn.SGD(0.1, momentum=0.5 * first), "callbacks": [change, SaveAll(tmp_path)]}
+
+    for first in (0, 1):
+        whole = run(**options(first))
+        for part in ("0 1", "1 0", "1 2", "2 0", "2 1"):
+            assert_same(run(**options(first), resume=tmp_path / part), whole)
+
+
+def test_a_checkpoint_of_a_run_that_went_on_from_another_holds_what_it_began_with(tmp_path):
+    def second(**options):
+        optimizer = tn.SGD(0.1, momentum=0.9)
+        model, _ = run(optimizer=optimizer)
+        return run(model, optimizer=optimizer, callbacks=[SaveAll(tmp_path)], **options)
+
+    whole = second()
+    for part in ("0 1", "1 2"):
+        assert_same(
+            run(optimizer=tn.SGD(0.1, momentum=0.9), callbacks=[SaveAll(tmp_path)], resume=tmp_path / part), whole
+        )
 
 
 def test_a_run_without_a_seed_or_without_shuffling_is_resumed_too(tmp_path):
@@ -384,7 +413,9 @@ def test_arrays_of_another_optimizer_are_refused_before_they_are_read(tmp_path):
 
 
 def test_settings_are_plain_values():
-    assert plain(tn.Adam(0.5)) == {"class": "Adam", "learning_rate": 0.5, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8}
+    shared = {"weight_decay": 0.0, "decay": "all", "clip_norm": None, "clip_value": None}
+    adam = {"class": "Adam", "learning_rate": 0.5, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, **shared}
+    assert plain(tn.Adam(0.5)) == adam
     assert plain([samples, None, (1, "a")]) == ["samples", None, [1, "a"]]
 
 

@@ -291,13 +291,6 @@ def test_momentum_and_weight_decay_follow_their_formula(momentum, decay, compile
     np.testing.assert_allclose(model.theta, theta, rtol=1e-10, atol=1e-14)
 
 
-def test_the_state_of_an_optimizer_starts_afresh_at_each_fit():
-    optimizer = tn.SGD(0.1, momentum=0.9)
-    first, _ = run(optimizer=optimizer)
-    second, _ = run(optimizer=optimizer)
-    np.testing.assert_array_equal(first, second)
-
-
 def test_the_learning_rate_may_change_between_fits():
     optimizer = tn.SGD(0.1)
     model = linear()

@@ -47,7 +47,9 @@ class _Watched:
         for part in [layer for _, layer in thing.walk()] if isinstance(thing, Layer) else [thing]:
             self.places.append(vars(part).values())
             configuration.append(type(part))
-            configuration += [self._plain(value) for name, value in vars(part).items() if name not in _OWN]
+            live = part.live if isinstance(part, Optimizer) else ()  # of these, only whether they are 0
+            kept = {name: value for name, value in vars(part).items() if name not in _OWN}
+            configuration += [self._plain(bool(kept[name]) if name in live else kept[name]) for name in kept]
         self.held = [*chain.from_iterable(self.places)]  # so that no other object gets the identity of one of these
         self.identities = [*map(id, self.held)]
         self.configuration = _Configuration(tuple(configuration))

@@ -19,11 +19,15 @@ class FullBatchStep(TrainingStep):
 
     def __init__(self, *arguments: Any, mode: TrainMode, compiled: bool) -> None:
         super().__init__(*arguments)
-        self.vectors = self.optimizer.initial_state(self.model.theta)
         decay = self.optimizer.weight_decay
         self.objective = Objective(self.model, self.samples, self.labels, self.task.loss, decay, compiled=compiled)
-        self.vectors |= self.objective.carried
+        self.carried = {**self.optimizer.initial_state(self.model.theta), **self.objective.carried}
         self.validation_size = self.objective.batches[0].stop
+
+    @property
+    def vectors(self) -> dict[str, Array]:
+        """What the optimizer and the objective carry from step to step; it starts afresh with each run."""
+        return self.carried
 
     def __call__(self, indices: Array) -> Measures:
         """Train on all samples, whatever the indices."""

@@ -12,12 +12,14 @@ from tinynet.core.engine import Op
 from tinynet.core.spec import Shape, Value
 from tinynet.fast.fusions import conv_pool, dense, descend, gather, standardised_matvec
 from tinynet.fast.fusions.adam import adam_in_place
+from tinynet.fast.fusions.momentum import momentum_in_place
 from tinynet.fast.kernels import conv_pool as pooled
 from tinynet.inspection.table import Cost
 from tinynet.ops import average, conv, extremes, join, linear, pieces, pool, reduce, running, shape, slices
 from tinynet.ops.conv import Geometry
 from tinynet.ops.dtypes import _cast
 from tinynet.optim.adam import adam
+from tinynet.optim.sgd import momentum_step
 
 
 def cost_of(op: Op, inputs: tuple[Value, ...], attrs: dict[str, Any], outputs: tuple[Value, ...]) -> Cost:
@@ -112,6 +114,8 @@ _COSTS: dict[Op, Callable[..., Cost]] = {
     slices._unslices: lambda *gs, keys, shape: Cost(sum(math.prod(g.shape) for g in gs)),
     adam: _adam,
     adam_in_place: _adam,
+    momentum_step: lambda theta, *rest, nesterov: Cost(4 * math.prod(theta.shape)),
+    momentum_in_place: lambda theta, *rest, nesterov: Cost(4 * math.prod(theta.shape)),
     conv_pool.conv_pool: _conv_pool_forward,
     conv_pool.conv_pool_weight_grad: _conv_pool_weight_grad,
     conv_pool.conv_pool_input_grad: _conv_pool_input_grad,

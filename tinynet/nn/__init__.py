@@ -5,6 +5,7 @@ from tinynet.nn import initializers  # noqa: F401 - which gives initial values t
 from tinynet.nn.activation import Activation
 from tinynet.nn.activations import ReLU, Softmax
 from tinynet.nn.attention import MultiHeadAttention
+from tinynet.nn.augmentation import RandomFlip, RandomRotation, RandomShift
 from tinynet.nn.average import AvgPool
 from tinynet.nn.batch_norm import BatchNorm
 from tinynet.nn.conv import Conv2D
@@ -17,6 +18,7 @@ from tinynet.nn.global_pooling import GlobalAvgPool, GlobalMaxPool
 from tinynet.nn.input import Input
 from tinynet.nn.layer import Layer
 from tinynet.nn.layer_norm import LayerNorm
+from tinynet.nn.noise import GaussianNoise
 from tinynet.nn.pooling import MaxPool
 from tinynet.nn.recurrent import GRU, LSTM
 from tinynet.nn.reshape import Reshape
@@ -27,7 +29,8 @@ from tinynet.nn.upsampling import UpSampling
 # fmt: off
 __all__ = [
     "GRU", "LSTM", "Activation", "AvgPool", "BatchNorm", "Conv2D", "Conv2DTranspose", "Dense", "Dropout", "Embedding",
-    "Flatten", "GlobalAvgPool", "GlobalMaxPool", "Input", "Layer", "LayerNorm", "MaxPool", "MultiHeadAttention",
-    "ReLU", "Reshape", "Residual", "Sigmoid", "Softmax", "UpSampling",
+    "Flatten", "GaussianNoise", "GlobalAvgPool", "GlobalMaxPool", "Input", "Layer", "LayerNorm", "MaxPool",
+    "MultiHeadAttention",
+    "RandomFlip", "RandomRotation", "RandomShift", "ReLU", "Reshape", "Residual", "Sigmoid", "Softmax", "UpSampling",
 ]
 # fmt: on

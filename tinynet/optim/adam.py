@@ -22,19 +22,21 @@ def _step(
     beta1: float,
     beta2: float,
     epsilon: float,
+    decay: float = 0.0,
 ) -> tuple[Array, ...]:
-    steps = steps + 1
+    theta = theta - rate * decay * theta if decay else theta
     first = beta1 * first + (1 - beta1) * gradient
     second = beta2 * second + (1 - beta2) * (gradient * gradient)
     mean, square = first / theta.dtype.type(1 - beta1**steps), second / theta.dtype.type(1 - beta2**steps)
-    return theta - rate * mean / (np.sqrt(square) + epsilon), first, second, steps
+    return theta - rate * mean / (np.sqrt(square) + epsilon), first, second
 
 
 adam: Op = Op(
     "adam",
-    infer=lambda *inputs, **betas: inputs[:4],
+    infer=lambda *inputs, **betas: inputs[:3],
     compute=_step,
-    formula="theta - rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon), and the new m, v and t",
+    formula="theta - rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon), and the new m and v; first of "
+    "all theta - rate decay theta in place of theta",
     source="Kingma and Ba, arXiv:1412.6980, algorithm 1",
 )
 
@@ -53,6 +55,11 @@ class Adam(Optimizer):
         How much of the mean of the gradients and of that of their squares is kept, from 0 to below 1.
     epsilon : float
         Keeps the quotient finite, above 0.
+    weight_decay : float
+        The factor of an L2 penalty, ``(weight_decay / 2) |theta|^2``, whose gradient goes through the moments like all
+        else; `AdamW` decays the parameters themselves.
+    decay, clip_norm, clip_value
+        As for `Optimizer`.
 
     Raises
     ------
@@ -77,14 +84,23 @@ class Adam(Optimizer):
     slots = ("first_moment", "second_moment")
 
     def __init__(
-        self, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8
+        self,
+        learning_rate: float = 0.001,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.0,
+        decay: str = "all",
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
     ) -> None:
-        super().__init__(learning_rate)
-        self.beta1 = check_positive("Adam", "beta1", beta1, zero=True)
-        self.beta2 = check_positive("Adam", "beta2", beta2, zero=True)
+        super().__init__(learning_rate, weight_decay, decay, clip_norm, clip_value)
+        name = type(self).__name__
+        self.beta1 = check_positive(name, "beta1", beta1, zero=True)
+        self.beta2 = check_positive(name, "beta2", beta2, zero=True)
         if max(self.beta1, self.beta2) >= 1:
-            raise ArgumentError(f"Adam: beta1 and beta2 must be below 1, but got {beta1!r} and {beta2!r}")
-        self.epsilon = check_positive("Adam", "epsilon", epsilon)
+            raise ArgumentError(f"{name}: beta1 and beta2 must be below 1, but got {beta1!r} and {beta2!r}")
+        self.epsilon = check_positive(name, "epsilon", epsilon)
 
     def initial_state(self, theta: Array) -> State:
         """Return the moments and the number of steps before the first step."""
@@ -92,7 +108,13 @@ class Adam(Optimizer):
 
     def update(self, theta: Tensor, gradient: Tensor, learning_rate: Any, **state: Tensor) -> tuple[Tensor, ...]:
         """Return the new theta, the new moments and the number of steps."""
-        betas = {"beta1": self.beta1, "beta2": self.beta2, "epsilon": self.epsilon}
-        old = (state[name] for name in (*self.slots, "steps"))
-        new: tuple[Tensor, ...] = adam(theta, *old, gradient, learning_rate, **betas)
-        return new
+        return self._moved(theta, self.penalised(theta, gradient), learning_rate, 0.0, **state)
+
+    def _moved(
+        self, theta: Tensor, gradient: Tensor, learning_rate: Any, decay: float, **state: Tensor
+    ) -> tuple[Tensor, ...]:
+        numbers = {"beta1": self.beta1, "beta2": self.beta2, "epsilon": self.epsilon, "decay": decay}
+        first, second = (state[name] for name in self.slots)
+        steps = state["steps"] + 1
+        new: tuple[Tensor, ...] = adam(theta, first, second, steps, gradient, learning_rate, **numbers)
+        return *new, steps

@@ -6,6 +6,7 @@ import copy
 import functools
 import operator
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
@@ -25,37 +26,80 @@ Array = npt.NDArray[Any]
 State = dict[str, Array]
 Transform = Callable[[list[Tensor]], list[Tensor]]
 
+_of_every_optimizer: list[Callable[[Any, list[Tensor]], list[Tensor]]] = []
+
+
+def add_transform(transform: Callable[[Any, list[Tensor]], list[Tensor]]) -> None:
+    """Let a function of an optimizer and of the gradients of some parts change these before every update."""
+    _of_every_optimizer.append(transform)
+
 
 class Optimizer:
     """A rule that moves parameters against their gradient. A subclass names its ``slots`` and writes its ``update``.
+
+    The gradient is clipped, then what the weight decay adds is added, then the update is made.
 
     Parameters
     ----------
     learning_rate : float
         The size of a step; may be changed between steps.
+    weight_decay : float
+        How strongly parameters are pulled towards 0, 0 or more; each optimizer says how.
+    decay : {"all", "weights"}
+        Which parameters weight decay concerns: all, or all but biases and the parameters of normalisations.
+    clip_norm : float, optional
+        The largest norm of the gradient, above 0. It is that of all trained parameters together, as in
+        ``torch.nn.utils.clip_grad_norm_`` and the ``global_clipnorm`` of Keras; a longer gradient is scaled to it.
+    clip_value : float, optional
+        The largest absolute value of each number in the gradient, above 0. Only one of the two may be given.
 
     Raises
     ------
     ArgumentError
-        If it is not finite and above 0.
+        If an argument is out of its range.
     """
 
     slots: tuple[str, ...] = ()  # the vectors, zero at first, that the update carries from step to step
-    transforms: tuple[Transform, ...] = ()  # what is done to the gradient before the update, such as clipping
-    decay = "all"  # which parameters weight decay concerns: "all", or "weights" but for biases and the like
+    live: tuple[str, ...] = ()  # numbers that plans read at each step, as they do the rate; see `update`
+    transforms: tuple[Transform, ...] = ()  # what is done to the gradient before the update, after clipping
 
-    def __init__(self, learning_rate: float) -> None:
-        self.learning_rate = check_positive(type(self).__name__, "learning_rate", learning_rate)
+    def __init__(
+        self,
+        learning_rate: float,
+        weight_decay: float = 0.0,
+        decay: str = "all",
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+    ) -> None:
+        name = type(self).__name__
+        self.learning_rate = check_positive(name, "learning_rate", learning_rate)
+        self.weight_decay = check_positive(name, "weight_decay", weight_decay, zero=True)
+        if decay not in ("all", "weights"):
+            raise ArgumentError(f'{name}: decay must be "all" or "weights", but got {decay!r}')
+        if clip_norm is not None and clip_value is not None:
+            raise ArgumentError(f"{name}: give clip_norm or clip_value, not both")
+        self.decay = decay
+        self.clip_norm = None if clip_norm is None else check_positive(name, "clip_norm", clip_norm)
+        self.clip_value = None if clip_value is None else check_positive(name, "clip_value", clip_value)
         self._states: WeakKeyDictionary[Network, _Kept] = WeakKeyDictionary()
 
     def __setattr__(self, name: str, value: Any) -> None:
+        is_live = name == "learning_rate" or (name in self.live and value and getattr(self, name, 0))
         object.__setattr__(self, name, value)
-        if name != "learning_rate":  # which plans read at each step
+        if not is_live:
             note_change()
 
     def update(self, theta: Tensor, gradient: Tensor, learning_rate: Any, **state: Tensor) -> tuple[Tensor, ...]:
-        """Return the new theta and the new slots, in order; made of ops on vectors of one length."""
+        """Return the new theta and the new slots, in order; made of ops on vectors of one length.
+
+        ``state`` has the slots by name, and the ``live`` numbers that are not 0. Whether one is 0 is part of a plan:
+        an update may leave out what it multiplies.
+        """
         raise NotImplementedError(f"{type(self).__name__} has no update; define it")
+
+    def penalised(self, theta: Tensor, gradient: Tensor) -> Tensor:
+        """Return the gradient of the loss with an L2 penalty, ``(weight_decay / 2) |theta|^2``."""
+        return gradient + self.weight_decay * theta if self.weight_decay else gradient
 
     def initial_state(self, theta: Array) -> State:
         """Return the state before the first step."""
@@ -147,15 +191,19 @@ class Optimizer:
     def _move(self, step: Transaction, parts: Sequence[tuple[Network, Part]], gradients: list[Tensor]) -> None:
         """Write the new parameters and slots of some parts, from their gradients."""
         step.captured[id(self)] = self
+        for shared in _of_every_optimizer:
+            gradients = shared(self, gradients)
         for transform in self.transforms:
             gradients = transform(gradients)
         rate = step.read(lambda: self.learning_rate, (), gradients[0].dtype)
+        numbers = [name for name in self.live if getattr(self, name)]
+        live = {name: step.read(partial(getattr, self, name), (), rate.dtype) for name in numbers}
         updates = []
         for (model, part), gradient in zip(parts, gradients, strict=True):
             slots = self._kept(model).variables(part)
             rule = self if part.decays else self._undecayed()
             now = {name: step.current(slot) for name, slot in slots.items()}
-            new = rule.update(step.current(part.theta), gradient, rate, **now)
+            new = rule.update(step.current(part.theta), gradient, rate, **now, **live)
             updates.append((part, [part.theta, *slots.values()], new))
         for part, variables, new in updates:
             for variable, value in zip(variables, new, strict=True):
@@ -168,9 +216,12 @@ class Optimizer:
         return other
 
     def _kept(self, model: Network) -> _Kept:
-        kept = self._states.setdefault(model, _Kept({}, {}))
+        kept = self._states.setdefault(model, _Kept({}, {}, {}))
+        kept.vectors.clear()
         for name, vector in self.initial_state(model.theta).items():
-            kept.vectors.setdefault(name, vector)
+            kept.vectors[name] = kept.memory.setdefault(name, vector)
+        for name in kept.memory.keys() - kept.vectors.keys():
+            kept.memory[name][...] = 0  # of a momentum that is 0 now; in place, since plans may know it
         return kept
 
     def state_of(self, model: Network) -> State:
@@ -178,7 +229,7 @@ class Optimizer:
         return self._kept(model).vectors
 
     def reset(self, model: Network) -> None:
-        """Begin afresh with a model."""
+        """Begin afresh with a model, as if the optimizer had made no step with it yet."""
         for name, vector in self.initial_state(model.theta).items():
             self.state_of(model)[name][...] = vector
 
@@ -191,7 +242,8 @@ def _are_finite(vectors: Sequence[Tensor]) -> Tensor:
 class _Kept(NamedTuple):
     """What an optimizer carries along for a model."""
 
-    vectors: State
+    vectors: State  # those that there are now
+    memory: State  # all that there ever were
     leaves: dict[tuple[str, int, int], Tensor]  # over parts of them
 
     def variables(self, part: Part) -> dict[str, Tensor]:
@@ -219,7 +271,7 @@ def hyperparameters(optimizer: Any) -> dict[str, float]:
     --------
     >>> import tinynet as tn
     >>> hyperparameters(tn.SGD(0.1))
-    {'learning_rate': 0.1, 'momentum': 0.0, 'weight_decay': 0.0}
+    {'learning_rate': 0.1, 'weight_decay': 0.0, 'momentum': 0.0}
     """
     found: dict[str, float] = {}
     for name, value in vars(optimizer).items():

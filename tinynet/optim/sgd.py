@@ -5,22 +5,45 @@ from __future__ import annotations
 from typing import Any
 
 from tinynet.checks import check_positive
-from tinynet.core.engine import Tensor
+from tinynet.core.engine import Op, Tensor
 from tinynet.errors import ArgumentError
-from tinynet.optim.optimizer import Optimizer
+from tinynet.optim.optimizer import Array, Optimizer
+
+
+def _step(
+    theta: Array, velocity: Array, gradient: Array, rate: Array, momentum: Array, nesterov: bool
+) -> tuple[Array, ...]:
+    velocity = momentum * velocity + gradient
+    direction = gradient + momentum * velocity if nesterov else velocity
+    return theta - rate * direction, velocity
+
+
+momentum_step: Op = Op(
+    "momentum_step",
+    infer=lambda *inputs, nesterov: inputs[:2],
+    compute=_step,
+    formula="v = momentum v + g; theta - rate v, or theta - rate (g + momentum v) with Nesterov; and v",
+)
 
 
 class SGD(Optimizer):
     """Stochastic gradient descent: g = gradient + weight_decay theta; v = momentum v + g; theta = theta - rate v.
+
+    With Nesterov's momentum, theta = theta - rate (g + momentum v).
 
     Parameters
     ----------
     learning_rate : float
         The rate, above 0.
     momentum : float
-        How much of the last step's direction is kept, from 0 to below 1.
+        How much of the last step's direction is kept, from 0 to below 1. It may be changed between steps, as the
+        learning rate may.
     weight_decay : float
-        The factor of an L2 penalty, ``(weight_decay / 2) |theta|^2``, on all parameters, 0 or more.
+        The factor of an L2 penalty, ``(weight_decay / 2) |theta|^2``, 0 or more.
+    nesterov : bool
+        Take the gradient as if it were that of the place where the momentum alone leads; needs a momentum.
+    decay, clip_norm, clip_value
+        As for `Optimizer`.
 
     Raises
     ------
@@ -30,7 +53,8 @@ class SGD(Optimizer):
     References
     ----------
     Sutskever et al., "On the importance of initialization and momentum in deep learning", ICML 2013, with the learning
-    rate outside of the velocity, as in PyTorch.
+    rate outside of the velocity, as in PyTorch. Nesterov's momentum in the form of Bengio, Boulanger-Lewandowski and
+    Pascanu, "Advances in optimizing recurrent networks", ICASSP 2013, section 3.5.
 
     Examples
     --------
@@ -43,19 +67,37 @@ class SGD(Optimizer):
     array([-0.1, -0.2, -0.1], dtype=float32)
     """
 
-    def __init__(self, learning_rate: float = 0.01, momentum: float = 0.0, weight_decay: float = 0.0) -> None:
-        super().__init__(learning_rate)
+    live = ("momentum",)
+    momentum = 0.0
+
+    def __init__(
+        self,
+        learning_rate: float = 0.01,
+        momentum: float = 0.0,
+        weight_decay: float = 0.0,
+        nesterov: bool = False,
+        decay: str = "all",
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+    ) -> None:
+        super().__init__(learning_rate, weight_decay, decay, clip_norm, clip_value)
         self.momentum = check_positive("SGD", "momentum", momentum, zero=True)
         if self.momentum >= 1:
             raise ArgumentError(f"SGD: momentum must be below 1, but got {momentum!r}")
-        self.weight_decay = check_positive("SGD", "weight_decay", weight_decay, zero=True)
-        self.slots = ("velocity",) if self.momentum else ()
+        if nesterov and not self.momentum:
+            raise ArgumentError("SGD: nesterov=True needs a momentum above 0, such as momentum=0.9")
+        self.nesterov = bool(nesterov)
+
+    @property
+    def slots(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The velocity, where there is a momentum."""
+        return ("velocity",) if self.momentum else ()
 
     def update(self, theta: Tensor, gradient: Tensor, learning_rate: Any, **state: Tensor) -> tuple[Tensor, ...]:
         """Return the new theta and, with momentum, the new velocity."""
-        if self.weight_decay:
-            gradient = gradient + self.weight_decay * theta
+        gradient = self.penalised(theta, gradient)
         if not self.momentum:
             return (theta - learning_rate * gradient,)
-        velocity = self.momentum * state["velocity"] + gradient
-        return theta - learning_rate * velocity, velocity
+        inputs = theta, state["velocity"], gradient, learning_rate, state["momentum"]
+        new: tuple[Tensor, ...] = momentum_step(*inputs, nesterov=self.nesterov)
+        return new

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import os
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
+from tinynet.core.spec import Array
 from tinynet.errors import CheckpointError
 from tinynet.nn.layer import Layer
+from tinynet.optim.optimizer import set_hyperparameters
 from tinynet.saving.description import decode, describe
 from tinynet.saving.files import write_atomically
 from tinynet.saving.form import resembles
 from tinynet.saving.modelfile import RUN_VERSION, ModelFile, content, opened
 from tinynet.saving.run_state import restore, state_of, stateful
-from tinynet.saving.settings import settings
+from tinynet.saving.settings import plain, settings
 from tinynet.train.run import Run
 
 
@@ -80,22 +83,34 @@ def _read(file: ModelFile, run: Run, example: dict[str, Any]) -> dict[str, Any]:
     before = state.pop("settings", {})
     _check_settings(file.path, run, before)
     parameters = example["model"]["parameters"]
-    vectors = example["optimizer"]["vectors"]
     in_text = example | {
         "model": {"generator": example["model"]["generator"]},
         "optimizer": {name: part for name, part in example["optimizer"].items() if name != "vectors"},
     }
     if "mode" in in_text["optimizer"]:  # files from before there were random numbers in a step have none
         state = {**state, "optimizer": {"mode": in_text["optimizer"]["mode"], **dict(state.get("optimizer") or {})}}
+    if file.version < RUN_VERSION:  # an optimizer may have more numbers now
+        numbers = state["optimizer"]["hyperparameters"]
+        state["optimizer"]["hyperparameters"] = example["optimizer"]["hyperparameters"] | numbers
     if not resembles(state, in_text) or len(state["callbacks"]) != len(stateful(run)):
         raise CheckpointError(
             f"{file.path} is damaged: its state of the run makes no sense: it is not complete, or has values of other "
             "types"
         )
+    vectors = _vectors(run, example["optimizer"]["vectors"], state["optimizer"]["hyperparameters"])
     file.check(parameters, vectors)
     state["model"]["parameters"] = {name: file.parameter(name) for name in parameters}
     state["optimizer"]["vectors"] = {name: file.vector(name) for name in vectors}
     return state
+
+
+def _vectors(run: Run, now: dict[str, Array], numbers: dict[str, float]) -> dict[str, Array]:
+    """Return examples of what the optimizer carries where it has some numbers: which vectors, depends on these."""
+    other = copy.copy(run.optimizer)
+    set_hyperparameters(other, numbers)
+    theta = run.model.theta
+    beside = now.keys() - run.optimizer.initial_state(theta).keys()
+    return {**other.initial_state(theta), **{name: now[name] for name in beside}}
 
 
 def _read_text(file: ModelFile, run: Run) -> dict[str, Any]:
@@ -134,11 +149,20 @@ def _converted(old: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_settings(path: Path, run: Run, before: dict[str, Any]) -> None:
+    before = {**before, "optimizer": _with_defaults(before.get("optimizer"), run.optimizer)}
     differ = [
         f"{name} {before.get(name)!r}, now {now!r}" for name, now in settings(run).items() if before.get(name) != now
     ]
     if differ:
         raise CheckpointError(f"{path}: the run was started with {'; '.join(differ)}; resume it with the same")
+
+
+def _with_defaults(before: Any, optimizer: Any) -> Any:
+    """Complete the description of an optimizer from before it had all of the arguments that it has now."""
+    if not isinstance(before, dict) or before.get("class") != type(optimizer).__name__:
+        return before
+    arguments = inspect.signature(type(optimizer)).parameters.values()
+    return before | {a.name: plain(a.default) for a in arguments if a.name not in before}
 
 
 Run.save = save

@@ -66,9 +66,10 @@ def fit(
     batch_size : int or None
         Samples a step; the last batch of an epoch may be smaller. None takes all of them in each step.
     optimizer : Optimizer or LineSearchOptimizer, optional
-        `SGD` with its defaults if none is given. Its state starts afresh, unless a run is resumed. `GradientDescent`
-        and `Newton` search along a line on all samples and take ``batch_size=None``; an epoch is then a step, and the
-        run ends early where no step is left to make.
+        `SGD` with its defaults if none is given. What it carries from step to step, such as moments, it carries on
+        from an earlier fit of this model; ``optimizer.reset(model)`` lets it begin afresh. `GradientDescent` and
+        `Newton` always do; they search along a line on all samples and take ``batch_size=None``; an epoch is then a
+        step, and the run ends early where no step is left to make.
     loss : str or callable
         "cross_entropy", "binary_cross_entropy", or a function of (output, labels), made of ops, that returns one
         number.

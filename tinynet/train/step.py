@@ -41,7 +41,11 @@ class TrainingStep:
         self.optimizer = optimizer
         self.samples = samples
         self.labels = labels
-        self.vectors: dict[str, Array] = {}  # what the optimizer carries from step to step
+
+    @property
+    def vectors(self) -> dict[str, Array]:
+        """What the optimizer carries from step to step."""
+        raise NotImplementedError
 
     def __call__(self, indices: Array) -> Measures:
         """Train on the samples at some indices."""
@@ -69,14 +73,18 @@ class BatchStep(TrainingStep):
     def __init__(self, *arguments: Any, mode: TrainMode, compiled: bool) -> None:
         super().__init__(*arguments)
         self.mode = mode
-        self.optimizer.reset(self.model)
-        self.vectors = self.optimizer.state_of(self.model)
         self.data = [Tensor(np.ascontiguousarray(a)) for a in (self.samples, self.labels)]
         self.compiled: Any = None
         self.run: Callable[[Array], tuple[Array, Array, Array]] = self._eager
         if compiled:
             self.compiled = engine_room().Compiled(self.descend, "the step of fit")
             self.run = self.compiled.replay
+
+    @property
+    def vectors(self) -> dict[str, Array]:
+        """What the optimizer carries from step to step; it may have some from a run before."""
+        found: dict[str, Array] = self.optimizer.state_of(self.model)
+        return found
 
     def descend(self, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Train on the samples at some indices; returns the loss, the outputs and the labels."""

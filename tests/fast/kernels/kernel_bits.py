@@ -17,9 +17,10 @@ from tinynet.core.mode import tracing
 from tinynet.fast import fusions
 from tinynet.fast.kernels import build
 from tinynet.fast.plan import Plan
-from tinynet.ops import conv, linear, loss, pointwise, pool, reduce
+from tinynet.ops import conv, linear, loss, pointwise, pool, reduce, warp
 from tinynet.ops.conv import geometry
 from tinynet.optim.adam import adam
+from tinynet.optim.sgd import momentum_step
 
 BETAS = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-7}
 
@@ -58,6 +59,8 @@ def pooling(n):
     yield pool._max_pool, (x,), {"p": p}
     yield pool._max_unpool, (g, index), {"p": p, "size": (12, 12)}
     yield pool._pool_gather, (x, index), {"p": p}
+    for images in (x, np.random.default_rng(n).integers(0, 256, x.shape, np.uint8)):
+        yield warp.warp, (images, normal(n, 2, 3)), {}
 
 
 def products(m, k, n):
@@ -80,6 +83,7 @@ def rows(n, k):
     yield fusions.dense.dense_cotangent, (x, np.maximum(normal(k, n).T, 0)), {}
     yield fusions.gather.gather, (data, labels, normal(k), normal(1, k)[0]), {"sample": (k,)}
     yield fusions.descend.descend, (flat, flat + 1, np.array(0.1)), {}
+    yield momentum_step, (flat - 1, flat / 2, flat + 1, np.array(0.1), np.array(0.9)), {"nesterov": True}
     yield adam, (flat - 1, flat / 2, flat * flat, np.array(3), flat + 1, np.array(0.1)), BETAS
     standard = {"shift": normal(k), "scale": np.abs(normal(1, k)[0])}
     yield fusions.standardised_matvec.standardised_matvec, (data, normal(k)), standard

@@ -17,12 +17,14 @@ from tinynet.ops import (
     running,
     shape,
     slices,
+    warp,
 )
 from tinynet.ops.dtypes import _cast
 from tinynet.optim.adam import adam
+from tinynet.optim.sgd import momentum_step
 
 _TABLE: dict[Op, str] = {
-    adam: "adam:adam",
+    adam: "updates:adam",
     _cast: "arrays:cast",
     compare._where: "arrays:where",
     conv._conv2d: "conv:conv2d",
@@ -32,6 +34,7 @@ _TABLE: dict[Op, str] = {
     extremes._min: "arrays:min",
     reduce.all_finite: "reduce:all_finite",
     join._concatenate: "arrays:concatenate",
+    momentum_step: "updates:momentum",
     linear._matmul: "linear:matmul",
     logistic.sigmoid: "arrays:sigmoid",
     logistic.softplus: "arrays:softplus",
@@ -50,6 +53,7 @@ _TABLE: dict[Op, str] = {
     shape._reshape: "arrays:reshape",
     slices._unslice: "arrays:unslice",
     slices._unslices: "arrays:unslices",
+    warp.warp: "warp:warp",
 }
 
 for _op, _where in _TABLE.items():

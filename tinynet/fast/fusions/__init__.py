@@ -8,6 +8,7 @@ from tinynet.fast.fusions import (
     dense,
     descend,
     gather,
+    momentum,
     standardised_matvec,
     times_one,
 )
@@ -22,6 +23,7 @@ FUSIONS: tuple[Fusion, ...] = (
     cross_entropy.FUSION,
     descend.FUSION,
     adam.FUSION,
+    momentum.FUSION,
 )
 
 STANDS_FOR: dict[Op, str] = {op: parts for fusion in FUSIONS for op, parts in fusion.ops.items()}

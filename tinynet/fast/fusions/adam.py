@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tinynet.core.engine import Node
-from tinynet.fast.bindings.adam import adam_in_place as in_place
+from tinynet.fast.bindings.updates import adam_in_place as in_place
 from tinynet.fast.match import Fusion, Rewrite, Uses, fused_op
 from tinynet.optim.adam import adam
 
@@ -13,7 +13,7 @@ adam_in_place = fused_op(
 
 
 def _match(node: Node, uses: Uses) -> Rewrite | None:
-    if node.op is not adam or not uses.may_overwrite(node, node.inputs[:4]):
+    if node.op is not adam or not uses.may_overwrite(node, node.inputs[:3]):
         return None
     return Rewrite(lambda *inputs: adam_in_place(*inputs, **node.attrs), node.inputs)
 

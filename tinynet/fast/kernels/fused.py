@@ -142,25 +142,44 @@ def descend(theta, gradient, rate, chunks):
 
 
 @kernel()
-def adam_chunk(theta, first, second, gradient, rate, beta1, rest1, beta2, rest2, shrink, epsilon):
+def momentum_chunk(theta, velocity, gradient, rate, momentum, nesterov):
+    """Add the gradient to the velocity, and move theta along it, in place."""
+    for k in range(theta.size):
+        g = gradient[k]
+        v = momentum * velocity[k] + g
+        velocity[k] = v
+        theta[k] -= rate * (g + momentum * v if nesterov else v)
+
+
+@kernel(parallel=True)
+def momentum_step(theta, velocity, gradient, rate, momentum, nesterov, chunks):
+    """Make a step of gradient descent with momentum, in place."""
+    n = theta.size
+    for chunk in numba.prange(chunks):
+        lo, hi = chunk * n // chunks, (chunk + 1) * n // chunks
+        momentum_chunk(theta[lo:hi], velocity[lo:hi], gradient[lo:hi], rate[0], momentum[0], nesterov)
+
+
+@kernel()
+def adam_chunk(theta, first, second, gradient, rate, keep, beta1, rest1, beta2, rest2, shrink, epsilon):
     """Move both moments towards the gradient and its square, and theta along their ratio, in place."""
     for k in range(theta.size):
         g = gradient[k]
         first[k] = beta1 * first[k] + rest1 * g
         second[k] = beta2 * second[k] + rest2 * (g * g)
-        theta[k] -= rate * first[k] / (math.sqrt(second[k]) * shrink + epsilon)
+        theta[k] = theta[k] * keep - rate * first[k] / (math.sqrt(second[k]) * shrink + epsilon)
 
 
 @kernel(parallel=True)
-def adam(theta, first, second, step, gradient, rate, beta1, beta2, epsilon, chunks):
-    """Make a step of Adam in place; what is near 0 or 1 is computed in float64."""
-    n, t = theta.size, step[0] + 1
+def adam(theta, first, second, steps, gradient, rate, beta1, beta2, epsilon, decay, chunks):
+    """Make a step of Adam in place, the how manyth it is said to be; what is near 0 or 1 is computed in float64."""
+    n, t = theta.size, steps[0]
     scale = theta.dtype.type(rate[0] / (1 - beta1**t))
+    keep = theta.dtype.type(1 - rate[0] * decay)
     shrink = theta.dtype.type(1 / math.sqrt(1 - beta2**t))
     b1, r1 = theta.dtype.type(beta1), theta.dtype.type(1 - beta1)
     b2, r2 = theta.dtype.type(beta2), theta.dtype.type(1 - beta2)
     eps = theta.dtype.type(epsilon)
     for chunk in numba.prange(chunks):
         lo, hi = chunk * n // chunks, (chunk + 1) * n // chunks
-        adam_chunk(theta[lo:hi], first[lo:hi], second[lo:hi], gradient[lo:hi], scale, b1, r1, b2, r2, shrink, eps)
-    step[0] = t
+        adam_chunk(theta[lo:hi], first[lo:hi], second[lo:hi], gradient[lo:hi], scale, keep, b1, r1, b2, r2, shrink, eps)

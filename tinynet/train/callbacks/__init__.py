@@ -7,6 +7,7 @@ from tinynet.train.callbacks.checkpoint import Checkpoint
 from tinynet.train.callbacks.csv_logger import CSVLogger
 from tinynet.train.callbacks.early_stopping import EarlyStopping
 from tinynet.train.callbacks.schedule import LearningRateSchedule
+from tinynet.train.callbacks.step_schedule import StepSchedule
 from tinynet.train.given import given_callbacks
 from tinynet.train.interrupts import listen
 from tinynet.train.progress import choose_display
@@ -16,4 +17,4 @@ from tinynet.train.validation import validate
 for _make in (choose_display, validate, listen, given_callbacks):
     add_to_every_run(_make)
 
-__all__ = ["CSVLogger", "Checkpoint", "EarlyStopping", "LearningRateSchedule"]
+__all__ = ["CSVLogger", "Checkpoint", "EarlyStopping", "LearningRateSchedule", "StepSchedule"]

@@ -12,6 +12,11 @@ from tinynet.train.callbacks.watch import Watch
 from tinynet.train.run import Run
 
 
+def half_cosine(start: float, end: float, part: float) -> float:
+    """Return where something is that goes from one number to another along half a period of a cosine, and stays."""
+    return end + (start - end) * (1 + math.cos(math.pi * min(part, 1))) / 2
+
+
 def _rate(schedule: Any, run: Run) -> float:
     """Return the learning rate of a run that a schedule is to change."""
     if not hasattr(run.optimizer, "learning_rate"):
@@ -24,6 +29,8 @@ def _rate(schedule: Any, run: Run) -> float:
 
 class LearningRateSchedule:
     """Sets the learning rate at the start of each epoch; the optimizer has its own back at the end of the run.
+
+    `StepSchedule` sets it before each step.
 
     Parameters
     ----------
@@ -46,9 +53,9 @@ class LearningRateSchedule:
     [0.1, 0.1, 0.05, 0.05, 0.025]
     """
 
-    def __init__(self, rate: Callable[[int, float], float]) -> None:
+    def __init__(self, rate: Callable[[Any, float], float]) -> None:
         if not callable(rate):
-            raise ArgumentError(f"LearningRateSchedule takes a function of (epoch, first_rate), but got {rate!r}")
+            raise ArgumentError(f"{type(self).__name__} takes a function of (epoch, first_rate), but got {rate!r}")
         self.rate = rate
 
     def on_train_begin(self, run: Run) -> None:
@@ -66,8 +73,8 @@ class LearningRateSchedule:
         every = check_count("step: every", every)
         factor = check_positive("step", "factor", factor)
 
-        def rate(epoch: int, first: float) -> float:
-            return first * factor ** (epoch // every)
+        def rate(epoch: float, first: float) -> float:
+            return float(first * factor ** (epoch // every))
 
         return cls(rate)
 
@@ -81,7 +88,7 @@ class LearningRateSchedule:
         least = check_positive("cosine", "least", least, zero=True)
 
         def rate(epoch: int, first: float) -> float:
-            return least + (first - least) * (1 + math.cos(math.pi * min(epoch / epochs, 1))) / 2
+            return half_cosine(first, least, epoch / epochs)
 
         return cls(rate)
 

@@ -1,0 +1,46 @@
+"""The steps of optimizers on their kernels: into new vectors, or in place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from tinynet.core.spec import Array
+from tinynet.fast.implementation import Implementation
+from tinynet.fast.kernels import fused as kernels
+from tinynet.fast.kernels.jit import for_chunks
+from tinynet.fast.threads import runnable
+
+
+def _adam(*arrays: Array, beta1: float, beta2: float, epsilon: float, decay: float = 0.0) -> tuple[Any, ...]:
+    *vectors, steps, gradient, rate = arrays
+    chunks = kernels.chunks(gradient.size, gradient.size)
+    scalars = steps.reshape(1), gradient, rate.reshape(1), beta1, beta2, epsilon, decay, chunks
+    return for_chunks(kernels.adam, chunks), *vectors, *scalars
+
+
+def _momentum(
+    theta: Array, velocity: Array, gradient: Array, rate: Array, momentum: Array, nesterov: bool
+) -> tuple[Any, ...]:
+    chunks = kernels.chunks(gradient.size, gradient.size)
+    scalars = rate.reshape(1), momentum.reshape(1), nesterov, chunks
+    return for_chunks(kernels.momentum_step, chunks), theta, velocity, gradient, *scalars
+
+
+def _copy_and_move(new: tuple[Array, ...], old: tuple[Array, ...], kernel: Any, arguments: tuple[Any, ...]) -> None:
+    for to, value in zip(new, old, strict=True):
+        to[...] = value
+    runnable(kernel)(*arguments)  # here and now: a plan may be older than a fork
+
+
+def _into_new(in_place: Callable[..., tuple[Any, ...]], vectors: int, *arrays: Array, **attrs: Any) -> tuple[Any, ...]:
+    new, old, rest = arrays[:vectors], arrays[vectors : 2 * vectors], arrays[2 * vectors :]
+    kernel, *arguments = in_place(*new, *rest, **attrs)
+    return _copy_and_move, new, old, kernel, tuple(arguments)
+
+
+adam = Implementation(partial(_into_new, _adam, 3), contiguous=True, threaded=True)
+adam_in_place = Implementation(_adam, inplace=3, contiguous=True, threaded=True)
+momentum = Implementation(partial(_into_new, _momentum, 2), contiguous=True, threaded=True)
+momentum_in_place = Implementation(_momentum, inplace=2, contiguous=True, threaded=True)

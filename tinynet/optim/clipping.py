@@ -1,0 +1,68 @@
+"""Clipping: gradients that are too large are made smaller before the update."""
+
+from __future__ import annotations
+
+import functools
+import operator
+
+from tinynet.core.engine import Tensor
+from tinynet.ops.dtypes import cast
+from tinynet.ops.extremes import clip, maximum
+from tinynet.ops.powers import sqrt
+from tinynet.ops.reduce import sum as total
+from tinynet.optim.optimizer import Optimizer, add_transform
+
+
+def clip_by_value(gradients: list[Tensor], most: float) -> list[Tensor]:
+    """Bound each number in some gradients.
+
+    Parameters
+    ----------
+    gradients : list of Tensor
+        One for each part of the parameters.
+    most : float
+        The largest absolute value.
+
+    Returns
+    -------
+    list of Tensor
+        Of the same shapes.
+    """
+    return [clip(gradient, -most, most) for gradient in gradients]
+
+
+def clip_by_norm(gradients: list[Tensor], most: float) -> list[Tensor]:
+    """Scale some gradients, all by one factor, so that their common norm is at most a given one.
+
+    The factor is ``most / max(norm, most)``: exactly 1 where the norm is small enough. The squares are added up in
+    float64, in which those of float32 cannot overflow: of each part, and then of the parts in their order.
+
+    Parameters
+    ----------
+    gradients : list of Tensor
+        One for each part of the parameters.
+    most : float
+        The largest norm.
+
+    Returns
+    -------
+    list of Tensor
+        Of the same shapes.
+
+    References
+    ----------
+    Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", ICML 2013, algorithm 1.
+    """
+    wide = [cast(gradient, "float64") for gradient in gradients]
+    norm = sqrt(functools.reduce(operator.add, [total(gradient * gradient) for gradient in wide]))
+    factor = most / maximum(norm, most)
+    return [gradient * cast(factor, gradient.dtype) for gradient in gradients]
+
+
+def _clip(optimizer: Optimizer, gradients: list[Tensor]) -> list[Tensor]:
+    if optimizer.clip_value is not None:
+        gradients = clip_by_value(gradients, optimizer.clip_value)
+    return gradients if optimizer.clip_norm is None else clip_by_norm(gradients, optimizer.clip_norm)
+
+
+add_transform(_clip)

@@ -1,0 +1,90 @@
+"""RMSprop."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinynet.checks import check_positive
+from tinynet.core.engine import Tensor
+from tinynet.errors import ArgumentError
+from tinynet.ops.powers import sqrt
+from tinynet.optim.optimizer import Optimizer
+
+
+class RMSprop(Optimizer):
+    """RMSprop: each parameter's step is divided by the root of the mean square of its past gradients.
+
+    With g = gradient + weight_decay theta and from s = v = 0: s = rho s + (1 - rho) g^2;
+    v = momentum v + g / (sqrt(s) + epsilon); theta = theta - rate v.
+
+    Parameters
+    ----------
+    learning_rate : float
+        The rate, above 0.
+    rho : float
+        How much of the mean square is kept, from 0 to below 1.
+    momentum : float
+        How much of the last step's direction is kept, from 0 to below 1. It may be changed between steps, as the
+        learning rate may.
+    epsilon : float
+        Keeps the quotient finite, above 0; outside of the root, as in PyTorch.
+    weight_decay : float
+        The factor of an L2 penalty, ``(weight_decay / 2) |theta|^2``, 0 or more.
+    decay, clip_norm, clip_value
+        As for `Optimizer`.
+
+    Raises
+    ------
+    ArgumentError
+        If an argument is out of its range.
+
+    References
+    ----------
+    Tieleman and Hinton, "Neural networks for machine learning", lecture 6.5, 2012; the momentum as in PyTorch.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> model = tn.Sequential([tn.Input((2,)), tn.Dense(1, kernel_init="zeros")])
+    >>> loss = (model([[1.0, 2.0]]) - 1.0).sum()
+    >>> loss.backward()
+    >>> tn.RMSprop(0.1, rho=0.75).step(model)
+    >>> model.theta
+    array([-0.2, -0.2, -0.2], dtype=float32)
+    """
+
+    live = ("momentum",)
+    momentum = 0.0
+
+    def __init__(
+        self,
+        learning_rate: float = 0.001,
+        rho: float = 0.9,
+        momentum: float = 0.0,
+        epsilon: float = 1e-8,
+        weight_decay: float = 0.0,
+        decay: str = "all",
+        clip_norm: float | None = None,
+        clip_value: float | None = None,
+    ) -> None:
+        super().__init__(learning_rate, weight_decay, decay, clip_norm, clip_value)
+        self.rho = check_positive("RMSprop", "rho", rho, zero=True)
+        self.momentum = check_positive("RMSprop", "momentum", momentum, zero=True)
+        if max(self.rho, self.momentum) >= 1:
+            raise ArgumentError(f"RMSprop: rho and momentum must be below 1, but got {rho!r} and {momentum!r}")
+        self.epsilon = check_positive("RMSprop", "epsilon", epsilon)
+
+    @property
+    def slots(self) -> tuple[str, ...]:  # type: ignore[override]
+        """The mean square and, where there is a momentum, the velocity."""
+        return ("mean_square", "velocity") if self.momentum else ("mean_square",)
+
+    def update(self, theta: Tensor, gradient: Tensor, learning_rate: Any, **state: Tensor) -> tuple[Tensor, ...]:
+        """Return the new theta, the new mean square and, with momentum, the new velocity."""
+        gradient = self.penalised(theta, gradient)
+        square = self.rho * state["mean_square"] + (1 - self.rho) * (gradient * gradient)
+        direction = gradient / (sqrt(square) + self.epsilon)
+        if not self.momentum:
+            return theta - learning_rate * direction, square
+        velocity = state["momentum"] * state["velocity"] + direction
+        return theta - learning_rate * velocity, square, velocity
