@@ -6,30 +6,39 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.core.spec import Array, Value
+from tinynet.core.spec import Array, Spec, Value
 from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import linear as kernels
 from tinynet.fast.kernels.jit import for_chunks
 from tinynet.fast.threads import blas_has_threads_for
 
 
-def chunks(a: Value, b: Value, trans_a: bool, trans_b: bool) -> int:
-    """Give the number of chunks that a product of matrices is cut into."""
-    inner, m = a.shape if trans_a else a.shape[::-1]
-    n = b.shape[0 if trans_b else 1]
-    return kernels.chunks(max(m, n) if trans_b else m, 2 * m * n * inner)
+def _cut(a: Value, b: Value, trans_a: bool, trans_b: bool) -> tuple[int, bool]:
+    """Return the number of chunks of a product, and whether they cut the inner axis."""
+    rows, inner = a.shape[::-1] if trans_a else a.shape
+    return kernels.cut(rows, inner, b.shape[0 if trans_b else 1])
 
 
-def _matmul(c: Array, a: Array, b: Array, trans_a: bool, trans_b: bool) -> tuple[Any, ...]:
+def _scratch(a: Value, b: Value, trans_a: bool, trans_b: bool) -> tuple[Spec, ...]:
+    if len(a.shape) > 2 or len(b.shape) > 2:
+        return ()
+    chunks, by_inner = _cut(a, b, trans_a, trans_b)
+    shape = chunks, a.shape[1 if trans_a else 0], b.shape[0 if trans_b else 1]
+    return (Spec(shape, a.dtype),) if by_inner else ()
+
+
+def _matmul(c: Array, *rest: Array, trans_a: bool, trans_b: bool) -> tuple[Any, ...]:
+    *scratch, a, b = rest
     if c.ndim > 2:
         left, right = (m.swapaxes(-1, -2) if turned else m for m, turned in ((a, trans_a), (b, trans_b)))
         return np.matmul, left, right, c
-    parts = chunks(a, b, trans_a, trans_b)
-    return for_chunks(kernels.matmul, parts), c, a, b, trans_a, trans_b, parts
+    chunks, _ = _cut(a, b, trans_a, trans_b)
+    sums = scratch[0] if scratch else c[None]
+    return for_chunks(kernels.matmul, chunks), c, sums, a, b, trans_a, trans_b, chunks
 
 
 def _threaded(a: Array, b: Array, trans_a: bool, trans_b: bool) -> bool:
     return a.ndim > 2 or b.ndim > 2 or blas_has_threads_for(a.size * b.shape[0 if trans_b else 1])
 
 
-matmul = Implementation(_matmul, contiguous=True, threaded=_threaded)
+matmul = Implementation(_matmul, _scratch, contiguous=True, threaded=_threaded)

@@ -16,6 +16,8 @@ from tinynet.ops.linear import _matmul, matmul
 from tinynet.ops.pointwise import add, relu_gradient
 from tinynet.ops.pointwise import relu as relu_op
 
+_WIDTH = 16  # columns at least of a chunk: a line of memory
+
 
 def dense_parts(x: Tensor, w: Tensor, bias: Tensor, relu: bool) -> Tensor:
     """Compute a dense layer by the ops that the fused op stands for."""
@@ -29,29 +31,21 @@ def dense_cotangent_parts(g: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     return cut, cut.sum(0)
 
 
-def _chunks(x: Value, w: Value) -> tuple[int, bool]:
-    """Return the number of chunks, and whether they cut the inner axis.
-
-    By rows of x, each thread reads all of w; by the inner axis, it reads strips of x, and writes sums that others read.
-    """
-    (rows, inner), columns = x.shape, w.shape[1]
-    flops = 2 * rows * inner * columns
-    chunks = linear.chunks(inner, flops)
-    if chunks > 1 and inner * columns > rows * inner + 2 * chunks * rows * columns:
-        return chunks, True
-    return linear.chunks(rows, flops), False
-
-
 def _scratch(x: Value, w: Value, bias: Value, relu: bool) -> tuple[Spec, ...]:
-    chunks, by_inner = _chunks(x, w)
+    chunks, by_inner = linear.cut(*x.shape, w.shape[1])
     return (Spec((chunks, x.shape[0], w.shape[1]), x.dtype),) if by_inner else ()
 
 
 def _bind(y: Array, *rest: Array, relu: bool) -> tuple[Any, ...]:
     *scratch, x, w, bias = rest
-    chunks, by_inner = _chunks(x, w)
-    kernel = kernels.dense_by_inner if by_inner else for_chunks(kernels.dense, chunks)
-    return kernel, y, *scratch, x, w, bias, relu, chunks
+    chunks, _ = linear.cut(*x.shape, w.shape[1])
+    sums = scratch[0] if scratch else y[None]
+    return for_chunks(linear.dense, chunks), y, sums, x, w, bias, relu, chunks
+
+
+def _bind_cotangent(cut: Array, db: Array, g: Array, y: Array) -> tuple[Any, ...]:
+    chunks = kernels.chunks(g.shape[1] // _WIDTH, g.size)
+    return for_chunks(kernels.dense_cotangent, chunks), cut, db, g, y, chunks
 
 
 def _cotangents(g: Tensor, y: Tensor, relu: bool) -> tuple[Tensor, Tensor]:
@@ -79,7 +73,7 @@ dense_cotangent = fused_op(
     "dense_cotangent",
     dense_cotangent_parts,
     infer=lambda g, y: (g, Spec(g.shape[1:], g.dtype)),
-    implementation=Implementation(lambda cut, db, g, y: (kernels.dense_cotangent, cut, db, g, y), contiguous=True),
+    implementation=Implementation(_bind_cotangent, contiguous=True),
     formula="g cut where y = relu(...) is 0, and its sum over the samples",
 )
 

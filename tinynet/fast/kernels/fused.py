@@ -1,11 +1,9 @@
-"""Small fusions: gather + scale, dense + bias + relu, softmax + cross-entropy, the steps of SGD and of Adam."""
+"""Small fusions: gather + scale, the cotangent of relu, softmax + cross-entropy, the steps of SGD and of Adam."""
 
 import math
 
 import numba
-import numpy as np
 
-from tinynet.fast.kernels.blas import gemm
 from tinynet.fast.kernels.jit import kernel
 
 _ROW_CHUNK = 8_192  # values of a row-wise pass that are worth a thread
@@ -48,56 +46,25 @@ def gather(out, x, indices, shift, scale):
 
 
 @kernel()
-def finish_rows(y, bias, relu, lo, hi):
-    """Add the bias to rows lo to hi, and cut what is below 0 if asked."""
-    zero = y.dtype.type(0)
-    for r in range(lo, hi):
-        for k in range(y.shape[1]):
-            v = y[r, k] + bias[k]
-            y[r, k] = zero if relu and v <= 0 else v
-
-
-@kernel(parallel=True)
-def dense(y, x, w, bias, relu, chunks):
-    """Compute y = x w + bias, then relu if asked."""
-    rows = x.shape[0]
-    for chunk in numba.prange(chunks):
-        lo, hi = chunk * rows // chunks, (chunk + 1) * rows // chunks
-        np.dot(x[lo:hi], w, y[lo:hi])
-        finish_rows(y, bias, relu, lo, hi)
-
-
-@kernel(parallel=True)
-def dense_by_inner(y, sums, x, w, bias, relu, chunks):
-    """Compute the same, each chunk from some columns of x and the same rows of w, then the sum of the chunks.
-
-    Each thread then reads the part of w that it also finds the gradient of and moves: w stays in its core's cache.
-    """
-    rows, inner = x.shape
-    for chunk in numba.prange(chunks):
-        lo, hi = chunk * inner // chunks, (chunk + 1) * inner // chunks
-        gemm(sums[chunk], x[:, lo:hi], w[lo:hi], False, False)
-    for chunk in numba.prange(chunks):
-        lo, hi = chunk * rows // chunks, (chunk + 1) * rows // chunks
-        for r in range(lo, hi):
-            y[r, :] = sums[0, r]
-            for other in range(1, chunks):
-                for k in range(y.shape[1]):
-                    y[r, k] += sums[other, r, k]
-        finish_rows(y, bias, relu, lo, hi)
-
-
-@kernel()
-def dense_cotangent(cut, db, g, y):
-    """Cut g where y (the output of relu) is 0, and sum it over the rows."""
+def cut_columns(cut, db, g, y, lo, hi):
+    """Cut columns lo to hi of g where y is 0, and sum them over the rows."""
     zero = g.dtype.type(0)
-    for k in range(g.shape[1]):
-        db[k] = zero
+    total = db[lo:hi]
+    total[:] = zero
     for r in range(g.shape[0]):
-        for k in range(g.shape[1]):
-            v = zero if y[r, k] <= 0 else g[r, k]
-            cut[r, k] = v
-            db[k] += v
+        row, source, output = cut[r, lo:hi], g[r, lo:hi], y[r, lo:hi]
+        for k in range(row.size):
+            v = zero if output[k] <= 0 else source[k]
+            row[k] = v
+            total[k] += v
+
+
+@kernel(parallel=True)
+def dense_cotangent(cut, db, g, y, chunks):
+    """Cut g where y (the output of relu) is 0, and sum it over the rows."""
+    columns = g.shape[1]
+    for chunk in numba.prange(chunks):
+        cut_columns(cut, db, g, y, chunk * columns // chunks, (chunk + 1) * columns // chunks)
 
 
 @kernel()
