@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 import tinynet as tn
 from tinynet.errors import ArgumentError, CheckpointError, NonFiniteError
-from tinynet.train.micro import MicroBatchStep, TreeSum, cut
+from tinynet.train.micro import MicroBatchStep, cut
 from tinynet.train.task import find_task
+from tinynet.train.tree import TreeSum
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((40, 5)).astype(np.float32)

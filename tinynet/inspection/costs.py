@@ -15,7 +15,7 @@ from tinynet.fast.fusions.adam import adam_in_place
 from tinynet.fast.fusions.momentum import momentum_in_place
 from tinynet.fast.kernels import conv_pool as pooled
 from tinynet.inspection.table import Cost
-from tinynet.ops import average, conv, extremes, join, linear, pieces, pool, reduce, running, shape, slices
+from tinynet.ops import average, conv, extremes, join, linear, parts, pieces, pool, reduce, running, shape
 from tinynet.ops.conv import Geometry
 from tinynet.ops.dtypes import _cast
 from tinynet.optim.adam import adam
@@ -110,8 +110,8 @@ _COSTS: dict[Op, Callable[..., Cost]] = {
     join._concatenate: _moves,
     shape._index: _index,
     shape._index_add: lambda g, *indices, shape: Cost(math.prod(g.shape)),
-    slices._unslice: _moves,
-    slices._unslices: lambda *gs, keys, shape: Cost(sum(math.prod(g.shape) for g in gs)),
+    parts._unslice: _moves,
+    parts._unslices: lambda *gs, keys, shape: Cost(sum(math.prod(g.shape) for g in gs)),
     adam: _adam,
     adam_in_place: _adam,
     momentum_step: lambda theta, *rest, nesterov: Cost(4 * math.prod(theta.shape)),

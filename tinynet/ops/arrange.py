@@ -14,8 +14,8 @@ from tinynet.errors import ArgumentError, ShapeError
 from tinynet.ops.compare import where
 from tinynet.ops.dtypes import promote
 from tinynet.ops.join import _concatenate
+from tinynet.ops.parts import _unslice
 from tinynet.ops.shape import normal_axis, reshape
-from tinynet.ops.slices import _unslice
 
 _transpose: Op = Op(
     "transpose",

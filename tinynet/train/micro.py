@@ -16,41 +16,7 @@ from tinynet.ops.shape import _index
 from tinynet.optim.optimizer import Optimizer
 from tinynet.train.step import BatchStep, engine_room, register_step
 from tinynet.train.task import Measures
-
-
-class TreeSum:
-    """The sum of lists of arrays along a balanced binary tree over their numbers.
-
-    Sums of blocks of 1, 2, 4, ... neighbours are kept until the next block of the same size is complete, so that there
-    are never more of them than the logarithm of the number of lists.
-    """
-
-    def __init__(self) -> None:
-        self.blocks: list[tuple[int, list[Array] | None]] = []  # the size of each block, and its sum
-
-    def add(self, arrays: list[Array] | None) -> None:
-        """Add the next list; None where there is nothing to add."""
-        size, total = 1, None if arrays is None else [np.array(a) for a in arrays]
-        while self.blocks and self.blocks[-1][0] == size:
-            total = _both(self.blocks.pop()[1], total)
-            size *= 2
-        self.blocks.append((size, total))
-
-    def total(self) -> list[Array]:
-        """Return the sum of all."""
-        total: list[Array] | None = None
-        for _, block in reversed(self.blocks):
-            total = _both(block, total)
-        assert total is not None
-        return total
-
-
-def _both(left: list[Array] | None, right: list[Array] | None) -> list[Array] | None:
-    if left is None or right is None:
-        return right if left is None else left
-    for a, b in zip(left, right, strict=True):
-        np.add(a, b, out=a)
-    return left
+from tinynet.train.tree import TreeSum
 
 
 def cut(indices: Array, count: int) -> Iterator[Array]:

@@ -10,13 +10,13 @@ from tinynet.ops import (
     linear,
     logistic,
     loss,
+    parts,
     pieces,
     pointwise,
     pool,
     reduce,
     running,
     shape,
-    slices,
     warp,
 )
 from tinynet.ops.dtypes import _cast
@@ -51,8 +51,8 @@ _TABLE: dict[Op, str] = {
     shape._index: "arrays:index",
     shape._index_add: "arrays:index_add",
     shape._reshape: "arrays:reshape",
-    slices._unslice: "arrays:unslice",
-    slices._unslices: "arrays:unslices",
+    parts._unslice: "arrays:unslice",
+    parts._unslices: "arrays:unslices",
     warp.warp: "warp:warp",
 }
 
