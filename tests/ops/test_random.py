@@ -11,7 +11,7 @@ from scipy import stats
 import tinynet as tn
 from tests.steps import WAYS, as_run
 from tinynet.errors import ArgumentError, DTypeError
-from tinynet.ops.random import philox, words
+from tinynet.ops.philox import philox, words
 
 
 @pytest.mark.parametrize(
