@@ -142,7 +142,7 @@ class Optimizer:
         step.captured[id(self)] = self
         for transform in self.transforms:
             gradients = transform(gradients)
-        rate = step.read(lambda: self.learning_rate, (), gradients[0].dtype)
+        rate = step.read(self._rate, (), gradients[0].dtype)
         updates = []
         for (model, part), gradient in zip(parts, gradients, strict=True):
             slots = self._kept(model).variables(part)
@@ -153,6 +153,9 @@ class Optimizer:
         for part, variables, new in updates:
             for variable, value in zip(variables, new, strict=True):
                 step.write(variable, value, part.places if variable is part.theta else ())
+
+    def _rate(self) -> float:
+        return check_positive(type(self).__name__, "learning_rate", self.learning_rate, zero=True)  # may have been set
 
     def _undecayed(self) -> Any:
         """Return this optimizer as it moves what does not decay."""
