@@ -498,10 +498,23 @@ def test_an_attribute_of_a_layer_that_is_set_is_seen():
         np.testing.assert_array_equal(f(X), X * scale)
     layer.table = {"a": [5.0]}
     np.testing.assert_array_equal(f(X), X * 20)
+    layer.table["a"][0] = 6.0
+    np.testing.assert_array_equal(f(X), X * 24)
+    layer.table["a"] = [7.0]
+    np.testing.assert_array_equal(f(X), X * 28)
     traces = f.traces
     Scaled().scale = 9.0  # of another layer
     f(X)
     assert f.traces == traces
+
+
+def test_contents_of_a_list_that_change_are_seen_by_each_function_that_uses_it():
+    layer = Scaled()
+    f, g = tn.compile(lambda x: layer(x)), tn.compile(lambda x: layer(x) + 1.0)
+    for value in (1.0, 3.0, 1.0, 5.0):
+        layer.table["a"][0] = value
+        np.testing.assert_allclose(f(X), X * 2 * value, rtol=1e-6)
+        np.testing.assert_allclose(g(X), X * 2 * value + 1, rtol=1e-5)
 
 
 def test_an_attribute_of_an_inner_layer_is_seen():

@@ -145,6 +145,27 @@ def test_a_learning_rate_that_is_set_is_seen_without_a_new_trace(way):
 
 
 @pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("rate", [np.nan, np.inf, -1.0, "fast", None])
+def test_a_learning_rate_that_is_none_is_refused_and_nothing_changes(way, rate):
+    model, optimizer, mode = network(), tn.Adam(0.1), tn.train_mode(seed=0)
+    x, y = batches(1, dtype="float64")[0]
+
+    def step(x, y):
+        loss = cross_entropy(model, x, y)
+        optimizer.minimize(loss, model)
+        return loss
+
+    run = as_run(step, way)
+    with mode:
+        run(x, y)
+    before = everything([model], [optimizer], mode)
+    optimizer.learning_rate = rate
+    with pytest.raises(ArgumentError, match="Adam: learning_rate must be a finite number"), mode:
+        run(x, y)
+    assert everything([model], [optimizer], mode) == before
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_transforms_act_between_the_gradient_and_the_update(way):
     model, optimizer, mode = network(), tn.SGD(0.1), tn.train_mode(seed=0)
     x, y = batches(1, dtype="float64")[0]

@@ -16,7 +16,7 @@ from tinynet.core.spec import Spec
 from tinynet.core.transaction import Transaction, raise_unless_finite, within
 from tinynet.errors import ArgumentError, TraceError
 from tinynet.fast.chance import without_chance
-from tinynet.fast.configuration import configuration
+from tinynet.fast.configuration import configuration, note_new_contents
 from tinynet.fast.plan import Plan
 from tinynet.ops.dtypes import Number
 
@@ -134,6 +134,7 @@ class Traced:
 
     def holds(self) -> bool:
         """Whether the layers and optimizers that were used have the attributes that they had."""
+        note_new_contents(self._captured)
         if self._seen == last_change():
             return True
         seen = last_change()

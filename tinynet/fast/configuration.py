@@ -6,6 +6,7 @@ from collections.abc import Hashable, Iterable
 from itertools import chain
 from typing import Any
 
+from tinynet.core.mode import note_change
 from tinynet.nn.layer import OWN, Layer
 from tinynet.optim.optimizer import Optimizer
 
@@ -43,6 +44,7 @@ class _Watched:
 
     def __init__(self, thing: Layer | Optimizer) -> None:
         self.places: list[Iterable[Any]] = []  # attributes and the containers among them
+        self.containers: list[Iterable[Any]] = []  # which may change without an attribute being set
         configuration: list[Any] = []
         for part in [layer for _, layer in thing.walk()] if isinstance(thing, Layer) else [thing]:
             self.places.append(vars(part).values())
@@ -52,15 +54,18 @@ class _Watched:
             configuration += [self._plain(bool(kept[name]) if name in live else kept[name]) for name in kept]
         self.held = [*chain.from_iterable(self.places)]  # so that no other object gets the identity of one of these
         self.identities = [*map(id, self.held)]
+        self.contents = [*map(id, chain.from_iterable(self.containers))]
         self.configuration = _Configuration(tuple(configuration))
 
     def _plain(self, value: Any) -> Hashable:
         """Return a value as part of a key: a container by what is in it, an object by its identity."""
         if isinstance(value, dict):
             self.places += [value.keys(), value.values()]
+            self.containers += [value.keys(), value.values()]
             return dict, *(self._plain(part) for item in value.items() for part in item)
         if isinstance(value, list | tuple):
             self.places.append(value)
+            self.containers.append(value)
             return type(value), *map(self._plain, value)
         return (type(value), value) if isinstance(value, bool | int | float | str | None) else _Identity(value)
 
@@ -77,3 +82,11 @@ def configuration(thing: Layer | Optimizer) -> Hashable:
         watched = kept["last"] = _Watched(thing)
     found: Hashable = watched.configuration
     return found
+
+
+def note_new_contents(things: Iterable[Layer | Optimizer]) -> None:
+    """Note a change if a list, tuple or dict among the attributes of some things has other contents than last seen."""
+    for thing in things:
+        watched = vars(thing)["_watched"]["last"]
+        if [*map(id, chain.from_iterable(watched.containers))] != watched.contents:
+            note_change()

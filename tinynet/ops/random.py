@@ -74,10 +74,14 @@ def _draw(op: Op, name: str, shape: Sequence[int], dtype: npt.DTypeLike) -> Tens
     return made
 
 
+def _not_finite(value: Any) -> bool:
+    return isinstance(value, bool) or not isinstance(value, int | float | np.number) or not math.isfinite(value)
+
+
 def _check_numbers(name: str, **given: Any) -> None:
     """Check that arguments are finite numbers."""
     for argument, value in given.items():
-        if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not math.isfinite(value):
+        if _not_finite(value):
             raise ArgumentError(f"random.{name}: {argument} must be a finite number, but got {value!r}")
 
 
@@ -178,11 +182,9 @@ def bernoulli(probability: float | Tensor, shape: Sequence[int]) -> Tensor:
     >>> import tinynet as tn
     >>> with tn.train_mode(seed=0):
     ...     kept = tn.random.bernoulli(0.25, (10000,))
-    >>> round(float(kept.data.mean()), 1)
-    0.2
+    >>> round(float(kept.data.mean()), 2)
+    0.25
     """
-    if not isinstance(probability, Tensor):
-        _check_numbers("bernoulli", probability=probability)
-    if not isinstance(probability, Tensor) and not 0 <= probability <= 1:
+    if not isinstance(probability, Tensor) and (_not_finite(probability) or not 0 <= probability <= 1):
         raise ArgumentError(f"random.bernoulli: the probability must be from 0 to 1, but got {probability!r}")
     return less(_draw(random_uniform, "bernoulli", shape, "float32"), probability)

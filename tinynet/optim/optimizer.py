@@ -195,7 +195,7 @@ class Optimizer:
             gradients = shared(self, gradients)
         for transform in self.transforms:
             gradients = transform(gradients)
-        rate = step.read(lambda: self.learning_rate, (), gradients[0].dtype)
+        rate = step.read(self._rate, (), gradients[0].dtype)
         numbers = [name for name in self.live if getattr(self, name)]
         live = {name: step.read(partial(getattr, self, name), (), rate.dtype) for name in numbers}
         updates = []
@@ -208,6 +208,9 @@ class Optimizer:
         for part, variables, new in updates:
             for variable, value in zip(variables, new, strict=True):
                 step.write(variable, value, part.places if variable is part.theta else ())
+
+    def _rate(self) -> float:
+        return check_positive(type(self).__name__, "learning_rate", self.learning_rate, zero=True)  # may have been set
 
     def _undecayed(self) -> Any:
         """Return this optimizer as it moves what does not decay."""
