@@ -19,6 +19,7 @@ from tinynet.fast.implementation import implementation
 from tinynet.ops.conv import geometry
 from tinynet.ops.pointwise import Elementwise
 from tinynet.optim.adam import adam
+from tinynet.optim.sgd import momentum_step
 
 
 def modules(package):
@@ -26,8 +27,12 @@ def modules(package):
     return [importlib.import_module(f"{package.__name__}.{m.name}") for m in pkgutil.iter_modules(package.__path__)]
 
 
-FAMILIES = [*modules(tn.ops), importlib.import_module("tinynet.optim.adam"), *modules(fusions)]
-OPS = {**tn.ops.declared(), **fusions.declared(), adam.name: adam}
+FAMILIES = [
+    *modules(tn.ops),
+    *map(importlib.import_module, ("tinynet.optim.adam", "tinynet.optim.sgd")),
+    *modules(fusions),
+]
+OPS = {**tn.ops.declared(), **fusions.declared(), adam.name: adam, momentum_step.name: momentum_step}
 OUT = Path(__file__).parents[1] / "reference" / "ops"
 
 
@@ -94,6 +99,10 @@ EXAMPLES = {
     "random_uniform": ((whole("u8", 5),), {"shape": (32, 128), "dtype": np.dtype("f4")}),
     "random_normal": ((whole("u8", 5),), {"shape": (32, 128), "dtype": np.dtype("f4")}),
     "gradient": ((f4(), f4(128), f4()), {"outputs": 1, "inputs": 1}),
+    "warp": ((IMAGES, f4(32, 2, 3)), {}),
+    "unwarp": ((IMAGES, f4(32, 2, 3)), {}),
+    "momentum_step": ((*3 * (f4(93_962),), f4(), f4()), {"nesterov": False}),
+    "momentum_in_place": ((*3 * (f4(93_962),), f4(), f4()), {"nesterov": False}),
     "adam": ((*3 * (f4(93_962),), whole("i8"), f4(93_962), f4()), BETAS),
     "adam_in_place": ((*3 * (f4(93_962),), whole("i8"), f4(93_962), f4()), BETAS),
     "standardised_matvec": ((BYTES, f4(784)), STANDARDISED),

@@ -1,6 +1,8 @@
 """Optimizers follow their published formulas, however a step is made: against plain loops over numbers in float64."""
 
 import math
+from functools import partial
+from itertools import product
 
 import numpy as np
 import pytest
@@ -8,7 +10,10 @@ import pytest
 import tinynet as tn
 from tests.train.test_fit import run as train
 from tinynet.errors import ArgumentError, NonFiniteError
+from tinynet.fast.threads import kernel_gate
 from tinynet.optim.optimizer import hyperparameters
+from tinynet.train.step import BatchStep
+from tinynet.train.task import find_task
 
 STEPS = 30
 
@@ -223,6 +228,43 @@ def test_squares_that_overflow_in_float32_are_clipped_all_the_same():
 def test_clipping_hides_no_gradient_that_is_not_finite(clip):
     with pytest.raises(NonFiniteError):
         moved(tn.SGD(1.0, **{clip: 1.0}), np.inf)
+
+
+# --- bits
+
+
+@pytest.mark.parametrize("decay", ["all", "weights"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        partial(tn.SGD, 0.1, momentum=0.9, nesterov=True, weight_decay=0.01, clip_norm=0.05),
+        partial(tn.AdamW, clip_norm=0.05),
+        partial(tn.RMSprop, momentum=0.5, clip_norm=0.05),
+    ],
+    ids=["sgd", "adamw", "rmsprop"],
+)
+def test_the_bits_are_the_same_for_any_number_of_threads_eager_and_compiled(make, decay):
+    def layers():
+        return [tn.Input((256,)), tn.Dense(300, "relu"), tn.Dense(10)]
+
+    x, y = np.random.default_rng(0).normal(size=(48, 256)).astype(np.float32), np.arange(48) % 10
+    threads, found = tn.get_num_threads(), {}
+    try:
+        for n, way in product((1, 2), ("eager", "unfused", "fused")):
+            tn.set_num_threads(n)
+            model, optimizer = tn.Sequential(layers(), seed=0), make(decay=decay)
+            task, mode = find_task("cross_entropy", []), tn.train_mode(seed=0)
+            step = BatchStep(model, task, optimizer, x, y, mode=mode, compiled=way != "eager")
+            if way == "unfused":
+                step.compiled.fused = False
+            with kernel_gate():
+                for batch in (np.arange(24), np.arange(24, 48), np.arange(24)):
+                    step(batch)
+            found[n, way] = model.theta.tobytes()
+    finally:
+        tn.set_num_threads(threads)
+    assert found[1, "fused"] == found[2, "fused"]
+    assert len({found[n, way] for n in (1, 2) for way in ("eager", "unfused")}) == 1
 
 
 # --- decay

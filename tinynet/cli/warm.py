@@ -124,7 +124,7 @@ def _build_plans(model: Model, dtypes: list[str]) -> None:
         for dtype in dtypes:
             x = np.zeros((max(_BATCHES), *model.input.shape), dtype)
             y = np.zeros(len(x), np.uint8)
-            for optimizer in (SGD(), Adam()) if labelled else ():
+            for optimizer in (SGD(), SGD(momentum=0.9), Adam()) if labelled else ():
                 mode = train_mode(seed=0)
                 step = BatchStep(model, task, optimizer, x, y, mode=mode, compiled=True)
                 with mode:

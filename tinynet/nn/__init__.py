@@ -5,7 +5,6 @@ from tinynet.nn import initializers  # noqa: F401 - which gives initial values t
 from tinynet.nn.activation import Activation
 from tinynet.nn.activations import ReLU, Softmax
 from tinynet.nn.attention import MultiHeadAttention
-from tinynet.nn.augmentation import RandomFlip, RandomRotation, RandomShift
 from tinynet.nn.average import AvgPool
 from tinynet.nn.batch_norm import BatchNorm
 from tinynet.nn.conv import Conv2D
@@ -20,6 +19,9 @@ from tinynet.nn.layer import Layer
 from tinynet.nn.layer_norm import LayerNorm
 from tinynet.nn.noise import GaussianNoise
 from tinynet.nn.pooling import MaxPool
+from tinynet.nn.random_flip import RandomFlip
+from tinynet.nn.random_rotation import RandomRotation
+from tinynet.nn.random_shift import RandomShift
 from tinynet.nn.recurrent import GRU, LSTM
 from tinynet.nn.reshape import Reshape
 from tinynet.nn.residual import Residual

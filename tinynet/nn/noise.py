@@ -48,4 +48,4 @@ class GaussianNoise(Layer):
         """Add noise in training."""
         if not training() or not self.stddev:
             return x
-        return x + random.normal(x.shape, stddev=self.stddev, dtype=x.dtype)
+        return x + self.stddev * random.normal(x.shape, dtype=x.dtype)

@@ -59,7 +59,6 @@ warp: Op = Op(
     infer=partial(_infer, "warp"),
     compute=_warp,
     vjp=(lambda g, y, x, maps: unwarp(g, maps), None),
-    constant=frozenset({1}),
     formula="y[n, i, j] = x[n] at the place (a i + b j + t, d i + e j + u), bilinear between pixels, 0 beside them",
 )
 unwarp: Op = Op(
@@ -67,6 +66,5 @@ unwarp: Op = Op(
     infer=partial(_infer, "unwarp"),
     compute=_unwarp,
     vjp=(lambda g, y, x, maps: warp(g, maps), None),
-    constant=frozenset({1}),
     formula="the adjoint of warp: each pixel is added, by its weights, to the pixels that warp makes it from",
 )

@@ -24,7 +24,7 @@ def _step(
     epsilon: float,
     decay: float = 0.0,
 ) -> tuple[Array, ...]:
-    theta = theta - rate * decay * theta if decay else theta
+    theta = theta * theta.dtype.type(1 - rate * decay)
     first = beta1 * first + (1 - beta1) * gradient
     second = beta2 * second + (1 - beta2) * (gradient * gradient)
     mean, square = first / theta.dtype.type(1 - beta1**steps), second / theta.dtype.type(1 - beta2**steps)
@@ -36,7 +36,7 @@ adam: Op = Op(
     infer=lambda *inputs, **betas: inputs[:3],
     compute=_step,
     formula="theta - rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon), and the new m and v; first of "
-    "all theta - rate decay theta in place of theta",
+    "all theta (1 - rate decay) in place of theta",
     source="Kingma and Ba, arXiv:1412.6980, algorithm 1",
 )
 
