@@ -10,12 +10,14 @@ from tinynet.fast.fusions import (
     gather,
     momentum,
     standardised_matvec,
+    times_one,
 )
 from tinynet.fast.match import Fusion
 
 FUSIONS: tuple[Fusion, ...] = (
     gather.FUSION,
     standardised_matvec.FUSION,
+    times_one.FUSION,
     conv_pool.FUSION,
     dense.FUSION,
     cross_entropy.FUSION,
