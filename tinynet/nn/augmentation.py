@@ -11,8 +11,8 @@ from tinynet import ops
 from tinynet.core.engine import Tensor
 from tinynet.core.spec import Shape
 from tinynet.core.transaction import training
-from tinynet.ops.conv import check_images
 from tinynet.nn.layer import Layer
+from tinynet.ops.conv import check_images
 from tinynet.ops.warp import warp
 
 
