@@ -151,7 +151,6 @@ class Transaction:
     def flush(self) -> None:
         """Write to memory now, for a plan that reads there, and remember what was there before."""
         for x in self.touched:
-            x.version += 1
             if id(x.memory) not in self._before:
                 self._before[id(x.memory)] = x.memory, x.memory.copy()
         writes = self._writes()
