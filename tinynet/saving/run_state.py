@@ -7,9 +7,11 @@ from functools import partial
 from typing import Any
 
 from tinynet.errors import CheckpointError
+from tinynet.optim.optimizer import hyperparameters, set_hyperparameters
 from tinynet.train.history import History, Means
 from tinynet.train.order import Order
 from tinynet.train.run import Run
+from tinynet.train.step import BatchStep, TrainingStep
 
 
 def stateful(run: Run) -> list[Any]:
@@ -25,7 +27,7 @@ def state_of(run: Run) -> dict[str, Any]:
             "parameters": {name: leaf.memory for name, leaf in model.leaves.items()},
             "generator": model.rng.bit_generator.state,
         },
-        "optimizer": run.step.state(),
+        "optimizer": _step_state(run.step),
         # The order of the epoch under way is drawn again, by a generator that stands where it stood before.
         "order": {"generator": run.order.generator, "batch": run.order.batch},
         "means": {"total": dict(run.means.total), "count": run.means.count},
@@ -41,12 +43,28 @@ def restore(run: Run, state: dict[str, Any]) -> None:
         leaf.memory[...] = state["model"]["parameters"][name]
         leaf.version += 1
     run.model.rng.bit_generator.state = state["model"]["generator"]
-    run.step.restore(state["optimizer"])
+    _restore_step(run.step, state["optimizer"])
     _restore_order(run.order, state["order"])
     _restore_means(run.means, state["means"])
     run.started = time.perf_counter() - state["seconds"]
     _restore_history(run.history, state["history"])
     run.later[restore] = partial(_restore_callbacks, run, state)
+
+
+def _step_state(step: TrainingStep) -> dict[str, Any]:
+    """Return the state of the optimizer and, of a step that draws them, of the random numbers."""
+    numbers = hyperparameters(step.optimizer)
+    state = {"hyperparameters": numbers, "vectors": dict(step.vectors), "stopped": step.stopped}
+    return state | {"mode": step.mode.state()} if isinstance(step, BatchStep) else state
+
+
+def _restore_step(step: TrainingStep, state: dict[str, Any]) -> None:
+    set_hyperparameters(step.optimizer, state["hyperparameters"])
+    for name, vector in step.vectors.items():
+        vector[...] = state["vectors"][name]
+    step.stopped = state["stopped"]
+    if isinstance(step, BatchStep):
+        step.mode.restore(state["mode"])
 
 
 def _restore_order(order: Order, state: dict[str, Any]) -> None:
@@ -75,6 +93,6 @@ def _restore_history(history: History, state: dict[str, Any]) -> None:
 
 def _restore_callbacks(run: Run, state: dict[str, Any]) -> None:
     """Let the callbacks of a resumed run go on, with the optimizer as they have left it."""
-    run.step.restore(state["optimizer"])
+    _restore_step(run.step, state["optimizer"])
     for callback, own in zip(stateful(run), state["callbacks"], strict=True):
         callback.restore(own)

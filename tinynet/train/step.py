@@ -14,7 +14,7 @@ from tinynet.errors import ArgumentError
 from tinynet.nn.network import Network
 from tinynet.ops.loss import scalar_loss
 from tinynet.ops.shape import _index
-from tinynet.optim.optimizer import Optimizer, hyperparameters, set_hyperparameters
+from tinynet.optim.optimizer import Optimizer
 from tinynet.train.task import Measures, Task
 
 
@@ -50,21 +50,6 @@ class TrainingStep:
     def __call__(self, indices: Array) -> Measures:
         """Train on the samples at some indices."""
         raise NotImplementedError
-
-    def state(self) -> dict[str, Any]:
-        """Return the state of the optimizer, for a checkpoint."""
-        return {
-            "hyperparameters": hyperparameters(self.optimizer),
-            "vectors": dict(self.vectors),
-            "stopped": self.stopped,
-        }
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take a state back."""
-        set_hyperparameters(self.optimizer, state["hyperparameters"])
-        for name, vector in self.vectors.items():
-            vector[...] = state["vectors"][name]
-        self.stopped = state["stopped"]
 
 
 class BatchStep(TrainingStep):
@@ -118,15 +103,6 @@ class BatchStep(TrainingStep):
         with self.mode:
             loss, output, labels = self.run(indices)
             return self.task.measure(self.model.made, loss.item(), output, labels)
-
-    def state(self) -> dict[str, Any]:
-        """Return the state of the optimizer and of the random numbers, for a checkpoint."""
-        return super().state() | {"mode": self.mode.state()}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take a state back."""
-        super().restore(state)
-        self.mode.restore(state["mode"])
 
 
 _makers: dict[tuple[type, bool], Callable[..., TrainingStep]] = {}
