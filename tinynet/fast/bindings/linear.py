@@ -13,18 +13,18 @@ from tinynet.fast.kernels.jit import for_chunks
 from tinynet.fast.threads import blas_has_threads_for
 
 
-def _cut(a: Value, b: Value, trans_a: bool, trans_b: bool) -> tuple[int, bool]:
-    """Return the number of chunks of a product, and whether they cut the inner axis."""
+def _cut(a: Value, b: Value, trans_a: bool, trans_b: bool) -> tuple[int, int]:
+    """Return the number of chunks of a product, and the axis that they cut."""
     rows, inner = a.shape[::-1] if trans_a else a.shape
-    return kernels.cut(rows, inner, b.shape[0 if trans_b else 1])
+    return kernels.cut(rows, inner, b.shape[0 if trans_b else 1], trans_b)
 
 
 def _scratch(a: Value, b: Value, trans_a: bool, trans_b: bool) -> tuple[Spec, ...]:
     if len(a.shape) > 2 or len(b.shape) > 2:
         return ()
-    chunks, by_inner = _cut(a, b, trans_a, trans_b)
+    chunks, axis = _cut(a, b, trans_a, trans_b)
     shape = chunks, a.shape[1 if trans_a else 0], b.shape[0 if trans_b else 1]
-    return (Spec(shape, a.dtype),) if by_inner else ()
+    return (Spec(shape, a.dtype),) if axis == 2 else ()
 
 
 def _matmul(c: Array, *rest: Array, trans_a: bool, trans_b: bool) -> tuple[Any, ...]:
@@ -32,9 +32,9 @@ def _matmul(c: Array, *rest: Array, trans_a: bool, trans_b: bool) -> tuple[Any, 
     if c.ndim > 2:
         left, right = (m.swapaxes(-1, -2) if turned else m for m, turned in ((a, trans_a), (b, trans_b)))
         return np.matmul, left, right, c
-    chunks, _ = _cut(a, b, trans_a, trans_b)
+    chunks, axis = _cut(a, b, trans_a, trans_b)
     sums = scratch[0] if scratch else c[None]
-    return for_chunks(kernels.matmul, chunks), c, sums, a, b, trans_a, trans_b, chunks
+    return for_chunks(kernels.matmul, chunks), c, sums, a, b, trans_a, trans_b, chunks, axis
 
 
 def _threaded(a: Array, b: Array, trans_a: bool, trans_b: bool) -> bool:

@@ -2,6 +2,7 @@
 
 import numba
 import numpy as np
+from llvmlite.binding import get_host_cpu_features
 
 from tinynet.fast.kernels.blas import gemm
 from tinynet.fast.kernels.jit import kernel
@@ -9,6 +10,13 @@ from tinynet.fast.kernels.jit import kernel
 _FLOPS_PER_CHUNK = 500_000  # a product of twice as many just gains by a second thread
 _MOST_CHUNKS = 8
 _LONG = 6  # an inner axis so many times as long as the longer side of the product is cut itself
+# OpenBLAS reads small matrices where they are, where it has AVX-512, and copies larger ones first. Small is up to so
+# many multiplications.
+_SMALL = 1_000_000 if get_host_cpu_features().get("avx512f") else 0
+_LARGE = 32 * _SMALL  # from so many on, copies cost less than small products do
+_WIDE = 64  # columns of a small product
+_NARROW, _LOW = 16, 32  # columns and rows of one whose second matrix is transposed
+_DEEP = 256  # the inner axis at least that such a one pays for
 
 
 def chunks(rows: int, flops: int) -> int:
@@ -16,38 +24,49 @@ def chunks(rows: int, flops: int) -> int:
     return max(1, min(rows, _MOST_CHUNKS, flops // _FLOPS_PER_CHUNK))
 
 
-def cut(rows: int, inner: int, columns: int) -> tuple[int, bool]:
-    """Return the number of chunks of a product of (rows, inner) and (inner, columns), and whether they cut `inner`.
+def cut(rows: int, inner: int, columns: int, trans_b: bool = False) -> tuple[int, int]:
+    """Return the number of chunks of a product, and the axis that they cut: 0 for rows, 1 for columns, 2 for `inner`.
 
-    BLAS copies ("packs") what a chunk reads of both matrices. So the longer side of the product is cut: each chunk then
-    packs the smaller matrix and its own part of the larger one. If `inner` is much longer than both sides, each chunk
-    takes a part of both matrices, and the sums of the chunks are added in their order.
+    Each chunk reads all of one matrix, and its part of the other. So rows are cut where there are more of them, and
+    columns where these are more and each chunk keeps enough of them. If `inner` is much longer than both, each chunk
+    reads a part of both matrices, and the sums of the chunks are added in their order.
     """
-    side = max(rows, columns)
-    by_inner = inner >= _LONG * side
-    count = chunks(inner if by_inner else side, 2 * rows * inner * columns)
-    return count, by_inner and count > 1
+    flops = 2 * rows * inner * columns
+    if inner >= _LONG * max(rows, columns) and chunks(inner, flops) > 1:
+        return chunks(inner, flops), 2
+    if columns > rows and (trans_b or columns >= _MOST_CHUNKS * _WIDE):
+        return chunks(columns, flops), 1
+    return chunks(rows, flops), 0
 
 
 @kernel()
-def part_product(sums, a, b, trans_a, trans_b, chunk, chunks):
+def part_product(sums, a, b, trans_a, trans_b, chunk, chunks, axis):
     """Write the product of one chunk, and return the rows and columns that it has: from, to, from, to.
 
     There is one sum for each chunk where the inner axis is cut, and otherwise one for all: the product itself.
     """
-    parts, rows, columns = sums.shape
+    _, rows, columns = sums.shape
     inner = a.shape[0] if trans_a else a.shape[1]
     top, bottom, left, right, lo, hi = 0, rows, 0, columns, 0, inner
     place = np.intp(0)
-    if parts > 1:
-        place, lo, hi = np.intp(chunk), chunk * inner // chunks, (chunk + 1) * inner // chunks
-    elif columns > rows:
+    if axis == 0:
+        top, bottom = chunk * rows // chunks, (chunk + 1) * rows // chunks
+    elif axis == 1:
         left, right = chunk * columns // chunks, (chunk + 1) * columns // chunks
     else:
-        top, bottom = chunk * rows // chunks, (chunk + 1) * rows // chunks
-    part_a = a[lo:hi, top:bottom] if trans_a else a[top:bottom, lo:hi]
-    part_b = b[left:right, lo:hi] if trans_b else b[lo:hi, left:right]
-    gemm(sums[place, top:bottom, left:right], part_a, part_b, trans_a, trans_b)  # one call: it takes long to compile
+        place, lo, hi = np.intp(chunk), chunk * inner // chunks, (chunk + 1) * inner // chunks
+    height, width, depth = bottom - top, right - left, hi - lo
+    if _SMALL < height * width * depth <= _LARGE:
+        if trans_b and _DEEP <= depth <= _SMALL // (_LOW * _NARROW):
+            height, width = _LOW, _NARROW
+        elif not trans_b and depth <= _SMALL // (8 * _WIDE):
+            height, width = _SMALL // (_WIDE * depth) // 8 * 8, _WIDE
+    for k in range(left, right, max(1, width)):
+        for r in range(top, bottom, max(1, height)):
+            r2, k2 = min(r + height, bottom), min(k + width, right)
+            part_a = a[lo:hi, r:r2] if trans_a else a[r:r2, lo:hi]
+            part_b = b[k:k2, lo:hi] if trans_b else b[lo:hi, k:k2]
+            gemm(sums[place, r:r2, k:k2], part_a, part_b, trans_a, trans_b)  # one call: it takes long to compile
     return top, bottom, left, right
 
 
@@ -74,24 +93,23 @@ def finish(y, bias, relu, top, bottom, left, right):
 
 
 @kernel(parallel=True)
-def matmul(c, sums, a, b, trans_a, trans_b, chunks):
+def matmul(c, sums, a, b, trans_a, trans_b, chunks, axis):
     """Write the product of a and b, each transposed where asked; `sums` is c itself unless the inner axis is cut."""
     for chunk in numba.prange(chunks):
-        part_product(sums, a, b, trans_a, trans_b, chunk, chunks)
-    if sums.shape[0] > 1:
+        part_product(sums, a, b, trans_a, trans_b, chunk, chunks, axis)
+    if axis == 2:
         for chunk in numba.prange(chunks):
             add_sums(c, sums, chunk * c.shape[0] // chunks, (chunk + 1) * c.shape[0] // chunks)
 
 
 @kernel(parallel=True)
-def dense(y, sums, x, w, bias, relu, chunks):
+def dense(y, sums, x, w, bias, relu, chunks, axis):
     """Compute y = x w + bias, then relu if asked; `sums` is y itself unless the inner axis is cut."""
-    by_inner = sums.shape[0] > 1
     for chunk in numba.prange(chunks):
-        top, bottom, left, right = part_product(sums, x, w, False, False, chunk, chunks)
-        if not by_inner:
+        top, bottom, left, right = part_product(sums, x, w, False, False, chunk, chunks, axis)
+        if axis < 2:
             finish(y, bias, relu, top, bottom, left, right)
-    if by_inner:
+    if axis == 2:
         for chunk in numba.prange(chunks):
             lo, hi = chunk * y.shape[0] // chunks, (chunk + 1) * y.shape[0] // chunks
             add_sums(y, sums, lo, hi)
