@@ -32,13 +32,13 @@ def dense_cotangent_parts(g: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _scratch(x: Value, w: Value, bias: Value, relu: bool) -> tuple[Spec, ...]:
-    chunks, axis = linear.cut(*x.shape, w.shape[1])
+    chunks, axis = linear.cut(x.shape[0], x.shape[1], w.shape[1])
     return (Spec((chunks, x.shape[0], w.shape[1]), x.dtype),) if axis == 2 else ()
 
 
 def _bind(y: Array, *rest: Array, relu: bool) -> tuple[Any, ...]:
     *scratch, x, w, bias = rest
-    chunks, axis = linear.cut(*x.shape, w.shape[1])
+    chunks, axis = linear.cut(x.shape[0], x.shape[1], w.shape[1])
     sums = scratch[0] if scratch else y[None]
     return for_chunks(linear.dense, chunks), y, sums, x, w, bias, relu, chunks, axis
 
