@@ -99,7 +99,7 @@ def cases():
         yield from convolution(n, 9, "valid")
         yield from convolution(n, 7, "same")
         yield from pooling(n)
-    for shape in [(3, 4, 5), (32, 784, 128), (300, 40, 500), (5, 300, 700)]:
+    for shape in [(3, 4, 5), (32, 784, 128), (300, 40, 500), (5, 300, 700), (130, 700, 530)]:
         yield from products(*shape)
     for shape in [(7, 5), (400, 700)]:
         yield from rows(*shape)

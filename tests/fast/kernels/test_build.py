@@ -218,7 +218,8 @@ def test_symbols_of_one_kernel_are_not_those_of_another(tmp_path):
         import numpy as np
         build.become_helper()
         x, found = np.zeros((2, 2)), []
-        for kernel, arguments in [(linear.matmul, (x, x, x, True, True, 2)), (pointwise.cut, (x[0], x[0], x[0], 2))]:
+        product, cut = (x, x[None], x, x, True, True, 2, 0), (x[0], x[0], x[0], 2)
+        for kernel, arguments in [(linear.matmul, product), (pointwise.cut, cut)]:
             identity = kernel.identity_of(arguments)
             builder.compile_kernel(identity)
             library = kernel.overloads[identity.signature].library

@@ -9,11 +9,20 @@ from tinynet.fast.kernels import linear
 lengths = st.integers(0, 9)
 
 
-def product(a, b, trans_a, trans_b, chunks):
+transposed = pytest.mark.parametrize(
+    ("trans_a", "trans_b"), [(False, False), (False, True), (True, False), (True, True)]
+)
+
+
+def working_array(c, chunks, axis):
+    """The sums of the chunks, or the product itself."""
+    return garbage((chunks, *c.shape), c.dtype) if axis == 2 else c[None]
+
+
+def product(a, b, trans_a, trans_b, chunks, axis):
     """Multiply by the kernel."""
-    m, n = a.shape[1 if trans_a else 0], b.shape[0 if trans_b else 1]
-    c = garbage((m, n), a.dtype)
-    linear.matmul(c, a, b, trans_a, trans_b, chunks)
+    c = garbage((a.shape[1 if trans_a else 0], b.shape[0 if trans_b else 1]), a.dtype)
+    linear.matmul(c, working_array(c, chunks, axis), a, b, trans_a, trans_b, chunks, axis)
     return c
 
 
@@ -24,21 +33,51 @@ def naive(a, b):
     return c
 
 
-@pytest.mark.parametrize(("trans_a", "trans_b"), [(False, False), (False, True), (True, False), (True, True)])
-@given(lengths, lengths, lengths, generators, dtypes, st.integers(1, 12))
-@example(1, 5, 1, np.random.default_rng(0), np.float32, 1)
-@example(3, 0, 2, np.random.default_rng(0), np.float32, 2)
-def test_products_are_sums_of_products_however_they_are_cut(trans_a, trans_b, m, k, n, rng, dtype, chunks):
+@transposed
+@given(lengths, lengths, lengths, generators, dtypes, st.integers(1, 12), st.integers(0, 2))
+@example(1, 5, 1, np.random.default_rng(0), np.float32, 1, 0)
+@example(3, 0, 2, np.random.default_rng(0), np.float32, 2, 2)
+def test_products_are_sums_of_products_however_they_are_cut(trans_a, trans_b, m, k, n, rng, dtype, chunks, axis):
     a, b = whole(rng, (k, m) if trans_a else (m, k), dtype), whole(rng, (n, k) if trans_b else (k, n), dtype)
-    c = product(a, b, trans_a, trans_b, chunks)
+    c = product(a, b, trans_a, trans_b, chunks, axis)
     np.testing.assert_array_equal(c, naive(a.T if trans_a else a, b.T if trans_b else b))
+
+
+@transposed
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_chunks_too_large_for_one_small_product_are_complete(trans_a, trans_b, axis, dtype):
+    rng, (m, k, n) = np.random.default_rng(0), (131, 522, 197)
+    a, b = whole(rng, (k, m) if trans_a else (m, k), dtype), whole(rng, (n, k) if trans_b else (k, n), dtype)
+    c = product(a, b, trans_a, trans_b, 2, axis)
+    np.testing.assert_array_equal(c, (a.T if trans_a else a).astype(float) @ (b.T if trans_b else b).astype(float))
+
+
+@pytest.mark.parametrize("relu", [False, True])
+@given(lengths, lengths, lengths, generators, dtypes, st.integers(1, 12), st.integers(0, 2))
+def test_a_dense_layer_is_a_product_with_bias_however_it_is_cut(relu, m, k, n, rng, dtype, chunks, axis):
+    x, w, bias = whole(rng, (m, k), dtype), whole(rng, (k, n), dtype), whole(rng, (n,), dtype)
+    y, expected = garbage((m, n), dtype), naive(x, w) + bias
+    linear.dense(y, working_array(y, chunks, axis), x, w, bias, relu, chunks, axis)
+    np.testing.assert_array_equal(y, np.maximum(expected, 0) if relu else expected)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_fractions_come_out_to_rounding(dtype):
     rng = np.random.default_rng(0)
     a, b = rng.standard_normal((13, 21)).astype(dtype), rng.standard_normal((21, 6)).astype(dtype)
-    np.testing.assert_allclose(product(a, b, False, False, 3), naive(a, b), rtol=0, atol=100 * np.finfo(dtype).eps)
+    c = product(a, b, False, False, 3, 0)
+    np.testing.assert_allclose(c, naive(a, b), rtol=0, atol=100 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("shape", [(40, 600, 530), (600, 40, 530), (530, 600, 40)])
+def test_the_serial_form_has_the_same_bits(axis, shape):
+    rng, (m, k, n) = np.random.default_rng(0), shape
+    a, b = rng.standard_normal((m, k)).astype(np.float32), rng.standard_normal((k, n)).astype(np.float32)
+    c = garbage((m, n), np.float32)
+    linear.matmul.serial(c, working_array(c, 8, axis), a, b, False, False, 8, axis)
+    np.testing.assert_array_equal(c, product(a, b, False, False, 8, axis))
 
 
 @given(st.integers(0, 10_000), st.integers(0, 10**9))
@@ -49,3 +88,18 @@ def test_the_number_of_chunks_is_in_range(rows, flops):
 def test_small_products_are_not_cut():
     assert linear.chunks(32, 2 * 32 * 10 * 128) == 1
     assert linear.chunks(32, 2 * 32 * 784 * 128) > 1
+
+
+@pytest.mark.parametrize(
+    ("shape", "trans_b", "expected"),
+    [
+        ((128, 784, 1024), False, (8, 1)),
+        ((1024, 128, 784), False, (8, 0)),
+        ((32, 576, 128), False, (8, 0)),
+        ((32, 128, 576), True, (8, 1)),
+        ((64, 3072, 64), False, (8, 2)),
+        ((10, 100, 10), False, (1, 0)),
+    ],
+)
+def test_the_cut_follows_the_longest_axis(shape, trans_b, expected):
+    assert linear.cut(*shape, trans_b) == expected

@@ -13,32 +13,32 @@ from tinynet.fast.kernels.jit import for_chunks
 from tinynet.fast.threads import blas_has_threads_for
 
 
-def _cut(a: Value, b: Value, trans_a: bool, trans_b: bool) -> tuple[int, int]:
+def cut(a: Value, b: Value, trans_a: bool = False, trans_b: bool = False) -> tuple[int, int]:
     """Return the number of chunks of a product, and the axis that they cut."""
     rows, inner = a.shape[::-1] if trans_a else a.shape
     return kernels.cut(rows, inner, b.shape[0 if trans_b else 1], trans_b)
 
 
-def _scratch(a: Value, b: Value, trans_a: bool, trans_b: bool) -> tuple[Spec, ...]:
+def scratch(a: Value, b: Value, trans_a: bool = False, trans_b: bool = False) -> tuple[Spec, ...]:
+    """Return the working array of a product: the sums of the chunks, where these cut the inner axis."""
     if len(a.shape) > 2 or len(b.shape) > 2:
         return ()
-    chunks, axis = _cut(a, b, trans_a, trans_b)
+    chunks, axis = cut(a, b, trans_a, trans_b)
     shape = chunks, a.shape[1 if trans_a else 0], b.shape[0 if trans_b else 1]
     return (Spec(shape, a.dtype),) if axis == 2 else ()
 
 
 def _matmul(c: Array, *rest: Array, trans_a: bool, trans_b: bool) -> tuple[Any, ...]:
-    *scratch, a, b = rest
+    *sums, a, b = rest
     if c.ndim > 2:
         left, right = (m.swapaxes(-1, -2) if turned else m for m, turned in ((a, trans_a), (b, trans_b)))
         return np.matmul, left, right, c
-    chunks, axis = _cut(a, b, trans_a, trans_b)
-    sums = scratch[0] if scratch else c[None]
-    return for_chunks(kernels.matmul, chunks), c, sums, a, b, trans_a, trans_b, chunks, axis
+    chunks, axis = cut(a, b, trans_a, trans_b)
+    return for_chunks(kernels.matmul, chunks), c, *(sums or [c[None]]), a, b, trans_a, trans_b, chunks, axis
 
 
 def _threaded(a: Array, b: Array, trans_a: bool, trans_b: bool) -> bool:
     return a.ndim > 2 or b.ndim > 2 or blas_has_threads_for(a.size * b.shape[0 if trans_b else 1])
 
 
-matmul = Implementation(_matmul, _scratch, contiguous=True, threaded=_threaded)
+matmul = Implementation(_matmul, scratch, contiguous=True, threaded=_threaded)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from tinynet.core.engine import Node, Tensor
-from tinynet.core.spec import Array, Spec, Value
+from tinynet.core.spec import Array, Spec
+from tinynet.fast.bindings.linear import cut, scratch
 from tinynet.fast.fusions import standardised_matvec
 from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import fused as kernels
@@ -31,21 +32,15 @@ def dense_cotangent_parts(g: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
     return cut, cut.sum(0)
 
 
-def _scratch(x: Value, w: Value, bias: Value, relu: bool) -> tuple[Spec, ...]:
-    chunks, axis = linear.cut(x.shape[0], x.shape[1], w.shape[1])
-    return (Spec((chunks, x.shape[0], w.shape[1]), x.dtype),) if axis == 2 else ()
-
-
 def _bind(y: Array, *rest: Array, relu: bool) -> tuple[Any, ...]:
-    *scratch, x, w, bias = rest
-    chunks, axis = linear.cut(x.shape[0], x.shape[1], w.shape[1])
-    sums = scratch[0] if scratch else y[None]
-    return for_chunks(linear.dense, chunks), y, sums, x, w, bias, relu, chunks, axis
+    *sums, x, w, bias = rest
+    chunks, axis = cut(x, w)
+    return for_chunks(linear.dense, chunks), y, *(sums or [y[None]]), x, w, bias, relu, chunks, axis
 
 
-def _bind_cotangent(cut: Array, db: Array, g: Array, y: Array) -> tuple[Any, ...]:
+def _bind_cotangent(kept: Array, db: Array, g: Array, y: Array) -> tuple[Any, ...]:
     chunks = kernels.chunks(g.shape[1] // _WIDTH, g.size)
-    return for_chunks(kernels.dense_cotangent, chunks), cut, db, g, y, chunks
+    return for_chunks(kernels.dense_cotangent, chunks), kept, db, g, y, chunks
 
 
 def _cotangents(g: Tensor, y: Tensor, relu: bool) -> tuple[Tensor, Tensor]:
@@ -60,7 +55,7 @@ dense = fused_op(
     "dense",
     dense_parts,
     infer=lambda x, w, bias, relu: Spec((x.shape[0], w.shape[1]), x.dtype),
-    implementation=Implementation(_bind, _scratch, contiguous=True, threaded=True),
+    implementation=Implementation(_bind, lambda x, w, bias, relu: scratch(x, w), contiguous=True, threaded=True),
     vjp=(
         lambda g, y, x, w, bias, relu: matmul(_cotangents(g, y, relu)[0], w, trans_b=True),
         lambda g, y, x, w, bias, relu: matmul(x, _cotangents(g, y, relu)[0], trans_a=True),
