@@ -38,7 +38,16 @@ def products(dtype):
     """Matrix products of all transpositions, from one chunk to many, with vectors and a stack among them."""
     rng = np.random.default_rng(1)
     for (m, k, n), trans_a, trans_b in product(
-        [(1, 700, 300), (300, 700, 1), (32, 784, 128), (37, 576, 128), (9, 1000, 257), (128, 32, 784), (500, 33, 65), (130, 700, 530)],
+        [
+            (1, 700, 300),
+            (300, 700, 1),
+            (32, 784, 128),
+            (37, 576, 128),
+            (9, 1000, 257),
+            (128, 32, 784),
+            (500, 33, 65),
+            (130, 700, 530),
+        ],
         [False, True],
         [False, True],
     ):
