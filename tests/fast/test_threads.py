@@ -416,11 +416,11 @@ def ticks_of_others():  # the CPU time of all threads but this one
 
 def ticks(m, k, n):  # of the others, while this one multiplies for a while
     a, b, c = np.ones((m, k)), np.ones((k, n)), np.empty((m, n))
-    linear.matmul.serial(c, a, b, False, False, 1)
+    linear.matmul.serial(c, c[None], a, b, False, False, 1, 0)
     time.sleep(0.05)  # till they sleep that ran before
     before, end = ticks_of_others(), time.perf_counter() + 0.2
     while time.perf_counter() < end:
-        linear.matmul.serial(c, a, b, False, False, 1)
+        linear.matmul.serial(c, c[None], a, b, False, False, 1, 0)
     return ticks_of_others() - before
 
 assert blas_has_threads_for(0)  # nothing is known of BLAS yet
