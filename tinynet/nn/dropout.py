@@ -39,7 +39,7 @@ class Dropout(Layer):
     Tensor([1., 1., 1., 1.])
     >>> with tn.train_mode(seed=5):
     ...     layer(np.ones(4))
-    Tensor([0., 2., 2., 0.])
+    Tensor([0., 0., 2., 0.])
     """
 
     kind = "dropout"

@@ -37,9 +37,9 @@ class RandomShift(Augmentation):
     >>> with tn.train_mode(seed=1):
     ...     moved = layer(image)
     >>> moved.data[0, :, :, 0]
-    array([[0., 1., 2.],
-           [0., 4., 5.],
-           [0., 7., 8.]])
+    array([[5., 6., 0.],
+           [8., 9., 0.],
+           [0., 0., 0.]])
     """
 
     kind = "random_shift"

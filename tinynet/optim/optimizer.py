@@ -87,7 +87,7 @@ class Optimizer:
         is_live = name == "learning_rate" or (name in self.live and value and getattr(self, name, 0))
         object.__setattr__(self, name, value)
         if not is_live:
-            note_change()
+            notice(self)
 
     def update(self, theta: Tensor, gradient: Tensor, learning_rate: Any, **state: Tensor) -> tuple[Tensor, ...]:
         """Return the new theta and the new slots, in order; made of ops on vectors of one length.
@@ -287,7 +287,14 @@ def hyperparameters(optimizer: Any) -> dict[str, float]:
     return found
 
 
+def notice(optimizer: Any) -> None:
+    """Note that an attribute was set: plans may depend on it, and what is carried along may be another."""
+    note_change()
+    for model in list(vars(optimizer).get("_states", ())):
+        optimizer.state_of(model)
+
+
 def set_hyperparameters(optimizer: Any, values: dict[str, float]) -> None:
     """Give an optimizer numbers that it had, by name; plans notice."""
     vars(optimizer).update(values)
-    note_change()
+    notice(optimizer)

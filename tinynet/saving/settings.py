@@ -79,8 +79,8 @@ def plain(value: Any) -> Any:
     Examples
     --------
     >>> import tinynet as tn
-    >>> plain(tn.SGD(0.1, momentum=0.9))
-    {'class': 'SGD', 'learning_rate': 0.1, 'momentum': 0.9, 'weight_decay': 0.0}
+    >>> plain(tn.Backtracking())
+    {'class': 'Backtracking', 'alpha': 0.01, 'beta': 0.5, 'initial_step': 1.0}
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value
