@@ -122,7 +122,7 @@ def _build_plans(model: Model, dtypes: list[str]) -> None:
     labelled = len(model.output_shape) < 2
     with build.together():
         for dtype in dtypes:
-            x = np.zeros((max(_BATCHES), *model.input.shape), dtype)
+            x = np.zeros((max(*_BATCHES, *_SAMPLES), *model.input.shape), dtype)
             y = np.zeros(len(x), np.uint8)
             for optimizer in (SGD(), SGD(momentum=0.9), Adam()) if labelled else ():
                 mode = train_mode(seed=0)
