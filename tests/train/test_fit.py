@@ -587,3 +587,12 @@ def test_a_parameter_that_was_put_in_place_of_the_models_is_refused():
     model.layers[1].weight = tn.Tensor(np.ones((3, 5), np.float32), requires_grad=True)
     with pytest.raises(ArgumentError, match=r"\(3, 5\)"):
         losses_of(model)
+
+
+def test_evaluate_measures_by_the_loss_of_the_last_fit():
+    model = tn.Sequential([tn.Input((3,)), tn.Dense(1)], seed=0)
+    x, y = np.arange(12.0).reshape(4, 3), np.array([1, 0, 1, 1])
+    model.fit(x, y, epochs=1, loss="mse", optimizer=tn.SGD(1e-3), verbose=0)
+    expected = np.mean((model.predict(x)[:, 0] - y) ** 2)
+    assert model.evaluate(x, y)["loss"] == pytest.approx(expected, rel=1e-5)
+    assert model.evaluate(x, y, loss="binary_cross_entropy")["loss"] != pytest.approx(expected)

@@ -51,7 +51,7 @@ _NOT_PARTS = ("arguments", "plans", "made")  # attributes that are none of a lay
 
 # What layers and models keep for themselves, and no plan depends on; all other attributes are the user's.
 OWN = {"arguments", "given_name", "name", "own_parameters", "own_states", "initializers", "undecayed", "building"}
-OWN |= {"owner", "output_shape", "plans", "made", "rng", "_built", "_implied_input", "_theta"}
+OWN |= {"owner", "output_shape", "plans", "made", "fitted_loss", "rng", "_built", "_implied_input", "_theta"}
 OWN |= {"_parameters", "_states", "_parts", "_watched"}
 
 

@@ -43,6 +43,7 @@ class Network(Layer):
 
     dtype: np.dtype[Any]
     rng: np.random.Generator  # of the initial parameters, and of layers that keep what ``build`` passes them
+    fitted_loss: Any = "cross_entropy"  # of the last fit, by which `evaluate` measures
     made: Tensor | None = None  # the output on shapes, as it was when the model was built
     _theta: Array | None = None
     _implied_input: Input | None

@@ -74,7 +74,7 @@ def evaluate(
     x: npt.ArrayLike,
     y: npt.ArrayLike,
     batch_size: int = 256,
-    loss: str | Loss = "cross_entropy",
+    loss: str | Loss | None = None,
     metrics: Sequence[Metric] | None = None,
     compiled: bool = True,
 ) -> dict[str, float]:
@@ -86,7 +86,9 @@ def evaluate(
         Samples and labels, as in `fit`.
     batch_size : int
         Samples computed at a time; the result depends on it only by rounding.
-    loss, metrics, compiled
+    loss : str or callable, optional
+        As in `fit`; by default that of the last `fit` of the model, or "cross_entropy" if there was none.
+    metrics, compiled
         As in `fit`.
 
     Returns
@@ -106,7 +108,7 @@ def evaluate(
     >>> model.evaluate(np.zeros((4, 3)), [0, 1, 0, 1])
     {'loss': 0.6931471824645996, 'accuracy': 0.5}
     """
-    task = find_task(loss, metrics)
+    task = find_task(model.fitted_loss if loss is None else loss, metrics)
     batch_size = check_count("batch_size", batch_size)
     samples, labels = check_labelled(model, x, y, task)
     return measure(model, task, samples, labels, batch_size, compiled and can_compile())

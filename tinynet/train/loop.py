@@ -129,6 +129,7 @@ def fit(
     True
     """
     task = find_task(loss, metrics)
+    model.fitted_loss = loss
     compiled = compiled and can_compile()
     epochs = check_count("epochs", epochs)
     if batch_size is not None:
