@@ -56,7 +56,9 @@ class CompiledFunction:
             if not can_compile():
                 result = self.function(*_each(_argument, args), **_each(_argument, kwargs))
                 return _each(lambda x: np.array(x.data), result)
-            results = _each(np.array, self._made().replay(*args, **kwargs))
+            made = self._made()
+            made.look_into_containers()
+            results = _each(np.array, made.replay(*args, **kwargs))
         if self.traces > _MANY_TRACES and not self._warned:
             self._warned = True
             warnings.warn(

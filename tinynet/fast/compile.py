@@ -54,6 +54,11 @@ class Compiled:
         transaction = _transaction.get()
         return self._find(given, transaction).replay(given.values, transaction)
 
+    def look_into_containers(self) -> None:
+        """Notice what has changed in lists, tuples and dicts of layers and optimizers, which no assignment tells."""
+        for _, traced in self._kept:
+            note_new_contents(traced.captured)
+
     def find(self, *args: Any, **kwargs: Any) -> Traced:
         """Return what the function became for such arguments, tracing it where need be."""
         return self._find(Arguments(args, kwargs), _transaction.get())
@@ -117,7 +122,7 @@ class Traced:
             raise ArgumentError(f"{name} returned {result!r}; a compiled function returns at least one Tensor")
         outputs = [traced.current(y) if y.node is None else y for y in outputs]
         self._seen = last_change()
-        self._captured = list(traced.captured.values())
+        self.captured = list(traced.captured.values())
         self._settings = self._fingerprint()
         self.graph = graph_of(traced, symbols, outputs)
         self.plan = Plan(*(fuse_graph(self.graph, fused)))
@@ -130,11 +135,10 @@ class Traced:
         self._results = _rebuilt(form, iter(places.values()))
 
     def _fingerprint(self) -> Hashable:
-        return tuple(configuration(thing) for thing in self._captured)
+        return tuple(configuration(thing) for thing in self.captured)
 
     def holds(self) -> bool:
         """Whether the layers and optimizers that were used have the attributes that they had."""
-        note_new_contents(self._captured)
         if self._seen == last_change():
             return True
         seen = last_change()
