@@ -188,5 +188,14 @@ def _fresh_arrays(outputs: Sequence[Tensor], constants: bool) -> list[bytes]:
     """Return the values of arrays that a trace itself made and nobody else holds, and those of constants if asked."""
     leaves = {id(x): x for node in ancestors(outputs) for x in node.inputs if x.node is None}
     made = [x for x in leaves.values() if type(x) is Tensor and not x.symbolic and not x.requires_grad]
-    fresh = [x.memory for x in made if (constants if is_constant(x) else sys.getrefcount(x.memory) <= 2)]
+    fresh = [x.memory for x in made if (constants if is_constant(x) else _is_held_once(x.memory))]
     return sorted(array.tobytes() for array in fresh)
+
+
+def _is_held_once(array: Any) -> bool:
+    """Return whether nobody else holds an array, nor the one that it is a view of, such as a model's theta."""
+    owner = array
+    while isinstance(owner.base, np.ndarray):
+        owner = owner.base
+    del array
+    return sys.getrefcount(owner) <= 3  # by this name, by the argument, and by the tensor or the view
