@@ -17,6 +17,7 @@ from tinynet.core.mode import _tracing
 from tinynet.core.transaction import within
 from tinynet.errors import ArgumentError, RetraceWarning, TraceError
 from tinynet.model import Model
+from tinynet.nn.layer import nested
 from tinynet.ops.dtypes import Number
 from tinynet.train.step import engine_room
 
@@ -54,11 +55,11 @@ class CompiledFunction:
             return self._inline(*args, **kwargs)
         with self._scope(), current_backend().session():
             if not can_compile():
-                result = self.function(*_each(_argument, args), **_each(_argument, kwargs))
-                return _each(lambda x: np.array(x.data), result)
+                result = self.function(*nested(args, _argument), **nested(kwargs, _argument))
+                return nested(result, lambda x: np.array(x.data))
             made = self._made()
             made.look_into_containers()
-            results = _each(np.array, made.replay(*args, **kwargs))
+            results = nested(made.replay(*args, **kwargs), np.array)
         if self.traces > _MANY_TRACES and not self._warned:
             self._warned = True
             warnings.warn(
@@ -159,10 +160,3 @@ def _argument(given: Any) -> Any:
     if isinstance(given, bool | str) or given is None:
         return given
     return as_tensor(given) if isinstance(given, np.ndarray | Tensor) else Number(given)
-
-
-def _each(change: Callable[[Any], Any], value: Any) -> Any:
-    """Change each value in lists, tuples and dicts within each other."""
-    if type(value) in (list, tuple):
-        return type(value)(_each(change, part) for part in value)
-    return {k: _each(change, v) for k, v in value.items()} if type(value) is dict else change(value)

@@ -8,17 +8,11 @@ import sys
 from pathlib import Path
 
 
-def user_level() -> int:
-    """Return the number of the caller's frame, as warnings count them, that is the innermost not tinynet's own."""
-    own, frame, level = Path(__file__).parent, sys._getframe(1), 1
-    while frame.f_back is not None and own in Path(frame.f_code.co_filename).parents:
-        frame, level = frame.f_back, level + 1
-    return level
-
-
 def user_line() -> str:
     """Return the place of the innermost line under way that is not tinynet's own, for errors that speak of it."""
-    frame = sys._getframe(user_level() - 1)
+    own, frame = Path(__file__).parent, sys._getframe(1)
+    while frame.f_back is not None and own in Path(frame.f_code.co_filename).parents:
+        frame = frame.f_back
     return f"line {frame.f_lineno} of {Path(frame.f_code.co_filename).name}"
 
 

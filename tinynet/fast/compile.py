@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -110,12 +110,11 @@ class Traced:
     ----------
     plan : Plan
         What is replayed.
-    result : object
-        What the function returned when it was traced: tensors of shapes, nested as the results are.
+    captured : list of Layer and Optimizer
+        On whose attributes it depends.
     """
 
     def __init__(self, name: str, traced: Transaction, symbols: Sequence[Tensor], result: Any, fused: bool) -> None:
-        self.result = result
         outputs: list[Tensor] = []
         form = _results(result, outputs, name)
         if not outputs:
@@ -233,23 +232,14 @@ class Arguments:
     def rebuild(self, values: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Return the arguments with other values in place of theirs."""
         (args, kwargs), left = self.form, iter(values)
-        return tuple(_rebuilt_arguments(form, left) for form in args), _rebuilt_arguments(kwargs, left)
-
-
-def _rebuilt_arguments(form: Any, values: Any) -> Any:
-    kind = form[0]
-    if kind == "static":
-        return form[2]
-    if kind is dict:
-        return {name: _rebuilt_arguments(part, values) for name, part in form[1:]}
-    return next(values) if isinstance(kind, str) else kind(_rebuilt_arguments(part, values) for part in form[1:])
+        return tuple(_rebuilt(form, left) for form in args), _rebuilt(kwargs, left)
 
 
 def _results(result: Any, found: list[Tensor], name: str) -> Any:
-    """Gather the tensors of a result; returns how they are nested."""
+    """Gather the tensors of a result; returns the form in which they are nested, as `Arguments` has it."""
     if isinstance(result, Tensor):
         found.append(result)
-        return Tensor
+        return ("array",)
     if type(result) in (list, tuple):
         return type(result), *(_results(part, found, name) for part in result)
     if type(result) is dict:
@@ -259,9 +249,11 @@ def _results(result: Any, found: list[Tensor], name: str) -> Any:
     )
 
 
-def _rebuilt(form: Any, values: Any) -> Any:
-    if form is Tensor:
-        return next(values)
-    if form[0] is dict:
-        return {key: _rebuilt(part, values) for key, part in form[1:]}
-    return form[0](_rebuilt(part, values) for part in form[1:])
+def _rebuilt(form: Any, values: Iterator[Any]) -> Any:
+    """Nest values in a form."""
+    kind = form[0]
+    if kind == "static":
+        return form[2]
+    if kind is dict:
+        return {name: _rebuilt(part, values) for name, part in form[1:]}
+    return next(values) if isinstance(kind, str) else kind(_rebuilt(part, values) for part in form[1:])

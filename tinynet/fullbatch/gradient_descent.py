@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from tinynet.core.spec import Array
 from tinynet.fullbatch.line_search import LineSearchOptimizer, Vector
 from tinynet.fullbatch.objective import Objective
-from tinynet.optim.optimizer import Array
 
 
 @dataclass(frozen=True)

@@ -14,10 +14,11 @@ import numpy.typing as npt
 
 from tinynet.checks import check_positive
 from tinynet.core.engine import current_backend
+from tinynet.core.spec import Array
 from tinynet.errors import ArgumentError, DTypeError, NonFiniteError
 from tinynet.fullbatch.backtracking import Backtracking
 from tinynet.fullbatch.objective import Objective
-from tinynet.optim.optimizer import Array, State
+from tinynet.optim.optimizer import Slots
 
 Vector = npt.NDArray[np.float64]
 _NOTHING = 2.0**-100  # a step so small is none, even from parameters that are 0
@@ -90,7 +91,7 @@ class LineSearchOptimizer:
         """Give the direction of a step, and the products with the Hessian that it took."""
         raise NotImplementedError(f"{type(self).__name__} has no direction; define it")
 
-    def initial_state(self, theta: Array) -> State:
+    def initial_state(self, theta: Array) -> Slots:
         """Give the state before the first step: none of its own; what steps carry is the objective's."""
         return {}
 

@@ -8,9 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from tinynet.core.spec import Array
 from tinynet.fullbatch.line_search import LineSearchOptimizer, Vector
 from tinynet.fullbatch.objective import Objective
-from tinynet.optim.optimizer import Array
 
 
 @dataclass(frozen=True)

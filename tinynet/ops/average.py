@@ -6,12 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.core.engine import Op, Tensor, as_tensor, constant
+from tinynet.core.engine import Op, Tensor, constant
 from tinynet.core.spec import Array, Shape, Spec
-from tinynet.errors import ShapeError
-from tinynet.ops.conv import Geometry, geometry, margins, pair
-from tinynet.ops.dtypes import check_floating
-from tinynet.ops.pool import _places
+from tinynet.ops.conv import Geometry, margins
+from tinynet.ops.pool import _places, windows
 
 
 def _sum_pool_compute(x: Array, p: Geometry) -> Array:
@@ -96,11 +94,5 @@ def avg_pool(
     Tensor([[ 2.5,  4.5],
             [10.5, 12.5]])
     """
-    x = as_tensor(x)
-    check_floating("avg_pool", x.dtype)
-    if x.ndim != 4:
-        raise ShapeError(f"avg_pool: x must have the axes (N, H, W, C), but has shape {x.shape}")
-    window = pair("avg_pool", "pool_size", pool_size)
-    step = window if stride is None else pair("avg_pool", "stride", stride)
-    p = geometry("avg_pool", x.shape, window, step, padding)
+    x, p = windows("avg_pool", x, pool_size, stride, padding)
     return _sum_pool(x, p=p) / constant(_areas(x.shape, p).astype(x.dtype))

@@ -78,6 +78,19 @@ _pool_gather: Op = Op(
 )
 
 
+def windows(
+    name: str, x: Any, pool_size: int | tuple[int, int], stride: int | tuple[int, int] | None, padding: str
+) -> tuple[Tensor, Geometry]:
+    """Check the arguments of a pooling; returns the images and the geometry of their windows."""
+    x = as_tensor(x)
+    check_floating(name, x.dtype)
+    if x.ndim != 4:
+        raise ShapeError(f"{name}: x must have the axes (N, H, W, C), but has shape {x.shape}")
+    window = pair(name, "pool_size", pool_size)
+    step = window if stride is None else pair(name, "stride", stride)
+    return x, geometry(name, x.shape, window, step, padding)
+
+
 def max_pool(
     x: Any, pool_size: int | tuple[int, int], stride: int | tuple[int, int] | None = None, padding: str = "valid"
 ) -> Tensor:
@@ -117,13 +130,7 @@ def max_pool(
     Tensor([[ 5.,  7.],
             [13., 15.]])
     """
-    x = as_tensor(x)
-    check_floating("max_pool", x.dtype)
-    if x.ndim != 4:
-        raise ShapeError(f"max_pool: x must have the axes (N, H, W, C), but has shape {x.shape}")
-    window = pair("max_pool", "pool_size", pool_size)
-    step = window if stride is None else pair("max_pool", "stride", stride)
-    p = geometry("max_pool", x.shape, window, step, padding)
+    x, p = windows("max_pool", x, pool_size, stride, padding)
     if padding == "same":
         x = x.pad(margins(x.shape, p), -np.inf)  # which wins over no finite value
     y: Tensor = _max_pool(x, p=p._replace(top=0, left=0))[0]

@@ -8,8 +8,9 @@ import numpy as np
 
 from tinynet.checks import check_positive
 from tinynet.core.engine import Op, Tensor
+from tinynet.core.spec import Array
 from tinynet.errors import ArgumentError
-from tinynet.optim.optimizer import Array, Optimizer, State
+from tinynet.optim.optimizer import Optimizer, Slots
 
 
 def _step(
@@ -102,7 +103,7 @@ class Adam(Optimizer):
             raise ArgumentError(f"{name}: beta1 and beta2 must be below 1, but got {beta1!r} and {beta2!r}")
         self.epsilon = check_positive(name, "epsilon", epsilon)
 
-    def initial_state(self, theta: Array) -> State:
+    def initial_state(self, theta: Array) -> Slots:
         """Return the moments and the number of steps before the first step."""
         return {**super().initial_state(theta), "steps": np.zeros((), np.int64)}
 

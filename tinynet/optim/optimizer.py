@@ -11,19 +11,18 @@ from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
-import numpy.typing as npt
 
 from tinynet.checks import check_positive
 from tinynet.core.engine import Tensor, grad
 from tinynet.core.mode import note_change
+from tinynet.core.spec import Array
 from tinynet.core.transaction import TrainMode, Transaction, train_transaction, training, within
 from tinynet.errors import ArgumentError, NonFiniteError
 from tinynet.nn.network import Network, Part
 from tinynet.ops.join import flat
 from tinynet.ops.reduce import all_finite
 
-Array = npt.NDArray[Any]
-State = dict[str, Array]
+Slots = dict[str, Array]
 Transform = Callable[[list[Tensor]], list[Tensor]]
 
 _of_every_optimizer: list[Callable[[Any, list[Tensor]], list[Tensor]]] = []
@@ -101,7 +100,7 @@ class Optimizer:
         """Return the gradient of the loss with an L2 penalty, ``(weight_decay / 2) |theta|^2``."""
         return gradient + self.weight_decay * theta if self.weight_decay else gradient
 
-    def initial_state(self, theta: Array) -> State:
+    def initial_state(self, theta: Array) -> Slots:
         """Return the state before the first step."""
         return {name: np.zeros_like(theta) for name in self.slots}
 
@@ -227,7 +226,7 @@ class Optimizer:
             kept.memory[name][...] = 0  # of a momentum that is 0 now; in place, since plans may know it
         return kept
 
-    def state_of(self, model: Network) -> State:
+    def state_of(self, model: Network) -> Slots:
         """Return what the optimizer carries from step to step for a model, by name: the arrays themselves."""
         return self._kept(model).vectors
 
@@ -245,8 +244,8 @@ def _are_finite(vectors: Sequence[Tensor]) -> Tensor:
 class _Kept(NamedTuple):
     """What an optimizer carries along for a model."""
 
-    vectors: State  # those that there are now
-    memory: State  # all that there ever were
+    vectors: Slots  # those that there are now
+    memory: Slots  # all that there ever were
     leaves: dict[tuple[str, int, int], Tensor]  # over parts of them
 
     def variables(self, part: Part) -> dict[str, Tensor]:

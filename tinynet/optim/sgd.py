@@ -6,8 +6,9 @@ from typing import Any
 
 from tinynet.checks import check_positive
 from tinynet.core.engine import Op, Tensor
+from tinynet.core.spec import Array
 from tinynet.errors import ArgumentError
-from tinynet.optim.optimizer import Array, Optimizer
+from tinynet.optim.optimizer import Optimizer
 
 
 def _step(

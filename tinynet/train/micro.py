@@ -11,6 +11,7 @@ from tinynet.core.engine import Tensor
 from tinynet.core.spec import Array
 from tinynet.core.transaction import train_transaction
 from tinynet.errors import ArgumentError
+from tinynet.nn.layer import nested
 from tinynet.ops.loss import scalar_loss
 from tinynet.ops.shape import _index
 from tinynet.optim.optimizer import Optimizer
@@ -73,7 +74,7 @@ class MicroBatchStep(BatchStep):
                     sums.add(None)
                     continue
                 self.mode.micro_batch = number
-                output, labels, vectors, states, loss = _arrays(self.differentiate(part))
+                output, labels, vectors, states, loss = nested(self.differentiate(part), _array)
                 seen.append((np.array(output), np.array(labels)))
                 weighted = [s * s.dtype.type(len(part)) for s in states if s.dtype.kind == "f"]
                 sums.add([loss, *vectors, *weighted])
@@ -87,10 +88,8 @@ class MicroBatchStep(BatchStep):
             return self.task.measure(self.model.made, loss.item(), outputs, labels)
 
 
-def _arrays(result: Any) -> Any:
-    """Return the arrays of an eager or a compiled result."""
-    if isinstance(result, list | tuple):
-        return [_arrays(part) for part in result]
+def _array(result: Array | Tensor) -> Array:
+    """Return the array of an eager or a compiled result."""
     return result.data if isinstance(result, Tensor) else result
 
 
