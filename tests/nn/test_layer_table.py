@@ -60,6 +60,15 @@ def test_gradients_are_right(row):
 
 
 @every_row
+def test_weights_decay_and_biases_and_normalisations_do_not(row):
+    model = row.model()
+    decaying = {id(p) for part in model.parts(by_decay=True) if part.decays for p in part.parameters}
+    for name, p in model.parameters.items():
+        apart = name.endswith(("bias", "gamma", "beta"))
+        assert (id(p) in decaying) != apart, name
+
+
+@every_row
 def test_a_model_file_gives_the_layer_back(row, tmp_path):
     model, x = row.model(), row.samples()
     model.save(tmp_path / "model")

@@ -596,3 +596,13 @@ def test_evaluate_measures_by_the_loss_of_the_last_fit():
     expected = np.mean((model.predict(x)[:, 0] - y) ** 2)
     assert model.evaluate(x, y)["loss"] == pytest.approx(expected, rel=1e-5)
     assert model.evaluate(x, y, loss="binary_cross_entropy")["loss"] != pytest.approx(expected)
+
+
+def test_a_fit_that_is_refused_does_not_change_by_which_loss_evaluate_measures():
+    model = tn.Sequential([tn.Input((3,)), tn.Dense(2)], seed=0)
+    x, y = np.arange(12.0).reshape(4, 3), np.array([1, 0, 1, 1])
+    before = model.evaluate(x, y)
+    for bad in ({"epochs": 0}, {"batch_size": 0}, {"micro_batches": 0}, {"optimizer": "sgd"}):
+        with pytest.raises(ArgumentError):
+            model.fit(x, np.ones((4, 2)), loss="mse", verbose=0, **bad)
+    assert model.evaluate(x, y) == before

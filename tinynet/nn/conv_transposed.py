@@ -73,7 +73,7 @@ class Conv2DTranspose(Layer):
         check_images("Conv2DTranspose", input_shape)
         self.weight = self.add_parameter("weight", (*self.kernel_size, self.filters, input_shape[2]), self.kernel_init)
         if self.use_bias:
-            self.bias = self.add_parameter("bias", (self.filters,))
+            self.bias = self.add_parameter("bias", (self.filters,), decay=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Spread the pixels, add the bias, apply the activation."""

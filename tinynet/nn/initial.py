@@ -80,7 +80,7 @@ def initializer(owner: str, init: str | Initializer) -> Initializer:
     owner : str
         Who asks; for the error.
     init : str or callable
-        "glorot_uniform", "zeros" or a function of a shape and a generator.
+        A name, such as "glorot_uniform" or "zeros", or a function of a shape and a generator.
 
     Returns
     -------

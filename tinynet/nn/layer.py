@@ -157,7 +157,8 @@ class Layer:
         shape : sequence of int
             Its shape.
         init : str or callable
-            "glorot_uniform", "zeros", or a function of the shape and a random generator that returns the values.
+            A name, such as "glorot_uniform", "he_normal" or "zeros" (see `Dense`), or a function of the shape and a
+            random generator that returns the values.
         decay : bool
             Whether it is a weight that optimizers with ``decay="weights"`` decay; biases are none.
 

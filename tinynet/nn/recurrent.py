@@ -99,7 +99,7 @@ class LSTM(Layer):
         check_sequences("LSTM", input_shape)
         self.weight = self.add_parameter("weight", (input_shape[1], 4 * self.units), "glorot_uniform")
         self.recurrent_weight = self.add_parameter("recurrent_weight", (self.units, 4 * self.units), "orthogonal")
-        self.bias = self.add_parameter("bias", (4 * self.units,), _forgetful)
+        self.bias = self.add_parameter("bias", (4 * self.units,), _forgetful, decay=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Run over the steps."""
@@ -164,8 +164,8 @@ class GRU(Layer):
         check_sequences("GRU", input_shape)
         self.weight = self.add_parameter("weight", (input_shape[1], 3 * self.units), "glorot_uniform")
         self.recurrent_weight = self.add_parameter("recurrent_weight", (self.units, 3 * self.units), "orthogonal")
-        self.bias = self.add_parameter("bias", (3 * self.units,))
-        self.recurrent_bias = self.add_parameter("recurrent_bias", (3 * self.units,))
+        self.bias = self.add_parameter("bias", (3 * self.units,), decay=False)
+        self.recurrent_bias = self.add_parameter("recurrent_bias", (3 * self.units,), decay=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """Run over the steps."""

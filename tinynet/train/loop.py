@@ -71,8 +71,8 @@ def fit(
         `Newton` always do; they search along a line on all samples and take ``batch_size=None``; an epoch is then a
         step, and the run ends early where no step is left to make.
     loss : str or callable
-        "cross_entropy", "binary_cross_entropy", or a function of (output, labels), made of ops, that returns one
-        number.
+        "cross_entropy", "binary_cross_entropy", "mse", "mae", "huber", or a function of (output, labels), made of ops,
+        that returns one number.
     validation_data : (array_like, array_like), optional
         Samples and labels to evaluate on after each epoch.
     shuffle : bool
@@ -92,7 +92,6 @@ def fit(
     resume : path-like, optional
         A checkpoint to go on from, with the same model, data and arguments as before; the run then ends in the same
         bits as one that was never stopped. Only ``epochs``, ``verbose`` and callbacks without a state may differ.
-
     micro_batches : int
         Into how many parts to cut each batch, one computed after the other; their gradients are summed before the
         update. So a batch takes less memory, and the result differs by rounding alone, but for layers that draw random
@@ -129,7 +128,6 @@ def fit(
     True
     """
     task = find_task(loss, metrics)
-    model.fitted_loss = loss
     compiled = compiled and can_compile()
     epochs = check_count("epochs", epochs)
     if batch_size is not None:
@@ -166,6 +164,7 @@ def fit(
     run = Run(step, order, epochs, notified, arguments)
     if resume is not None:
         run.resume(resume)
+    model.fitted_loss = loss
     with run.underway():
         while run.unfinished:
             run.begin_epoch()
