@@ -168,7 +168,7 @@ def test_the_bits_do_not_depend_on_threads(make):
             losses, left, _ = left_by(make, "fused")
             found.append((losses.tobytes(), left))
     finally:
-        tn.set_num_threads(before, fixed=True)
+        tn.set_num_threads(before)
     assert found[0] == found[1]
 
 

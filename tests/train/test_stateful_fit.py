@@ -40,7 +40,7 @@ def test_the_same_seed_has_the_same_bits_for_any_number_of_threads(make, optimiz
             tn.set_num_threads(n, fixed=True)
             found.append(trained(make, optimizer, compiled=compiled))
     finally:
-        tn.set_num_threads(before, fixed=True)
+        tn.set_num_threads(before)
     assert found[0] == found[1]
     assert trained(make, optimizer, compiled=compiled, seed=1) != found[0]
 
