@@ -116,7 +116,7 @@ def test_the_bars_are_the_numbers_of_samples_one_on_the_other():
     assert [bar.get_height() for bar in test] == [0, 1, 3]
     assert [bar.get_y() for bar in test] == [2, 0, 1]
     assert [to_hex(part[0].get_facecolor()).upper() for part in (train, test)] == [BLUE, ORANGE]
-    assert (figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()) == ("Digit", "Number of samples")
+    assert (figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()) == ("Class", "Number of samples")
 
 
 # --- predictions
@@ -300,8 +300,8 @@ def test_filters_of_a_dense_layer_are_its_weights_by_pixel():
 @pytest.mark.parametrize(
     ("draw", "error", "message"),
     [
-        (lambda: report.data_grid(IMAGES[0], LABELS), ShapeError, r"\(n, H, W, 1\), but got shape \(28, 28\)"),
-        (lambda: report.data_grid(np.zeros((2, 8, 8, 3)), LABELS[:2]), ShapeError, r"\(2, 8, 8, 3\)"),
+        (lambda: report.data_grid(IMAGES[0], LABELS), ShapeError, r"\(n, H, W, 3\), but got shape \(28, 28\)"),
+        (lambda: report.data_grid(np.zeros((2, 8, 8, 2)), LABELS[:2]), ShapeError, r"\(2, 8, 8, 2\)"),
         (lambda: report.data_grid(IMAGES[:0], LABELS[:0]), ShapeError, r"\(0, 28, 28\)"),
         (lambda: report.data_grid(IMAGES, LABELS[:3]), ShapeError, "a label for each of 40"),
         (lambda: report.class_distribution(LABELS, LABELS[:0]), ArgumentError, "the test labels must be integers"),
