@@ -188,7 +188,8 @@ class Transaction:
 
     def end(self) -> None:
         """End the step, dropped if it is not finished."""
-        self.drop()
+        if _transaction.get() is self:
+            self.drop()
         self.session.__exit__(None, None, None)
 
     def _note_versions(self) -> None:
