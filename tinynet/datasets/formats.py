@@ -192,14 +192,14 @@ def _parse_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, kind: Kind, n
         factor = _scale_of(_values(archive, info, start, dtype), kind, name)
         scaled = ", from 0 to 1, taken as 0 to 255" if factor > 1 else ", taken as uint8"
         remarks.append(f"{name.rpartition(' ')[2]}: {dtype}{scaled}")
-    out = np.empty(count, np.uint8)
-    at = 0
+    out = np.empty(shape, np.uint8, "F" if fortran_order else "C")
+    flat, at = out.ravel("K"), 0  # a view of it, in the order of the file
     for piece in _values(archive, info, start, dtype):
-        out[at : at + len(piece)] = piece if dtype == np.uint8 else np.rint(piece.astype(np.float64) * factor)
+        flat[at : at + len(piece)] = piece if dtype == np.uint8 else np.rint(piece.astype(np.float64) * factor)
         at += len(piece)
     if at < count:
         raise damaged(name, f"{at * dtype.itemsize:,} bytes of values", f"{count * dtype.itemsize:,} for {shape}")
-    return np.ascontiguousarray(out.reshape(shape, order="F" if fortran_order else "C"))
+    return np.ascontiguousarray(out)
 
 
 def _values(
