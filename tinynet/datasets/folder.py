@@ -121,7 +121,7 @@ def _dataset(
     shape: tuple[int, int],
 ) -> Dataset:
     train, test = parts
-    left_out = f"; {len(skipped):,} files left out" if skipped else ""
+    left_out = f"; {len(skipped):,} file{'' if len(skipped) == 1 else 's'} left out" if skipped else ""
     count = f"{len(train.images):,} + {len(test.images):,} images of {len(names)} classes"
     form = f"{shape[0]} x {shape[1]} in {'colour' if coloured else 'grey'}"
     return Dataset(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 FIRST = 25  # images that a grid shows
 _MOST_COUNTED = 10  # classes whose numbers of samples are written into the bars
-_MOST_NAMED = 50  # classes whose names stand along an axis; of more, every second, third and so on
+_MOST_NAMED = 30  # classes whose names stand along an axis; of more, every second, third and so on
 _LETTERS = 16  # of a name along an axis
 
 

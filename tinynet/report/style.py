@@ -23,7 +23,7 @@ BLUE, ORANGE, GREEN, VERMILION, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 
 WIDTH = 5.6  # inches: a column of print; and text of 8 points can still be read where a phone shows it 390 pixels wide
 TITLE, LABEL, SMALL, LEAST = 11, 9, 8, 7  # sizes of text, in points
-_LETTERS = 80  # of the size of a label, in the width of a figure
+_LETTERS = 70  # of the size of a label, in the width of a figure
 _DPI = 200  # of figures in files
 
 
@@ -116,8 +116,22 @@ def _frame(x: float, y: float, w: float, h: float) -> Any:
 
 
 def fitting(text: str, letters: int) -> str:
-    """Shorten a text to as many letters as fit at the smallest size, with an ellipsis in its place."""
+    """Shorten a text to as many letters as fit at the smallest size, with an ellipsis in its place.
+
+    Of a text such as "cat → dog" each side gets its share.
+    """
     most = int(letters * LABEL / LEAST)
+    if len(text) <= most:
+        return text
+    one, arrow, other = text.partition(" → ")
+    if not arrow:
+        return _cut(text, most)
+    room = most - len(arrow)
+    first = min(len(one), max(room // 2, room - len(other)))
+    return arrow.join(_cut(side, most) for side, most in ((one, first), (other, room - first)))
+
+
+def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
