@@ -58,7 +58,7 @@ def declare(commands: Any) -> None:
         "train",
         "train a reference model on MNIST, another dataset or images of yours",
         "Train a reference model on MNIST, another dataset or a directory of images, test it, and keep its metrics,\n"
-        "its parameters, figures and a report in a directory.\n\nmodels:\n"
+        "its parameters, figures and a report in a directory.\n\nmodels, with their parameters on MNIST:\n"
         + "\n".join(f"  {name:<9}{title}" for name, title in _MODELS.items()),
         EXAMPLES,
         run,

@@ -61,7 +61,10 @@ def load(name: Source, source: Source = "auto", size: int | tuple[int, int] | No
     >>> x_train.shape, y_test.shape
     ((4000, 28, 28), (1000,))
     """
-    if name == DIGITS:
+    if isinstance(name, str) and name == DIGITS:
+        if source != "auto" or size is not None:
+            given = f"source={source!r}" if source != "auto" else f"size={size!r}"
+            raise ArgumentError(f"{given} is of datasets whose files are read, but digits need no file; leave it out")
         return digits()
     if isinstance(name, str) and name in SPECS:
         if size is not None:
