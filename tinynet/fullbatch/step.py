@@ -6,8 +6,10 @@ from typing import Any
 
 from tinynet.core.spec import Array
 from tinynet.core.transaction import TrainMode
+from tinynet.errors import ArgumentError
 from tinynet.fullbatch.line_search import LineSearchOptimizer
 from tinynet.fullbatch.objective import Objective
+from tinynet.train.part import Part
 from tinynet.train.step import TrainingStep, register_step
 from tinynet.train.task import Measures
 
@@ -19,6 +21,11 @@ class FullBatchStep(TrainingStep):
 
     def __init__(self, *arguments: Any, mode: TrainMode, compiled: bool) -> None:
         super().__init__(*arguments)
+        if isinstance(self.samples, Part) or isinstance(self.labels, Part):
+            raise ArgumentError(
+                f"{type(self.optimizer).__name__} takes all samples in each step, so they must be in memory, but these "
+                "are read in batches; pass np.asarray(x) and np.asarray(y) if there is room for them"
+            )
         decay = self.optimizer.weight_decay
         self.objective = Objective(self.model, self.samples, self.labels, self.task.loss, decay, compiled=compiled)
         self.carried = {**self.optimizer.initial_state(self.model.theta), **self.objective.carried}

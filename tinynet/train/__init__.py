@@ -7,6 +7,7 @@ from tinynet.train import (  # noqa: F401 - which register what fit finds by nam
     micro,
     pairing,
     regression,
+    sources,
 )
 from tinynet.train.history import History
 from tinynet.train.loop import fit

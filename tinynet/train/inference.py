@@ -14,6 +14,7 @@ from tinynet.core.engine import Tensor, can_compile
 from tinynet.core.mode import note_change
 from tinynet.core.spec import Array
 from tinynet.core.transaction import within
+from tinynet.errors import ShapeError
 from tinynet.model import Model
 from tinynet.nn.network import Network
 from tinynet.ops.loss import Loss, scalar_loss
@@ -82,7 +83,7 @@ def evaluate(
 
     Parameters
     ----------
-    x, y : array_like
+    x, y : array_like or Stream
         Samples and labels, as in `fit`.
     batch_size : int
         Samples computed at a time; the result depends on it only by rounding.
@@ -114,22 +115,26 @@ def evaluate(
     return measure(model, task, samples, labels, batch_size, compiled and can_compile())
 
 
-def predict(model: Network, x: npt.ArrayLike, batch_size: int = 256, compiled: bool = True) -> Array:
+def predict(
+    model: Network, x: npt.ArrayLike, batch_size: int = 256, compiled: bool = True, out: Array | None = None
+) -> Array:
     """Compute the outputs of the model.
 
     Parameters
     ----------
-    x : array_like
+    x : array_like or Stream
         Samples, as in `fit`.
     batch_size : int
         Samples computed at a time.
     compiled : bool
         As in `fit`.
+    out : ndarray, optional
+        Where the outputs go, such as an `np.memmap`: an array of their shape and dtype.
 
     Returns
     -------
     ndarray
-        (n, ...): a new array of the outputs.
+        (n, ...): a new array of the outputs, or ``out``.
 
     Raises
     ------
@@ -144,7 +149,9 @@ def predict(model: Network, x: npt.ArrayLike, batch_size: int = 256, compiled: b
     """
     batch_size = check_count("batch_size", batch_size)
     samples = check_samples(model, x)
-    result: Array | None = None
+    result = out
+    if out is not None:
+        _check_out(out, (len(samples), *(model.output_shape or ())), model)
     with within(None):
         run = _runner(model, None, compiled and can_compile())
         for part in in_sessions(_parts(len(samples), batch_size)):
@@ -154,6 +161,13 @@ def predict(model: Network, x: npt.ArrayLike, batch_size: int = 256, compiled: b
             result[part] = output
     assert result is not None
     return result
+
+
+def _check_out(out: Any, shape: tuple[int, ...], model: Network) -> None:
+    found = (out.shape, out.dtype) if isinstance(out, np.ndarray) else type(out).__name__
+    if found != (shape, model.dtype) or not out.flags.writeable:
+        came = f"{out.dtype} of shape {out.shape}" if isinstance(out, np.ndarray) else f"a {found}"
+        raise ShapeError(f"out must be a writable {model.dtype} array of shape {shape}, but got {came}")
 
 
 Model.evaluate = evaluate

@@ -56,10 +56,11 @@ def fit(
 
     Parameters
     ----------
-    x : array_like
+    x : array_like or Stream
         Samples (n, ...), of the shape that the model's input takes; any real dtype. They are copied as a
-        whole only where they are not in row order.
-    y : array_like
+        whole only where they are not in row order. What is not in memory is read batch by batch: an `np.memmap`, a
+        dataset of h5py or zarr, or an object with a length that is indexed by arrays of integers; see `Stream`.
+    y : array_like or Stream
         Labels, as the loss takes them.
     epochs : int
         How many times to go over the samples.
@@ -149,6 +150,7 @@ def fit(
         "loss": loss,
         "metrics": metrics,
         "shuffle": bool(shuffle),
+        "batch_size": batch_size,
         "seed": seed,
         "compiled": bool(compiled),
         "micro_batches": cut,
@@ -158,7 +160,8 @@ def fit(
     notified = callbacks_of(arguments)
     rng = generator("fit", seed, stream=1)
     mode = train_mode(int(generator("fit", seed, stream=2).integers(2**63)))
-    step = make_step(optimizer, model, task, samples, labels, mode=mode, compiled=compiled, micro_batches=cut)
+    data = model, arguments["task"], arguments["x"], arguments["y"]
+    step = make_step(optimizer, *data, mode=mode, compiled=compiled, micro_batches=cut)
     _check_batch_size(step, batch_size)
     order = Order(len(samples), min(batch_size or len(samples), len(samples)), rng, shuffle and not step.whole)
     run = Run(step, order, epochs, notified, arguments)

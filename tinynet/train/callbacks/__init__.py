@@ -1,6 +1,7 @@
 """The callbacks that come with tinynet. Training knows none of them; what a callback is stands in `Run`.
 
-Every run has these, in this order: what shows it, what validates it, Ctrl-C; then those that the user passes.
+Every run has these, in this order: what shows it, what validates it, Ctrl-C; then those that the user passes; last
+what reads data that are not in memory.
 """
 
 from tinynet.train.callbacks.checkpoint import Checkpoint
@@ -13,8 +14,9 @@ from tinynet.train.interrupts import listen
 from tinynet.train.progress import choose_display
 from tinynet.train.run import add_to_every_run
 from tinynet.train.validation import validate
+from tinynet.train.window import read_in_batches
 
-for _make in (choose_display, validate, listen, given_callbacks):
+for _make in (choose_display, validate, listen, given_callbacks, read_in_batches):
     add_to_every_run(_make)
 
 __all__ = ["CSVLogger", "Checkpoint", "EarlyStopping", "LearningRateSchedule", "StepSchedule"]
