@@ -9,7 +9,6 @@ import numpy as np
 from tinynet.core.spec import Array
 from tinynet.errors import ArgumentError, DataError, TinynetError
 
-
 _LEAST_RUN = 4  # neighbours, on average, that are read by slices
 
 
