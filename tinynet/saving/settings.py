@@ -44,7 +44,7 @@ def _described(run: Run) -> dict[str, Any]:
         "validation_data": len(validation[0]) if validation else 0,
         "checksums of the data": [_checksum(array) for array in arrays],
         "loss": _name(given["loss"]),
-        "metrics": None if given["metrics"] is None else [getattr(m, "__name__", "metric") for m in given["metrics"]],
+        "metrics": None if given["metrics"] is None else [m.described for m in given["task"].in_evaluation],
         "batch_size": run.order.batch_size,
         "shuffle": given["shuffle"],
         "seed": str(given["seed"]),

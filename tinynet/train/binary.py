@@ -11,7 +11,7 @@ from tinynet.errors import ShapeError
 from tinynet.ops.binary import check_binary
 from tinynet.train.measuring import MeasuredTask
 from tinynet.train.metrics.binary import binary_accuracy
-from tinynet.train.task import Metric, shape_of_batch, tasks
+from tinynet.train.task import MetricFunction, shape_of_batch, tasks
 
 
 def _check_binary(labels: Array, shape: Shape) -> None:
@@ -23,10 +23,10 @@ def _check_binary(labels: Array, shape: Shape) -> None:
     check_binary(labels, shape)
 
 
-def _binary_metrics(made: Tensor | None) -> dict[str, Metric]:
+def _binary_metrics(made: Tensor | None) -> dict[str, MetricFunction]:
     """Return the accuracy: probabilities count as 1 above a half, logits above 0."""
     probabilities = made is not None and made.node is not None and made.node.op is ops.sigmoid
     return {"accuracy": partial(binary_accuracy, threshold=0.5 if probabilities else 0.0)}
 
 
-tasks["binary_cross_entropy"] = MeasuredTask(ops.binary_cross_entropy, _check_binary, _binary_metrics)
+tasks["binary_cross_entropy"] = MeasuredTask(ops.binary_cross_entropy, _check_binary, _binary_metrics, ops.sigmoid)

@@ -17,11 +17,12 @@ from tinynet.core.transaction import within
 from tinynet.model import Model
 from tinynet.nn.network import Network
 from tinynet.ops.loss import Loss, scalar_loss
+from tinynet.train.chosen import finish, for_evaluation
 from tinynet.train.history import Means
 from tinynet.train.loop import in_sessions
 from tinynet.train.samples import check_labelled, check_samples
 from tinynet.train.step import engine_room
-from tinynet.train.task import Measures, Metric, Task, find_task
+from tinynet.train.task import Measures, MetricFunction, Task, find_task
 
 
 def _parts(n: int, size: int) -> Iterator[slice]:
@@ -59,14 +60,15 @@ def _runner(model: Network, loss: Loss | None, compiled: bool) -> Callable[..., 
 
 
 def measure(model: Network, task: Task, x: Array, y: Array, batch_size: int, compiled: bool) -> Measures:
-    """Return the loss and the metrics of a model on samples: their means over batches."""
+    """Return the loss and the metrics of a model on samples: means over batches, or computed on all of them."""
+    task = for_evaluation(task)
     means = Means()
     with within(None):  # this is no training, if it comes in the middle of a step
         run = _runner(model, task.loss, compiled)
         for part in in_sessions(_parts(len(x), batch_size)):
             loss, output = run(x[part], y[part])
             means.add(task.measure(model.made, loss.item(), output, y[part]), len(y[part]))
-    return means()
+    return means() | finish(task)
 
 
 def evaluate(
@@ -75,7 +77,7 @@ def evaluate(
     y: npt.ArrayLike,
     batch_size: int = 256,
     loss: str | Loss | None = None,
-    metrics: Sequence[Metric] | None = None,
+    metrics: Sequence[MetricFunction | str] | None = None,
     compiled: bool = True,
 ) -> dict[str, float]:
     """Measure the loss and the metrics of the model on samples.
@@ -94,7 +96,7 @@ def evaluate(
     Returns
     -------
     dict of str to float
-        "loss" and "accuracy" (or the metrics passed): means over the samples.
+        "loss" and "accuracy" (or the metrics passed).
 
     Raises
     ------

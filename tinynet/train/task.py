@@ -13,18 +13,18 @@ from tinynet.core.spec import Array, Shape
 from tinynet.errors import ShapeError
 from tinynet.ops.loss import Loss, check_classes, cross_entropy
 
-Metric = Callable[[Array, Array], float]
+MetricFunction = Callable[[Array, Array], float]
 Measures = dict[str, float]  # the loss and the metrics of some samples, by name
 
 
 @dataclass(frozen=True)
 class Task:
-    """What is minimised; tasks of the shelf measure more than the loss (`tinynet.train.measuring`)."""
+    """What is minimised; tasks of the shelf measure more than the loss (`tinynet.train.measuring`, `chosen`)."""
 
     loss: Loss
     check_labels: Callable[[Array, Shape], None]  # against the shape of the outputs
 
-    measured_by: ClassVar[Callable[[Task, Sequence[Metric]], Task]] = defined_in("tinynet.train.measuring")
+    measured_by: ClassVar[Callable[[Task, Sequence[MetricFunction | str]], Task]] = defined_in("tinynet.train.chosen")
 
     def measure(self, made: Tensor | None, loss: float, output: Array, labels: Array) -> Measures:
         """Return what is measured of a batch; the node of ``made`` tells which op made the output."""
@@ -62,7 +62,7 @@ def _checked(loss: Loss, labels: Array, shape: Shape) -> None:
         check(loss, labels, shape)
 
 
-def find_task(loss: str | Loss, metrics: Sequence[Metric] | None = None) -> Task:
+def find_task(loss: str | Loss, metrics: Sequence[MetricFunction | str] | None = None) -> Task:
     """Find a loss by its name, with its own metrics, or take the user's functions."""
     named = {name: task.loss for name, task in tasks.items()}
     found = find_function("loss must be", named, loss, "(output, labels) made of ops")

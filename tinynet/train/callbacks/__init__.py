@@ -1,11 +1,13 @@
 """The callbacks that come with tinynet. Training knows none of them; what a callback is stands in `Run`.
 
-Every run has these, in this order: what shows it, what validates it, Ctrl-C; then those that the user passes.
+Every run has these, in this order: what shows it, what measures its epochs, what validates it, Ctrl-C; then those that
+the user passes.
 """
 
 from tinynet.train.callbacks.checkpoint import Checkpoint
 from tinynet.train.callbacks.csv_logger import CSVLogger
 from tinynet.train.callbacks.early_stopping import EarlyStopping
+from tinynet.train.callbacks.epoch_metrics import measure_epochs
 from tinynet.train.callbacks.schedule import LearningRateSchedule
 from tinynet.train.callbacks.step_schedule import StepSchedule
 from tinynet.train.given import given_callbacks
@@ -14,7 +16,7 @@ from tinynet.train.progress import choose_display
 from tinynet.train.run import add_to_every_run
 from tinynet.train.validation import validate
 
-for _make in (choose_display, validate, listen, given_callbacks):
+for _make in (choose_display, measure_epochs, validate, listen, given_callbacks):
     add_to_every_run(_make)
 
 __all__ = ["CSVLogger", "Checkpoint", "EarlyStopping", "LearningRateSchedule", "StepSchedule"]
