@@ -63,8 +63,8 @@ class Run:
     Attributes
     ----------
     model, optimizer
-        What is trained, and how; the optimizer's ``learning_rate`` may be changed at any time, and is put back at the
-        end.
+        What is trained, and how. The optimizer's learning rate, and other numbers, texts and switches that it has, may
+        be changed at any time. Checkpoints keep them, and they are put back at the end.
     epochs, batches : int
         How many epochs were asked for, and of how many batches each is.
     epoch, batch : int
