@@ -7,17 +7,17 @@ import functools
 import operator
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from tinynet.checks import check_positive
+from tinynet.checks import check_positive, defined_in
 from tinynet.core.engine import Tensor, grad
 from tinynet.core.mode import note_change
 from tinynet.core.spec import Array
-from tinynet.core.transaction import TrainMode, Transaction, train_transaction, training, within
-from tinynet.errors import ArgumentError, NonFiniteError
+from tinynet.core.transaction import Transaction, train_transaction
+from tinynet.errors import ArgumentError
 from tinynet.nn.network import Network, Part
 from tinynet.ops.join import flat
 from tinynet.ops.reduce import all_finite
@@ -61,6 +61,7 @@ class Optimizer:
     slots: tuple[str, ...] = ()  # the vectors, zero at first, that the update carries from step to step
     live: tuple[str, ...] = ()  # numbers that plans read at each step, as they do the rate; see `update`
     transforms: tuple[Transform, ...] = ()  # what is done to the gradient before the update, after clipping
+    step: ClassVar[Callable[[Optimizer, Network], None]] = defined_in("tinynet.optim.step")
 
     def __init__(
         self,
@@ -80,7 +81,6 @@ class Optimizer:
         self.decay = decay
         self.clip_norm = None if clip_norm is None else check_positive(name, "clip_norm", clip_norm)
         self.clip_value = None if clip_value is None else check_positive(name, "clip_value", clip_value)
-        self._states: WeakKeyDictionary[Network, _Kept] = WeakKeyDictionary()
 
     def __setattr__(self, name: str, value: Any) -> None:
         is_live = name == "learning_rate" or (name in self.live and value and getattr(self, name, 0))
@@ -137,7 +137,7 @@ class Optimizer:
 
     def gradients(self, loss: Tensor, models: Network | Sequence[Network]) -> list[Tensor]:
         """Return the gradient of a loss, as one vector for each part of the models that is trained."""
-        parts = self._parts_of(models)
+        parts = self.parts_of(models)
         parameters = [p for _, part in parts for p in part.parameters]
         train_transaction("Optimizer.minimize").check_current(loss, parameters)
         found = iter(grad(loss, parameters))
@@ -146,38 +146,11 @@ class Optimizer:
     def descend(self, loss: Tensor, gradients: list[Tensor], models: Network | Sequence[Network]) -> None:
         """Make the step of `minimize` with gradients as `gradients` returns them."""
         step = train_transaction("Optimizer.minimize")
-        step.check_finite(loss, _are_finite(gradients))
-        self._move(step, self._parts_of(models), gradients)
+        step.check_finite(loss, are_finite(gradients))
+        self.move(step, self.parts_of(models), gradients)
 
-    def step(self, model: Network) -> None:
-        """Move a model's parameters once, by the gradients that ``backward`` has added up.
-
-        Within a step of training, it is part of that step, as `minimize` is.
-
-        Parameters
-        ----------
-        model : Model
-            The optimizer keeps its state for as long as the model lives.
-
-        Raises
-        ------
-        NonFiniteError
-            If the gradient is not finite; nothing is changed then.
-        """
-        gradient = Tensor(model.gradient)
-        parts = self._parts_of(model)
-        vectors = [gradient[part.start : part.stop] for _, part in parts]
-        if not _are_finite(vectors):
-            raise NonFiniteError("the gradient has NaN or infinite values; nothing was changed by this step")
-        if training():
-            self._move(train_transaction("Optimizer.step"), parts, vectors)
-            return
-        transaction = Transaction(TrainMode(seed=0))
-        with within(transaction):
-            self._move(transaction, parts, vectors)
-            transaction.finish()
-
-    def _parts_of(self, models: Network | Sequence[Network]) -> list[tuple[Network, Part]]:
+    def parts_of(self, models: Network | Sequence[Network]) -> list[tuple[Network, Part]]:
+        """Return the parts of some models that this optimizer moves, each with its model."""
         given: list[Any] = list(models) if isinstance(models, list | tuple) else [models]
         several = [model for model in given if isinstance(model, Network)]
         if not several or len(several) < len(given):
@@ -187,7 +160,7 @@ class Optimizer:
             raise ArgumentError(f"{', '.join(map(str, several))}: nothing to train: no parameter is trainable")
         return parts
 
-    def _move(self, step: Transaction, parts: Sequence[tuple[Network, Part]], gradients: list[Tensor]) -> None:
+    def move(self, step: Transaction, parts: Sequence[tuple[Network, Part]], gradients: list[Tensor]) -> None:
         """Write the new parameters and slots of some parts, from their gradients."""
         step.captured[id(self)] = self
         for shared in _of_every_optimizer:
@@ -218,7 +191,7 @@ class Optimizer:
         return other
 
     def _kept(self, model: Network) -> _Kept:
-        kept = self._states.setdefault(model, _Kept({}, {}, {}))
+        kept = _carried.setdefault(self, WeakKeyDictionary()).setdefault(model, _Kept({}, {}, {}))
         kept.vectors.clear()
         for name, vector in self.initial_state(model.theta).items():
             kept.vectors[name] = kept.memory.setdefault(name, vector)
@@ -236,7 +209,8 @@ class Optimizer:
             self.state_of(model)[name][...] = vector
 
 
-def _are_finite(vectors: Sequence[Tensor]) -> Tensor:
+def are_finite(vectors: Sequence[Tensor]) -> Tensor:
+    """Return whether no value of some vectors is NaN or infinite."""
     finite: Tensor = functools.reduce(operator.and_, map(all_finite, vectors))
     return finite
 
@@ -254,6 +228,10 @@ class _Kept(NamedTuple):
             place = slice(part.start, part.stop) if vector.ndim else ...
             self.leaves.setdefault((name, part.start, part.stop), Tensor(vector[place]))
         return {name: self.leaves[name, part.start, part.stop] for name in self.vectors}
+
+
+# Beside the optimizers, which are then copied and pickled without it.
+_carried: WeakKeyDictionary[Optimizer, WeakKeyDictionary[Network, _Kept]] = WeakKeyDictionary()
 
 
 def hyperparameters(optimizer: Any) -> dict[str, Any]:
@@ -276,17 +254,15 @@ def hyperparameters(optimizer: Any) -> dict[str, Any]:
     {'learning_rate': 0.1, 'weight_decay': 0.0, 'decay': 'all', 'clip_norm': None, 'clip_value': None, 'momentum': 0.0,
      'nesterov': False}
     """
-    found: dict[str, Any] = {}
-    for name, value in vars(optimizer).items():
-        if not name.startswith("_") and (value is None or isinstance(value, int | float | str | np.floating)):
-            found[name] = float(value) if isinstance(value, np.floating) else value
-    return found
+    plain = int | float | str | np.floating | None
+    values = {name: v for name, v in vars(optimizer).items() if not name.startswith("_") and isinstance(v, plain)}
+    return {name: float(v) if isinstance(v, np.floating) else v for name, v in values.items()}
 
 
 def notice(optimizer: Any) -> None:
     """Note that an attribute was set: plans may depend on it, and what is carried along may be another."""
     note_change()
-    for model in list(vars(optimizer).get("_states", ())):
+    for model in list(_carried.get(optimizer, ())):
         optimizer.state_of(model)
 
 
