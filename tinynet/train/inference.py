@@ -19,12 +19,14 @@ from tinynet.model import Model
 from tinynet.nn.layer import nested
 from tinynet.nn.network import Network
 from tinynet.ops.loss import Loss, scalar_loss
+from tinynet.train.compound import finish, for_evaluation
 from tinynet.train.history import Means
 from tinynet.train.loop import in_sessions
 from tinynet.train.samples import check_labelled, check_samples
 from tinynet.train.step import engine_room
-from tinynet.train.task import Measures, Metric, Task, find_task
-from tinynet.train.weights import WeightedTask, identity, with_weights
+from tinynet.train.task import Measures, MetricFunction, Task, find_task
+from tinynet.train.weighted import WeightedTask, identity
+from tinynet.train.weights import with_weights
 
 
 def _parts(n: int, size: int) -> Iterator[slice]:
@@ -62,7 +64,8 @@ def _runner(model: Network, loss: Loss | None, compiled: bool) -> Callable[..., 
 
 
 def measure(model: Network, task: Task, x: Array, y: Any, batch_size: int, compiled: bool) -> Measures:
-    """Return the loss and the metrics of a model on samples: their means over batches."""
+    """Return the loss and the metrics of a model on samples: means over batches, or computed on all of them."""
+    task = for_evaluation(task)
     means = Means()
     with within(None):  # this is no training, if it comes in the middle of a step
         run = _runner(model, task.loss, compiled)
@@ -71,7 +74,7 @@ def measure(model: Network, task: Task, x: Array, y: Any, batch_size: int, compi
             loss, output = run(samples, labels)
             weight = labels[1].sum() if isinstance(task, WeightedTask) else len(samples)
             means.add(task.measure(model.made, loss.item(), output, labels), len(samples), float(weight))
-    return means()
+    return means() | finish(task)
 
 
 def evaluate(
@@ -80,7 +83,7 @@ def evaluate(
     y: npt.ArrayLike,
     batch_size: int = 256,
     loss: str | Loss | None = None,
-    metrics: Sequence[Metric] | None = None,
+    metrics: Sequence[MetricFunction | str] | None = None,
     compiled: bool = True,
     sample_weight: npt.ArrayLike | None = None,
     class_weight: Any = None,
@@ -103,7 +106,7 @@ def evaluate(
     Returns
     -------
     dict of str to float
-        "loss" and "accuracy" (or the metrics passed): means over the samples.
+        "loss" and "accuracy" (or the metrics passed).
 
     Raises
     ------
