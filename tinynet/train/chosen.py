@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -123,16 +123,6 @@ def measured_by(task: Task, metrics: Sequence[MetricFunction | str]) -> Task:
 
 def _none(made: Tensor | None) -> dict[str, MetricFunction]:
     return {}
-
-
-def for_evaluation(task: Task) -> Task:
-    """Return a task as samples that are not trained on are measured by it."""
-    return replace(task, chosen=task.in_evaluation, kept=Kept()) if isinstance(task, ChosenTask) else task
-
-
-def finish(task: Task) -> Measures:
-    """Return what a task measures of a whole set, now that all of its batches have been measured."""
-    return task.finish() if isinstance(task, ChosenTask) else {}
 
 
 Task.measured_by = measured_by

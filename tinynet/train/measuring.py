@@ -31,7 +31,7 @@ class MeasuredTask(Task):
     metrics: Callable[[Tensor | None], dict[str, MetricFunction]]
     probabilities: Op | None = None
 
-    def measure(self, made: Tensor | None, loss: float, output: Array, labels: Array) -> Measures:
+    def measure(self, made: Tensor | None, loss: float, output: Array, labels: Any) -> Measures:
         """Return the loss and the metrics of a batch."""
         return super().measure(made, loss, output, labels) | {
             name: as_number(name, metric(output, labels)) for name, metric in self.metrics(made).items()
@@ -48,7 +48,15 @@ def as_number(metric: str, value: Any) -> float:
 
 
 def _class_metrics(made: Tensor | None) -> dict[str, MetricFunction]:
-    return {"accuracy": accuracy}
+    return {"accuracy": _class_accuracy}
+
+
+def _class_accuracy(output: Array, labels: Array) -> float:
+    """Return the accuracy of outputs (n, ..., classes), over all axes before the last."""
+    if output.ndim > 2:
+        labels = labels.reshape(-1, *labels.shape[output.ndim - 1 :])  # class numbers, or rows
+        output = output.reshape(-1, output.shape[-1])
+    return accuracy(output, labels)
 
 
 _plain = tasks["cross_entropy"]
