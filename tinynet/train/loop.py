@@ -51,6 +51,7 @@ def fit(
     sample_weight: npt.ArrayLike | None = None,
     class_weight: Any = None,
     label_smoothing: float = 0.0,
+    validation_split: float = 0.0,
 ) -> History:
     """Train the model.
 
@@ -78,6 +79,9 @@ def fit(
         that returns one number, the mean over the batch, or numbers for each sample.
     validation_data : (array_like, array_like) or (array_like, array_like, array_like), optional
         Samples and labels to evaluate on after each epoch, and the weights of these samples if they have any.
+    validation_split : float
+        In place of that, the share of the samples to keep apart for it, from 0 to below 1: drawn at random, the same
+        ones whatever the seed, so that a second fit does not train on them; without ``shuffle`` the last ones.
     shuffle : bool
         Draw a new order of the samples for each epoch.
     seed : int, optional
@@ -160,6 +164,7 @@ def fit(
         "x": samples,
         "y": labels,
         "validation_data": validation_data,
+        "validation_split": validation_split,
         "loss": loss,
         "metrics": metrics,
         "shuffle": bool(shuffle),
@@ -178,7 +183,8 @@ def fit(
     data = model, arguments["task"], arguments["x"], arguments["y"]
     step = make_step(optimizer, *data, mode=mode, compiled=compiled, micro_batches=cut)
     _check_batch_size(step, batch_size)
-    order = Order(len(samples), min(batch_size or len(samples), len(samples)), rng, shuffle and not step.whole)
+    n = len(step.samples)
+    order = Order(n, min(batch_size or n, n), rng, shuffle and not step.whole)
     run = Run(step, order, epochs, notified, arguments)
     if resume is not None:
         run.resume(resume)

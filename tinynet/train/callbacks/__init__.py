@@ -1,8 +1,8 @@
 """The callbacks that come with tinynet. Training knows none of them; what a callback is stands in `Run`.
 
 Every run has these, in this order: what shows it, what measures its epochs, what validates it, Ctrl-C; then those that
-the user passes. The loss is smoothed before the validation begins, since it is the same there, and weighted afterwards,
-since it is not.
+the user passes. Samples to validate on are split off first. The loss is smoothed before the validation begins, since it
+is the same there, and weighted afterwards, since it is not.
 """
 
 from tinynet.train.callbacks.checkpoint import Checkpoint
@@ -16,10 +16,20 @@ from tinynet.train.interrupts import listen
 from tinynet.train.progress import choose_display
 from tinynet.train.run import add_to_every_run
 from tinynet.train.smoothing import smooth_labels
+from tinynet.train.split import split_off
 from tinynet.train.validation import validate
 from tinynet.train.weights import weigh_samples
 
-for _make in (choose_display, smooth_labels, measure_epochs, validate, weigh_samples, listen, given_callbacks):
+for _make in (
+    choose_display,
+    split_off,
+    smooth_labels,
+    measure_epochs,
+    validate,
+    weigh_samples,
+    listen,
+    given_callbacks,
+):
     add_to_every_run(_make)
 
 __all__ = ["CSVLogger", "Checkpoint", "EarlyStopping", "LearningRateSchedule", "StepSchedule"]
