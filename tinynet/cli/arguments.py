@@ -56,13 +56,6 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", choices=MODELS, help=f"one of {', '.join(MODELS)}")
 
 
-def add_data(parser: argparse.ArgumentParser) -> None:
-    """Add where the images come from."""
-    parser.add_argument("--data", default="auto", metavar="SOURCE", help="auto, full, sample, or the path of MNIST "
-        "files (default: %(default)s: TINYNET_DATA if set, the cache, a download, or else the embedded "
-        "sample)")  # fmt: skip
-
-
 def add_threads(parser: argparse.ArgumentParser) -> None:
     """Add the number of threads."""
     parser.add_argument("--threads", type=count, metavar="N", help="threads of the kernels at most; results do not "
@@ -73,12 +66,6 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     """Add the directory of a finished run."""
     parser.add_argument("run_directory", type=Path, metavar="RUN", help=f"the directory of a finished run of "
         f"{', '.join(MODELS)}, such as runs/cnn")  # fmt: skip
-
-
-def add_own_data(parser: argparse.ArgumentParser) -> None:
-    """Add where the images of a finished run come from."""
-    parser.add_argument("--data", metavar="SOURCE", help="auto, full, sample, or the path of MNIST files (default: the "
-        "data of the run)")  # fmt: skip
 
 
 def add_training(parser: argparse.ArgumentParser) -> None:

@@ -42,7 +42,7 @@ def render(record: Mapping[str, Any], model: Model, scores: Scores, pictures: Ma
     str
         HTML.
     """
-    title = f"{record['title'].capitalize()} on MNIST"
+    title = f"{record['title'].capitalize()} on {record['data'].get('title', 'MNIST')}"
     parts = (
         _model(record, model, pictures),
         _data(record, pictures),
