@@ -52,6 +52,7 @@ def check_options(arguments: argparse.Namespace) -> None:
                     "--batch-size": arguments.batch_size,
                     "--lr": arguments.lr,
                     "--seed": arguments.seed,
+                    "--validation-split": arguments.validation_split,
                 }.items()
                 if value is not None
             ],
