@@ -178,6 +178,8 @@ def _compare(directory: Path, records: dict[str, dict[str, Any]]) -> None:
 
     table = comparison_table(records)
     histories = {name: History(record["history"], record["seconds"]["by_epoch"]) for name, record in records.items()}
-    write_atomically(directory / PICTURE, encode(comparison_figure(histories)))
+    split = any("validation_split" in record["hyper_parameters"] for record in records.values())
+    figure = comparison_figure(histories, validation="validation" if split else "test")
+    write_atomically(directory / PICTURE, encode(figure))
     write_atomically(directory / TABLE, f"{table}\n".encode())
     print(f"\n{table}\n\nExperiment: {directory} ({TABLE}, {PICTURE}, and a run directory for each network)")
