@@ -7,13 +7,12 @@ import functools
 import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from typing import Any
 
 import numpy as np
 
 from tinynet.core.engine import Tensor, as_tensor, can_compile, current_backend
-from tinynet.core.mode import _tracing
+from tinynet.core.mode import _tracing, _transaction
 from tinynet.core.transaction import within
 from tinynet.errors import ArgumentError, RetraceWarning, TraceError
 from tinynet.model import Model
@@ -22,6 +21,7 @@ from tinynet.ops.dtypes import Number
 from tinynet.train.step import engine_room
 
 _MANY_TRACES = 8
+_NO_SCOPE: AbstractContextManager[Any] = nullcontext()
 
 
 class CompiledFunction:
@@ -40,9 +40,7 @@ class CompiledFunction:
         self._compiled: Any = None
         self._warned = False
         self._inlined = False  # while it is part of the trace of another
-        self._scope: Callable[[], AbstractContextManager[Any]] = (
-            partial(within, None) if frozen else nullcontext
-        )  # what is frozen takes no part in training
+        self._frozen = frozen
 
     @property
     def traces(self) -> int:
@@ -58,7 +56,8 @@ class CompiledFunction:
                 result = self.function(*nested(args, _argument), **nested(kwargs, _argument))
                 return nested(result, lambda x: np.array(x.data))
             made = self._made()
-            made.look_into_containers()
+            if not self._frozen:  # of which nobody else has a layer
+                made.look_into_containers()
             results = nested(made.replay(*args, **kwargs), np.array)
         if self.traces > _MANY_TRACES and not self._warned:
             self._warned = True
@@ -69,6 +68,10 @@ class CompiledFunction:
                 stacklevel=2,
             )
         return results
+
+    def _scope(self) -> AbstractContextManager[Any]:
+        """Return the block to call the function in: what is frozen takes no part in a step of training."""
+        return within(None) if self._frozen and _transaction.get() is not None else _NO_SCOPE
 
     def _inline(self, *args: Any, **kwargs: Any) -> Any:
         if self._inlined or (self._compiled is not None and self._compiled.under_trace):

@@ -282,7 +282,7 @@ def assert_apart(plan):
 
 def poison(plan):
     """Fill all that a run is to write with NaN, or with the largest numbers."""
-    kept = [*plan._inputs.values(), *plan.changed]
+    kept = [*plan.inputs.values(), *plan.changed]
     for step in plan.steps:
         for array in [*step.outputs, *step.scratch]:
             if not any(np.may_share_memory(array, other) for other in kept):

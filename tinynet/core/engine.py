@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import inspect
 import itertools
+import math
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
@@ -196,18 +197,21 @@ class Node:
 
     __slots__ = ("attrs", "inputs", "number", "op", "recorded", "values", "versions")
 
-    def __init__(self, op: Op, inputs: tuple[Tensor, ...], attrs: dict[str, Any], values: tuple[Value, ...]) -> None:
+    def __init__(
+        self, op: Op, inputs: tuple[Tensor, ...], attrs: dict[str, Any], values: tuple[Value, ...], recorded: bool
+    ) -> None:
         self.op, self.inputs, self.attrs, self.values = op, inputs, attrs, values
         self.versions = tuple([x.version for x in inputs])
         self.number = next(_numbers)
-        self.recorded = _recording.get()  # without, a traced node is in the graph, but no gradient flows through it
+        self.recorded = recorded  # without, a traced node is in the graph, but no gradient flows through it
 
     def outputs(self) -> tuple[Tensor, ...]:
         """Return the output tensors, as new handles."""
         recorded = self.recorded and True in [x._requires_grad for x in self.inputs]
+        constant = self.op.constant
         return tuple(
             [
-                _handle(value, recorded and i not in self.op.constant and value.dtype.kind == "f", self, i)
+                _handle(value, recorded and i not in constant and value.dtype.kind == "f", self, i)
                 for i, value in enumerate(self.values)
             ]
         )
@@ -350,7 +354,7 @@ class Tensor(Methods):
     @property
     def size(self) -> int:
         """The number of values."""
-        return int(np.prod(self._value.shape, dtype=np.int64))
+        return math.prod(self._value.shape)
 
     def item(self) -> float:
         """Return the value of a tensor of one element, as a Python number."""
@@ -447,9 +451,10 @@ def apply(op: Op, inputs: tuple[Tensor, ...], attrs: dict[str, Any]) -> Any:
         values: tuple[Value, ...] = specs_of(op.infer(*given, **attrs))
     else:
         values = current_backend().evaluate(op, given, attrs)  # type: ignore[arg-type]
-    if not traced and not (_recording.get() and True in [x._requires_grad for x in inputs]):
+    recorded = _recording.get()
+    if not traced and not (recorded and True in [x._requires_grad for x in inputs]):
         inputs = tuple([x.detach() if x.node or x._requires_grad else x for x in inputs])
-    outputs = Node(op, inputs, attrs, values).outputs()
+    outputs = Node(op, inputs, attrs, values, recorded).outputs()
     return outputs[0] if len(outputs) == 1 else outputs
 
 
@@ -635,14 +640,19 @@ def _seeds(outputs: list[Tensor], cotangents: Sequence[Tensor] | None) -> list[T
 def constant(array: Array) -> Tensor:
     """Make a constant of an array that nobody else writes to: its values may be made part of a plan."""
     array.flags.writeable = False
-    return Tensor(array)
+    return _handle(array, False, None, 0)
 
 
-def filled(spec: Spec, value: float) -> Tensor:
+def filled(spec: Spec, value: int) -> Tensor:
     """Return a constant tensor of one value; one number in memory, whatever its shape."""
-    number = np.array(value, dtype=spec.dtype)
+    return _handle(_repeated(value, spec.shape, spec.dtype), False, None, 0)
+
+
+@lru_cache(maxsize=1024)
+def _repeated(value: int, shape: Shape, dtype: np.dtype[Any]) -> Array:
+    number = np.array(value, dtype)
     number.flags.writeable = False
-    return Tensor(np.broadcast_to(number, spec.shape))
+    return np.broadcast_to(number, shape)
 
 
 def is_constant(x: Tensor) -> bool:
@@ -661,7 +671,11 @@ def is_constant(x: Tensor) -> bool:
 def specs_of(inferred: Any) -> tuple[Spec, ...]:
     """Bring what ``infer`` returned into one form: it may be one Spec, several, or an array that has the right spec."""
     several = inferred if type(inferred) is tuple else (inferred,)
-    return tuple([Spec(tuple(s.shape), np.dtype(s.dtype)) for s in several])
+    return tuple([s if _is_spec(s) else Spec(tuple(s.shape), np.dtype(s.dtype)) for s in several])
+
+
+def _is_spec(s: Any) -> bool:
+    return type(s) is Spec and type(s.shape) is tuple and isinstance(s.dtype, np.dtype)
 
 
 def _key(x: Tensor) -> Any:

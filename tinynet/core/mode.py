@@ -34,7 +34,8 @@ class Switch:
 
     def get(self) -> bool:
         """Return whether it is on here and now."""
-        return self._innermost().on
+        setting = self._setting.get()
+        return setting.on if not setting.over else self._innermost().on
 
     def begin(self, on: bool) -> _Setting:
         """Set it, until the setting returned ends."""

@@ -13,8 +13,7 @@ import operator
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import cache, partial
-from hashlib import blake2b
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -26,8 +25,6 @@ from tinynet.core.spec import Array, Shape, Spec
 from tinynet.errors import ArgumentError, DTypeError, GradientError, NonFiniteError, ShapeError, TraceError, user_line
 
 Write = Callable[[], Any]
-
-_MOST_DRAWS = 2**16  # of one layer in a step; their number has 16 bits of Philox's counter
 
 
 def _write(place: Array, value: Array) -> Write:
@@ -72,7 +69,7 @@ class Transaction:
         self._replaced: dict[int, tuple[Tensor, Tensor]] = {}  # values that are old now, each with its parameter
         self._plans: list[Sequence[Write]] = []  # the writes of plans
         self._before: dict[int, tuple[Array, Array]] = {}  # memory that was written early, and what was there
-        self._draws: dict[tuple[str, int], int] = {}  # by layer and micro-batch
+        self.draws: dict[tuple[str, int], int] = {}  # how often a layer has drawn random numbers, by micro-batch
 
     def enter(self, layer: Any) -> None:
         """Note that the forward of a layer begins; whoever ends it takes its name off the path."""
@@ -188,7 +185,8 @@ class Transaction:
 
     def end(self) -> None:
         """End the step, dropped if it is not finished."""
-        self.drop()
+        if _transaction.get() is self:
+            self.drop()
         self.session.__exit__(None, None, None)
 
     def _note_versions(self) -> None:
@@ -205,32 +203,6 @@ class Transaction:
         symbol = Tensor(Spec(shape, np.dtype(dtype)))
         self.live.append((symbol, source))
         return symbol
-
-    def draw(self) -> Tensor:
-        """Return the key of the next random numbers (5,): seed, step, micro-batch, stream of the layer, draw in it.
-
-        A plan is given it anew at each run, so that compiled and eager steps draw the same.
-        """
-        place = tuple(self.path) if _tracing.get() else ()
-        return self.read(lambda: train_transaction("a random number").next_key(place), (5,), np.uint64)
-
-    def next_key(self, place: tuple[str, ...]) -> list[int]:
-        """Count a draw in a layer within this one, and return its key."""
-        assert self.mode is not None
-        layer = "/".join((*self.path, *place))
-        count = layer, self.mode.micro_batch
-        self._draws[count] = self._draws.get(count, -1) + 1
-        if self._draws[count] >= _MOST_DRAWS:
-            raise ArgumentError(
-                f"a step draws at most {_MOST_DRAWS:,} times in one layer; draw larger arrays in {layer!r}"
-            )
-        return [self.mode.seed, self.mode.steps, self.mode.micro_batch, _stream(layer), self._draws[count]]
-
-
-@cache
-def _stream(layer: str) -> int:
-    """Return the number that stands for a layer, by its path."""
-    return int.from_bytes(blake2b(layer.encode(), digest_size=8).digest(), "little")
 
 
 def raise_unless_finite(loss: float, finite: bool) -> None:

@@ -125,8 +125,8 @@ class Traced:
         self._settings = self._fingerprint()
         self.graph = graph_of(traced, symbols, outputs)
         self.plan = Plan(*(fuse_graph(self.graph, fused)))
-        self._names = [name for name in self.graph.inputs if name.startswith("input")]
-        self._live = [(f"live {i}", source) for i, (_, source) in enumerate(traced.live)]
+        self._arguments = [self.plan.inputs[f"input {i}"] for i in range(len(symbols))]
+        self._live = [(self.plan.inputs[f"live {i}"], source) for i, (_, source) in enumerate(traced.live)]
         self._touched = traced.touched
         places = self.plan.outputs  # each replay leaves its results in the same arrays
         checks = iter([places[name] for name in places if name.startswith("check")])
@@ -146,18 +146,19 @@ class Traced:
         self._seen = seen
         return True
 
-    def inputs(self, values: Sequence[Any]) -> dict[str, Any]:
-        """Return the inputs of the plan, by name, for the values of some arguments."""
-        given = dict(zip(self._names, values, strict=True))
-        for name, source in self._live:
-            given[name] = source()
-        return given
+    def put(self, values: Sequence[Any]) -> None:
+        """Copy the values of some arguments into the inputs of the plan, and what it reads anew each time."""
+        for place, value in zip(self._arguments, values, strict=True):
+            place[...] = value
+        for place, source in self._live:
+            place[...] = source()
 
     def replay(self, values: Sequence[Any], transaction: Transaction | None) -> Any:
         """Run the plan; what it writes waits for the end of the step."""
         if transaction is not None and transaction.touched:
             transaction.flush()
-        self.plan.replay(**self.inputs(values))
+        self.put(values)
+        self.plan.replay()
         for loss, finite in self._checks:
             raise_unless_finite(loss.item(), finite.item())
         if self.plan.writes:
@@ -203,7 +204,9 @@ class Arguments:
 
     def _form(self, given: Any) -> Any:
         if isinstance(given, np.ndarray):
-            self.values.append(check_numbers("an argument of a compiled function", given))
+            if given.dtype.kind not in "fiub":
+                check_numbers("an argument of a compiled function", given)
+            self.values.append(given)
             return "array", given.shape, given.dtype
         if isinstance(given, Tensor):
             self.values.append(given.data)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from importlib import import_module
 from typing import Any
 
@@ -17,6 +17,7 @@ import numpy as np
 from tinynet.core.engine import Op, meaning, specs_of
 from tinynet.core.spec import Array, Spec, broadcast_shapes
 from tinynet.fast.threads import kernel_gate, runnable
+from tinynet.ops.pointwise import Elementwise
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 
@@ -131,15 +132,12 @@ def _store_meaning(op: Op, outputs: tuple[Array, ...], inputs: tuple[Array, ...]
 def evaluate(op: Op, arrays: tuple[Array, ...], attrs: dict[str, Any]) -> tuple[Array, ...]:
     """Compute an op on arrays, in new arrays: eager execution of one op."""
     found = implementation(op)
+    if found.ufunc and isinstance(op, Elementwise) and _makes(op, *[a.dtype for a in arrays]):
+        return (_elementwise(op, found.ufunc, arrays),)
     if found.contiguous:
         arrays = tuple([np.asarray(a, order="C") for a in arrays])
     if found.bind is None:
         return meaning(op, arrays, attrs)
-    if found.ufunc and len(arrays) == found.ufunc.nin and not attrs:
-        specs = specs_of(op.infer(*arrays))
-        made = np.asarray(_quietly(found.ufunc, arrays, {"order": "C"}))
-        if specs == ((made.shape, made.dtype),):
-            return (made,)
     changed = found.inplace
     if changed:
         arrays = (*(a.copy() for a in arrays[:changed]), *arrays[changed:])
@@ -156,6 +154,24 @@ def evaluate(op: Op, arrays: tuple[Array, ...], attrs: dict[str, Any]) -> tuple[
     else:
         _quietly(function, arguments, {})
     return arrays[:changed] + outputs
+
+
+@lru_cache(maxsize=1024)
+def _makes(op: Op, *dtypes: np.dtype[Any]) -> bool:
+    """Return whether the function of NumPy that an op is makes the dtype that the op states."""
+    (spec,) = specs_of(op.infer(*[Spec((), dtype) for dtype in dtypes]))
+    *_, made = op.compute.resolve_dtypes((*dtypes, None))  # type: ignore[attr-defined]
+    return bool(made == spec.dtype)
+
+
+@np.errstate(all="ignore")
+def _elementwise(op: Op, function: np.ufunc, arrays: tuple[Array, ...]) -> Array:
+    """Let NumPy make the output of an elementwise op, of the shape that it knows."""
+    try:
+        return np.asarray(function(*arrays, order="C"))
+    except ValueError:
+        op.infer(*arrays)  # which says what does not broadcast
+        raise
 
 
 @np.errstate(all="ignore")

@@ -54,8 +54,8 @@ class Plan:
         bound: tuple[tuple[Tensor, Array], ...] = (),
         updates: tuple[tuple[Tensor, Tensor], ...] = (),
     ) -> None:
-        self._inputs = {name: np.zeros(x.shape, x.dtype) for name, x in inputs.items()}
-        leaves = {id(x): self._inputs[name] for name, x in inputs.items()}
+        self.inputs = {name: np.zeros(x.shape, x.dtype) for name, x in inputs.items()}
+        leaves = {id(x): self.inputs[name] for name, x in inputs.items()}
         leaves |= {id(x): array for x, array in bound}
         wanted = [*outputs.values(), *(new for _, new in updates)]
         layout = Layout(wanted, leaves)
@@ -118,7 +118,7 @@ class Plan:
     def put(self, values: Mapping[str, Any]) -> None:
         """Copy values into the inputs of the plan."""
         for name, value in values.items():
-            self._inputs[name][...] = value
+            self.inputs[name][...] = value
 
     def commit(self) -> None:
         """Make the updates that the last replay has computed."""

@@ -101,7 +101,8 @@ def profile_step(
         last = batch()
         with mode:
             traced = training.compiled.find(last)
-            traced.plan.profile(repeats, **traced.inputs([last]))
+            traced.put([last])
+            traced.plan.profile(repeats)
         seconds = [step(last) for _ in range(repeats)]
         plan = traced.plan
     return StepProfile(plan, size, get_num_threads(), seconds)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tinynet.core.engine import Op, Tensor, as_tensor, constant
-from tinynet.core.spec import Spec
+from tinynet.core.spec import Array, Spec
 from tinynet.errors import DTypeError
 
 _cast: Op = Op(
@@ -51,9 +52,12 @@ def cast(x: Any, dtype: npt.DTypeLike) -> Tensor:
     return x if x.dtype == wanted else _cast(x, dtype=wanted)
 
 
+_FLOATING = {np.dtype(np.float32), np.dtype(np.float64)}
+
+
 def check_floating(name: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
     """Raise a DTypeError unless a dtype is float32 or float64 of this machine, which the kernels take."""
-    if dtype not in (np.float32, np.float64):
+    if dtype not in _FLOATING:
         raise DTypeError(f"{name}: takes float32 or float64 tensors, but got {dtype}; convert with x.astype('float32')")
     return dtype
 
@@ -65,6 +69,7 @@ class Number(Tensor):
 
 
 _SCALARS = (bool, int, float, np.generic)
+_REAL = (bool, int, float, np.integer, np.floating, np.bool_)
 
 
 def _weight(operand: Any) -> Any:
@@ -76,11 +81,24 @@ def _weight(operand: Any) -> Any:
 
 def promote(*operands: Any) -> tuple[Tensor, ...]:
     """Bring operands to one dtype, as NumPy would; Python's and NumPy's scalars take that of the tensors."""
-    dtypes = {x.dtype if isinstance(x, Tensor) else None for x in operands}
-    if len(dtypes) == 1 and getattr(dtypes.pop(), "isnative", False):
-        return operands
+    dtypes = {x.dtype for x in operands if isinstance(x, Tensor)}
+    if len(dtypes) == 1 and (dtype := dtypes.pop()).isnative:
+        numbers = [x for x in operands if not isinstance(x, Tensor)]
+        if not numbers:
+            return operands
+        if dtype.kind == "f" and all(isinstance(x, _REAL) for x in numbers):
+            return tuple([x if isinstance(x, Tensor) else _number(x, dtype) for x in operands])
     if False in [isinstance(x, (*_SCALARS, Number)) for x in operands]:
         operands = tuple([x.item() if isinstance(x, np.generic) else x for x in operands])
     values = [x if isinstance(x, _SCALARS) else as_tensor(x) for x in operands]
     dtype = np.result_type(*map(_weight, values))
-    return tuple([cast(x, dtype) if isinstance(x, Tensor) else constant(np.array(x, dtype)) for x in values])
+    return tuple([cast(x, dtype) if isinstance(x, Tensor) else _number(x, dtype) for x in values])
+
+
+def _number(x: Any, dtype: np.dtype[Any]) -> Tensor:
+    return constant(_array(x, dtype) if x else np.array(x, dtype))  # 0 and -0 are one key
+
+
+@lru_cache(maxsize=1024)
+def _array(x: Any, dtype: np.dtype[Any]) -> Array:
+    return np.array(x, dtype)

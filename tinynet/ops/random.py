@@ -20,6 +20,7 @@ from tinynet.core.transaction import train_transaction
 from tinynet.errors import ArgumentError, DTypeError
 from tinynet.ops.compare import less
 from tinynet.ops.dtypes import check_floating
+from tinynet.ops.keys import next_key
 from tinynet.ops.philox import words
 
 
@@ -70,7 +71,7 @@ def _draw(op: Op, name: str, shape: Sequence[int], dtype: npt.DTypeLike) -> Tens
     except TypeError:
         raise DTypeError(f"random.{name}: dtype must be float32 or float64, but got {dtype!r}") from None
     found = check_floating(f"random.{name}", wanted)
-    made: Tensor = op(step.draw(), shape=lengths, dtype=found)
+    made: Tensor = op(next_key(step), shape=lengths, dtype=found)
     return made
 
 

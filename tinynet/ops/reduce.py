@@ -28,11 +28,16 @@ def keep_axes(x: Tensor, axes: tuple[int, ...]) -> Shape:
     return tuple(1 if a in axes else n for a, n in enumerate(x.shape))
 
 
+def _sum_vjp(g: Tensor, out: Tensor, x: Tensor, axes: tuple[int, ...]) -> Tensor:
+    leading = axes == tuple(range(len(axes)))  # which broadcasting brings back by itself
+    return broadcast_to(g if leading else reshape(g, keep_axes(x, axes)), x.shape)
+
+
 _sum: Op = Op(
     "sum",
     infer=_sum_infer,
     compute=lambda x, axes: np.sum(x, axes, dtype=_sum_infer(x, axes).dtype),
-    vjp=(lambda g, out, x, axes: broadcast_to(reshape(g, keep_axes(x, axes)), x.shape),),
+    vjp=(_sum_vjp,),
     formula="the sum of x over the axes",
 )
 

@@ -1,6 +1,6 @@
 """Optimizers that see a batch at a time: updates of arrays, written in ops."""
 
-from tinynet.optim import clipping  # noqa: F401 - which adds to optimizers what they do before an update
+from tinynet.optim import clipping, step  # noqa: F401 - which add to optimizers: clips, and the step after backward
 from tinynet.optim.adam import Adam
 from tinynet.optim.adamw import AdamW
 from tinynet.optim.optimizer import Optimizer

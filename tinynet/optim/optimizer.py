@@ -7,17 +7,17 @@ import functools
 import operator
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from tinynet.checks import check_positive
+from tinynet.checks import check_positive, defined_in
 from tinynet.core.engine import Tensor, grad
 from tinynet.core.mode import note_change
 from tinynet.core.spec import Array
-from tinynet.core.transaction import TrainMode, Transaction, train_transaction, training, within
-from tinynet.errors import ArgumentError, NonFiniteError
+from tinynet.core.transaction import Transaction, train_transaction
+from tinynet.errors import ArgumentError
 from tinynet.nn.network import Network, Part
 from tinynet.ops.join import flat
 from tinynet.ops.reduce import all_finite
@@ -61,6 +61,7 @@ class Optimizer:
     slots: tuple[str, ...] = ()  # the vectors, zero at first, that the update carries from step to step
     live: tuple[str, ...] = ()  # numbers that plans read at each step, as they do the rate; see `update`
     transforms: tuple[Transform, ...] = ()  # what is done to the gradient before the update, after clipping
+    step: ClassVar[Callable[[Optimizer, Network], None]] = defined_in("tinynet.optim.step")
 
     def __init__(
         self,
@@ -137,7 +138,7 @@ class Optimizer:
 
     def gradients(self, loss: Tensor, models: Network | Sequence[Network]) -> list[Tensor]:
         """Return the gradient of a loss, as one vector for each part of the models that is trained."""
-        parts = self._parts_of(models)
+        parts = self.parts_of(models)
         parameters = [p for _, part in parts for p in part.parameters]
         train_transaction("Optimizer.minimize").check_current(loss, parameters)
         found = iter(grad(loss, parameters))
@@ -146,38 +147,11 @@ class Optimizer:
     def descend(self, loss: Tensor, gradients: list[Tensor], models: Network | Sequence[Network]) -> None:
         """Make the step of `minimize` with gradients as `gradients` returns them."""
         step = train_transaction("Optimizer.minimize")
-        step.check_finite(loss, _are_finite(gradients))
-        self._move(step, self._parts_of(models), gradients)
+        step.check_finite(loss, are_finite(gradients))
+        self.move(step, self.parts_of(models), gradients)
 
-    def step(self, model: Network) -> None:
-        """Move a model's parameters once, by the gradients that ``backward`` has added up.
-
-        Within a step of training, it is part of that step, as `minimize` is.
-
-        Parameters
-        ----------
-        model : Model
-            The optimizer keeps its state for as long as the model lives.
-
-        Raises
-        ------
-        NonFiniteError
-            If the gradient is not finite; nothing is changed then.
-        """
-        gradient = Tensor(model.gradient)
-        parts = self._parts_of(model)
-        vectors = [gradient[part.start : part.stop] for _, part in parts]
-        if not _are_finite(vectors):
-            raise NonFiniteError("the gradient has NaN or infinite values; nothing was changed by this step")
-        if training():
-            self._move(train_transaction("Optimizer.step"), parts, vectors)
-            return
-        transaction = Transaction(TrainMode(seed=0))
-        with within(transaction):
-            self._move(transaction, parts, vectors)
-            transaction.finish()
-
-    def _parts_of(self, models: Network | Sequence[Network]) -> list[tuple[Network, Part]]:
+    def parts_of(self, models: Network | Sequence[Network]) -> list[tuple[Network, Part]]:
+        """Return the parts of some models that this optimizer moves, each with its model."""
         given: list[Any] = list(models) if isinstance(models, list | tuple) else [models]
         several = [model for model in given if isinstance(model, Network)]
         if not several or len(several) < len(given):
@@ -187,7 +161,7 @@ class Optimizer:
             raise ArgumentError(f"{', '.join(map(str, several))}: nothing to train: no parameter is trainable")
         return parts
 
-    def _move(self, step: Transaction, parts: Sequence[tuple[Network, Part]], gradients: list[Tensor]) -> None:
+    def move(self, step: Transaction, parts: Sequence[tuple[Network, Part]], gradients: list[Tensor]) -> None:
         """Write the new parameters and slots of some parts, from their gradients."""
         step.captured[id(self)] = self
         for shared in _of_every_optimizer:
@@ -236,7 +210,8 @@ class Optimizer:
             self.state_of(model)[name][...] = vector
 
 
-def _are_finite(vectors: Sequence[Tensor]) -> Tensor:
+def are_finite(vectors: Sequence[Tensor]) -> Tensor:
+    """Return whether no value of some vectors is NaN or infinite."""
     finite: Tensor = functools.reduce(operator.and_, map(all_finite, vectors))
     return finite
 
@@ -275,15 +250,12 @@ def hyperparameters(optimizer: Any) -> dict[str, float]:
     >>> hyperparameters(tn.SGD(0.1))
     {'learning_rate': 0.1, 'weight_decay': 0.0, 'momentum': 0.0}
     """
-    found: dict[str, float] = {}
-    for name, value in vars(optimizer).items():
-        if name.startswith("_") or isinstance(value, bool):
-            continue
-        if isinstance(value, int):
-            found[name] = value
-        elif isinstance(value, float | np.floating):
-            found[name] = float(value)
-    return found
+    numbers = {
+        name: float(value) if isinstance(value, np.floating) else value
+        for name, value in vars(optimizer).items()
+        if isinstance(value, int | float | np.floating) and not isinstance(value, bool)
+    }
+    return {name: value for name, value in numbers.items() if not name.startswith("_")}
 
 
 def notice(optimizer: Any) -> None:

@@ -23,14 +23,17 @@ def _rows(x: Value, axes: tuple[int, ...]) -> int:
 def _scratch(x: Value, axes: tuple[int, ...]) -> tuple[Spec, ...]:
     rows = _rows(x, axes)
     columns = math.prod(x.shape[len(axes) :])
-    return (Spec((kernels.chunks(rows, rows * columns), columns), x.dtype),) if rows else ()
+    chunks = kernels.chunks(rows, rows * columns)
+    return (Spec((chunks, columns), x.dtype),) if chunks > 1 else ()
 
 
 def _sum(out: Array, *rest: Array, axes: tuple[int, ...]) -> tuple[Any, ...]:
     *partial, x = rest
-    if not partial:
-        return np.add.reduce, x, axes, None, out
-    return for_chunks(kernels.sum_rows, len(partial[0])), out.reshape(-1), *partial, x.reshape(-1, out.size)
+    if partial:
+        return kernels.sum_rows, out.reshape(-1), *partial, x.reshape(-1, out.size)
+    if _rows(x, axes):
+        return kernels.sum_chunk, out.reshape(-1), x.reshape(-1, out.size)
+    return np.add.reduce, x, axes, None, out
 
 
 def _finite_scratch(x: Value) -> tuple[Spec, ...]:

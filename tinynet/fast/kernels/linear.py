@@ -9,7 +9,7 @@ from tinynet.fast.kernels.jit import kernel
 
 _FLOPS_PER_CHUNK = 500_000  # a product of twice as many just gains by a second thread
 _MOST_CHUNKS = 8
-_LONG = 6  # an inner axis so many times as long as the longer side of the product is cut itself
+_LONG = 8  # an inner axis so many times as long as the longer side of the product is cut itself
 # OpenBLAS reads small matrices where they are, where it has AVX-512, and copies larger ones first. Small is up to so
 # many multiplications.
 _SMALL = 1_000_000 if get_host_cpu_features().get("avx512f") else 0

@@ -1,0 +1,41 @@
+"""The step of an optimizer by gradients that have added up: `Tensor.backward`, then `Optimizer.step`."""
+
+from __future__ import annotations
+
+from tinynet.core.engine import Tensor
+from tinynet.core.transaction import TrainMode, Transaction, train_transaction, training, within
+from tinynet.errors import NonFiniteError
+from tinynet.nn.network import Network
+from tinynet.optim.optimizer import Optimizer, are_finite
+
+
+def step(optimizer: Optimizer, model: Network) -> None:
+    """Move a model's parameters once, by the gradients that ``backward`` has added up.
+
+    Within a step of training, it is part of that step, as `minimize` is.
+
+    Parameters
+    ----------
+    model : Model
+        The optimizer keeps its state for as long as the model lives.
+
+    Raises
+    ------
+    NonFiniteError
+        If the gradient is not finite; nothing is changed then.
+    """
+    gradient = Tensor(model.gradient)
+    parts = optimizer.parts_of(model)
+    vectors = [gradient[part.start : part.stop] for _, part in parts]
+    if not are_finite(vectors):
+        raise NonFiniteError("the gradient has NaN or infinite values; nothing was changed by this step")
+    if training():
+        optimizer.move(train_transaction("Optimizer.step"), parts, vectors)
+        return
+    transaction = Transaction(TrainMode(seed=0))
+    with within(transaction):
+        optimizer.move(transaction, parts, vectors)
+        transaction.finish()
+
+
+Optimizer.step = step
