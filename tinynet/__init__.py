@@ -3,6 +3,7 @@
 import os
 
 from tinynet import datasets, ops, report
+from tinynet import reuse as _reuse  # noqa: F401 - which lets stacks be made of the layers of others
 from tinynet.compiled import CompiledFunction, compile
 from tinynet.core.engine import Op, Tensor, grad
 from tinynet.core.higher import hessian, hvp, jacobian

@@ -138,7 +138,7 @@ class Network(Layer):
         if owner is not None and not any(owner is other for _, other in self.walk()):
             raise ArgumentError(
                 f"layer {layer} is part of model {owner} already; parameters live in the vector of one model: make "
-                "that model itself a layer, or make a new layer"
+                "that model itself a layer, take a copy by copy.deepcopy(layer), or make a new layer"
             )
         layer.owner, layer.building = weakref.ref(self), context
         if isinstance(layer, Network):
