@@ -40,6 +40,8 @@ class Network(Layer):
     when_laid_out: ClassVar[list[Callable[[Network], None]]] = []  # what else is done when theta is new
     gradient: Array  # of `Tensor.backward`; `tinynet.nn.gradient` puts it here
     zero_grad: ClassVar[Callable[[Network], None]] = defined_in("tinynet.nn.gradient")
+    get_weights: ClassVar[Callable[[Network], dict[str, Array]]] = defined_in("tinynet.nn.weights")
+    set_weights: ClassVar[Callable[..., Any]] = defined_in("tinynet.nn.weights")
 
     dtype: np.dtype[Any]
     rng: np.random.Generator  # of the initial parameters, and of layers that keep what ``build`` passes them
