@@ -122,3 +122,119 @@ def test_a_layer_within_another_is_refused_with_advice():
     base = trained()
     with pytest.raises(ArgumentError, match=r"part of model 'base' .*already.*copy\.deepcopy"):
         tn.Sequential([tn.Input((6,)), tn.Residual([base.layers[1]])]).build_model()
+
+
+# --- what layers within a model make
+
+
+def images_network(dtype="float64"):
+    block = tn.Residual([tn.Conv2D(3, 3, padding="same", activation="relu"), tn.Conv2D(2, 1)], name="block")
+    layers = [tn.Input((6, 6, 1), scale=0.5), tn.Conv2D(2, 3, activation="relu"), block, tn.BatchNorm()]
+    model = tn.Sequential([*layers, tn.Flatten(), tn.Dense(3, name="logits"), tn.Softmax()], seed=0, dtype=dtype)
+    for leaf in model.leaves.values():
+        leaf.memory[...] += np.abs(np.random.default_rng(leaf.size).normal(size=leaf.shape)) * 0.3
+    return model
+
+
+IMAGES = RNG.normal(size=(4, 6, 6, 1))
+
+
+def by_hand(model, x, upto):
+    y = tn.Tensor(x)
+    for layer in model.layers[:upto]:
+        y = layer(y)
+    return y
+
+
+@pytest.mark.parametrize(("name", "upto"), [("conv2d", 2), ("block", 3), ("logits", 6), ("input", 1)])
+@pytest.mark.parametrize("compiled", [False, True])
+def test_a_submodel_computes_what_the_layer_makes(name, upto, compiled):
+    model = images_network()
+    part = tn.submodel(model, name)
+    np.testing.assert_allclose(part.predict(IMAGES, compiled=compiled), by_hand(model, IMAGES, upto).data, rtol=1e-12)
+    np.testing.assert_array_equal(part(IMAGES).data, by_hand(model, IMAGES, upto).data)
+    np.testing.assert_allclose(tn.compile(part)(IMAGES), by_hand(model, IMAGES, upto).data, rtol=1e-12)
+
+
+def test_a_submodel_shares_the_parameters_and_sees_them_change():
+    model = images_network()
+    part = tn.submodel(model, model.layers[2].layers[0])
+    before, frozen = part.predict(IMAGES), tn.compile(part, freeze=True)
+    assert part.theta is model.theta
+    assert list(part.parameters) == list(model.parameters)
+    model.fit(IMAGES, np.arange(4) % 3, epochs=1, optimizer=tn.SGD(0.5), verbose=0, seed=0)
+    after = part.predict(IMAGES)
+    assert np.abs(after - before).max() > 1e-6
+    assert part.predict(IMAGES[:1]).shape == (1, 4, 4, 3)
+    np.testing.assert_allclose(frozen(IMAGES), before, rtol=1e-12)
+    assert [step.name for step in tn.compile(part).plan(IMAGES).steps].count("conv2d") == 2
+
+
+def test_gradients_of_a_class_score_with_respect_to_inner_values():
+    """Grad-CAM, eager and compiled, against the chain rule by hand and against differences."""
+    model = images_network()
+
+    def cam(x):
+        with tn.inner_values(model, "conv2d", "logits") as inner:
+            model(x)
+        maps = inner["conv2d"]
+        (slopes,) = tn.grad(inner["logits"][:, 1].sum(), [maps])
+        weights = slopes.mean((1, 2), keepdims=True)
+        return tn.ops.relu((weights * maps).sum(-1)), slopes
+
+    found, slopes = cam(IMAGES)
+    assert found.shape == (4, 4, 4)
+    np.testing.assert_allclose(tn.compile(cam)(IMAGES)[0], found.data, rtol=1e-10, atol=1e-12)
+    maps = tn.submodel(model, "conv2d")(IMAGES).data
+
+    def score(maps):
+        y = tn.Tensor(maps)
+        for layer in model.layers[2:6]:
+            y = layer(y)
+        return y[:, 1].sum().item()
+
+    direction, h = RNG.normal(size=maps.shape), 1e-5
+    difference = (score(maps + h * direction) - score(maps - h * direction)) / (2 * h)
+    np.testing.assert_allclose((slopes.data * direction).sum(), difference, rtol=1e-6)
+
+
+def test_inner_values_are_of_all_layers_by_their_names_and_blocks_may_nest():
+    model = images_network()
+    with tn.inner_values(model) as all_values, tn.inner_values(model, "block.conv2d_1") as one:
+        model(IMAGES)
+    names = [layer.name for layer in model.layers]
+    assert set(all_values) == {*names, "block.conv2d", "block.conv2d_1"}
+    assert one["block.conv2d_1"] is all_values["block.conv2d_1"]
+    with tn.inner_values(model, "block") as none:
+        pass
+    assert none == {}
+
+
+def test_of_a_layer_that_is_used_twice_the_last_use_counts():
+    class Twice(tn.Model):
+        def __init__(self):
+            super().__init__((3,), seed=0)
+            self.dense, self.unused = tn.Dense(3, "tanh"), tn.Dense(2)
+
+        def forward(self, x):
+            return self.dense(self.dense(x)) * 2
+
+    model, x = Twice(), RNG.normal(size=(2, 3))
+    np.testing.assert_allclose(tn.submodel(model, "dense").predict(x), model.predict(x) / 2, rtol=1e-6)
+    with pytest.raises(ArgumentError, match="does not use its layer 'dense_1'"):
+        tn.submodel(model, "dense_1").predict(x)
+
+
+def test_what_a_submodel_cannot_do_is_refused():
+    model = images_network()
+    part = tn.submodel(model, "logits")
+    with pytest.raises(ArgumentError, match=r"has no layer 'logit'; there are input, conv2d, block, block\.conv2d"):
+        tn.submodel(model, "logit")
+    with pytest.raises(ArgumentError, match="made of a model"):
+        tn.submodel(model.layers[1], "conv2d")
+    with pytest.raises(ArgumentError, match="cannot be trained alone; train that model"):
+        part.fit(IMAGES, np.zeros(4))
+    with pytest.raises(ArgumentError, match="cannot be saved alone"):
+        part.save("nowhere")
+    with pytest.raises(ArgumentError, match="has no layer"), tn.inner_values(model, tn.Dense(3)):
+        pass

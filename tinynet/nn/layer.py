@@ -6,6 +6,7 @@ import inspect
 import re
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -21,6 +22,9 @@ from tinynet.errors import ArgumentError, ShapeError
 from tinynet.nn.initial import Initializer, initializer
 
 T = TypeVar("T", bound=Tensor)
+
+# Is told what each layer makes; see `tinynet.nn.inner`.
+watching: ContextVar[Callable[[Layer, Tensor], None] | None] = ContextVar("tinynet_watching", default=None)
 
 
 @dataclass(frozen=True)
@@ -273,6 +277,8 @@ class Layer:
             raise ArgumentError(f"forward of layer {self} returned a {type(y).__name__}; it must return a Tensor")
         y.label = f"layer {self}"
         self.output_shape = y.shape[1:]
+        if (watch := watching.get()) is not None:
+            watch(self, y)
         return y
 
     def _build(self, inputs: Sequence[Tensor]) -> None:
