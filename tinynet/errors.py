@@ -56,6 +56,10 @@ class CopiedLayersWarning(UserWarning):
     """A model was made of layers of another model, and has copies of them."""
 
 
+class NearMissWarning(UserWarning):
+    """A new attribute was set whose name is nearly that of another one."""
+
+
 class NotBuiltError(TinynetError, RuntimeError):
     """A layer or a model was used before it knew the shape of its input."""
 
