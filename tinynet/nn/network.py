@@ -40,6 +40,8 @@ class Network(Layer):
     when_laid_out: ClassVar[list[Callable[[Network], None]]] = []  # what else is done when theta is new
     gradient: Array  # of `Tensor.backward`; `tinynet.nn.gradient` puts it here
     zero_grad: ClassVar[Callable[[Network], None]] = defined_in("tinynet.nn.gradient")
+    get_weights: ClassVar[Callable[[Network], dict[str, Array]]] = defined_in("tinynet.nn.weights")
+    set_weights: ClassVar[Callable[..., Any]] = defined_in("tinynet.nn.weights")
 
     dtype: np.dtype[Any]
     rng: np.random.Generator  # of the initial parameters, and of layers that keep what ``build`` passes them
@@ -138,7 +140,7 @@ class Network(Layer):
         if owner is not None and not any(owner is other for _, other in self.walk()):
             raise ArgumentError(
                 f"layer {layer} is part of model {owner} already; parameters live in the vector of one model: make "
-                "that model itself a layer, or make a new layer"
+                "that model itself a layer, take a copy by copy.deepcopy(layer), or make a new layer"
             )
         layer.owner, layer.building = weakref.ref(self), context
         if isinstance(layer, Network):
@@ -171,13 +173,13 @@ class Network(Layer):
         for complete in self.when_laid_out:
             complete(self)
 
-    def __call__(self, x: Any) -> Tensor:
+    def __call__(self, x: Any, *others: Any, **named: Any) -> Tensor:
         """Compute the outputs for a batch; an array or a Tensor."""
         if self.building is None:
             self.build_model()
         if self._implied_input is not None:
             x = self._implied_input(x)
-        return super().__call__(x)
+        return super().__call__(x, *others, **named)
 
     @property
     def parameters(self) -> dict[str, Tensor]:
