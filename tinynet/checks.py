@@ -67,6 +67,14 @@ def check_positive(owner: str, argument: str, value: Any, zero: bool = False) ->
     return number
 
 
+def check_share(owner: str, argument: str, value: Any) -> float:
+    """Check that a number is from 0 to 1."""
+    share = check_positive(owner, argument, value, zero=True)
+    if share > 1:
+        raise ArgumentError(f"{owner}: {argument} must be from 0 to 1, but got {value!r}")
+    return share
+
+
 def check_numbers(what: str, given: npt.ArrayLike) -> npt.NDArray[Any]:
     """Check that something is an array of real numbers, or can be made into one."""
     try:

@@ -440,7 +440,11 @@ REFUSED = {
     "half a sample": (ArgumentError, {"batch_size": 2.5}, r"batch_size must be an integer .* but got 2\.5"),
     "no epochs": (ArgumentError, {"epochs": 0}, "epochs must be an integer of 1 or more, but got 0"),
     "unknown loss": (ArgumentError, {"loss": "squares"}, 'loss must be "cross_entropy", .*"huber" or a function of'),
-    "a loss of many numbers": (ArgumentError, {"loss": lambda o, y: o}, "the loss must be a Tensor of one number, but"),
+    "a loss of many numbers": (
+        ArgumentError,
+        {"loss": lambda o, y: o.sum(axis=0)},
+        r"the loss must be a Tensor of one number, .* or of numbers for each sample, but is shape \(3,\)",
+    ),
     "a loss that is no tensor": (
         ArgumentError,
         {"loss": lambda o, y: 1.0},
@@ -449,7 +453,7 @@ REFUSED = {
     "binary loss": (
         ShapeError,
         {"loss": "binary_cross_entropy"},
-        r"must have shape \(n,\) or \(n, 1\), but has \(n, 3",
+        r"output has shape \(22, 3\) and the labels have \(22,\); .* for class numbers use cross_entropy",
     ),
     "optimizer by name": (ArgumentError, {"optimizer": "sgd"}, r"must be an Optimizer, such as tn\.SGD\(0\.01\), but"),
     "optimizer class": (ArgumentError, {"optimizer": tn.SGD}, r"such as tn\.SGD\(0\.01\), but got <class"),
@@ -460,9 +464,13 @@ REFUSED = {
     "validation without labels": (
         ArgumentError,
         {"validation_data": X},
-        r"validation_data must be a pair of samples and labels, \(x, y\), but got a ndarray",
+        r"validation_data must be a pair of samples and labels, \(x, y\), or .*, \(x, y, w\), but got a ndarray",
     ),
-    "validation in threes": (ArgumentError, {"validation_data": (X, Y, Y)}, r"a pair of .*\(x, y\), but got 3 of them"),
+    "validation in fours": (
+        ArgumentError,
+        {"validation_data": (X, Y, Y, Y)},
+        r"a pair .*\(x, y\), .*, but got 4 of them",
+    ),
     "validation samples": (ShapeError, {"validation_data": (X[:, 1:], Y)}, r"^validation_data: layer 'input' .*22, 5"),
     "validation labels": (
         DataError,
@@ -500,7 +508,8 @@ def test_evaluate_and_predict_refuse_the_same(case):
 def test_a_missing_flatten_is_suggested():
     model = tn.Sequential([tn.Input((28, 28, 1)), tn.Conv2D(10, 3)], seed=0)
     with pytest.raises(
-        ShapeError, match=r"must have shape \(n, classes\), but has \(n, 26, 26, 10\); is a Flatten or a"
+        ShapeError,
+        match=r"output has shape \(4, 26, 26, 10\), so labels must .* have \(4,\); is a Flatten layer missing",
     ):
         model.fit(IMAGES, np.zeros(4, int), verbose=0)
 

@@ -10,6 +10,7 @@ from tinynet.fullbatch.line_search import LineSearchOptimizer
 from tinynet.fullbatch.objective import Objective
 from tinynet.train.step import TrainingStep, register_step
 from tinynet.train.task import Measures
+from tinynet.train.weights import WeightedTask
 
 
 class FullBatchStep(TrainingStep):
@@ -19,8 +20,12 @@ class FullBatchStep(TrainingStep):
 
     def __init__(self, *arguments: Any, mode: TrainMode, compiled: bool) -> None:
         super().__init__(*arguments)
-        decay = self.optimizer.weight_decay
-        self.objective = Objective(self.model, self.samples, self.labels, self.task.loss, decay, compiled=compiled)
+        labels, loss, weights = self.labels, self.task.loss, None
+        if isinstance(self.task, WeightedTask):
+            loss = self.task.plain.loss
+            labels, weights = self.labels
+        options = {"l2": self.optimizer.weight_decay, "compiled": compiled, "sample_weight": weights}
+        self.objective = Objective(self.model, self.samples, labels, loss, **options)
         self.carried = {**self.optimizer.initial_state(self.model.theta), **self.objective.carried}
         self.validation_size = self.objective.batches[0].stop
 

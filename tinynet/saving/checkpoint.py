@@ -136,11 +136,12 @@ def _read_text(file: ModelFile, run: Run) -> dict[str, Any]:
 def _converted(old: dict[str, Any]) -> dict[str, Any]:
     """Convert the state of a run of format version 2, which was one flat dictionary."""
     order, model = old["generators"]
+    means = old["means"]
     return {
         "model": {"generator": model},
         "optimizer": {"hyperparameters": old["numbers"], "stopped": old["stopping"]},
         "order": {"generator": order, "batch": old["batch"]},
-        "means": old["means"],
+        "means": {**means, "count": dict.fromkeys(means["total"], means["count"])},
         "seconds": old["elapsed"],
         "history": old["history"],
         "callbacks": old["callbacks"],
@@ -154,7 +155,10 @@ def _check_settings(path: Path, run: Run, before: dict[str, Any]) -> None:
         f"{name} {before.get(name)!r}, now {now!r}" for name, now in settings(run).items() if before.get(name) != now
     ]
     if differ:
-        raise CheckpointError(f"{path}: the run was started with {'; '.join(differ)}; resume it with the same")
+        rest = ""
+        if differ[-1].startswith("optimizer"):
+            rest = ", and change the learning rate by a callback; or begin a new run with the model, from tn.load"
+        raise CheckpointError(f"{path}: the run was started with {'; '.join(differ)}; resume it with the same{rest}")
 
 
 def _with_defaults(before: Any, optimizer: Any) -> Any:

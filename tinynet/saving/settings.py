@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import zlib
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -11,6 +13,7 @@ import numpy as np
 
 from tinynet.core.spec import Array
 from tinynet.saving.run_state import stateful
+from tinynet.train.nests import leaves
 from tinynet.train.run import Run
 
 _noted: WeakKeyDictionary[Run, dict[str, Any]] = WeakKeyDictionary()
@@ -38,12 +41,14 @@ def _described(run: Run) -> dict[str, Any]:
     given = run.arguments
     samples = given["x"]
     validation = given["validation_data"] or ()
-    arrays = [samples, given["y"], *validation]
+    arrays = leaves((samples, given["y"], validation))
     return {
         "x": [str(samples.dtype), *samples.shape],
         "validation_data": len(validation[0]) if validation else 0,
         "checksums of the data": [_checksum(array) for array in arrays],
         "loss": _name(given["loss"]),
+        "sample_weight": _weights(given["sample_weight"]),
+        "class_weight": _weights(given["class_weight"]),
         "metrics": None if given["metrics"] is None else [getattr(m, "__name__", "metric") for m in given["metrics"]],
         "batch_size": run.order.batch_size,
         "shuffle": given["shuffle"],
@@ -59,7 +64,16 @@ def _checksum(array: Array) -> int:
     return zlib.crc32(np.ascontiguousarray(array).data)
 
 
+def _weights(given: Any) -> Any:
+    """Describe weights: large arrays by their checksum."""
+    if isinstance(given, Mapping):
+        return {str(name): float(weight) for name, weight in given.items()}
+    return given if given is None or isinstance(given, str) else _checksum(np.asarray(given, np.float64))
+
+
 def _name(loss: Any) -> str:
+    if isinstance(loss, partial):
+        return f"{_name(loss.func)} with {', '.join(f'{name}={plain(v)}' for name, v in loss.keywords.items())}"
     return loss if isinstance(loss, str) else str(getattr(loss, "__name__", type(loss).__name__))
 
 

@@ -59,18 +59,19 @@ class History:
 
 
 class Means:
-    """Running means of measures, weighted by the number of samples, in float64."""
+    """Running means of measures, weighted by the number of samples, in float64; the loss by a weight of its own."""
 
     def __init__(self) -> None:
         self.total: dict[str, float] = {}
-        self.count = 0
+        self.count: dict[str, float] = {}
 
-    def add(self, measures: dict[str, float], n: int) -> None:
-        """Add the means over ``n`` samples."""
+    def add(self, measures: dict[str, float], n: int, loss: float) -> None:
+        """Add the means over ``n`` samples, and the mean loss by its weight."""
         for name, value in measures.items():
-            self.total[name] = self.total.get(name, 0.0) + value * n
-        self.count += n
+            weight = loss if name == "loss" else n
+            self.total[name] = self.total.get(name, 0.0) + value * weight
+            self.count[name] = self.count.get(name, 0.0) + weight
 
     def __call__(self) -> dict[str, float]:
         """Return the means so far."""
-        return {name: total / self.count for name, total in self.total.items()}
+        return {name: total / self.count[name] for name, total in self.total.items()}

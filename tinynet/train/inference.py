@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -15,6 +16,7 @@ from tinynet.core.mode import note_change
 from tinynet.core.spec import Array
 from tinynet.core.transaction import within
 from tinynet.model import Model
+from tinynet.nn.layer import nested
 from tinynet.nn.network import Network
 from tinynet.ops.loss import Loss, scalar_loss
 from tinynet.train.history import Means
@@ -22,6 +24,7 @@ from tinynet.train.loop import in_sessions
 from tinynet.train.samples import check_labelled, check_samples
 from tinynet.train.step import engine_room
 from tinynet.train.task import Measures, Metric, Task, find_task
+from tinynet.train.weights import WeightedTask, identity, with_weights
 
 
 def _parts(n: int, size: int) -> Iterator[slice]:
@@ -32,7 +35,7 @@ def _parts(n: int, size: int) -> Iterator[slice]:
 _MOST_KEPT = 8  # compiled functions that a model keeps, and plans of each
 
 
-def _compute(model: Network, loss: Loss | None, x: Tensor, y: Tensor | None = None) -> tuple[Tensor, ...]:
+def _compute(model: Network, loss: Loss | None, x: Tensor, y: Any = None) -> tuple[Tensor, ...]:
     """Compute the outputs of a batch and, given the loss and labels, the loss before them."""
     output = model(x)
     return (output,) if loss is None or y is None else (scalar_loss(loss, output, y), output)
@@ -41,7 +44,7 @@ def _compute(model: Network, loss: Loss | None, x: Tensor, y: Tensor | None = No
 def compiled_inference(model: Network, loss: Loss | None) -> Any:
     """Return the compiled form of that, which the model keeps."""
     note_change()  # which no assignment may have told: in lists and other objects that layers hold
-    key = id(loss)  # the loss is kept beside its plans, so that no other function gets its identity
+    key = identity(loss)  # the loss is kept beside its plans, so that no other function gets its identity
     kept = model.plans.pop(key, None)
     made = kept or (engine_room().Compiled(partial(_compute, model, loss), str(model), most=_MOST_KEPT), loss)
     model.plans[key] = made
@@ -55,17 +58,19 @@ def _runner(model: Network, loss: Loss | None, compiled: bool) -> Callable[..., 
     if compiled:
         run: Callable[..., tuple[Array, ...]] = compiled_inference(model, loss).replay
         return run
-    return lambda *arrays: tuple(t.data for t in _compute(model, loss, *map(Tensor, arrays)))
+    return lambda *data: tuple(t.data for t in _compute(model, loss, *nested(data, Tensor)))
 
 
-def measure(model: Network, task: Task, x: Array, y: Array, batch_size: int, compiled: bool) -> Measures:
+def measure(model: Network, task: Task, x: Array, y: Any, batch_size: int, compiled: bool) -> Measures:
     """Return the loss and the metrics of a model on samples: their means over batches."""
     means = Means()
     with within(None):  # this is no training, if it comes in the middle of a step
         run = _runner(model, task.loss, compiled)
         for part in in_sessions(_parts(len(x), batch_size)):
-            loss, output = run(x[part], y[part])
-            means.add(task.measure(model.made, loss.item(), output, y[part]), len(y[part]))
+            samples, labels = nested((x, y), operator.itemgetter(part))
+            loss, output = run(samples, labels)
+            weight = labels[1].sum() if isinstance(task, WeightedTask) else len(samples)
+            means.add(task.measure(model.made, loss.item(), output, labels), len(samples), float(weight))
     return means()
 
 
@@ -77,6 +82,8 @@ def evaluate(
     loss: str | Loss | None = None,
     metrics: Sequence[Metric] | None = None,
     compiled: bool = True,
+    sample_weight: npt.ArrayLike | None = None,
+    class_weight: Any = None,
 ) -> dict[str, float]:
     """Measure the loss and the metrics of the model on samples.
 
@@ -90,6 +97,8 @@ def evaluate(
         As in `fit`; by default that of the last `fit` of the model, or "cross_entropy" if there was none.
     metrics, compiled
         As in `fit`.
+    sample_weight, class_weight
+        As in `fit`; none by default, whatever weights `fit` was given. They concern the loss, and not the metrics.
 
     Returns
     -------
@@ -111,7 +120,8 @@ def evaluate(
     task = find_task(model.fitted_loss if loss is None else loss, metrics)
     batch_size = check_count("batch_size", batch_size)
     samples, labels = check_labelled(model, x, y, task)
-    return measure(model, task, samples, labels, batch_size, compiled and can_compile())
+    weighted, labelled = with_weights(task, labels, sample_weight, class_weight, model.dtype)
+    return measure(model, weighted, samples, labelled, batch_size, compiled and can_compile())
 
 
 def predict(model: Network, x: npt.ArrayLike, batch_size: int = 256, compiled: bool = True) -> Array:

@@ -39,7 +39,7 @@ def fit(
     batch_size: int | None = 32,
     optimizer: Optimizer | Any | None = None,
     loss: str | Loss = "cross_entropy",
-    validation_data: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+    validation_data: Any = None,
     shuffle: bool = True,
     seed: int | None = None,
     verbose: int = 1,
@@ -48,6 +48,9 @@ def fit(
     callbacks: Sequence[Any] = (),
     resume: str | os.PathLike[str] | None = None,
     micro_batches: int = 1,
+    sample_weight: npt.ArrayLike | None = None,
+    class_weight: Any = None,
+    label_smoothing: float = 0.0,
 ) -> History:
     """Train the model.
 
@@ -72,9 +75,9 @@ def fit(
         step, and the run ends early where no step is left to make.
     loss : str or callable
         "cross_entropy", "binary_cross_entropy", "mse", "mae", "huber", or a function of (output, labels), made of ops,
-        that returns one number.
-    validation_data : (array_like, array_like), optional
-        Samples and labels to evaluate on after each epoch.
+        that returns one number, the mean over the batch, or numbers for each sample.
+    validation_data : (array_like, array_like) or (array_like, array_like, array_like), optional
+        Samples and labels to evaluate on after each epoch, and the weights of these samples if they have any.
     shuffle : bool
         Draw a new order of the samples for each epoch.
     seed : int, optional
@@ -96,6 +99,16 @@ def fit(
         Into how many parts to cut each batch, one computed after the other; their gradients are summed before the
         update. So a batch takes less memory, and the result differs by rounding alone, but for layers that draw random
         numbers or, as `BatchNorm`, take means over a batch: they do so within each part.
+    sample_weight : array_like, optional
+        (n,), 0 or more: how much each sample counts. The loss of a batch is (sum of w l) / (sum of w), so a weight of
+        k counts as k copies, and one of 0 as if the sample were left out. It may have further axes of the labels, as
+        to mask steps of sequences. Metrics count all samples alike, and so does validation.
+    class_weight : mapping, array_like or "balanced", optional
+        The weight of the samples of each class, by class number or in order; "balanced" lets all classes count alike.
+        Multiplied with ``sample_weight``.
+    label_smoothing : float
+        From 0 to 1, for the losses "cross_entropy" and "binary_cross_entropy": the share of each label that is spread
+        evenly over all classes. It is part of the loss, in validation and `evaluate`, too.
 
     Returns
     -------
@@ -152,19 +165,23 @@ def fit(
         "seed": seed,
         "compiled": bool(compiled),
         "micro_batches": cut,
+        "sample_weight": sample_weight,
+        "class_weight": class_weight,
+        "label_smoothing": label_smoothing,
         "verbose": verbose,
         "callbacks": callbacks,
     }
     notified = callbacks_of(arguments)
     rng = generator("fit", seed, stream=1)
     mode = train_mode(int(generator("fit", seed, stream=2).integers(2**63)))
-    step = make_step(optimizer, model, task, samples, labels, mode=mode, compiled=compiled, micro_batches=cut)
+    data = model, arguments["task"], arguments["x"], arguments["y"]
+    step = make_step(optimizer, *data, mode=mode, compiled=compiled, micro_batches=cut)
     _check_batch_size(step, batch_size)
     order = Order(len(samples), min(batch_size or len(samples), len(samples)), rng, shuffle and not step.whole)
     run = Run(step, order, epochs, notified, arguments)
     if resume is not None:
         run.resume(resume)
-    model.fitted_loss = loss
+    model.fitted_loss = arguments["loss"]
     with run.underway():
         while run.unfinished:
             run.begin_epoch()
@@ -196,11 +213,12 @@ def _train_epoch(run: Run) -> bool:
     step = run.step
     order = run.order
     for indices in in_sessions(order.draw()):
+        weight = step.task.weigh(step.labels, indices)
         try:
             measures = step(indices)
         except NonFiniteError as error:
             raise _explain[0](error, run, indices) from error
-        run.means.add(measures, len(indices))
+        run.means.add(measures, len(indices), weight)
         order.batch += 1
         run.notify("on_batch_end")
         if run.ending:

@@ -21,7 +21,7 @@ class MeasuredTask(Task):
 
     metrics: Callable[[Tensor | None], dict[str, Metric]]  # by the op that made the outputs
 
-    def measure(self, made: Tensor | None, loss: float, output: Array, labels: Array) -> Measures:
+    def measure(self, made: Tensor | None, loss: float, output: Array, labels: Any) -> Measures:
         """Return the loss and the metrics of a batch."""
         return super().measure(made, loss, output, labels) | {
             name: _number(name, metric(output, labels)) for name, metric in self.metrics(made).items()
@@ -47,7 +47,15 @@ def measured_by(task: Task, metrics: Sequence[Metric]) -> Task:
 
 
 def _class_metrics(made: Tensor | None) -> dict[str, Metric]:
-    return {"accuracy": accuracy}
+    return {"accuracy": _class_accuracy}
+
+
+def _class_accuracy(output: Array, labels: Array) -> float:
+    """Return the accuracy of outputs (n, ..., classes), over all axes before the last."""
+    if output.ndim > 2:
+        labels = labels.reshape(-1, *labels.shape[output.ndim - 1 :])  # class numbers, or rows
+        output = output.reshape(-1, output.shape[-1])
+    return accuracy(output, labels)
 
 
 Task.measured_by = measured_by

@@ -27,8 +27,9 @@ def add_to_every_run(make: Callable[[dict[str, Any]], Iterable[Any]]) -> None:
     Parameters
     ----------
     make : callable
-        Checks those arguments of `fit` that concern it, and returns the callbacks. One of these may have a method
-        besides, ``measures(run)``: what else is measured at the end of an epoch.
+        Checks those arguments of `fit` that concern it, and returns the callbacks; it may replace the task and the
+        data. One of the callbacks may have a method besides, ``measures(run)``: what else is measured at the end of
+        an epoch.
     """
     _of_every_run.append(make)
 

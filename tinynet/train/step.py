@@ -11,6 +11,7 @@ from tinynet.core.engine import Tensor, ancestors
 from tinynet.core.spec import Array
 from tinynet.core.transaction import TrainMode
 from tinynet.errors import ArgumentError
+from tinynet.nn.layer import nested
 from tinynet.nn.network import Network
 from tinynet.ops.loss import scalar_loss
 from tinynet.ops.shape import _index
@@ -35,7 +36,7 @@ class TrainingStep:
     whole = False  # whether each step takes all samples
     validation_size = 256  # samples at a time in a validation
 
-    def __init__(self, model: Network, task: Task, optimizer: Any, samples: Array, labels: Array) -> None:
+    def __init__(self, model: Network, task: Task, optimizer: Any, samples: Any, labels: Any) -> None:
         self.model = model
         self.task = task
         self.optimizer = optimizer
@@ -58,9 +59,9 @@ class BatchStep(TrainingStep):
     def __init__(self, *arguments: Any, mode: TrainMode, compiled: bool) -> None:
         super().__init__(*arguments)
         self.mode = mode
-        self.data = [Tensor(np.ascontiguousarray(a)) for a in (self.samples, self.labels)]
+        self.data = nested((self.samples, self.labels), lambda a: Tensor(np.ascontiguousarray(a)))
         self.compiled: Any = None
-        self.run: Callable[[Array], tuple[Array, Array, Array]] = self._eager
+        self.run: Callable[[Array], Any] = self._eager
         if compiled:
             self.compiled = engine_room().Compiled(self.descend, "the step of fit")
             self.run = self.compiled.replay
@@ -71,15 +72,14 @@ class BatchStep(TrainingStep):
         found: dict[str, Array] = self.optimizer.state_of(self.model)
         return found
 
-    def descend(self, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def descend(self, indices: Tensor) -> Any:
         """Train on the samples at some indices; returns the loss, the outputs and the labels."""
-        samples, labels = self.data
-        output = self.model(_index(samples, indices, checked=True))
-        picked = _index(labels, indices, checked=True)
-        loss = scalar_loss(self.task.loss, output, picked)
+        samples, labels = nested(self.data, lambda whole: _index(whole, indices, checked=True))
+        output = self.model(samples)
+        loss = scalar_loss(self.task.loss, output, labels)
         self.check_strays(loss)
         self.optimizer.minimize(loss, self.model)
-        return loss, output, picked
+        return loss, output, labels
 
     def check_strays(self, loss: Tensor) -> None:
         """Check, while tracing, that all that would be trained is the model's."""
@@ -94,9 +94,8 @@ class BatchStep(TrainingStep):
                 "lists, tuples and dicts, or with requires_grad=False"
             )
 
-    def _eager(self, indices: Array) -> tuple[Array, Array, Array]:
-        loss, output, labels = self.descend(Tensor(indices))
-        return loss.data, output.data, labels.data
+    def _eager(self, indices: Array) -> Any:
+        return nested(self.descend(Tensor(indices)), lambda made: made.data)
 
     def __call__(self, indices: Array) -> Measures:
         """Train on the samples at some indices."""

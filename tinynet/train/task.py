@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from tinynet.checks import defined_in, find_function
 from tinynet.core.engine import Tensor
 from tinynet.core.spec import Array, Shape
-from tinynet.errors import ShapeError
 from tinynet.ops.loss import Loss, check_classes, cross_entropy
 
 Metric = Callable[[Array, Array], float]
@@ -24,47 +22,24 @@ class Task:
     loss: Loss
     check_labels: Callable[[Array, Shape], None]  # against the shape of the outputs
 
+    of_users: ClassVar[Callable[[Loss], Task]] = defined_in("tinynet.train.pairing")  # a loss that is a function
     measured_by: ClassVar[Callable[[Task, Sequence[Metric]], Task]] = defined_in("tinynet.train.measuring")
 
-    def measure(self, made: Tensor | None, loss: float, output: Array, labels: Array) -> Measures:
+    def measure(self, made: Tensor | None, loss: float, output: Array, labels: Any) -> Measures:
         """Return what is measured of a batch; the node of ``made`` tells which op made the output."""
         return {"loss": loss}
 
-
-def shape_of_batch(shape: Shape) -> str:
-    """Write the shape of a batch of n samples: (n, 28, 28)."""
-    sizes = ", ".join(["n", *map(str, shape[1:])])
-    return f"({sizes})" if len(shape) > 1 else "(n,)"
+    def weigh(self, labels: Any, indices: Array) -> float:
+        """Return how much the samples at some indices count in the mean loss."""
+        return len(indices)
 
 
-def _check_classes(labels: Array, shape: Shape) -> None:
-    if len(shape) != 2:
-        raise ShapeError(
-            f"cross_entropy: the model's output must have shape (n, classes), but has {shape_of_batch(shape)}; is a "
-            "Flatten or a Dense layer missing?"
-        )
-    check_classes(labels, shape[0], shape[1])
-
-
-tasks = {"cross_entropy": Task(cross_entropy, _check_classes)}  # what `fit` knows by a name
-
-
-_user_checks: list[Callable[[Loss, Array, Shape], None]] = []
-
-
-def check_user_losses(check: Callable[[Loss, Array, Shape], None]) -> None:
-    """Check labels for a loss of a user's own by a function of the loss, the labels and the shape of the outputs."""
-    _user_checks.append(check)
-
-
-def _checked(loss: Loss, labels: Array, shape: Shape) -> None:
-    for check in _user_checks:
-        check(loss, labels, shape)
+tasks = {"cross_entropy": Task(cross_entropy, check_classes)}  # what `fit` knows by a name
 
 
 def find_task(loss: str | Loss, metrics: Sequence[Metric] | None = None) -> Task:
     """Find a loss by its name, with its own metrics, or take the user's functions."""
     named = {name: task.loss for name, task in tasks.items()}
     found = find_function("loss must be", named, loss, "(output, labels) made of ops")
-    task = tasks[loss] if isinstance(loss, str) else Task(found, partial(_checked, found))
+    task = tasks[loss] if isinstance(loss, str) else Task.of_users(found)
     return task if metrics is None else task.measured_by(metrics)

@@ -1,6 +1,7 @@
 """The callbacks that come with tinynet. Training knows none of them; what a callback is stands in `Run`.
 
-Every run has these, in this order: what shows it, what validates it, Ctrl-C; then those that the user passes.
+Every run has these, in this order: what shows it, what validates it, Ctrl-C; then those that the user passes. The loss
+is smoothed before the validation begins, since it is the same there, and weighted afterwards, since it is not.
 """
 
 from tinynet.train.callbacks.checkpoint import Checkpoint
@@ -12,9 +13,11 @@ from tinynet.train.given import given_callbacks
 from tinynet.train.interrupts import listen
 from tinynet.train.progress import choose_display
 from tinynet.train.run import add_to_every_run
+from tinynet.train.smoothing import smooth_labels
 from tinynet.train.validation import validate
+from tinynet.train.weights import weigh_samples
 
-for _make in (choose_display, validate, listen, given_callbacks):
+for _make in (choose_display, smooth_labels, validate, weigh_samples, listen, given_callbacks):
     add_to_every_run(_make)
 
 __all__ = ["CSVLogger", "Checkpoint", "EarlyStopping", "LearningRateSchedule", "StepSchedule"]
