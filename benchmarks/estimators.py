@@ -2,9 +2,9 @@
 
     python -m benchmarks.estimators [--rounds 5]
 
-The same dense network, data, optimizer (Adam), batches and epochs, in float64, fitted in turns in one process. The table
-has the median seconds of a fit, the median ratio within the rounds with its least and its largest, and the mean scores
-on data that neither has seen.
+The same dense network, data, optimizer (Adam), batches and epochs, in float64, fitted in turns in one process. The
+table has the median seconds of a fit, the median ratio within the rounds with its least and its largest, and the mean
+scores on data that neither has seen.
 """
 
 from __future__ import annotations

@@ -83,6 +83,7 @@ def test_all_checks_of_scikit_learn_pass(estimator, least):
 # --- its tools
 
 
+@pytest.mark.slow
 def test_a_grid_search_over_a_pipeline_in_two_processes():
     pipeline = make_pipeline(StandardScaler(), classifier())
     grid = {
@@ -119,7 +120,7 @@ def fitted_theta(seed):
     return classifier(random_state=seed).fit(X, Y).network_.theta
 
 
-@pytest.mark.parametrize("backend", ["loky", "threading"])
+@pytest.mark.parametrize("backend", [pytest.param("loky", marks=pytest.mark.slow), "threading"])
 def test_workers_of_joblib_make_the_same_bits(backend):
     with joblib.parallel_config(backend, n_jobs=2):
         found = joblib.Parallel()(joblib.delayed(fitted_theta)(seed) for seed in range(4))
@@ -251,6 +252,9 @@ def test_training_stops_where_nothing_improves():
     aside = classifier(optimizer=tn.Adam(0.05), epochs=500, early_stopping=True, n_iter_no_change=3).fit(X, Y)
     assert aside.n_iter_ < 500
     assert "val_loss" in aside.history_.history
+    best = aside.history_.best_epoch
+    again = classifier(optimizer=tn.Adam(0.05), epochs=best, early_stopping=True, n_iter_no_change=500).fit(X, Y)
+    np.testing.assert_array_equal(aside.network_.theta, again.network_.theta)  # not those of the last epoch
 
 
 # --- bad input

@@ -138,8 +138,10 @@ class _Net(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         if stopping and self.early_stopping:
             x, y, weights, validation = self._split(x, y, weights)
         size = min(_MOST_AUTO, len(x)) if self.batch_size == "auto" else self.batch_size
-        monitor = "val_loss" if validation else "loss"
-        callbacks = [EarlyStopping(monitor, self.n_iter_no_change, self.tol)] if stopping else []
+        callbacks = []
+        if stopping:
+            monitor, aside = ("val_loss", True) if validation else ("loss", False)
+            callbacks = [EarlyStopping(monitor, self.n_iter_no_change, self.tol, restore_best=aside)]
         self.history_ = self.network_.fit(
             x,
             y,
@@ -216,8 +218,9 @@ class NetClassifier(ClassifierMixin, _Net):  # type: ignore[misc]
     batch_size : int, "auto" or None
         Samples a step; "auto" is min(200, n), None all of them.
     early_stopping : bool
-        Put ``validation_fraction`` of the samples aside, and stop once the loss on these no longer improves. Otherwise
-        training stops once the loss on all samples no longer improves.
+        Put ``validation_fraction`` of the samples aside, stop once the loss on these no longer improves, and keep the
+        network as it was when that loss was least. Otherwise training stops once the loss on all samples no longer
+        improves.
     validation_fraction : float
         From 0 to 1.
     n_iter_no_change : int
@@ -256,9 +259,10 @@ class NetClassifier(ClassifierMixin, _Net):  # type: ignore[misc]
     >>> from sklearn.pipeline import make_pipeline
     >>> from sklearn.preprocessing import StandardScaler
     >>> from tinynet.sklearn import NetClassifier
+    >>> import tinynet as tn
     >>> x, y = load_iris(return_X_y=True)
-    >>> network = make_pipeline(StandardScaler(), NetClassifier((16,), random_state=0)).fit(x, y)
-    >>> network.score(x, y) > 0.95
+    >>> network = NetClassifier((16,), optimizer=tn.Adam(0.01), random_state=0)
+    >>> make_pipeline(StandardScaler(), network).fit(x, y).score(x, y) > 0.95
     True
     """
 
