@@ -3,11 +3,13 @@
 from tinynet.train import (  # noqa: F401 - which register what fit finds by name, or what every run has
     binary,
     chosen,
+    frame,
     live,
     measuring,
     micro,
     pairing,
     regression,
+    showing,
 )
 from tinynet.train.history import History
 from tinynet.train.loop import fit
