@@ -11,8 +11,9 @@ from tinynet.train import (  # noqa: F401 - which register what fit finds by nam
     regression,
     showing,
 )
+from tinynet.train.finder import LearningRateFinder
 from tinynet.train.history import History
 from tinynet.train.loop import fit
 from tinynet.train.run import Run
 
-__all__ = ["History", "Run", "fit"]
+__all__ = ["History", "LearningRateFinder", "Run", "fit"]
