@@ -28,7 +28,8 @@ NAMED: dict[str, MetricFunction] = {  # besides those that a loss has, such as i
     "r2": r2,
 }
 _MEANS = (accuracy, binary_accuracy, top_k_accuracy, mean_absolute_error, mean_squared_error)
-_OF_PROBABILITIES = (balanced_accuracy, precision, recall, f1, roc_auc, average_precision)
+_DECIDING = (balanced_accuracy, precision, recall, f1)
+_OF_PROBABILITIES = (*_DECIDING, roc_auc, average_precision)
 _TAKEN = ("loss", "epoch", "seconds", "learning_rate")  # what histories and tables call other things
 
 
@@ -92,6 +93,7 @@ class Metric:
                 f"a metric cannot be called {self.name!r}: a name is a text other than {', '.join(_TAKEN)} that does "
                 "not begin with val_; choose one by tn.metrics.Metric(function, name=...)"
             )
+        self.decides = plain in _DECIDING and "threshold" not in getattr(known, "keywords", {})
         self.mean = known is None or plain in _MEANS if mean is None else bool(mean)
         self.training = bool(training)
         self.probabilities = plain in _OF_PROBABILITIES if probabilities is None else bool(probabilities)
