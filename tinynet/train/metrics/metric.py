@@ -45,8 +45,9 @@ class Metric:
     name : str, optional
         What it is called in the history; by default as the function.
     mean : bool, optional
-        Whether it is a mean over samples, so that the mean over batches is the same. Otherwise it is computed once, on
-        all outputs, which are kept until then. By default that is so, but for tinynet's own functions that are means.
+        Whether it is a mean over samples, so that the mean over batches is the same; the arrays that it gets are then
+        overwritten by the next batch. Otherwise it is computed once, on all outputs, which are kept until then. By
+        default that is so, but for tinynet's own functions that are means.
     training : bool
         Whether it is measured on the batches that are trained on, too, by their outputs from before each update.
     probabilities : bool, optional
