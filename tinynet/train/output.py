@@ -1,4 +1,4 @@
-"""Lines on the standard output, which may be anything: a terminal, a file that is closed, an object with a ``write``."""
+"""Lines on the standard output, which may be a terminal, a closed file, or any object with a ``write``."""
 
 from __future__ import annotations
 
