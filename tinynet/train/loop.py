@@ -183,8 +183,7 @@ def fit(
     data = model, arguments["task"], arguments["x"], arguments["y"]
     step = make_step(optimizer, *data, mode=mode, compiled=compiled, micro_batches=cut)
     _check_batch_size(step, batch_size)
-    n = len(step.samples)
-    order = Order(n, min(batch_size or n, n), rng, shuffle and not step.whole)
+    order = Order(len(step.samples), batch_size, rng, shuffle and not step.whole)
     run = Run(step, order, epochs, notified, arguments)
     if resume is not None:
         run.resume(resume)
