@@ -6,6 +6,7 @@ Source: "MAT-File Format", MathWorks, chapter 1, "Level 5 MAT-File Format"; test
 """
 
 import struct
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -81,15 +82,47 @@ def _byte_order(data: bytes, name: str) -> str:
     return order
 
 
+class _Matrix(NamedTuple):
+    """A matrix of the file, of which only the header has been read."""
+
+    header: _Header
+    head: bytes
+    element: memoryview
+    size: int
+    compressed: bool
+
+
 def _read_matrices(data: bytes, order: str, name: str) -> dict[str, Pixels]:
-    view = memoryview(data)
     matrices: dict[str, Pixels] = {}
-    at, claimed = 128, 0
+    claimed = 0
+    for matrix in _elements(data, order, name):
+        variable = matrix.header.name
+        if variable not in KEYS:
+            continue
+        if variable in matrices:
+            raise damaged(name, f"two variables called {variable}", "one")
+        label = f"{name}, variable {variable}"
+        start = _check_values(matrix.head, matrix.header, matrix.size, order, label)
+        claimed += matrix.size
+        if claimed > MAX_BYTES:
+            raise damaged(name, f"its matrices claim {claimed:,} bytes", f"at most {MAX_BYTES:,}")
+        body = matrix.element
+        if matrix.compressed:
+            body = memoryview(inflate(matrix.element, ZLIB, 8 + matrix.size, label))[8:]
+        rows, columns = matrix.header.shape
+        values = np.frombuffer(body, np.uint8, count=rows * columns, offset=start)
+        matrices[variable] = values.reshape(columns, rows).T
+    return matrices
+
+
+def _elements(data: bytes, order: str, name: str) -> Iterator[_Matrix]:
+    """Yield the matrices of a file, in their order, with no more than their heads unpacked."""
+    at = 128
     for _ in range(_MAX_VARIABLES):
         if at == len(data):
-            return matrices
+            return
         kind, size = struct.unpack_from(f"{order}II", data, at)
-        element = view[at + 8 : at + 8 + size]
+        element = memoryview(data)[at + 8 : at + 8 + size]
         if len(element) < size:
             found = f"an element at byte {at:,} that claims {size:,} bytes"
             raise damaged(name, found, f"at most the {len(element):,} that follow")
@@ -102,20 +135,7 @@ def _read_matrices(data: bytes, order: str, name: str) -> dict[str, Pixels]:
             head = head[8:]
         if kind != _MI_MATRIX:
             raise damaged(name, f"an element of type {kind}, ending at byte {at:,}", f"matrices (type {_MI_MATRIX})")
-        header = _read_header(head, order, name)
-        if header.name not in KEYS:
-            continue
-        if header.name in matrices:
-            raise damaged(name, f"two variables called {header.name}", "one")
-        label = f"{name}, variable {header.name}"
-        start = _check_values(head, header, size, order, label)
-        claimed += size
-        if claimed > MAX_BYTES:
-            raise damaged(name, f"its matrices claim {claimed:,} bytes", f"at most {MAX_BYTES:,}")
-        body = memoryview(inflate(element, ZLIB, 8 + size, label))[8:] if compressed else element
-        rows, columns = header.shape
-        values = np.frombuffer(body, np.uint8, count=rows * columns, offset=start)
-        matrices[header.name] = values.reshape(columns, rows).T
+        yield _Matrix(_read_header(head, order, name), head, element, size, compressed)
     raise damaged(name, f"more than {_MAX_VARIABLES} variables", f"{len(KEYS)}")
 
 

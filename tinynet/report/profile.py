@@ -65,15 +65,19 @@ def profile_figure(rows: Sequence[Row], title: str = "") -> Figure:
         share = axes.text(1e6 * seconds[i] + 0.012 * longest, i, f"{seconds[i] / total:.1%}", **style)
         if row.cost.how not in ("kernel", "numpy"):
             axes.annotate(row.cost.how, (1, i), (7, 0), (share, "data"), "offset points", color="0.35", **style)
-    axes.set_yticks(range(n), [f"{row.name}  {i}" for i, row in enumerate(rows, 1)], fontsize=8)
+    _style(axes, rows, 1.36 * longest)
+    figure.suptitle(title, fontsize=10)
+    return figure
+
+
+def _style(axes: Any, rows: Sequence[Row], longest: float) -> None:
+    axes.set_yticks(range(len(rows)), [f"{row.name}  {i}" for i, row in enumerate(rows, 1)], fontsize=8)
     axes.tick_params(axis="y", length=0)
     axes.tick_params(axis="x", labelsize=8)
-    axes.set_ylim(n - 0.4, -0.6)
-    axes.set_xlim(0, 1.36 * longest)
+    axes.set_ylim(len(rows) - 0.4, -0.6)
+    axes.set_xlim(0, longest)
     axes.set_xlabel("Time (µs)", fontsize=9)
     axes.grid(axis="x", color="0.88", linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=3, fontsize=8, frameon=False, borderaxespad=0.2)
-    figure.suptitle(title, fontsize=10)
-    return figure
