@@ -253,7 +253,7 @@ class Layer:
 
     def __call__(self, x: Any, *others: Any, **named: Any) -> Tensor:
         """Apply the layer to one tensor or several, building it first if this is the first time."""
-        inputs = [as_tensor(given) for given in (x, *others)]
+        inputs = (as_tensor(x), *map(as_tensor, others))
         transaction = _transaction.get()
         if transaction is not None:
             transaction.enter(self)
@@ -276,7 +276,7 @@ class Layer:
         if not isinstance(y, Tensor):
             raise ArgumentError(f"forward of layer {self} returned a {type(y).__name__}; it must return a Tensor")
         y.label = f"layer {self}"
-        self.output_shape = y.shape[1:]
+        vars(self)["output_shape"] = y.shape[1:]  # past __setattr__, since no plan depends on it
         if (watch := watching.get()) is not None:
             watch(self, y)
         return y
