@@ -138,4 +138,4 @@ def test_two_dense_made_in_build_are_told_apart(tmp_path):
     model = tn.Sequential([tn.Input((3,)), Two()], seed=0)
     assert [*model.parameters] == [f"two.{n}.{kind}" for n in ("dense", "dense_1") for kind in ("weight", "bias")]
     with pytest.raises(tn.errors.ArgumentError, match="is part of model"):
-        tn.Sequential([tn.Input((3,)), model.layers[1].a]).build_model()
+        tn.Sequential([tn.Input((3,)), InTurn([model.layers[1].a])]).build_model()

@@ -1,6 +1,7 @@
 """Layers: named parameters and a forward made of ops."""
 
 from tinynet.nn import adapt as _adapt  # noqa: F401 - which gives inputs their shift and scale from data
+from tinynet.nn import calls as _calls  # noqa: F401 - which checks how layers are called
 from tinynet.nn import copies as _copies  # noqa: F401 - which lets layers be copied with their values
 from tinynet.nn import gradient as _gradient  # noqa: F401 - which adds to models what backward has added up
 from tinynet.nn import initializers  # noqa: F401 - which gives initial values their names
