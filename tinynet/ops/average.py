@@ -94,5 +94,5 @@ def avg_pool(
     Tensor([[ 2.5,  4.5],
             [10.5, 12.5]])
     """
-    x, p = windows("avg_pool", x, pool_size, stride, padding)
+    x, p = pool_geometry("avg_pool", x, pool_size, stride, padding)
     return _sum_pool(x, p=p) / constant(_areas(x.shape, p).astype(x.dtype))
