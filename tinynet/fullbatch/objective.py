@@ -367,8 +367,8 @@ class Objective:
             traced = without_chance(f"the objective of {self.model}", [self.model, self.loss], run)
             with tracing():
                 (loss,) = self._fuse([traced], second_derivatives)
-                self._graphs[size, twice] = _Graph(x, y, loss, _affine_pieces(loss, x, self._parameters))
-        return self._graphs[size, twice]
+                self._graphs[size, second_derivatives] = _Graph(x, y, loss, _affine_pieces(loss, x, self._parameters))
+        return self._graphs[size, second_derivatives]
 
     def _plan(self, kind: str, size: int) -> Plan:
         """Plan one kind of computation for a batch. The only batch is read where it is."""

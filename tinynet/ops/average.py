@@ -9,7 +9,7 @@ import numpy as np
 from tinynet.core.engine import Op, Tensor, constant
 from tinynet.core.spec import Array, Shape, Spec
 from tinynet.ops.conv import Geometry, margins
-from tinynet.ops.pool import _places, windows
+from tinynet.ops.pool import _places, pool_geometry
 
 
 def _sum_pool_compute(x: Array, p: Geometry) -> Array:

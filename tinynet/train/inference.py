@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
@@ -13,9 +12,9 @@ import numpy.typing as npt
 
 from tinynet.checks import check_count
 from tinynet.core.engine import Tensor, can_compile
-from tinynet.core.mode import _transaction, note_change
+from tinynet.core.mode import note_change
 from tinynet.core.spec import Array
-from tinynet.core.transaction import within
+from tinynet.core.transaction import apart
 from tinynet.model import Model
 from tinynet.nn.layer import nested
 from tinynet.nn.network import Network
@@ -33,13 +32,6 @@ from tinynet.train.weights import with_weights
 def _parts(n: int, size: int) -> Iterator[slice]:
     """Cut n samples into batches; the last may be smaller."""
     return (slice(start, min(start + size, n)) for start in range(0, n, size))
-
-
-def _apart() -> AbstractContextManager[Any]:
-    """Return a block of inference, if need be in the middle of a step, whose new values it sees."""
-    if (step := _transaction.get()) is not None:
-        step.flush()
-    return within(None)
 
 
 _MOST_KEPT = 8  # compiled functions that a model keeps, and plans of each
@@ -75,7 +67,7 @@ def measure(model: Network, task: Task, x: Array, y: Any, batch_size: int, compi
     """Return the loss and the metrics of a model on samples: means over batches, or computed on all of them."""
     task = for_evaluation(task)
     means = Means()
-    with _apart():
+    with apart():
         run = _runner(model, task.loss, compiled)
         for part in in_sessions(_parts(len(x), batch_size)):
             samples, labels = nested((x, y), operator.itemgetter(part))
@@ -169,7 +161,7 @@ def predict(model: Network, x: npt.ArrayLike, batch_size: int = 256, compiled: b
     batch_size = check_count("batch_size", batch_size)
     samples = check_samples(model, x)
     result: Array | None = None
-    with _apart():
+    with apart():
         run = _runner(model, None, compiled and can_compile())
         for part in in_sessions(_parts(len(samples), batch_size)):
             (output,) = run(samples[part])

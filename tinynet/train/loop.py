@@ -85,7 +85,7 @@ def fit(
     shuffle : bool
         Draw a new order of the samples for each epoch.
     seed : int, optional
-        Of that order, and of all that the layers draw at random. The same seed gives the same bits, whatever the number of threads.
+        Of that order, and of what layers draw at random. The same seed gives the same bits for any number of threads.
     verbose : {0, 1, 2}
         Silent; progress by batch (where the output is no terminal, a line every 20 seconds or so); one line an epoch.
     metrics : sequence of callable or str, optional

@@ -86,7 +86,7 @@ class MicroBatchStep(BatchStep):
             floating, others = iter([a / a.dtype.type(len(indices)) for a in totals[end:]]), iter(whole or [])
             states = [next(floating if s.dtype.kind == "f" else others) for s in self.states]
             self.finish(np.asarray(loss), vectors, states)
-        return self.task.measure(self.model.made, loss.item(), *joined(seen))
+            return self.task.measure(self.model.made, loss.item(), *joined(seen))
 
 
 def _array(result: Array | Tensor) -> Array:

@@ -101,7 +101,7 @@ class BatchStep(TrainingStep):
         """Train on the samples at some indices."""
         with self.mode:
             loss, output, labels = self.run(indices)
-        return self.task.measure(self.model.made, loss.item(), output, labels)
+            return self.task.measure(self.model.made, loss.item(), output, labels)
 
 
 _makers: dict[tuple[type, bool], Callable[..., TrainingStep]] = {}
