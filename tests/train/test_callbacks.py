@@ -83,8 +83,8 @@ def test_within_an_epoch_the_figures_are_the_means_so_far():
         each.append(float(labels[0]))
         return labels[0]
 
-    train(Scripted(on_batch_end=lambda run: seen.append(run.figures["first_label"])), metrics=[first_label],
-          validation_data=None, epochs=1)  # fmt: skip
+    look = Scripted(on_batch_end=lambda run: seen.append(run.figures["first_label"]))
+    train(look, metrics=[tn.metrics.Metric(first_label, mean=True)], validation_data=None, epochs=1)
     weights = np.array([8, 8, 6])
     expected = [np.average(each[:k], weights=weights[:k]) for k in (1, 2, 3)]
     assert seen == pytest.approx(expected)
@@ -110,7 +110,7 @@ def test_a_callback_may_stop_the_run(event):
     callback = Scripted(**{event: stop, "on_train_end": lambda run: ends.append((run.epoch, run.batch))})
     history = train(callback, epochs=5)
     assert (history.epochs, history.stopped) == (1, "enough")
-    assert ends == [(1, 0 if event == "on_epoch_end" else 1)]
+    assert ends == [(1, 1 if event == "on_batch_end" else 0)]  # no batch is trained that nobody asked for
     assert train(epochs=1).stopped == ""
 
 
@@ -218,6 +218,43 @@ def test_a_state_that_a_file_cannot_hold_is_told(tmp_path):
 
     with pytest.raises(ArgumentError, match="the state of the run: a set cannot be put into a model file"):
         train(Odd(), tn.Checkpoint(tmp_path / "last"))
+
+
+# --- figures that callbacks add
+
+
+class Gap:
+    """Adds how much less the loss is than in validation."""
+
+    def figures(self, run):
+        return {"gap": run.figures["val_loss"] - run.figures["loss"]}
+
+
+def test_a_callback_may_add_figures_that_others_watch(tmp_path, capsys):
+    stopping, csv_path = tn.EarlyStopping("gap", mode="max", patience=1, min_delta=1e9), tmp_path / "table.csv"
+    history = train(stopping, Gap(), tn.CSVLogger(csv_path), epochs=5, verbose=2)
+    assert history.epochs == 2
+    assert history.history["gap"] == [
+        v - t for v, t in zip(*(history.history[n] for n in ("val_loss", "loss")), strict=True)
+    ]
+    assert ", gap " in capsys.readouterr().out
+    assert csv_path.read_text().startswith("epoch,loss,accuracy,val_loss,val_accuracy,gap,")
+
+
+@pytest.mark.parametrize(
+    ("figures", "message"),
+    [
+        (lambda run: {"loss": 1.0}, "figures returned 'loss', which is measured already"),
+        (lambda run: {"gap": 1.0}, "figures returned 'gap', which is measured already"),
+        (lambda run: {"mine": None}, "metric mine must return one number, but returned None"),
+        (lambda run: [1.0], r"must return a dictionary of numbers by name, but returned \[1.0\]"),
+        (lambda run: {1: 1.0}, "must return a dictionary of numbers by name"),
+        (lambda run: {f"epoch {run.epoch}": 1.0}, r"the same figures after each epoch: \['epoch 0', 'gap'\], but now"),
+    ],
+)
+def test_figures_that_would_replace_others_are_refused(figures, message):
+    with pytest.raises(ArgumentError, match=message):
+        train(Gap(), Scripted(figures=figures), epochs=3)
 
 
 # --- what watches a figure

@@ -11,6 +11,7 @@ import pytest
 import tinynet as tn
 from tests.small_network import SMALL_X, losses_of, small_network
 from tinynet.errors import ArgumentError, DataError, DTypeError, NonFiniteError, ShapeError
+from tinynet.train.metrics import Metric
 
 both_ways = pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "eager"])
 STANDSTILL = 1e-30  # a learning rate at which float32 parameters stay as they are, to the bit
@@ -53,7 +54,7 @@ def test_the_last_batch_of_an_epoch_may_be_smaller(compiled):
         assert len(labels) == len(output)
         return 0.0
 
-    run(metrics=[size], compiled=compiled)
+    run(metrics=[Metric(size, mean=True)], compiled=compiled)
     assert sizes == [8, 8, 6] * 2
 
 
@@ -393,7 +394,7 @@ def test_an_interrupted_fit_leaves_theta_as_before_that_batch(compiled):
 
     model = linear()
     with pytest.raises(KeyboardInterrupt):
-        run(model, metrics=[interrupt], compiled=compiled)
+        run(model, metrics=[Metric(interrupt, mean=True)], compiled=compiled)
     np.testing.assert_array_equal(model.theta, before[4])
     assert (before[4] != before[3]).any()
     assert math.isfinite(run(model, compiled=compiled)[1].history["loss"][0])  # and training can go on
@@ -457,8 +458,12 @@ REFUSED = {
     ),
     "optimizer by name": (ArgumentError, {"optimizer": "sgd"}, r"must be an Optimizer, such as tn\.SGD\(0\.01\), but"),
     "optimizer class": (ArgumentError, {"optimizer": tn.SGD}, r"such as tn\.SGD\(0\.01\), but got <class"),
-    "metric by name": (ArgumentError, {"metrics": ["accuracy"]}, r"a metric must be a function of \(output, labels\)"),
-    "metric of rows": (ArgumentError, {"metrics": [lambda o, y: o]}, r"must give one number, but gave an array of sh"),
+    "metric by name": (
+        ArgumentError,
+        {"metrics": ["acuracy"]},
+        "this loss has no metric 'acuracy', only accuracy, bal",
+    ),
+    "metric of rows": (ArgumentError, {"metrics": [Metric(lambda o, y: o, mean=True)]}, "must return one number, but "),
     "verbose": (ArgumentError, {"verbose": 7}, r"verbose must be 0 \(silent\), 1 \(progress\) or 2 \(a line an epoch"),
     "seed": (ArgumentError, {"seed": -1}, "fit: seed must be None or an integer of 0 or more, but got -1"),
     "validation without labels": (

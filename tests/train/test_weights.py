@@ -406,3 +406,16 @@ def test_all_pairs_are_refused_everywhere(loss, way, reverse):
         call()
     assert f"outputs of shape {shapes[0]} and labels of shape {shapes[1]} to (n, n)" in str(caught.value)
     assert np.isfinite(model.evaluate(X, right, loss=PAIRS[loss])["loss"])
+
+
+@both_ways
+def test_metrics_of_a_set_count_all_samples_alike(compiled):
+    options = {"metrics": ["accuracy", "f1"], "compiled": compiled}
+    model = network()
+    found = fit(model, X, Y, sample_weight=W + 1, validation_data=(X, Y, W), **options).history
+    assert found.keys() == {"loss", "accuracy", "f1", "val_loss", "val_accuracy", "val_f1"}
+    plain = model.evaluate(X, Y, **options)
+    weighted = model.evaluate(X, Y, sample_weight=W, **options)
+    assert {**weighted, "loss": 0} == {**plain, "loss": 0}
+    assert found["val_f1"][-1] == plain["f1"]
+    assert found["val_loss"][-1] == weighted["loss"]

@@ -25,7 +25,8 @@ from tinynet.ops.join import flat
 from tinynet.ops.loss import Loss, scalar_loss
 from tinynet.train.nests import leaves
 from tinynet.train.task import Task, find_task
-from tinynet.train.weights import WeightedTask, with_weights
+from tinynet.train.weighted import WeightedTask
+from tinynet.train.weights import with_weights
 
 if TYPE_CHECKING:
     from tinynet.fast.plan import Plan

@@ -10,7 +10,7 @@ from tinynet.fullbatch.line_search import LineSearchOptimizer
 from tinynet.fullbatch.objective import Objective
 from tinynet.train.step import TrainingStep, register_step
 from tinynet.train.task import Measures
-from tinynet.train.weights import WeightedTask
+from tinynet.train.weighted import WeightedTask
 
 
 class FullBatchStep(TrainingStep):

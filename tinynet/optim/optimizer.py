@@ -231,8 +231,8 @@ class _Kept(NamedTuple):
         return {name: self.leaves[name, part.start, part.stop] for name in self.vectors}
 
 
-def hyperparameters(optimizer: Any) -> dict[str, float]:
-    """Return the numbers that an optimizer has, such as its learning rate, by name.
+def hyperparameters(optimizer: Any) -> dict[str, Any]:
+    """Return the numbers and other plain values that an optimizer has, such as its learning rate, by name.
 
     Parameters
     ----------
@@ -241,21 +241,21 @@ def hyperparameters(optimizer: Any) -> dict[str, float]:
 
     Returns
     -------
-    dict of str to float or int
-        Its public attributes that are numbers.
+    dict of str to float, int, bool, str or None
+        Its public attributes that are one of these.
 
     Examples
     --------
     >>> import tinynet as tn
-    >>> hyperparameters(tn.SGD(0.1))
-    {'learning_rate': 0.1, 'weight_decay': 0.0, 'momentum': 0.0}
+    >>> hyperparameters(tn.SGD(0.1))  # doctest: +NORMALIZE_WHITESPACE
+    {'learning_rate': 0.1, 'weight_decay': 0.0, 'decay': 'all', 'clip_norm': None, 'clip_value': None, 'momentum': 0.0,
+     'nesterov': False}
     """
-    numbers = {
-        name: float(value) if isinstance(value, np.floating) else value
-        for name, value in vars(optimizer).items()
-        if isinstance(value, int | float | np.floating) and not isinstance(value, bool)
-    }
-    return {name: value for name, value in numbers.items() if not name.startswith("_")}
+    found: dict[str, Any] = {}
+    for name, value in vars(optimizer).items():
+        if not name.startswith("_") and (value is None or isinstance(value, int | float | str | np.floating)):
+            found[name] = float(value) if isinstance(value, np.floating) else value
+    return found
 
 
 def notice(optimizer: Any) -> None:
@@ -265,7 +265,7 @@ def notice(optimizer: Any) -> None:
         optimizer.state_of(model)
 
 
-def set_hyperparameters(optimizer: Any, values: dict[str, float]) -> None:
-    """Give an optimizer numbers that it had, by name; plans notice."""
+def set_hyperparameters(optimizer: Any, values: dict[str, Any]) -> None:
+    """Give an optimizer plain values that it had, by name; plans notice."""
     vars(optimizer).update(values)
     notice(optimizer)

@@ -85,14 +85,19 @@ def _read(file: ModelFile, run: Run, example: dict[str, Any]) -> dict[str, Any]:
     parameters = example["model"]["parameters"]
     in_text = example | {
         "model": {"generator": example["model"]["generator"]},
-        "optimizer": {name: part for name, part in example["optimizer"].items() if name != "vectors"},
+        "optimizer": {name: part for name, part in example["optimizer"].items() if name != "vectors"}
+        | {"hyperparameters": {}},  # any; see below
     }
     if "mode" in in_text["optimizer"]:  # files from before there were random numbers in a step have none
         state = {**state, "optimizer": {"mode": in_text["optimizer"]["mode"], **dict(state.get("optimizer") or {})}}
     if file.version < RUN_VERSION:  # an optimizer may have more numbers now
         numbers = state["optimizer"]["hyperparameters"]
         state["optimizer"]["hyperparameters"] = example["optimizer"]["hyperparameters"] | numbers
-    if not resembles(state, in_text) or len(state["callbacks"]) != len(stateful(run)):
+    if (
+        not resembles(state, in_text)
+        or len(state["callbacks"]) != len(stateful(run))
+        or not _may_become(state["optimizer"]["hyperparameters"], example["optimizer"]["hyperparameters"])
+    ):
         raise CheckpointError(
             f"{file.path} is damaged: its state of the run makes no sense: it is not complete, or has values of other "
             "types"
@@ -104,7 +109,14 @@ def _read(file: ModelFile, run: Run, example: dict[str, Any]) -> dict[str, Any]:
     return state
 
 
-def _vectors(run: Run, now: dict[str, Array], numbers: dict[str, float]) -> dict[str, Array]:
+def _may_become(values: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Return whether an optimizer may have had other values: of the same types, or a number in place of None."""
+    return values.keys() == now.keys() and all(
+        values[name] is None or resembles(values[name], 0.0 if now[name] is None else now[name]) for name in now
+    )
+
+
+def _vectors(run: Run, now: dict[str, Array], numbers: dict[str, Any]) -> dict[str, Array]:
     """Return examples of what the optimizer carries where it has some numbers: which vectors, depends on these."""
     other = copy.copy(run.optimizer)
     set_hyperparameters(other, numbers)

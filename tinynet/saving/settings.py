@@ -13,6 +13,7 @@ import numpy as np
 
 from tinynet.core.spec import Array
 from tinynet.saving.run_state import stateful
+from tinynet.train.compound import described_metrics
 from tinynet.train.nests import leaves
 from tinynet.train.run import Run
 
@@ -49,7 +50,7 @@ def _described(run: Run) -> dict[str, Any]:
         "loss": _name(given["loss"]),
         "sample_weight": _weights(given["sample_weight"]),
         "class_weight": _weights(given["class_weight"]),
-        "metrics": None if given["metrics"] is None else [getattr(m, "__name__", "metric") for m in given["metrics"]],
+        "metrics": None if given["metrics"] is None else described_metrics(given["task"]),
         "batch_size": run.order.batch_size,
         "shuffle": given["shuffle"],
         "seed": str(given["seed"]),

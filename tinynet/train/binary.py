@@ -8,10 +8,10 @@ from tinynet.core.spec import Array
 from tinynet.ops.binary import check_binary
 from tinynet.train.measuring import MeasuredTask
 from tinynet.train.metrics.binary import binary_accuracy
-from tinynet.train.task import Metric, tasks
+from tinynet.train.task import MetricFunction, tasks
 
 
-def _binary_metrics(made: Tensor | None) -> dict[str, Metric]:
+def _binary_metrics(made: Tensor | None) -> dict[str, MetricFunction]:
     """Return the accuracy over all outputs: probabilities count as 1 above a half, logits above 0."""
     probabilities = made is not None and made.node is not None and made.node.op is ops.sigmoid
     threshold = 0.5 if probabilities else 0.0
@@ -24,4 +24,4 @@ def _binary_metrics(made: Tensor | None) -> dict[str, Metric]:
     return {"accuracy": accuracy}
 
 
-tasks["binary_cross_entropy"] = MeasuredTask(ops.binary_cross_entropy, check_binary, _binary_metrics)
+tasks["binary_cross_entropy"] = MeasuredTask(ops.binary_cross_entropy, check_binary, _binary_metrics, ops.sigmoid)

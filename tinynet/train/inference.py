@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -19,12 +19,14 @@ from tinynet.model import Model
 from tinynet.nn.layer import nested
 from tinynet.nn.network import Network
 from tinynet.ops.loss import Loss, scalar_loss
+from tinynet.train.compound import finish, for_evaluation
 from tinynet.train.history import Means
 from tinynet.train.loop import in_sessions
 from tinynet.train.samples import check_labelled, check_samples
 from tinynet.train.step import engine_room
-from tinynet.train.task import Measures, Metric, Task, find_task
-from tinynet.train.weights import WeightedTask, identity, with_weights
+from tinynet.train.task import Measures, MetricFunction, Task, find_task
+from tinynet.train.weighted import identity, weight_of
+from tinynet.train.weights import with_weights
 
 
 def _parts(n: int, size: int) -> Iterator[slice]:
@@ -56,22 +58,22 @@ def compiled_inference(model: Network, loss: Loss | None) -> Any:
 def _runner(model: Network, loss: Loss | None, compiled: bool) -> Callable[..., tuple[Array, ...]]:
     """Return a function of batches that computes the same in arrays, which its next call may overwrite."""
     if compiled:
-        run: Callable[..., tuple[Array, ...]] = compiled_inference(model, loss).replay
-        return run
+        return cast(Callable[..., tuple[Array, ...]], compiled_inference(model, loss).replay)
     return lambda *data: tuple(t.data for t in _compute(model, loss, *nested(data, Tensor)))
 
 
 def measure(model: Network, task: Task, x: Array, y: Any, batch_size: int, compiled: bool) -> Measures:
-    """Return the loss and the metrics of a model on samples: their means over batches."""
+    """Return the loss and the metrics of a model on samples: means over batches, or computed on all of them."""
+    task = for_evaluation(task)
     means = Means()
     with within(None):  # this is no training, if it comes in the middle of a step
         run = _runner(model, task.loss, compiled)
         for part in in_sessions(_parts(len(x), batch_size)):
             samples, labels = nested((x, y), operator.itemgetter(part))
             loss, output = run(samples, labels)
-            weight = labels[1].sum() if isinstance(task, WeightedTask) else len(samples)
-            means.add(task.measure(model.made, loss.item(), output, labels), len(samples), float(weight))
-    return means()
+            measures = task.measure(model.made, loss.item(), output, labels)
+            means.add(measures, len(samples), weight_of(task, labels, len(samples)))
+    return means() | finish(task)
 
 
 def evaluate(
@@ -80,7 +82,7 @@ def evaluate(
     y: npt.ArrayLike,
     batch_size: int = 256,
     loss: str | Loss | None = None,
-    metrics: Sequence[Metric] | None = None,
+    metrics: Sequence[MetricFunction | str] | None = None,
     compiled: bool = True,
     sample_weight: npt.ArrayLike | None = None,
     class_weight: Any = None,
@@ -103,7 +105,7 @@ def evaluate(
     Returns
     -------
     dict of str to float
-        "loss" and "accuracy" (or the metrics passed): means over the samples.
+        "loss" and "accuracy" (or the metrics passed).
 
     Raises
     ------

@@ -24,7 +24,7 @@ from tinynet.train.order import Order
 from tinynet.train.run import Run, callbacks_of
 from tinynet.train.samples import check_labelled
 from tinynet.train.step import TrainingStep, is_optimizer, make_step
-from tinynet.train.task import Metric, find_task
+from tinynet.train.task import MetricFunction, find_task
 
 _SESSION = 0.05  # seconds that training holds the kernels before other Python threads may have them
 
@@ -43,7 +43,7 @@ def fit(
     shuffle: bool = True,
     seed: int | None = None,
     verbose: int = 1,
-    metrics: Sequence[Metric] | None = None,
+    metrics: Sequence[MetricFunction | str] | None = None,
     compiled: bool = True,
     callbacks: Sequence[Any] = (),
     resume: str | os.PathLike[str] | None = None,
@@ -84,9 +84,10 @@ def fit(
         Of the generator of that order. The same seed gives the same bits, whatever the number of threads.
     verbose : {0, 1, 2}
         Silent; progress by batch (by epoch where the output is no terminal); one line an epoch.
-    metrics : sequence of callable, optional
-        Functions of (output, labels), as arrays, that return one number; accuracy by default for the losses with a
-        name.
+    metrics : sequence of callable or str, optional
+        Functions of (output, labels), as arrays, that return one number, computed once on the outputs of an epoch or of
+        a validation; names such as "accuracy" and "f1"; or a `tinynet.metrics.Metric`, which says more. By default the
+        accuracy, for losses of classes.
     compiled : bool
         Trace the whole step once and replay it, as `tinynet.compile` does. Without, each op is computed as it is
         called: slower, and the way for a model whose forward reads values.
@@ -185,7 +186,7 @@ def fit(
     with run.underway():
         while run.unfinished:
             run.begin_epoch()
-            if _train_epoch(run):
+            if not run.ending and _train_epoch(run):
                 run.end_epoch()
     return run.history
 

@@ -18,7 +18,7 @@ from tinynet.train.nests import joined
 from tinynet.train.step import BatchStep, engine_room, register_step
 from tinynet.train.task import Measures
 from tinynet.train.tree import TreeSum
-from tinynet.train.weights import total_loss
+from tinynet.train.weighted import total_loss
 
 
 def cut(indices: Array, count: int) -> Iterator[Array]:

@@ -1,10 +1,7 @@
-"""Weights of samples and of classes: a loss weighted by them, and its task."""
+"""The weights of samples and of classes that a user gives."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,83 +9,12 @@ import numpy.typing as npt
 
 from tinynet import ops
 from tinynet.checks import check_numbers
-from tinynet.core.engine import Tensor
 from tinynet.core.spec import Array
-from tinynet.errors import ArgumentError, DataError, ShapeError
-from tinynet.ops.loss import Loss, _weigh, scalar_loss
+from tinynet.errors import DataError, ShapeError
 from tinynet.train.classes import weights_by_class
 from tinynet.train.pairing import named_task
-from tinynet.train.task import Measures, Task
-
-
-class Weighted:
-    """The weighted mean of a loss, of outputs and of pairs of labels and weights w: (sum of w l) / (sum of w).
-
-    A weight of k counts as k copies of the sample, and one of 0 as if the sample were not there, whatever its loss.
-
-    Parameters
-    ----------
-    loss : callable
-        One of tinynet, a partial of one, or a user's that returns numbers for each sample.
-    """
-
-    def __init__(self, loss: Loss) -> None:
-        self.loss = loss
-        each: Callable[..., Tensor] = loss
-        self.each = partial(each, reduction="none") if named_task(loss) else each
-
-    def total(self, output: Any, labels: Any) -> tuple[Tensor, Tensor]:
-        """Return the sum of w l, and the sum of w."""
-        actual, weights = labels
-        losses = self.each(output, actual)
-        if not isinstance(losses, Tensor) or losses.shape[: weights.ndim] != weights.shape:
-            came = f"shape {losses.shape}" if isinstance(losses, Tensor) else f"a {type(losses).__name__}"
-            raise ArgumentError(
-                f"with weights, the loss must return a number for each of them, without a mean over the batch: shape "
-                f"{weights.shape}, or further axes; but it returned {came}"
-            )
-        weights = weights.astype(losses.dtype)
-        spread = ops.broadcast_to(weights.reshape(*weights.shape, *[1] * (losses.ndim - weights.ndim)), losses.shape)
-        return ops.sum(_weigh(spread, losses)) * (weights.size / losses.size), ops.sum(weights)
-
-    def __call__(self, output: Any, labels: Any) -> Tensor:
-        """Return the mean; 0 where nothing has weight."""
-        total, weight = self.total(output, labels)
-        return total / ops.where(weight == 0, 1.0, weight)
-
-
-def identity(loss: Any) -> tuple[int, ...]:
-    """Return what tells a loss from others, also where it was made anew from the same one."""
-    return (1, id(loss.loss)) if isinstance(loss, Weighted) else (id(loss),)
-
-
-@dataclass(frozen=True)
-class WeightedTask(Task):
-    """A task whose labels come in pairs with their weights. The weights concern the loss; metrics count all alike."""
-
-    loss: Weighted
-    plain: Task
-
-    def measure(self, made: Tensor | None, loss: float, output: Array, labels: Any) -> Measures:
-        """Return what the task without weights measures, by the weighted loss."""
-        return self.plain.measure(made, loss, output, labels[0])
-
-    def weigh(self, labels: Any, indices: Array) -> float:
-        """Return the sum of the weights of a batch, which must not be 0: there is no mean of nothing."""
-        weight = float(labels[1][indices].sum())
-        if not weight:
-            raise DataError(
-                f"all {len(indices)} samples of a batch have the weight 0, so there is no mean of their losses; leave "
-                "out the samples of weight 0, as in x[weights > 0], or take larger batches"
-            )
-        return weight
-
-
-def total_loss(task: Task, output: Any, labels: Any, n: int) -> Tensor:
-    """Return the sum of the losses of n samples, each by its weight."""
-    if isinstance(task, WeightedTask):
-        return task.loss.total(output, labels)[0]
-    return scalar_loss(task.loss, output, labels) * float(n)
+from tinynet.train.task import Task
+from tinynet.train.weighted import Weighted, WeightedTask
 
 
 def with_weights(
@@ -131,7 +57,7 @@ def with_weights(
     weights = weights.astype(dtype)
     if not weights.any():
         raise DataError("all weights are 0, so there is no mean of the losses")
-    return WeightedTask(Weighted(task.loss), task.check_labels, task), (labels, weights)
+    return WeightedTask(Weighted(task.loss), task.check_labels, {"": task}), (labels, weights)
 
 
 def _checked(weights: Array, labels: Array) -> Array:
