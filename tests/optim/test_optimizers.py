@@ -1,6 +1,8 @@
 """Optimizers follow their published formulas, however a step is made: against plain loops over numbers in float64."""
 
+import copy
 import math
+import pickle
 from functools import partial
 from itertools import product
 
@@ -500,3 +502,17 @@ def test_an_optimizer_shows_its_plain_values():
         "learning_rate": 0.5, "weight_decay": 0.01, "decay": "all", "clip_norm": 2.0, "clip_value": None, "beta1": 0.9,
         "beta2": 0.999, "epsilon": 1e-8,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda o: pickle.loads(pickle.dumps(o))], ids=["copy", "pickle"])
+@pytest.mark.parametrize("compiled", [True, False])
+def test_an_optimizer_that_was_used_is_copied_and_pickled_without_what_it_carries(duplicate, compiled):
+    model = tn.Sequential([tn.Input((4,)), tn.Dense(3)], seed=0)
+    x, y = np.ones((5, 4)), [0, 1, 2, 0, 1]
+    optimizer = tn.SGD(0.1, momentum=0.9, clip_norm=1.0)
+    model.fit(x, y, epochs=1, optimizer=optimizer, verbose=0, compiled=compiled)
+    twin = duplicate(optimizer)
+    assert hyperparameters(twin) == hyperparameters(optimizer)
+    assert optimizer.state_of(model)["velocity"].any()
+    assert not twin.state_of(model)["velocity"].any()
+    model.fit(x, y, epochs=1, optimizer=twin, verbose=0, compiled=compiled)

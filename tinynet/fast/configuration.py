@@ -10,7 +10,7 @@ from tinynet.core.mode import note_change
 from tinynet.nn.layer import OWN, Layer
 from tinynet.optim.optimizer import Optimizer
 
-_OWN = {*OWN, "_states", "learning_rate"}  # the last two of optimizers: what plans read anew each time
+_OWN = {*OWN, "learning_rate"}  # the last of optimizers, which plans read anew each time
 
 
 class _Identity:
@@ -68,6 +68,9 @@ class _Watched:
             self.containers.append(value)
             return type(value), *map(self._plain, value)
         return (type(value), value) if isinstance(value, bool | int | float | str | None) else _Identity(value)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(None), ()  # a copy of the optimizer is looked at anew
 
     def unchanged(self) -> bool:
         """Whether every attribute of every layer, and every part of one, is the same object as then."""

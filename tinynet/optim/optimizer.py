@@ -81,7 +81,6 @@ class Optimizer:
         self.decay = decay
         self.clip_norm = None if clip_norm is None else check_positive(name, "clip_norm", clip_norm)
         self.clip_value = None if clip_value is None else check_positive(name, "clip_value", clip_value)
-        self._states: WeakKeyDictionary[Network, _Kept] = WeakKeyDictionary()
 
     def __setattr__(self, name: str, value: Any) -> None:
         is_live = name == "learning_rate" or (name in self.live and value and getattr(self, name, 0))
@@ -192,7 +191,7 @@ class Optimizer:
         return other
 
     def _kept(self, model: Network) -> _Kept:
-        kept = self._states.setdefault(model, _Kept({}, {}, {}))
+        kept = _carried.setdefault(self, WeakKeyDictionary()).setdefault(model, _Kept({}, {}, {}))
         kept.vectors.clear()
         for name, vector in self.initial_state(model.theta).items():
             kept.vectors[name] = kept.memory.setdefault(name, vector)
@@ -231,6 +230,10 @@ class _Kept(NamedTuple):
         return {name: self.leaves[name, part.start, part.stop] for name in self.vectors}
 
 
+# Beside the optimizers, which are then copied and pickled without it.
+_carried: WeakKeyDictionary[Optimizer, WeakKeyDictionary[Network, _Kept]] = WeakKeyDictionary()
+
+
 def hyperparameters(optimizer: Any) -> dict[str, Any]:
     """Return the numbers and other plain values that an optimizer has, such as its learning rate, by name.
 
@@ -261,7 +264,7 @@ def hyperparameters(optimizer: Any) -> dict[str, Any]:
 def notice(optimizer: Any) -> None:
     """Note that an attribute was set: plans may depend on it, and what is carried along may be another."""
     note_change()
-    for model in list(vars(optimizer).get("_states", ())):
+    for model in list(_carried.get(optimizer, ())):
         optimizer.state_of(model)
 
 
