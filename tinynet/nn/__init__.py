@@ -1,5 +1,6 @@
 """Layers: named parameters and a forward made of ops."""
 
+from tinynet.nn import adapt as _adapt  # noqa: F401 - which gives inputs their shift and scale from data
 from tinynet.nn import gradient as _gradient  # noqa: F401 - which adds to models what backward has added up
 from tinynet.nn import initializers  # noqa: F401 - which gives initial values their names
 from tinynet.nn.activation import Activation

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from tinynet.checks import check_count, check_numbers
+from tinynet.checks import check_count, check_numbers, defined_in
 from tinynet.core.engine import Tensor, constant
 from tinynet.core.spec import Shape
 from tinynet.errors import ArgumentError, ShapeError
@@ -24,7 +25,7 @@ class Input(Layer):
     shape : sequence of int
         The shape of one sample, such as (28, 28, 1). Where it ends in one channel, samples without that axis are taken.
     shift, scale : array_like
-        Numbers, or arrays that broadcast over ``shape``.
+        Numbers, or arrays that broadcast over ``shape``; `adapt` takes both from data.
     name : str, optional
         As for every layer.
 
@@ -42,6 +43,8 @@ class Input(Layer):
 
     kind = "input"
     title = "InputLayer"
+
+    adapt: ClassVar[Callable[..., Any]] = defined_in("tinynet.nn.adapt")
 
     def __init__(
         self,
@@ -82,12 +85,14 @@ class Input(Layer):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convert to the model's dtype, then shift and scale."""
+        """Shift and scale, in the model's dtype; the shift comes before the conversion where that loses digits."""
         self.check(x.shape)
         assert self.building is not None
-        x = cast(reshape(x, (x.shape[0], *self.shape)), self.building.dtype)
+        x = reshape(x, (x.shape[0], *self.shape))
         if self.shift.ndim or self.shift != 0:
-            x = x - constant(self.shift.astype(x.dtype))
+            exact = np.promote_types(x.dtype, self.building.dtype)
+            x = cast(x, exact) - constant(self.shift.astype(exact))
+        x = cast(x, self.building.dtype)
         if self.scale.ndim or self.scale != 1:
             x = x * constant(self.scale.astype(x.dtype))
         return x

@@ -171,13 +171,13 @@ class Network(Layer):
         for complete in self.when_laid_out:
             complete(self)
 
-    def __call__(self, x: Any) -> Tensor:
+    def __call__(self, x: Any, *others: Any, **named: Any) -> Tensor:
         """Compute the outputs for a batch; an array or a Tensor."""
         if self.building is None:
             self.build_model()
         if self._implied_input is not None:
             x = self._implied_input(x)
-        return super().__call__(x)
+        return super().__call__(x, *others, **named)
 
     @property
     def parameters(self) -> dict[str, Tensor]:
