@@ -3,11 +3,14 @@
 from tinynet.train import (  # noqa: F401 - which register what fit finds by name, or what every run has
     binary,
     chosen,
+    inputs,
     live,
     measuring,
     micro,
     pairing,
     regression,
+    several,
+    strays,
 )
 from tinynet.train.history import History
 from tinynet.train.loop import fit

@@ -15,11 +15,21 @@ from tinynet.train.given import given_callbacks
 from tinynet.train.interrupts import listen
 from tinynet.train.progress import choose_display
 from tinynet.train.run import add_to_every_run
+from tinynet.train.several import weigh_outputs
 from tinynet.train.smoothing import smooth_labels
 from tinynet.train.validation import validate
 from tinynet.train.weights import weigh_samples
 
-for _make in (choose_display, smooth_labels, measure_epochs, validate, weigh_samples, listen, given_callbacks):
+for _make in (
+    choose_display,
+    weigh_outputs,
+    smooth_labels,
+    measure_epochs,
+    validate,
+    weigh_samples,
+    listen,
+    given_callbacks,
+):
     add_to_every_run(_make)
 
 __all__ = ["CSVLogger", "Checkpoint", "EarlyStopping", "LearningRateSchedule", "StepSchedule"]
