@@ -48,7 +48,7 @@ from tinynet.ops import random
 from tinynet.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 from tinynet.saving import copies as _copies  # noqa: F401 - which adds to models how they are copied
 from tinynet.saving import load
-from tinynet.train import History, Run, metrics
+from tinynet.train import History, LearningRateFinder, Run, metrics
 from tinynet.train import inference as _inference  # noqa: F401 - which adds to models how they predict
 from tinynet.train.callbacks import Checkpoint, CSVLogger, EarlyStopping, LearningRateSchedule, StepSchedule
 
@@ -85,6 +85,7 @@ __all__ = [
     "Input",
     "Layer",
     "LayerNorm",
+    "LearningRateFinder",
     "LearningRateSchedule",
     "LineSearchOptimizer",
     "MaxPool",

@@ -55,7 +55,7 @@ def check_integers(what: str, given: Any) -> tuple[int, ...]:
 
 
 def check_positive(owner: str, argument: str, value: Any, zero: bool = False, most: float = math.inf) -> float:
-    """Check that a number is finite and above 0 (or not below, with ``zero``), and not above the most that it may be."""
+    """Check that a number is finite and above 0 (or not below, with ``zero``), and no more than ``most``."""
     try:
         number = float(value)
     except (TypeError, ValueError):

@@ -19,6 +19,7 @@ ORDER = [
     "custom_layer",
     "layer_with_state",
     "layer_with_randomness",
+    "learning_rate",
     "training_loop",
     "own_step",
     "exact_resume",

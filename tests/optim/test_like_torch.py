@@ -23,9 +23,10 @@ def network():
 def test_each_step_is_that_of_torch(case, compiled):
     kind, options, *_ = OPTIMIZERS[case]
     model, seen = network(), []
+    optimizer = getattr(tn, kind)(RATE, **options)
     model.fit(
-        np.array(X), np.array(Y), epochs=STEPS, batch_size=None, optimizer=getattr(tn, kind)(RATE, **options),
-        loss="mse", shuffle=False, verbose=0, compiled=compiled, callbacks=[lambda run: seen.append(model.theta.copy())],
+        np.array(X), np.array(Y), epochs=STEPS, batch_size=None, optimizer=optimizer, loss="mse", shuffle=False,
+        verbose=0, compiled=compiled, callbacks=[lambda run: seen.append(model.theta.copy())],
     )  # fmt: skip
     np.testing.assert_allclose(seen, FROZEN["optimizers"][case], rtol=1e-10)
 

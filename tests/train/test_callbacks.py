@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tinynet.errors import ArgumentError, WriteError
+from tinynet.errors import ArgumentError, CheckpointError, WriteError
 from tinynet.fast import compile as engine_room
 
 
@@ -475,10 +475,83 @@ def test_a_place_where_nothing_can_be_written_is_told_before_anything_is_trained
     assert [event for event, *_ in notes.notes] == ["on_train_begin", "on_train_end"]
 
 
+def leaves(model):
+    return {name: leaf.memory.copy() for name, leaf in model.leaves.items()}
+
+
+def train_normalised(*callbacks, epochs, **options):
+    """Train a model with states, and return the loss of each epoch and what the model was like after it."""
+    model = tn.Sequential([tn.Input((6,)), tn.Dense(4), tn.BatchNorm(), tn.Dense(3, "softmax")], seed=0)
+    after = []
+    usual = {"batch_size": 8, "seed": 0, "verbose": 0, "optimizer": tn.SGD(2.0, momentum=0.5)}
+    history = model.fit(
+        *samples(), epochs=epochs, callbacks=[lambda run: after.append(leaves(model)), *callbacks],
+        validation_data=samples(9, 1), **usual | options,
+    )  # fmt: skip
+    return model, history, after
+
+
+@pytest.mark.parametrize("epochs", [7, 12])  # all of them are made; it stops before
+def test_the_best_model_comes_back_at_the_end(epochs):
+    stopping = tn.EarlyStopping(patience=6, restore_best=True)
+    model, history, after = train_normalised(stopping, epochs=epochs)
+    best = history.best_epoch
+    assert best < history.epochs
+    assert ("the model is that of epoch %d, the best" % best in history.stopped) == (history.epochs < epochs)  # noqa: UP031
+    for name, values in leaves(model).items():
+        np.testing.assert_array_equal(values, after[best - 1][name])
+    assert model.evaluate(*samples(9, 1))["loss"] == pytest.approx(history.history["val_loss"][best - 1], rel=1e-6)
+    kept, _, others = train_normalised(tn.EarlyStopping(patience=6), epochs=epochs)
+    for name, values in leaves(kept).items():
+        np.testing.assert_array_equal(values, others[-1][name])
+
+
+def test_a_run_that_brings_back_its_best_model_is_resumed_to_the_same_bits(tmp_path):
+    def stopping():
+        return tn.EarlyStopping(patience=6, restore_best=True)
+
+    for order in (1, -1):
+        path = tmp_path / f"{order}.safetensors"
+        whole, history, _ = train_normalised(*[stopping(), tn.Checkpoint(path)][::order], epochs=8)
+        path.unlink()
+        for epochs in (3, 5, 8):  # each ends with the best model so far, and the next goes on from the last
+            resume = {"resume": path} if path.exists() else {}
+            resumed, other, _ = train_normalised(*[stopping(), tn.Checkpoint(path)][::order], epochs=epochs, **resume)
+        assert other.history == history.history
+        np.testing.assert_array_equal(resumed.theta, whole.theta)
+        np.testing.assert_array_equal(resumed.states["batch_norm.mean"].data, whole.states["batch_norm.mean"].data)
+
+
+def test_a_run_that_is_interrupted_or_fails_keeps_the_last_model():
+    class Fail:
+        def on_epoch_begin(self, run):
+            if run.epoch == 4:
+                raise ZeroDivisionError
+
+    model = tn.Sequential([tn.Input((6,)), tn.Dense(3)], seed=0)
+    after = []
+    with pytest.raises(ZeroDivisionError):
+        model.fit(
+            *samples(), epochs=5, verbose=0, seed=0,
+            callbacks=[tn.EarlyStopping("loss", mode="max", restore_best=True), Fail(),
+                       lambda run: after.append(model.theta.copy())],
+        )  # fmt: skip
+    np.testing.assert_array_equal(model.theta, after[-1])
+
+
+def test_a_best_model_is_not_looked_for_in_a_run_that_kept_none(tmp_path):
+    path = tmp_path / "last"
+    train_normalised(tn.EarlyStopping(), tn.Checkpoint(path), epochs=2)
+    with pytest.raises(CheckpointError, match="started with restore_best=False, now True"):
+        train_normalised(tn.EarlyStopping(restore_best=True), tn.Checkpoint(path), epochs=3, resume=path)
+
+
 @pytest.mark.parametrize(("patience", "told"), [(1, "for 1 epoch"), (2, "for 2 epochs")])
 def test_one_epoch_is_no_epochs(patience, told):
     history = train(tn.EarlyStopping("loss", patience=patience, min_delta=10.0), epochs=9)
-    assert history.stopped == f"loss has not improved {told}"
+    assert history.stopped.startswith(
+        f"loss has not improved {told}; the model is that of epoch {patience + 1}, the best"
+    )
 
 
 def test_a_table_that_cannot_be_written_any_more_is_told(tmp_path):

@@ -133,6 +133,9 @@ class Objective:
         sums = [float(weights[part].sum(dtype=np.float64)) for part in self.batches]
         self._shares = [part / math.fsum(sums) for part in sums]
 
+    def __repr__(self) -> str:
+        return f"<Objective: the loss of {self.model} on {self.batches[-1].stop:,} samples>"
+
     def _check(self, labels: Any) -> int:
         """Refuse data that do not fit each other; returns the number of samples."""
         first = self.samples[0]

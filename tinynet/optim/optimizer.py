@@ -254,11 +254,11 @@ def hyperparameters(optimizer: Any) -> dict[str, Any]:
     {'learning_rate': 0.1, 'weight_decay': 0.0, 'decay': 'all', 'clip_norm': None, 'clip_value': None, 'momentum': 0.0,
      'nesterov': False}
     """
-    found: dict[str, Any] = {}
-    for name, value in vars(optimizer).items():
-        if not name.startswith("_") and (value is None or isinstance(value, int | float | str | np.floating)):
-            found[name] = float(value) if isinstance(value, np.floating) else value
-    return found
+    return {
+        name: float(value) if isinstance(value, np.floating) else value
+        for name, value in vars(optimizer).items()
+        if not name.startswith("_") and isinstance(value, int | float | str | np.floating | None)
+    }
 
 
 def notice(optimizer: Any) -> None:

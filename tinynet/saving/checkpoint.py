@@ -13,6 +13,7 @@ from tinynet.core.spec import Array
 from tinynet.errors import CheckpointError
 from tinynet.nn.layer import Layer
 from tinynet.optim.optimizer import set_hyperparameters
+from tinynet.saving.apart import apart, examples, together
 from tinynet.saving.description import decode, describe
 from tinynet.saving.files import write_atomically
 from tinynet.saving.form import resembles
@@ -48,6 +49,7 @@ def _write(run: Run, path: Path) -> None:
     state = state_of(run)
     parameters = state["model"].pop("parameters")  # arrays are tensors of the file, all else is text
     vectors = state["optimizer"].pop("vectors")
+    state["callbacks"] = apart(state["callbacks"], vectors)
     whole = content(cast(Layer, run.model), parameters, state | {"settings": settings(run)}, vectors)
     write_atomically(path, whole)
 
@@ -103,10 +105,20 @@ def _read(file: ModelFile, run: Run, example: dict[str, Any]) -> dict[str, Any]:
             "types"
         )
     vectors = _vectors(run, example["optimizer"]["vectors"], state["optimizer"]["hyperparameters"])
-    file.check(parameters, vectors)
+    arrays = _arrays(file.path, state["callbacks"])
+    file.check(parameters, vectors | arrays)
     state["model"]["parameters"] = {name: file.parameter(name) for name in parameters}
     state["optimizer"]["vectors"] = {name: file.vector(name) for name in vectors}
+    state["callbacks"] = together(state["callbacks"], {name: file.vector(name) for name in arrays})
     return state
+
+
+def _arrays(path: Path, callbacks: Any) -> dict[str, Array]:
+    """Return what the arrays of the callbacks are like that a file has."""
+    try:
+        return examples(callbacks)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged: the state of its callbacks makes no sense ({error})") from error
 
 
 def _may_become(values: dict[str, Any], now: dict[str, Any]) -> bool:

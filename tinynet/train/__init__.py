@@ -3,6 +3,7 @@
 from tinynet.train import (  # noqa: F401 - which register what fit finds by name, or what every run has
     binary,
     chosen,
+    frame,
     inputs,
     live,
     measuring,
@@ -10,10 +11,12 @@ from tinynet.train import (  # noqa: F401 - which register what fit finds by nam
     pairing,
     regression,
     several,
+    showing,
     strays,
 )
+from tinynet.train.finder import LearningRateFinder
 from tinynet.train.history import History
 from tinynet.train.loop import fit
 from tinynet.train.run import Run
 
-__all__ = ["History", "Run", "fit"]
+__all__ = ["History", "LearningRateFinder", "Run", "fit"]

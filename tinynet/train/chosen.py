@@ -12,6 +12,7 @@ import numpy as np
 from tinynet.core.engine import Tensor
 from tinynet.core.spec import Array
 from tinynet.errors import ArgumentError
+from tinynet.ops.logistic import sigmoid
 from tinynet.train.measuring import MeasuredTask, as_number
 from tinynet.train.metrics.metric import NAMED, Metric
 from tinynet.train.task import Measures, MetricFunction, Task
@@ -68,10 +69,12 @@ class ChosenTask(MeasuredTask):
         for metric in self.chosen:
             if metric.mean is means:
                 function = metric.function or own[str(metric.given)]
-                given = output
+                given, options = output, {}
                 if metric.probabilities and are_logits and self.probabilities is not None:
                     given = self.probabilities(Tensor(output)).data
-                found[metric.name] = as_number(metric.name, function(_fixed(given), _fixed(labels)))
+                if metric.decides and self.probabilities is sigmoid and output.size != len(output):
+                    options["threshold"] = 0.5  # each output answers a question of its own
+                found[metric.name] = as_number(metric.name, function(_fixed(given), _fixed(labels), **options))
         return found
 
 

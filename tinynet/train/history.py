@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+from tinynet.checks import defined_in
 
 
 @dataclass
@@ -33,6 +37,8 @@ class History:
     seconds: list[float] = field(default_factory=list)
     learning_rates: list[float] = field(default_factory=list)
     stopped: str = ""
+
+    to_frame: ClassVar[Callable[[History], Any]] = defined_in("tinynet.train.frame")
 
     @property
     def epochs(self) -> int:

@@ -51,6 +51,7 @@ def fit(
     class_weight: Any = None,
     label_smoothing: float = 0.0,
     loss_weights: Any = None,
+    validation_split: float = 0.0,
 ) -> History:
     """Train the model.
 
@@ -80,12 +81,15 @@ def fit(
         or a tuple or dict of them; an output whose loss is None is not trained on.
     validation_data : (array_like, array_like) or (array_like, array_like, array_like), optional
         Samples and labels to evaluate on after each epoch, and the weights of these samples if they have any.
+    validation_split : float
+        In place of that, the share of the samples to keep apart for it, from 0 to below 1: drawn at random, the same
+        ones whatever the seed, so that a second fit does not train on them; without ``shuffle`` the last ones.
     shuffle : bool
         Draw a new order of the samples for each epoch.
     seed : int, optional
         Of the generator of that order. The same seed gives the same bits, whatever the number of threads.
     verbose : {0, 1, 2}
-        Silent; progress by batch (by epoch where the output is no terminal); one line an epoch.
+        Silent; progress by batch (where the output is no terminal, a line every 20 seconds or so); one line an epoch.
     metrics : sequence of callable or str, optional
         Functions of (output, labels), as arrays, that return one number, computed once on the outputs of an epoch or of
         a validation; names such as "accuracy" and "f1"; or a `tinynet.metrics.Metric`, which says more. By default the
@@ -164,6 +168,7 @@ def fit(
         "x": samples,
         "y": labels,
         "validation_data": validation_data,
+        "validation_split": validation_split,
         "loss": loss,
         "metrics": metrics,
         "shuffle": bool(shuffle),
@@ -183,8 +188,7 @@ def fit(
     data = model, arguments["task"], arguments["x"], arguments["y"]
     step = make_step(optimizer, *data, mode=mode, compiled=compiled, micro_batches=cut)
     _check_batch_size(step, batch_size)
-    n = len(samples[0])
-    order = Order(n, min(batch_size or n, n), rng, shuffle and not step.whole)
+    order = Order(len(step.samples[0]), batch_size, rng, shuffle and not step.whole)
     run = Run(step, order, epochs, notified, arguments)
     if resume is not None:
         run.resume(resume)

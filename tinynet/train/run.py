@@ -201,9 +201,10 @@ class Run:
         self._catch_up()
 
     def _catch_up(self) -> None:
-        for task in self.later.values():
-            task()
-        self.later.clear()
+        while self.later:  # a task may put off another until all of these are done
+            tasks, self.later = self.later, {}
+            for task in tasks.values():
+                task()
 
 
 def _ignore(run: Run) -> None:
