@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.checks import check_share
+from tinynet.checks import check_positive
 from tinynet.core.engine import Op, Tensor, as_tensor, constant
 from tinynet.core.spec import Array, Shape, Value
 from tinynet.errors import ArgumentError, DataError, DTypeError, ShapeError
@@ -277,7 +277,7 @@ def cross_entropy(output: Any, labels: Any, label_smoothing: float = 0.0, reduct
         found = sum(_weigh(reshape(cast(labels, logs.dtype), rows.shape), logs), -1)
     else:
         found = _index(logs, constant(np.arange(rows.shape[0])), reshape(labels, rows.shape[:1]), checked=False)
-    if share := check_share("cross_entropy", "label_smoothing", label_smoothing):
+    if share := check_positive("cross_entropy", "label_smoothing", label_smoothing, zero=True, most=1):
         found = (1 - share) * found + share * mean(logs, -1)
     return -reduced(reshape(found, output.shape[:-1]), reduction)
 

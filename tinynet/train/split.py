@@ -63,7 +63,7 @@ def split_off(arguments: dict[str, Any]) -> list[Any]:
         return []
     if arguments["validation_data"] is not None:
         raise ArgumentError("give validation_data or validation_split, not both")
-    n = _length(x)
+    n = len(x[0])
     trained, kept = split_indices(n, float(share), arguments["shuffle"])
     given = [x, y]
     if arguments["sample_weight"] is not None:
@@ -72,14 +72,8 @@ def split_off(arguments: dict[str, Any]) -> list[Any]:
             raise ShapeError(
                 f"sample_weight must have one number for each of {n} samples, but has shape {given[-1].shape}"
             )
-    arguments["validation_data"] = tuple(nested(data, lambda a: a[kept]) for data in given)
+    samples, *others = (nested(data, lambda a: a[kept]) for data in given)
+    arguments["validation_data"] = (samples if len(samples) > 1 else samples[0], *others)
     of_training = [nested(data, lambda a: a[trained]) for data in given]
     arguments.update(zip(("x", "y", "sample_weight"), of_training, strict=False))
     return []
-
-
-def _length(x: Any) -> int:
-    """Return how many samples there are, in one array or in several."""
-    lengths: list[int] = []
-    nested(x, lambda a: lengths.append(len(a)))
-    return lengths[0]
