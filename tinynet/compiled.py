@@ -109,7 +109,8 @@ def compile(function: Callable[..., Any], freeze: bool = False) -> CompiledFunct
         a step of training (see `tinynet.train_mode`), it is part of that step. A model is compiled as a predictor.
     freeze : bool
         Of a model: copy its parameters and states as they are now; later training does not change the predictor, which
-        is inference within a step of training, too.
+        is inference within a step of training, too. A `BatchNorm` after a convolution or a dense layer is folded into
+        its weights.
 
     Returns
     -------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tinynet.checks import check_positive
-from tinynet.core.engine import Tensor
+from tinynet.core.engine import Tensor, constant, is_constant
 from tinynet.core.spec import Shape
 from tinynet.core.transaction import training
 from tinynet.errors import ArgumentError, ShapeError
@@ -81,4 +81,7 @@ class BatchNorm(Layer):
             variance = ((x - mean) ** 2).mean(axes)
             self.mean.assign(self.momentum * self.mean + (1 - self.momentum) * mean)
             self.variance.assign(self.momentum * self.variance + (1 - self.momentum) * variance)
-        return (x - mean) * (self.gamma / (variance + self.epsilon) ** 0.5) + self.beta
+        scale = self.gamma / (variance + self.epsilon) ** 0.5
+        if is_constant(self.gamma) and is_constant(variance):  # in a predictor that is frozen, computed once
+            scale = constant(self.gamma.data / np.sqrt(variance.data + variance.dtype.type(self.epsilon)))
+        return (x - mean) * scale + self.beta

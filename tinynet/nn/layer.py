@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -62,6 +63,9 @@ class Layer:
     `add_parameter`. ``forward(x)`` is made of ops. Layers that are assigned as attributes, also in lists, tuples and
     dicts, are part of the layer, in the order of assignment; one that stands in two places counts once.
 
+    A layer of several tensors has a ``forward(a, b)`` and is called as ``layer(a, b)``; its ``build`` gets a tuple of
+    their shapes. What is passed by name reaches ``forward`` as it is, and ``build`` does not see it.
+
     Parameters
     ----------
     name : str, optional
@@ -85,7 +89,7 @@ class Layer:
     given_name: str | None = None
     building: Building | None = None
     owner: weakref.ref[Layer] | None = None  # the model in whose vector the parameters are
-    output_shape: Shape | None = None  # without the batch axis; known after the first call
+    output_shape: Any = None  # without the batch axis, nested as the outputs are; known after the first call
     _built: bool = False
     _trainable: bool = True
 
@@ -124,10 +128,10 @@ class Layer:
         self.given_name = name
         self.name = name or self.name
 
-    def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
+    def build(self, input_shape: Any, rng: np.random.Generator) -> None:
         """Create the parameters; called once, before the first forward."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output; made of ops."""
         raise NotImplementedError(f"{type(self).__name__} has no forward(x); define it")
 
@@ -243,40 +247,49 @@ class Layer:
         for layer in self.sublayers():
             yield from layer.walk(f"{prefix}{layer.name}.")
 
-    def __call__(self, x: Any) -> Tensor:
-        """Apply the layer, building it first if this is the first time."""
-        x = as_tensor(x)
+    def __call__(self, x: Any, *others: Any, **named: Any) -> Any:
+        """Apply the layer to one tensor or several, building it first if this is the first time."""
+        inputs = [as_tensor(given) for given in (x, *others)]
         transaction = _transaction.get()
         if transaction is not None:
             transaction.enter(self)
         try:
             if not self._built:
-                self._build(x)
-            y = self.forward(x)
+                _check_call(self, inputs, named)
+                self._build(inputs)
+            y = self.forward(*inputs, **named)
         except ShapeError as error:
             if error.located:
                 raise
-            raise ShapeError(
-                f"layer {self} cannot take the output of {x.label or 'the input'}, of shape "
-                f"{batch_shape(x.shape[1:])}: {error}",
-                located=True,
-            ) from error
+            came = [f"the output of {x.label or 'the input'}, of shape {batch_shape(x.shape[1:])}" for x in inputs]
+            raise ShapeError(f"layer {self} cannot take {' and '.join(came)}: {error}", located=True) from error
+        except TypeError:
+            _check_call(self, inputs, named)
+            raise
         finally:
             if transaction is not None:
                 transaction.path.pop()
-        if not isinstance(y, Tensor):
-            raise ArgumentError(f"forward of layer {self} returned a {type(y).__name__}; it must return a Tensor")
-        y.label = f"layer {self}"
-        self.output_shape = y.shape[1:]
+        self.output_shape = nested(y, self._note)
         return y
 
-    def _build(self, x: Tensor) -> None:
+    def _note(self, made: Any) -> Shape:
+        """Check what forward has returned, and say where it is from; returns its shape without the batch axis."""
+        if not isinstance(made, Tensor):
+            raise ArgumentError(
+                f"forward of layer {self} returned a {type(made).__name__}; it must return a Tensor, or several in a "
+                "tuple, list or dict"
+            )
+        made.label = f"layer {self}"
+        return made.shape[1:]
+
+    def _build(self, inputs: Sequence[Tensor]) -> None:
         if self.building is None:
-            dtype = x.dtype if x.dtype.kind == "f" else np.dtype(np.float32)
-            self.building = Building(np.random.default_rng(), dtype, deferred=False)
+            floating = [x.dtype for x in inputs if x.dtype.kind == "f"]
+            self.building = Building(np.random.default_rng(), (*floating, np.dtype(np.float32))[0], deferred=False)
         self.own_parameters.clear()  # of a build that failed
         self.own_states.clear()
-        self.build(x.shape[1:], self.building.rng)
+        shapes = tuple(x.shape[1:] for x in inputs)
+        self.build(shapes if len(shapes) > 1 else shapes[0], self.building.rng)
         for layer in self.sublayers():
             layer.building = layer.building or self.building
         if not self.trainable:  # as are the layers that were made in build
@@ -288,6 +301,19 @@ class Layer:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
+
+
+def _check_call(layer: Layer, inputs: Sequence[Tensor], named: dict[str, Any]) -> None:
+    """Check that a layer takes so many tensors, and what is passed by name."""
+    takes = inspect.signature(layer.forward)
+    try:
+        takes.bind(*inputs, **named)
+    except TypeError as error:
+        names = "".join(f" and {name}=..." for name in named)
+        raise ArgumentError(
+            f"layer {layer} got {len(inputs)} tensor{'s' * (len(inputs) > 1)}{names}, but its forward takes "
+            f"{takes}: {error}"
+        ) from None
 
 
 def batch_shape(shape: Shape | None) -> str:

@@ -4,12 +4,15 @@ from tinynet.train import (  # noqa: F401 - which register what fit finds by nam
     binary,
     chosen,
     frame,
+    inputs,
     live,
     measuring,
     micro,
     pairing,
     regression,
+    several,
     showing,
+    strays,
 )
 from tinynet.train.finder import LearningRateFinder
 from tinynet.train.history import History

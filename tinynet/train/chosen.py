@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -45,13 +46,13 @@ class ChosenTask(MeasuredTask):
         """Whether a metric is computed on a whole set."""
         return not all(metric.mean for metric in self.chosen)
 
-    def measure(self, made: Tensor | None, loss: float, output: Array, labels: Array) -> Measures:
+    def measure(self, made: Any, losses: list[Array], output: Array, labels: Array) -> Measures:
         """Return the loss and the means of a batch, and keep the batch for the other metrics."""
         is_made = made is not None and made.node is not None and made.node.op is self.probabilities
         are_logits = self.probabilities is not None and not is_made
         if self.of_sets:
             self.kept.add(output, labels, are_logits)
-        return {"loss": loss} | self._values(True, self.metrics(made), output, labels, are_logits)
+        return {"loss": losses[0].item()} | self._values(True, self.metrics(made), output, labels, are_logits)
 
     def finish(self) -> Measures:
         """Return the other metrics, of all batches since the last call."""

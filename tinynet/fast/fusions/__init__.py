@@ -7,6 +7,7 @@ from tinynet.fast.fusions import (
     cross_entropy,
     dense,
     descend,
+    folded,
     gather,
     momentum,
     standardised_matvec,
@@ -15,6 +16,7 @@ from tinynet.fast.fusions import (
 from tinynet.fast.match import Fusion
 
 FUSIONS: tuple[Fusion, ...] = (
+    folded.FUSION,
     gather.FUSION,
     standardised_matvec.FUSION,
     times_one.FUSION,
