@@ -34,8 +34,8 @@ def _take_copies(model: Sequential) -> None:
     model.layers = [instead(layer) for layer in model.layers]
     model.arguments = nested(model.arguments, instead)  # by which the model is saved
     warnings.warn(
-        f"{model} has copies of {len(foreign)} layer{'s' * (len(foreign) > 1)} of model {owners}, with the values of "
-        "now; neither model changes the other. Give copy.deepcopy(layers) to say that this is meant",
+        f"{model} has copies of {len(foreign)} layer{'s' * (len(foreign) > 1)} of model {owners}, with their present "
+        "values; neither model changes the other. Give copy.deepcopy(layers) to say that this is meant",
         CopiedLayersWarning,
         stacklevel=3,
     )

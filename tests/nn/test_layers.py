@@ -104,10 +104,10 @@ class MadeInBuild(tn.Layer):
     """Two layers, made when the shape of the input is known."""
 
     def build(self, input_shape, rng):
-        self.first, self.rest = tn.Dense(input_shape[0], "tanh"), [InTurn([tn.Dense(4)])]
+        self.first, self.rest = tn.Dense(input_shape[0], "tanh"), {"all": [InTurn([tn.Dense(4)])]}
 
     def forward(self, x):
-        return self.rest[0](self.first(x))
+        return self.rest["all"][0](self.first(x))
 
 
 def test_layers_made_in_build_have_names_and_parameters_of_their_own(tmp_path):
