@@ -355,13 +355,6 @@ def within(transaction: Transaction | None) -> Iterator[Transaction | None]:
         _transaction.reset(token)
 
 
-def apart() -> AbstractContextManager[Transaction | None]:
-    """Return a block of inference; in the middle of a step, it sees the values that this has written."""
-    if (step := _transaction.get()) is not None:
-        step.flush()
-    return within(None)
-
-
 class State(Tensor):
     """What a layer keeps and nobody trains, such as running means; made by `Layer.add_state`."""
 

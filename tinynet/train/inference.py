@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynet.checks import check_count
+from tinynet.core.apart import apart
 from tinynet.core.engine import can_compile
 from tinynet.core.spec import Array
-from tinynet.core.transaction import apart
 from tinynet.model import Model
 from tinynet.nn.layer import nested
 from tinynet.nn.network import Network
