@@ -59,6 +59,34 @@ def failure(capsys):
 # --- a run
 
 
+def test_a_validation_split_picks_the_model_and_the_test_set_is_used_once(place, data, capsys):
+    """Which model it is does not depend on the test set at all."""
+    with np.load(data) as arrays:
+        np.savez("other.npz", **{**arrays, "y_test": arrays["y_test"][::-1]})
+    for source, out in ((data, "a"), ("other.npz", "b")):
+        options = ["--epochs", "3", "--validation-split", "0.25", "--no-report", "--out", out]
+        assert main(["train", "softmax", "--data", source, *options]) == 0
+        said = capsys.readouterr().out
+        assert (
+            "validated on 25 % of the training images, which are kept apart; the test images are used once, at" in said
+        )
+        assert re.search(
+            r"\nThe least validation loss was that of epoch \d of 3, whose model is tested here\nTest", said
+        )
+    one, other = metrics(place / "a"), metrics(place / "b")
+    assert one["parameters"]["sha256"] == other["parameters"]["sha256"]
+    assert one["hyper_parameters"]["validation_split"] == 0.25
+    assert "--validation-split 0.25" in one["reproduce"]
+    assert one["test"] != other["test"]
+
+
+def test_a_run_without_a_validation_split_says_that_the_test_set_picks_the_model(data, capsys):
+    assert train("--data", data) == 0
+    said = capsys.readouterr().out
+    assert ", validated on the test set, as in the documents\n" in said
+    assert "The test set itself has picked it, as in the documents; --validation-split keeps training images" in said
+
+
 def test_a_run_leaves_its_metrics_and_its_model(place, data, capsys):
     arguments = [
         "train",

@@ -17,6 +17,7 @@ from PIL import Image
 
 import tinynet as tn
 from tinynet.cli import main
+from tinynet.report.page import Picture, render
 
 FIGURES = {"class_distribution", "confusion", "data_grid", "filters", "learning_curve", "mislabelled", "model_diagram",
            "predictions"}  # fmt: skip
@@ -430,3 +431,20 @@ def test_who_stops_a_run_while_its_report_is_drawn_is_told_how_to_go_on(words, c
     assert code == 130
     assert err == "\ntinynet: stopped; the same command with --out new --resume goes on from here\n"
     assert command(*words, *out, "--resume")[0] == 0
+
+
+@pytest.mark.parametrize("split", [0.0, 0.1])
+def test_the_page_says_what_has_picked_the_model(kept, split):
+    found = record(kept / "run")
+    if split:
+        found["hyper_parameters"]["validation_split"] = split
+    names = ["data_grid", "class_distribution", "model_diagram", "learning_curve", "predictions", "mislabelled"]
+    pictures = {name: Picture(b"", "") for name in [*names, "confusion", "filters"]}
+    scores = tn.metrics.classification_scores(np.eye(10, dtype=int))
+    page = render(found, tn.load(kept / "run" / "best.safetensors"), scores, pictures)
+    picked = "So the test set has picked them, as in the documents that the model comes from."
+    assert (picked in page) == (not split)
+    assert ("on 10 % of the training images, which were kept apart for that. The test set was used once." in page) == (
+        split > 0
+    )
+    assert ("Validation loss</th>" in page) == (split > 0)

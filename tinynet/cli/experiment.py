@@ -153,7 +153,8 @@ def _begin(directory: Path, places: list[Path], plan: dict[str, Any], arguments:
 
     path = directory / PLAN
     if arguments.resume and path.exists():
-        differs = differences(read_json(path), plan)
+        asked = {**plan, "hyper_parameters": {"validation_split": None, **plan["hyper_parameters"]}}
+        differs = differences(read_json(path), asked)
         if differs:
             raise ArgumentError(
                 f"{directory} holds an experiment that was started with {differs}; resume it with the same, or choose "
@@ -178,6 +179,8 @@ def _compare(directory: Path, records: dict[str, dict[str, Any]]) -> None:
 
     table = comparison_table(records)
     histories = {name: History(record["history"], record["seconds"]["by_epoch"]) for name, record in records.items()}
-    write_atomically(directory / PICTURE, encode(comparison_figure(histories)))
+    split = any("validation_split" in record["hyper_parameters"] for record in records.values())
+    figure = comparison_figure(histories, validation="validation" if split else "test")
+    write_atomically(directory / PICTURE, encode(figure))
     write_atomically(directory / TABLE, f"{table}\n".encode())
     print(f"\n{table}\n\nExperiment: {directory} ({TABLE}, {PICTURE}, and a run directory for each network)")

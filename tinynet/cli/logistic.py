@@ -52,6 +52,7 @@ def check_options(arguments: argparse.Namespace) -> None:
                     "--batch-size": arguments.batch_size,
                     "--lr": arguments.lr,
                     "--seed": arguments.seed,
+                    "--validation-split": arguments.validation_split,
                 }.items()
                 if value is not None
             ],
@@ -168,8 +169,6 @@ def _train(directory: Path, data: Dataset, positive: int, arguments: argparse.Na
     write_atomically(directory / METRICS, as_json(record))
     total, typical = sum(found.seconds), 1e3 * median(found.seconds)
     print(f"\n{counted(found.epochs, 'step')} in {total:.2f} s, {typical:.1f} ms a step with its test")
-    if found.stopped:
-        print(f"Stopped: {found.stopped}")
     print(f"Final training loss {history['loss'][-1]:.12f}")
     print(f"Test loss {history['val_loss'][-1]:.6f}, test error {history['val_error'][-1]:.4f}")
     print(f"Run directory: {directory} ({', '.join([METRICS, LAST, *curves])})")

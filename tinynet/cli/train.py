@@ -109,6 +109,7 @@ def hyper_parameters(arguments: argparse.Namespace, recipe: Recipe, data: Datase
         "batch_size": arguments.batch_size or recipe.batch_size,
         "epochs": arguments.epochs or recipe.epochs_for(len(data.x_train)),
         "shuffle": True,
+        **({"validation_split": arguments.validation_split} if arguments.validation_split else {}),
     }
 
 
@@ -175,11 +176,12 @@ def train(
     model.summary()
     print()
     _announce(recipe, data, settings, chosen=arguments.epochs is not None)
-    test = data.x_test, data.y_test
+    test, split = (data.x_test, data.y_test), settings.get("validation_split", 0.0)
     best, last = directory / BEST, directory / LAST
     asked = {
         "model": recipe.name,
-        "hyper_parameters": {name: value for name, value in settings.items() if name != "epochs"},
+        "hyper_parameters": {name: value for name, value in settings.items() if name != "epochs"}
+        | {"validation_split": split or None},
         "seed": arguments.seed,
     }
     history = fit(
@@ -195,7 +197,8 @@ def train(
         batch_size=settings["batch_size"],
         optimizer=SGD(settings["learning_rate"]),
         loss=recipe.loss,
-        validation_data=test,
+        validation_data=None if split else test,
+        validation_split=split,
         seed=arguments.seed,
         callbacks=[Checkpoint(best, best_only=True), Checkpoint(last, every_seconds=arguments.checkpoint_seconds)],
     )
@@ -233,9 +236,12 @@ def train(
         "reproduce": _spelled_out(command, arguments, settings, data),
     }
     write_atomically(directory / METRICS, as_json(record))
-    print(
-        f"\nThe least test loss was that of epoch {history.best_epoch} of {history.epochs}, whose model is tested here"
-    )
+    validated = "validation" if split else "test"
+    of = f"epoch {history.best_epoch} of {history.epochs}"
+    print(f"\nThe least {validated} loss was that of {of}, whose model is tested here")
+    if not split:
+        like = _as_documented(data)
+        print(f"(The test set itself has picked it{like}; --validation-split keeps training images apart for that)")
     describe_result(figures, predicted, scores)
     print(f"\nTraining and test took {seconds:.1f} s")
     print(f"Run directory: {directory} ({METRICS}, {BEST}, {LAST})")
@@ -302,9 +308,21 @@ def _announce(recipe: Recipe, data: Dataset, settings: dict[str, Any], chosen: b
         )
     print(
         f"SGD, learning rate {settings['learning_rate']:g}, batch size {settings['batch_size']}, epochs "
-        f"{settings['epochs']}, validated on the test set",
+        f"{settings['epochs']}, validated on {_validated(settings, data)}",
         flush=True,
     )
+
+
+def _validated(settings: dict[str, Any], data: Dataset) -> str:
+    """Say what the run is validated on."""
+    split = settings.get("validation_split")
+    if not split:
+        return f"the test set{_as_documented(data)}"
+    return f"{100 * split:g} % of the training images, which are kept apart; the test images are used once, at the end"
+
+
+def _as_documented(data: Dataset) -> str:
+    return ", as in the documents" if data.title == "MNIST" else ""
 
 
 def _spelled_out(command: list[str], arguments: argparse.Namespace, settings: dict[str, Any], data: Dataset) -> str:
@@ -316,5 +334,7 @@ def _spelled_out(command: list[str], arguments: argparse.Namespace, settings: di
         "--lr": settings["learning_rate"],
         "--seed": arguments.seed,
     }
+    if "validation_split" in settings:
+        options["--validation-split"] = settings["validation_split"]
     words = [str(word) for option in options.items() for word in option]
     return shlex.join(["tinynet", *command, *words])

@@ -1,27 +1,28 @@
-"""Attention of the steps of a sequence to each other."""
+"""Attention of the steps of a sequence to each other, or to those of another one."""
 
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from tinynet.checks import check_count
-from tinynet.core.engine import Tensor, constant
-from tinynet.core.spec import Shape
+from tinynet.core.engine import Tensor, as_tensor, constant
 from tinynet.errors import ShapeError
 from tinynet.nn.dense import Dense
 from tinynet.nn.layer import Layer
-from tinynet.ops.compare import where
+from tinynet.ops.compare import not_equal, where
 from tinynet.ops.linear import matmul
 from tinynet.ops.loss import softmax
 
 
 class MultiHeadAttention(Layer):
-    """Self-attention: each step of a sequence (n, T, D) becomes a mean of all steps, weighted by how they match.
+    """Attention: each step of a sequence (n, T, D) becomes a mean of all steps, weighted by how they match.
 
     Each head takes softmax(Q K^T / sqrt(d)) V over its own d = D / heads columns of the queries Q, keys K and values V,
-    three dense layers of the input. A fourth one puts the heads together.
+    three dense layers of the input. A fourth one puts the heads together. ``layer(x)`` attends to the steps of x
+    itself, ``layer(x, context)`` to those of another sequence (n, S, E), of which keys and values are made.
 
     Parameters
     ----------
@@ -37,12 +38,16 @@ class MultiHeadAttention(Layer):
     ArgumentError
         If the number of heads is not 1 or more.
     ShapeError
-        If samples have not the axes (T, D), or D is no multiple of the heads, when the layer is used.
+        When the layer is used: if samples have not the axes (T, D), D is no multiple of the heads, or a mask has none
+        of the shapes below.
 
     Notes
     -----
-    Parameters are those of four layers `Dense`, "query", "key", "value" and "output": each has a "weight" (D, D) and a
-    "bias" (D,).
+    Parameters are those of four layers `Dense`, "query", "key", "value" and "output": each has a "weight" (D, D), or
+    (E, D), and a "bias" (D,).
+
+    ``layer(x, mask=mask)`` takes a mask that is not 0 where something is to be seen: (n, S) for the steps that count,
+    such as those that are no padding, or (n, T, S) for what each step sees. Where a step sees nothing, its mean is 0.
 
     References
     ----------
@@ -53,6 +58,8 @@ class MultiHeadAttention(Layer):
     >>> import numpy as np, tinynet as tn
     >>> tn.MultiHeadAttention(2, causal=True)(np.ones((3, 5, 8))).shape
     (3, 5, 8)
+    >>> tn.MultiHeadAttention(2)(np.ones((3, 5, 8)), np.ones((3, 7, 4)), mask=np.ones((3, 7))).shape
+    (3, 5, 8)
     """
 
     kind = "multi_head_attention"
@@ -62,27 +69,44 @@ class MultiHeadAttention(Layer):
         self.heads = check_count("MultiHeadAttention: heads", heads)
         self.causal = bool(causal)
 
-    def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
+    def build(self, input_shape: Any, rng: np.random.Generator) -> None:
         """Create the four dense layers."""
-        if len(input_shape) != 2:
-            raise ShapeError(
-                f"MultiHeadAttention takes sequences with the axes (n, T, D), not {len(input_shape) + 1} axes"
-            )
-        width = input_shape[1]
+        shapes = input_shape if input_shape and isinstance(input_shape[0], tuple) else (input_shape,)
+        for shape in shapes:
+            if len(shape) != 2:
+                raise ShapeError(
+                    f"MultiHeadAttention takes sequences with the axes (n, T, D), not {len(shape) + 1} axes"
+                )
+        width = shapes[0][1]
         if width % self.heads:
             raise ShapeError(f"MultiHeadAttention: D = {width} must be a multiple of the {self.heads} heads")
         self.query, self.key = Dense(width, name="query"), Dense(width, name="key")
         self.value, self.output = Dense(width, name="value"), Dense(width, name="output")
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, context: Tensor | None = None, mask: Any = None) -> Tensor:
         """Weigh the values by how queries and keys match."""
         n, steps, width = x.shape
-        query, key, value = (self._by_head(layer(x)) for layer in (self.query, self.key, self.value))
+        context = x if context is None else context
+        query, key, value = (
+            self._by_head(layer(given))
+            for layer, given in ((self.query, x), (self.key, context), (self.value, context))
+        )
         scores = matmul(query / math.sqrt(width // self.heads), key, trans_b=True)
         if self.causal:
-            scores = where(constant(np.tri(steps, dtype=bool)), scores, -np.inf)
-        mixed = softmax(scores) @ value
+            scores = where(constant(np.tri(*scores.shape[2:], dtype=bool)), scores, -np.inf)
+        mixed = (softmax(scores) if mask is None else self._masked(scores, as_tensor(mask))) @ value
         return self.output(mixed.transpose(0, 2, 1, 3).reshape(n, steps, width))
+
+    def _masked(self, scores: Tensor, mask: Tensor) -> Tensor:
+        """Return the weights by which values are mixed where a mask says what is seen."""
+        n, _, steps, length = scores.shape
+        if mask.shape not in ((n, length), (n, steps, length)):
+            raise ShapeError(
+                f"MultiHeadAttention: a mask has shape {(n, length)} or {(n, steps, length)} here, but has {mask.shape}"
+            )
+        seen = not_equal(mask, 0).reshape(n, 1, 1 if mask.ndim == 2 else steps, length)
+        lowest = float(np.finfo(scores.dtype).min)  # finite, for steps that see nothing
+        return where(seen, softmax(where(seen, scores, lowest)), 0)
 
     def _by_head(self, x: Tensor) -> Tensor:
         n, steps, width = x.shape

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
-from tinynet.checks import check_count, check_numbers
+from tinynet.checks import check_count, check_numbers, defined_in
 from tinynet.core.engine import Tensor, constant
 from tinynet.core.spec import Shape
 from tinynet.errors import ArgumentError, ShapeError
@@ -24,14 +25,18 @@ class Input(Layer):
     shape : sequence of int
         The shape of one sample, such as (28, 28, 1). Where it ends in one channel, samples without that axis are taken.
     shift, scale : array_like
-        Numbers, or arrays that broadcast over ``shape``.
+        Numbers, or arrays that broadcast over ``shape``; `adapt` takes both from data.
     name : str, optional
         As for every layer.
+    integers : bool
+        Whether samples are whole numbers, such as those of words, that an `Embedding` looks up: they stay the integers
+        or bools that they are. Otherwise they are converted to the dtype of the model.
 
     Raises
     ------
     ArgumentError, ShapeError
-        If a length is not 1 or more, or shift or scale is not finite or does not broadcast over the shape.
+        If a length is not 1 or more, or shift or scale is not finite, does not broadcast over the shape, or is given
+        for integers.
 
     Examples
     --------
@@ -43,12 +48,16 @@ class Input(Layer):
     kind = "input"
     title = "InputLayer"
 
+    adapt: ClassVar[Callable[..., Any]] = defined_in("tinynet.nn.adapt")
+    keep_integers: ClassVar[Callable[[Input, Tensor], Tensor]] = defined_in("tinynet.nn.integers")
+
     def __init__(
         self,
         shape: Sequence[int],
         shift: npt.ArrayLike = 0.0,
         scale: npt.ArrayLike = 1.0,
         name: str | None = None,
+        integers: bool = False,
     ) -> None:
         super().__init__(name)
         if not isinstance(shape, Iterable) or isinstance(shape, str):
@@ -56,6 +65,7 @@ class Input(Layer):
         self.shape = tuple(check_count("Input: each length of the shape", n) for n in shape)
         self.shift = self._constant("shift", shift)
         self.scale = self._constant("scale", scale)
+        self.integers = bool(integers)
 
     def _constant(self, argument: str, value: npt.ArrayLike) -> npt.NDArray[np.float64]:
         array = np.array(check_numbers(f"Input: {argument}", value), dtype=np.float64)
@@ -70,24 +80,28 @@ class Input(Layer):
             raise ShapeError(f"Input: {argument} of shape {array.shape} does not broadcast over {self.shape}")
         return array
 
-    def check(self, shape: Shape) -> None:
-        """Raise a ShapeError if a batch of this shape is none of this input's."""
+    def check(self, shape: Shape, name: str = "x") -> None:
+        """Raise a ShapeError if a batch of this shape, which is called so, is none of this input's."""
         fits = shape[1:] == self.shape or (self.shape[-1:] == (1,) and shape[1:] == self.shape[:-1])
         if not fits or not shape:
             short = f" or {('n', *self.shape[:-1])}" if self.shape[-1:] == (1,) else ""
             raise ShapeError(
-                f"layer {self} takes samples of shape {self.shape}, so x must have shape {('n', *self.shape)}{short}, "
-                f"but has {shape}".replace("'n'", "n"),
+                f"layer {self} takes samples of shape {self.shape}, so {name} must have shape "
+                f"{('n', *self.shape)}{short}, but has {shape}".replace("'n'", "n"),
                 located=True,
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Convert to the model's dtype, then shift and scale."""
+        """Shift and scale, in the model's dtype; the shift comes before the conversion where that loses digits."""
         self.check(x.shape)
         assert self.building is not None
-        x = cast(reshape(x, (x.shape[0], *self.shape)), self.building.dtype)
+        x = reshape(x, (x.shape[0], *self.shape))
+        if self.integers:
+            return self.keep_integers(x)
         if self.shift.ndim or self.shift != 0:
-            x = x - constant(self.shift.astype(x.dtype))
+            exact = np.promote_types(x.dtype, self.building.dtype)
+            x = cast(x, exact) - constant(self.shift.astype(exact))
+        x = cast(x, self.building.dtype)
         if self.scale.ndim or self.scale != 1:
             x = x * constant(self.scale.astype(x.dtype))
         return x

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -20,6 +21,9 @@ from tinynet.errors import ArgumentError, ShapeError
 from tinynet.nn.initial import Initializer, initializer
 
 T = TypeVar("T", bound=Tensor)
+
+# Is told what each layer makes; see `tinynet.nn.inner`.
+watching: ContextVar[Callable[[Layer, Tensor], None] | None] = ContextVar("tinynet_watching", default=None)
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,9 @@ class Layer:
     `add_parameter`. ``forward(x)`` is made of ops. Layers that are assigned as attributes, also in lists, tuples and
     dicts, are part of the layer, in the order of assignment; one that stands in two places counts once.
 
+    A layer of several tensors has a ``forward(a, b)`` and is called as ``layer(a, b)``; its ``build`` gets a tuple of
+    their shapes. What is passed by name reaches ``forward`` as it is, and ``build`` does not see it.
+
     Parameters
     ----------
     name : str, optional
@@ -82,10 +89,12 @@ class Layer:
     kind: ClassVar[str] = ""  # what unnamed layers are called; the class name in snake case if empty
     title: ClassVar[str] = ""  # the type shown in tables; the class name if empty
 
+    check_call: ClassVar[Callable[..., None]] = lambda *call: None  # `tinynet.nn.calls` puts a check here
+
     given_name: str | None = None
     building: Building | None = None
     owner: weakref.ref[Layer] | None = None  # the model in whose vector the parameters are
-    output_shape: Shape | None = None  # without the batch axis; known after the first call
+    output_shape: Any = None  # without the batch axis, nested as the outputs are; known after the first call
     _built: bool = False
     _trainable: bool = True
 
@@ -124,10 +133,10 @@ class Layer:
         self.given_name = name
         self.name = name or self.name
 
-    def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
+    def build(self, input_shape: Any, rng: np.random.Generator) -> None:
         """Create the parameters; called once, before the first forward."""
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output; made of ops."""
         raise NotImplementedError(f"{type(self).__name__} has no forward(x); define it")
 
@@ -160,7 +169,7 @@ class Layer:
             A name, such as "glorot_uniform", "he_normal" or "zeros" (see `Dense`), or a function of the shape and a
             random generator that returns the values.
         decay : bool
-            Whether it is a weight that optimizers with ``decay="weights"`` decay; biases are none.
+            Whether optimizers with ``decay="weights"`` decay it; they should not decay biases.
 
         Returns
         -------
@@ -243,40 +252,51 @@ class Layer:
         for layer in self.sublayers():
             yield from layer.walk(f"{prefix}{layer.name}.")
 
-    def __call__(self, x: Any) -> Tensor:
-        """Apply the layer, building it first if this is the first time."""
-        x = as_tensor(x)
+    def __call__(self, x: Any, *others: Any, **named: Any) -> Any:
+        """Apply the layer to one tensor or several, building it first if this is the first time."""
+        inputs = (as_tensor(x), *map(as_tensor, others))
         transaction = _transaction.get()
         if transaction is not None:
             transaction.enter(self)
         try:
             if not self._built:
-                self._build(x)
-            y = self.forward(x)
+                self.check_call(inputs, named)
+                self._build(inputs)
+            y = self.forward(*inputs, **named)
         except ShapeError as error:
             if error.located:
                 raise
-            raise ShapeError(
-                f"layer {self} cannot take the output of {x.label or 'the input'}, of shape "
-                f"{batch_shape(x.shape[1:])}: {error}",
-                located=True,
-            ) from error
+            came = [f"the output of {x.label or 'the input'}, of shape {batch_shape(x.shape[1:])}" for x in inputs]
+            raise ShapeError(f"layer {self} cannot take {' and '.join(came)}: {error}", located=True) from error
+        except TypeError:
+            self.check_call(inputs, named)
+            raise
         finally:
             if transaction is not None:
                 transaction.path.pop()
-        if not isinstance(y, Tensor):
-            raise ArgumentError(f"forward of layer {self} returned a {type(y).__name__}; it must return a Tensor")
-        y.label = f"layer {self}"
-        self.output_shape = y.shape[1:]
+        vars(self)["output_shape"] = nested(y, self._note)  # past __setattr__, since no plan depends on it
+        if (watch := watching.get()) is not None:
+            watch(self, y)
         return y
 
-    def _build(self, x: Tensor) -> None:
+    def _note(self, made: Any) -> Shape:
+        """Check what forward has returned, and say where it is from; returns its shape without the batch axis."""
+        if not isinstance(made, Tensor):
+            raise ArgumentError(
+                f"forward of layer {self} returned a {type(made).__name__}; it must return a Tensor, or several in a "
+                "tuple, list or dict"
+            )
+        made.label = f"layer {self}"
+        return made.shape[1:]
+
+    def _build(self, inputs: Sequence[Tensor]) -> None:
         if self.building is None:
-            dtype = x.dtype if x.dtype.kind == "f" else np.dtype(np.float32)
-            self.building = Building(np.random.default_rng(), dtype, deferred=False)
+            floating = [x.dtype for x in inputs if x.dtype.kind == "f"]
+            self.building = Building(np.random.default_rng(), (*floating, np.dtype(np.float32))[0], deferred=False)
         self.own_parameters.clear()  # of a build that failed
         self.own_states.clear()
-        self.build(x.shape[1:], self.building.rng)
+        shapes = tuple(x.shape[1:] for x in inputs)
+        self.build(shapes if len(shapes) > 1 else shapes[0], self.building.rng)
         for layer in self.sublayers():
             layer.building = layer.building or self.building
         if not self.trainable:  # as are the layers that were made in build

@@ -2,44 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from tinynet.checks import check_count
-from tinynet.core.engine import Tensor, filled
-from tinynet.core.spec import Array, Shape, Spec
-from tinynet.errors import ShapeError
+from tinynet.core.engine import Tensor
+from tinynet.core.spec import Array, Shape
 from tinynet.nn.layer import Layer
-from tinynet.ops.arrange import stack
+from tinynet.nn.sequences import check_sequences, projected, run_over
 from tinynet.ops.logistic import sigmoid, tanh
-from tinynet.ops.pieces import split, unstack
-
-Step = Callable[[Tensor, tuple[Tensor, ...]], tuple[Tensor, ...]]
-
-
-def check_sequences(owner: str, input_shape: Shape) -> None:
-    """Check that samples are sequences, (T, D), of at least one step."""
-    if len(input_shape) != 2 or not input_shape[0]:
-        raise ShapeError(
-            f"{owner} takes sequences with the axes (n, T, D), of at least one step, but samples have {input_shape}"
-        )
-
-
-def projected(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Return x W + b for all steps at once: one product, not one a step."""
-    n, steps, width = x.shape
-    rows = x.reshape(n * steps, width) @ weight + bias
-    return rows.reshape(n, steps, weight.shape[1])
-
-
-def run_over(x: Tensor, states: int, units: int, step: Step, return_sequences: bool) -> Tensor:
-    """Run over the steps of (n, T, ...), from states of zeros; returns the first state, of all steps or of the last."""
-    found, made = tuple(filled(Spec((x.shape[0], units), x.dtype), 0) for _ in range(states)), []
-    for one in unstack(x, axis=1):
-        found = step(one, found)
-        made.append(found[0])
-    return stack(made, axis=1) if return_sequences else made[-1]
+from tinynet.ops.pieces import split
 
 
 def _forgetful(shape: Shape, rng: np.random.Generator) -> Array:
@@ -67,12 +40,13 @@ class LSTM(Layer):
     ArgumentError
         If the number of units is not 1 or more.
     ShapeError
-        If samples have not the axes (T, D) when the layer is used.
+        If samples have not the axes (T, D), or a mask not (n, T), when the layer is used.
 
     Notes
     -----
     Parameters are "weight" (D, 4 units), "recurrent_weight" (units, 4 units), which starts orthogonal, and "bias"
     (4 units,), which starts at 1 for f and at 0 otherwise; the columns are those of i, f, g and o, as in Keras.
+    ``layer(x, mask=mask)`` takes a mask (n, T) of the steps that count: where it is 0, h and c stay as they were.
 
     References
     ----------
@@ -101,9 +75,9 @@ class LSTM(Layer):
         self.recurrent_weight = self.add_parameter("recurrent_weight", (self.units, 4 * self.units), "orthogonal")
         self.bias = self.add_parameter("bias", (4 * self.units,), _forgetful, decay=False)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Any = None) -> Tensor:
         """Run over the steps."""
-        return run_over(projected(x, self.weight, self.bias), 2, self.units, self._step, self.return_sequences)
+        return run_over(projected(x, self.weight, self.bias), 2, self.units, self._step, self.return_sequences, mask)
 
     def _step(self, x: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         h, c = states
@@ -132,13 +106,14 @@ class GRU(Layer):
     ArgumentError
         If the number of units is not 1 or more.
     ShapeError
-        If samples have not the axes (T, D) when the layer is used.
+        If samples have not the axes (T, D), or a mask not (n, T), when the layer is used.
 
     Notes
     -----
     Parameters are "weight" (D, 3 units), "recurrent_weight" (units, 3 units), which starts orthogonal, "bias" b and
     "recurrent_bias" d (3 units,); the columns are those of z, r and g. As in Keras (``reset_after=True``) and PyTorch,
-    r is applied after the product with U.
+    r is applied after the product with U. ``layer(x, mask=mask)`` takes a mask (n, T) of the steps that count: where it
+    is 0, h stays as it was.
 
     References
     ----------
@@ -167,9 +142,9 @@ class GRU(Layer):
         self.bias = self.add_parameter("bias", (3 * self.units,), decay=False)
         self.recurrent_bias = self.add_parameter("recurrent_bias", (3 * self.units,), decay=False)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Any = None) -> Tensor:
         """Run over the steps."""
-        return run_over(projected(x, self.weight, self.bias), 1, self.units, self._step, self.return_sequences)
+        return run_over(projected(x, self.weight, self.bias), 1, self.units, self._step, self.return_sequences, mask)
 
     def _step(self, x: Tensor, states: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         (h,) = states

@@ -62,7 +62,7 @@ def write_report(
         record["seconds"]["by_epoch"],
     )
     n_train, n_test, wrong = len(data.y_train), len(data.y_test), int((predicted != data.y_test).sum())
-    ink = data.preparation.drawn
+    ink, split = data.preparation.drawn, "validation_split" in record["hyper_parameters"]
     first, answers = chosen_images(data.y_train), chosen_images(data.y_test)
     size = f"{record['parameters']['count']:,} parameters"
     made: dict[str, tuple[Callable[[], Figure], str]] = {
@@ -88,9 +88,9 @@ def write_report(
             "The layers of the model from input to output, with the shapes between them; the table has the same.",
         ),
         "learning_curve": (
-            lambda: learning_curve(history),
-            f"Loss and accuracy by epoch, in training and on the test set; the best epoch is {history.best_epoch}. The "
-            "table has the same figures.",
+            lambda: learning_curve(history, validation="validation" if split else "test"),
+            f"Loss and accuracy by epoch, in training and {'in validation' if split else 'on the test set'}; the best "
+            f"epoch is {history.best_epoch}. The table has the same figures.",
         ),
         "predictions": (
             lambda: prediction_grid(data.x_test, data.y_test, predicted, names=names, ink=ink),

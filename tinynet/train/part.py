@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from tinynet.core.spec import Array
-from tinynet.nn.layer import nested
 from tinynet.train.stream import Stream
 
 
@@ -49,10 +48,3 @@ class Part:
     def __getitem__(self, which: Any) -> Array:
         found: Array = self.memory[which]
         return found
-
-
-def leaves(data: Any) -> list[Any]:
-    """List the arrays in tuples and dicts within each other."""
-    found: list[Any] = []
-    nested(data, found.append)
-    return found

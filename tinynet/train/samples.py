@@ -2,49 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from tinynet.checks import check_numbers
+from tinynet.checks import readers
 from tinynet.core.spec import Array
-from tinynet.errors import DataError, ShapeError
+from tinynet.errors import DataError
+from tinynet.nn.input import Input
 from tinynet.nn.network import Network
 from tinynet.train.task import Task
 
 _AT_A_TIME = 1024  # samples, so that a memory-mapped set is not copied as a whole
 
 
-readers: list[Any] = [check_numbers]  # the last one makes data of what a user passes as "x" or "y"
+Split = Callable[[Network, Any], list[tuple[str, Input, Any]]]
+split_samples: list[Split] = [lambda model, x: [("x", model.input, x)]]  # the last one: for each input its data
 
 
-def check_samples(model: Network, x: npt.ArrayLike) -> Array:
-    """Check samples against a model: numbers, at least one, of its shape, finite."""
-    samples: Array = readers[-1]("x", x)
-    model.input.check(samples.shape)
+def check_samples(model: Network, x: Any) -> tuple[Array, ...]:
+    """Check samples against the inputs of a model: numbers, at least one, of its shape, finite."""
+    parts = split_samples[-1](model, x)
+    samples = tuple(_check_input(name, entry, part) for name, entry, part in parts)
     model.parameters  # noqa: B018 - the model is built now, outside of any trace, and knows the shape of its output
+    return samples
+
+
+def _check_input(name: str, entry: Input, given: Any) -> Array:
+    samples: Array = readers[-1](name, given)
+    entry.check(samples.shape, name)
     if not len(samples):
-        raise DataError(f"x is empty: it has shape {samples.shape}; give at least one sample")
+        raise DataError(f"{name} is empty: it has shape {samples.shape}; give at least one sample")
     if samples.dtype.kind == "f" and isinstance(samples, np.ndarray):
         for start in range(0, len(samples), _AT_A_TIME):
             part = samples[start : start + _AT_A_TIME]
             finite = np.isfinite(part).reshape(len(part), -1).all(axis=1)
             if not finite.all():
-                sample = start + int(np.argmin(finite))
-                raise DataError(f"x has NaN or infinite values, the first in sample {sample}; clean the data first")
+                first = start + int(np.argmin(finite))
+                raise DataError(f"{name} has NaN or infinite values, the first in sample {first}; clean the data first")
     return samples
 
 
-def check_labelled(model: Network, x: npt.ArrayLike, y: npt.ArrayLike, task: Task) -> tuple[Array, Array]:
+def check_labelled(model: Network, x: Any, y: Any, task: Task) -> tuple[tuple[Array, ...], Any]:
     """Check samples and their labels against a model and a loss."""
     samples = check_samples(model, x)
-    labels: Array = readers[-1]("y", y)
-    if not labels.ndim or len(labels) != len(samples):
-        raise ShapeError(f"x has {len(samples)} samples, but y has shape {labels.shape}; each sample needs one label")
-    assert model.output_shape is not None
-    if isinstance(labels, np.ndarray):
-        if labels.dtype.kind == "f" and not np.isfinite(labels).all():
-            raise DataError("y has NaN or infinite values; clean the data first")
-        task.check_labels(labels, (len(samples), *model.output_shape))
-    return samples, labels
+    return samples, task.read_labels(y, len(samples[0]), model.made)

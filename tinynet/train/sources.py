@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.checks import check_numbers
+from tinynet.checks import check_numbers, readers
 from tinynet.errors import ArgumentError, DTypeError
 from tinynet.train.reading import is_file
-from tinynet.train.samples import readers
 from tinynet.train.stream import Stream
 
 _SMALL = 2**26  # bytes of a file of arrays that is read at once
@@ -49,6 +48,7 @@ def as_data(what: str, given: Any) -> Any:
     if given.dtype.kind not in "fiub":
         raise DTypeError(f"{what} must be an array of numbers, but has dtype {given.dtype}")
     given.source.name = what
+    given.check = None
     return given
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
@@ -69,7 +69,7 @@ class Stream:
         self.block = None if block is None else check_count("Stream: block", block)
         self.blocks = check_count("Stream: blocks", blocks)
         self.dtype = self.source.dtype
-        self.read = self.source.read
+        self.check: tuple[Callable[[Array, Any], None], tuple[int, ...]] | None = None  # of labels
         self._ahead: tuple[tuple[int, int], Future[Array]] | None = None
         self._pool: ThreadPoolExecutor | None = None
 
@@ -107,6 +107,18 @@ class Stream:
         size = max(1, _AT_A_TIME // self.sample_bytes)
         return (self[start : start + size] for start in range(0, len(self), size))
 
+    def read(self, indices: Array, out: Array | None = None) -> Array:
+        """Read the samples at some indices, in any order; see `Source.read`. Labels are checked against the outputs."""
+        found = self.source.read(indices, out)
+        if self.check is not None:
+            check, shape = self.check
+            check(found, (len(found), *shape))
+        return found
+
+    def at(self, indices: Array) -> Stream:
+        """Return a stream of the samples at some indices alone."""
+        return Stream(_Chosen(self.source, indices), self.prefetch, self.block, self.blocks)
+
     def _next_to(self, start: int, stop: int) -> Array:
         """Read neighbours, and let a thread begin with the next ones, which will probably be asked for."""
         ahead, self._ahead = self._ahead, None
@@ -117,3 +129,24 @@ class Stream:
             self._pool = self._pool or ThreadPoolExecutor(1, "tinynet-stream")
             self._ahead = after, self._pool.submit(self.read, np.arange(*after))
         return found
+
+
+class _Chosen:
+    """Some samples of a source, as a source."""
+
+    def __init__(self, source: Source, indices: Array) -> None:
+        self.source = source
+        self.indices = indices
+        self.shape = (len(indices), *source.sample_shape)
+        self.dtype = source.dtype
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, which: Array) -> Array:
+        return self.source.read(self.indices[which])
+
+
+def select(data: Any, which: Any) -> Any:
+    """Return some samples of an array, or a stream of some of a stream."""
+    return data.at(np.arange(len(data))[which]) if isinstance(data, Stream) else data[which]

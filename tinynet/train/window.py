@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tinynet.core.spec import Array
 from tinynet.nn.layer import nested
-from tinynet.train.part import Part, leaves
+from tinynet.train.nests import leaves
+from tinynet.train.part import Part
 from tinynet.train.run import Run
 from tinynet.train.stream import Stream
 from tinynet.train.window_order import WindowOrder
@@ -35,8 +36,6 @@ class Window:
         self.batches = max(1, -(-samples // batch))
         self.half = min(n, self.batches * batch)
         self.prefetch = all(stream.prefetch for stream in streams)
-        self.check: Callable[[Array], None] = _label_check(arguments)
-        self.unchecked = next((data for data in leaves(arguments["y"]) if isinstance(data, Stream)), None)
         self.parts: list[Part] = []
         for name in ("x", "y"):
             arguments[name] = nested(arguments[name], self._part)
@@ -50,11 +49,13 @@ class Window:
         run.order = WindowOrder(run.order, self.filled, self.batches, self.block, self.blocks)
 
     def read(self, indices: Array, start: int) -> None:
-        """Read the samples and labels at some indices into the window, and check labels that were not checked yet."""
+        """Read the samples and labels at some indices into the window, from a row on."""
+        known: dict[int, Array] = {}
         for part in self.parts:
-            rows = part.read(indices, start)
-            if part.data is self.unchecked:
-                self.check(rows)
+            if id(part.data) in known:  # as where an autoencoder has its samples as labels
+                part.memory[start : start + len(indices)] = known[id(part.data)]
+            else:
+                known[id(part.data)] = part.read(indices, start)
 
     def filled(self, pieces: list[Array]) -> Iterator[tuple[int, int]]:
         """Fill half of the window with the samples at some indices, piece after piece, in turns.
@@ -74,11 +75,6 @@ class Window:
                 ahead.result()
                 ahead = pool.submit(self.read, pieces[number], starts[number]) if number < len(pieces) else None
                 yield starts[number - 1], len(piece)
-
-
-def _label_check(arguments: dict[str, Any]) -> Callable[[Array], None]:
-    task, shape = arguments["task"], arguments["model"].output_shape
-    return lambda labels: task.check_labels(labels, (len(labels), *shape))
 
 
 def read_in_batches(arguments: dict[str, Any]) -> list[Window]:
