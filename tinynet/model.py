@@ -73,7 +73,8 @@ class Sequential(Model):
     Parameters
     ----------
     layers : sequence of Layer
-        At least one; the first may be an `Input`.
+        At least one; the first may be an `Input`. Of those that are part of another model, copies with their values are
+        taken, and a `tinynet.errors.CopiedLayersWarning` says so.
     input_shape, seed, dtype, rng, name
         As for `Model`; the input shape is not needed where the first layer is an `Input`.
 
@@ -91,6 +92,8 @@ class Sequential(Model):
     """
 
     kind = "sequential"
+
+    when_made: ClassVar[list[Callable[[Sequential], None]]] = []  # what else is done with a new one
 
     def __init__(
         self,
@@ -116,6 +119,8 @@ class Sequential(Model):
         if starts and input_shape is not None:
             raise ArgumentError("Sequential: the first layer is an Input, so leave out input_shape")
         super().__init__(input_shape, seed, dtype, rng, name)
+        for complete in self.when_made:
+            complete(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the layers in turn."""
