@@ -380,3 +380,12 @@ def test_a_share_of_all_of_the_data_is_split_off(shuffle):
     if not shuffle:
         found = model.evaluate((A[-6:], B[-6:]), (Y[-6:], Z[-6:]), sample_weight=W[-6:])
         assert found["loss"] == pytest.approx(history["val_loss"][-1], rel=1e-12)
+
+
+def test_what_layers_within_make_is_found():
+    model = Two()
+    inner = tn.submodel(model, "dense").predict({"words": B, "image": A})
+    assert inner.shape == (N, 4)
+    with tn.inner_values(model, "dense") as found:
+        model(A, B)
+    np.testing.assert_array_equal(found["dense"].data, inner)

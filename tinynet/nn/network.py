@@ -42,7 +42,6 @@ class Network(Layer):
     zero_grad: ClassVar[Callable[[Network], None]] = defined_in("tinynet.nn.gradient")
     get_weights: ClassVar[Callable[[Network], dict[str, Array]]] = defined_in("tinynet.nn.weights")
     set_weights: ClassVar[Callable[..., Any]] = defined_in("tinynet.nn.weights")
-    entries: ClassVar[Callable[[Network], dict[str, Input]]]  # the layers through which data enter, by their argument
 
     dtype: np.dtype[Any]
     rng: np.random.Generator  # of the initial parameters, and of layers that keep what ``build`` passes them
@@ -90,6 +89,10 @@ class Network(Layer):
                 "input_shape=..., such as (28, 28, 1) for MNIST images"
             )
         return found
+
+    def entries(self) -> dict[str, Input]:
+        """Return the layers through which data enter, by the arguments of ``forward`` that they take."""
+        return {"x": self.input}
 
     def build_model(self, initialise: bool = True, check: Callable[[dict[str, Tensor]], None] | None = None) -> Self:
         """Trace the forward on shapes to create all parameters, and lay them out in one vector; done on first use.
@@ -235,9 +238,6 @@ class Network(Layer):
         theta = self.build_model()._theta
         assert theta is not None
         return theta
-
-
-Network.entries = lambda self: {"x": self.input}
 
 
 def float_dtype(model: Layer, dtype: npt.DTypeLike) -> np.dtype[Any]:
