@@ -350,3 +350,50 @@ def test_zarr_arrays_are_read(tmp_path):
     x[:] = X
     np.testing.assert_array_equal(fit(x, Y)[0].theta, EXPECTED[0].theta)
     np.testing.assert_array_equal(fit(tn.Stream(x), Y)[0].theta, EXPECTED[0].theta)
+
+
+# --- beside weights, splits and several inputs
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"sample_weight": np.linspace(0.5, 2, N)},
+        {"class_weight": "balanced"},
+        {"validation_split": 0.2},
+        {"validation_split": 0.2, "shuffle": False},
+        {"label_smoothing": 0.1},
+        {"metrics": ["f1"], "validation_split": 0.2},
+    ],
+)
+def test_weights_splits_and_metrics_are_those_of_data_in_memory(options):
+    expected, history = fit(X, Y, **options)
+    for y in (Y, tn.Stream(Rows(Y))):
+        model, found = fit(tn.Stream(Rows(X)), y, **options)
+        np.testing.assert_array_equal(model.theta, expected.theta)
+        assert found.history == history.history
+
+
+class Two(tn.Model):
+    """A model of two inputs and two outputs."""
+
+    def __init__(self):
+        super().__init__(seed=0)
+        self.a, self.b = tn.Input((6,)), tn.Input((6,))
+        self.first, self.second = tn.Dense(3, "softmax"), tn.Dense(6)
+
+    def forward(self, a, b):
+        joined = self.a(a) + self.b(b)
+        return self.first(joined), self.second(joined)
+
+
+def test_several_inputs_and_outputs_may_be_streams():
+    models = [Two(), Two()]
+    stream = tn.Stream(Rows(X))
+    fit((X, -X), (Y, X), models[0], loss=("cross_entropy", "mse"))
+    fit((stream, -X), (Y, stream), models[1], loss=("cross_entropy", "mse"))
+    np.testing.assert_array_equal(models[0].theta, models[1].theta)
+    for one, other in zip(models[0].predict((X, -X)), models[1].predict((stream, -X)), strict=True):
+        np.testing.assert_array_equal(one, other)
+    with pytest.raises(DataError, match=r"x\['b'\] has NaN"):
+        fit((X, tn.Stream(Rows(X * np.float32(np.nan)))), (Y, X), Two(), loss=("cross_entropy", "mse"))
