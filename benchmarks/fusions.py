@@ -100,45 +100,12 @@ def _searched() -> Planned:
     return Planned([s.name for plan in objective._plans.values() for s in plan.steps], run)
 
 
-def _predicted(layers: Sequence[tn.Layer]) -> Planned:
-    """Plan the frozen predictor of a network with batch normalisation."""
-    (images, _), _ = tn.datasets.mnist(source="sample")
-    model = tn.Sequential([tn.Input((28, 28, 1), scale=1 / 255), *layers], seed=0)
-    predictor, batch = tn.compile(model, freeze=True), images[:BATCH]
-
-    def run(steps: int) -> None:
-        for _ in range(steps):
-            predictor(batch)
-
-    run(1)
-    return Planned([s.name for s in predictor.plan(batch).steps], run)
-
-
-def _normalised(filters: int, activation: bool = True) -> list[tn.Layer]:
-    relu = [tn.ReLU()] if activation else []
-    return [tn.Conv2D(filters, 3, padding="same", use_bias=False), tn.BatchNorm(), *relu]
-
-
-def _pooled_network() -> Planned:
-    block = [*_normalised(16), tn.MaxPool(2), *_normalised(32), tn.MaxPool(2)]
-    return _predicted([*block, tn.Flatten(), tn.Dense(10, "softmax")])
-
-
-def _residual_network() -> Planned:
-    layers = _normalised(16)
-    for _ in range(3):
-        layers += [tn.Residual([*_normalised(16), *_normalised(16, activation=False)]), tn.ReLU()]
-    return _predicted([*layers, tn.GlobalAvgPool(), tn.Dense(10, "softmax")])
-
-
 WORKLOADS: dict[str, Callable[[], Planned]] = {
     "CNN step": lambda: _trained("cnn", tn.SGD(0.01)),
     "dense step": lambda: _trained("dense", tn.SGD(0.01)),
     "softmax step": lambda: _trained("softmax", tn.SGD(0.01)),
     "dense step, Adam": lambda: _trained("dense", tn.Adam()),
     "line-search step": _searched,
-    "predictor of a CNN with normalisation": _pooled_network,
-    "predictor of a residual network": _residual_network,
 }
 
 

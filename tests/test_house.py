@@ -32,7 +32,7 @@ LAYERS = [
     ["train.callbacks"],  # some of which write files
     ["saving"],  # of models and runs, which do not know it
     ["fullbatch"],
-    ["compiled"],
+    ["compiled", "reuse"],
     ["train.validation", "train.inference"],  # of models
     ["model"],
     ["train"],

@@ -191,7 +191,7 @@ def test_a_layer_cannot_be_part_of_two_models():
     layer = tn.Dense(3, name="mine")
     first = tn.Sequential([tn.Input((2,)), layer], name="first").build_model()
     with pytest.raises(ArgumentError, match=r"'mine' \(Dense\) is part of model 'first' .*make that model itself a la"):
-        tn.Sequential([tn.Input((2,)), layer]).build_model()
+        tn.Sequential([tn.Input((2,)), InTurn([layer])]).build_model()
     assert first.predict(np.ones((1, 2))).shape == (1, 3)
 
 

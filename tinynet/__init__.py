@@ -44,8 +44,10 @@ from tinynet.nn import (
     Softmax,
     UpSampling,
 )
+from tinynet.nn.inner import inner_values
 from tinynet.ops import random
 from tinynet.optim import SGD, Adam, AdamW, Optimizer, RMSprop
+from tinynet.reuse import submodel
 from tinynet.saving import copies as _copies  # noqa: F401 - which adds to models how they are copied
 from tinynet.saving import load
 from tinynet.train import History, LearningRateFinder, Run, metrics
@@ -119,6 +121,7 @@ __all__ = [
     "grad",
     "hessian",
     "hvp",
+    "inner_values",
     "jacobian",
     "load",
     "metrics",
@@ -129,6 +132,7 @@ __all__ = [
     "reference",
     "report",
     "set_num_threads",
+    "submodel",
     "train_mode",
     "training",
 ]

@@ -52,6 +52,14 @@ class RetraceWarning(UserWarning):
     """A compiled function is traced again and again."""
 
 
+class CopiedLayersWarning(UserWarning):
+    """A model was made of layers of another model, and has copies of them."""
+
+
+class NearMissWarning(UserWarning):
+    """A new attribute was set whose name is nearly that of another one."""
+
+
 class NotBuiltError(TinynetError, RuntimeError):
     """A layer or a model was used before it knew the shape of its input."""
 

@@ -22,9 +22,11 @@ from tinynet.train.loop import fit
 class Model(Network):
     """A network whose forward is written by hand; see `Sequential` for a plain stack of layers.
 
-    A subclass assigns its layers as attributes and writes ``forward(x)``. All parameters are views into one flat
-    vector, ``theta``, which is never replaced: an update, a copy, a trial step of a line search is one operation on
-    one array.
+    A subclass assigns its layers as attributes and writes ``forward(x)``; or ``forward(a, b)``, with an `Input` for
+    each argument among the layers, in this order. It returns a Tensor, or several in a tuple, list or dict.
+
+    All parameters are views into one flat vector, ``theta``, which is never replaced: an update, a copy, a trial step
+    of a line search is one operation on one array.
 
     Parameters
     ----------
@@ -73,7 +75,8 @@ class Sequential(Model):
     Parameters
     ----------
     layers : sequence of Layer
-        At least one; the first may be an `Input`.
+        At least one; the first may be an `Input`. Of those that are part of another model, copies with their values are
+        taken, and a `tinynet.errors.CopiedLayersWarning` says so.
     input_shape, seed, dtype, rng, name
         As for `Model`; the input shape is not needed where the first layer is an `Input`.
 
@@ -91,6 +94,8 @@ class Sequential(Model):
     """
 
     kind = "sequential"
+
+    when_made: ClassVar[list[Callable[[Sequential], None]]] = []  # what else is done with a new one
 
     def __init__(
         self,
@@ -116,6 +121,8 @@ class Sequential(Model):
         if starts and input_shape is not None:
             raise ArgumentError("Sequential: the first layer is an Input, so leave out input_shape")
         super().__init__(input_shape, seed, dtype, rng, name)
+        for complete in self.when_made:
+            complete(self)
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply the layers in turn."""

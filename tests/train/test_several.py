@@ -370,3 +370,22 @@ def test_models_of_several_must_say_so():
         Few(lambda h: (h, "h")).theta  # noqa: B018
     with pytest.raises(ArgumentError, match="integers stay as they are; leave out shift and scale"):
         tn.Sequential([tn.Input((2,), scale=2, integers=True), tn.Embedding(3, 2)]).theta  # noqa: B018
+
+
+@pytest.mark.parametrize("shuffle", [True, False])
+def test_a_share_of_all_of_the_data_is_split_off(shuffle):
+    model = Two()
+    history = fit(model, validation_split=0.25, shuffle=shuffle, sample_weight=W).history
+    assert {"val_loss", "val_kind_accuracy", "val_size_mae"} <= history.keys()
+    if not shuffle:
+        found = model.evaluate((A[-6:], B[-6:]), (Y[-6:], Z[-6:]), sample_weight=W[-6:])
+        assert found["loss"] == pytest.approx(history["val_loss"][-1], rel=1e-12)
+
+
+def test_what_layers_within_make_is_found():
+    model = Two()
+    inner = tn.submodel(model, "dense").predict({"words": B, "image": A})
+    assert inner.shape == (N, 4)
+    with tn.inner_values(model, "dense") as found:
+        model(A, B)
+    np.testing.assert_array_equal(found["dense"].data, inner)

@@ -9,6 +9,7 @@ from tinynet.core.engine import Tensor, constant, is_constant
 from tinynet.core.spec import Shape
 from tinynet.core.transaction import training
 from tinynet.errors import ArgumentError, ShapeError
+from tinynet.nn.folding import folded
 from tinynet.nn.layer import Layer
 
 
@@ -81,7 +82,12 @@ class BatchNorm(Layer):
             variance = ((x - mean) ** 2).mean(axes)
             self.mean.assign(self.momentum * self.mean + (1 - self.momentum) * mean)
             self.variance.assign(self.momentum * self.variance + (1 - self.momentum) * variance)
-        scale = self.gamma / (variance + self.epsilon) ** 0.5
-        if is_constant(self.gamma) and is_constant(variance):  # in a predictor that is frozen, computed once
-            scale = constant(self.gamma.data / np.sqrt(variance.data + variance.dtype.type(self.epsilon)))
-        return (x - mean) * scale + self.beta
+        if is_constant(self.gamma):  # in a predictor that is frozen
+            return self._constant(x)
+        return (x - mean) * (self.gamma / (variance + self.epsilon) ** 0.5) + self.beta
+
+    def _constant(self, x: Tensor) -> Tensor:
+        """Normalise by constants: the scale is computed beforehand, and folded into what comes before if possible."""
+        scale = self.gamma.data / np.sqrt(self.variance.data + self.variance.dtype.type(self.epsilon))
+        found = folded(x, self.mean.data, scale, self.beta.data)
+        return (x - self.mean) * constant(scale) + self.beta if found is None else found

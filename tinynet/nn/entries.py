@@ -46,4 +46,4 @@ def entries(model: Network) -> dict[str, Input]:
     return dict(zip(names, found, strict=False))
 
 
-Network.entries = entries
+Network.entries = entries  # type: ignore[assignment, method-assign]

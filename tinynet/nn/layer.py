@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 import weakref
 from collections.abc import Callable, Iterator, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, ClassVar, Self, TypeVar
 
@@ -21,6 +21,9 @@ from tinynet.errors import ArgumentError, ShapeError
 from tinynet.nn.initial import Initializer, initializer
 
 T = TypeVar("T", bound=Tensor)
+
+# Is told what each layer makes; see `tinynet.nn.inner`.
+watching: ContextVar[Callable[[Layer, Tensor], None] | None] = ContextVar("tinynet_watching", default=None)
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,8 @@ class Layer:
 
     kind: ClassVar[str] = ""  # what unnamed layers are called; the class name in snake case if empty
     title: ClassVar[str] = ""  # the type shown in tables; the class name if empty
+
+    check_call: ClassVar[Callable[..., None]] = lambda *call: None  # `tinynet.nn.calls` puts a check here
 
     given_name: str | None = None
     building: Building | None = None
@@ -249,13 +254,13 @@ class Layer:
 
     def __call__(self, x: Any, *others: Any, **named: Any) -> Any:
         """Apply the layer to one tensor or several, building it first if this is the first time."""
-        inputs = [as_tensor(given) for given in (x, *others)]
+        inputs = (as_tensor(x), *map(as_tensor, others))
         transaction = _transaction.get()
         if transaction is not None:
             transaction.enter(self)
         try:
             if not self._built:
-                _check_call(self, inputs, named)
+                self.check_call(inputs, named)
                 self._build(inputs)
             y = self.forward(*inputs, **named)
         except ShapeError as error:
@@ -264,12 +269,14 @@ class Layer:
             came = [f"the output of {x.label or 'the input'}, of shape {batch_shape(x.shape[1:])}" for x in inputs]
             raise ShapeError(f"layer {self} cannot take {' and '.join(came)}: {error}", located=True) from error
         except TypeError:
-            _check_call(self, inputs, named)
+            self.check_call(inputs, named)
             raise
         finally:
             if transaction is not None:
                 transaction.path.pop()
-        self.output_shape = nested(y, self._note)
+        vars(self)["output_shape"] = nested(y, self._note)  # past __setattr__, since no plan depends on it
+        if (watch := watching.get()) is not None:
+            watch(self, y)
         return y
 
     def _note(self, made: Any) -> Shape:
@@ -301,19 +308,6 @@ class Layer:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
-
-
-def _check_call(layer: Layer, inputs: Sequence[Tensor], named: dict[str, Any]) -> None:
-    """Check that a layer takes so many tensors, and what is passed by name."""
-    takes = inspect.signature(layer.forward)
-    try:
-        takes.bind(*inputs, **named)
-    except TypeError as error:
-        names = "".join(f" and {name}=..." for name in named)
-        raise ArgumentError(
-            f"layer {layer} got {len(inputs)} tensor{'s' * (len(inputs) > 1)}{names}, but its forward takes "
-            f"{takes}: {error}"
-        ) from None
 
 
 def batch_shape(shape: Shape | None) -> str:

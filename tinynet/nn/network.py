@@ -40,7 +40,8 @@ class Network(Layer):
     when_laid_out: ClassVar[list[Callable[[Network], None]]] = []  # what else is done when theta is new
     gradient: Array  # of `Tensor.backward`; `tinynet.nn.gradient` puts it here
     zero_grad: ClassVar[Callable[[Network], None]] = defined_in("tinynet.nn.gradient")
-    entries: ClassVar[Callable[[Network], dict[str, Input]]]  # the layers through which data enter, by their argument
+    get_weights: ClassVar[Callable[[Network], dict[str, Array]]] = defined_in("tinynet.nn.weights")
+    set_weights: ClassVar[Callable[..., Any]] = defined_in("tinynet.nn.weights")
 
     dtype: np.dtype[Any]
     rng: np.random.Generator  # of the initial parameters, and of layers that keep what ``build`` passes them
@@ -88,6 +89,10 @@ class Network(Layer):
                 "input_shape=..., such as (28, 28, 1) for MNIST images"
             )
         return found
+
+    def entries(self) -> dict[str, Input]:
+        """Return the layers through which data enter, by the arguments of ``forward`` that they take."""
+        return {"x": self.input}
 
     def build_model(self, initialise: bool = True, check: Callable[[dict[str, Tensor]], None] | None = None) -> Self:
         """Trace the forward on shapes to create all parameters, and lay them out in one vector; done on first use.
@@ -140,7 +145,7 @@ class Network(Layer):
         if owner is not None and not any(owner is other for _, other in self.walk()):
             raise ArgumentError(
                 f"layer {layer} is part of model {owner} already; parameters live in the vector of one model: make "
-                "that model itself a layer, or make a new layer"
+                "that model itself a layer, take a copy by copy.deepcopy(layer), or make a new layer"
             )
         layer.owner, layer.building = weakref.ref(self), context
         if isinstance(layer, Network):
@@ -233,9 +238,6 @@ class Network(Layer):
         theta = self.build_model()._theta
         assert theta is not None
         return theta
-
-
-Network.entries = lambda self: {"x": self.input}
 
 
 def float_dtype(model: Layer, dtype: npt.DTypeLike) -> np.dtype[Any]:

@@ -9,6 +9,7 @@ import numpy.typing as npt
 from tinynet.errors import ArgumentError
 from tinynet.model import Model
 from tinynet.nn.clone import clone
+from tinynet.nn.copies import copy_layer
 from tinynet.nn.network import float_dtype
 
 M = TypeVar("M", bound=Model)
@@ -30,7 +31,9 @@ def _frozen_alike(copy: M, model: M) -> M:
     return copy
 
 
-def _deepcopy(model: M, memo: object) -> M:
+def _deepcopy(model: M, memo: dict[int, Any]) -> M:
+    if model._built and model.building is not None:  # it is a layer of another model
+        return copy_layer(model, done=memo)
     return astype(model, model.dtype) if model._built else _frozen_alike(clone(model), model)
 
 

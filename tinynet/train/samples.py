@@ -17,8 +17,8 @@ from tinynet.train.task import Task
 _AT_A_TIME = 1024  # samples, so that a memory-mapped set is not copied as a whole
 
 
-Split = Callable[[Network, Any], list[tuple[str, Input, Any]]]
-split_samples: list[Split] = [lambda model, x: [("x", model.input, x)]]  # the last one: for each input its data
+# The last one says which data go to which input, and what errors call them.
+split_samples: list[Callable[[Network, Any], list[tuple[str, Input, Any]]]] = [lambda model, x: [("x", model.input, x)]]
 
 
 def check_samples(model: Network, x: Any) -> tuple[Array, ...]:

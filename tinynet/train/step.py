@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -55,8 +55,6 @@ class TrainingStep:
 class BatchStep(TrainingStep):
     """The step of an `Optimizer`, on a batch: a function of ops that a user could have written."""
 
-    check_loss: ClassVar[Callable[[BatchStep, Tensor], None]] = lambda step, loss: None  # by `tinynet.train.strays`
-
     def __init__(self, *arguments: Any, mode: TrainMode, compiled: bool) -> None:
         super().__init__(*arguments)
         self.mode = mode
@@ -81,6 +79,9 @@ class BatchStep(TrainingStep):
         self.check_loss(loss)
         self.optimizer.minimize(loss, self.model)
         return [loss, *others], output, labels
+
+    def check_loss(self, loss: Tensor) -> None:
+        """Refuse a loss that cannot be meant; `tinynet.train.strays` does."""
 
     def _eager(self, indices: Array) -> Any:
         return nested(self.descend(Tensor(indices)), lambda made: made.data)

@@ -7,7 +7,6 @@ from tinynet.fast.fusions import (
     cross_entropy,
     dense,
     descend,
-    folded,
     gather,
     momentum,
     standardised_matvec,
@@ -16,7 +15,6 @@ from tinynet.fast.fusions import (
 from tinynet.fast.match import Fusion
 
 FUSIONS: tuple[Fusion, ...] = (
-    folded.FUSION,
     gather.FUSION,
     standardised_matvec.FUSION,
     times_one.FUSION,

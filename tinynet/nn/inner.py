@@ -1,0 +1,79 @@
+"""What layers within a model have made, in the graph of its output."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from tinynet.core.engine import Tensor
+from tinynet.errors import ArgumentError
+from tinynet.nn.layer import Layer, watching
+from tinynet.nn.network import Network
+
+
+def layer_names(model: Network) -> dict[str, Layer]:
+    """Return the layers of a model by name, those within others as "residual.conv2d"."""
+    if model.building is None:
+        model.build_model()
+    return {prefix[:-1]: layer for prefix, layer in model.walk() if prefix}
+
+
+def name_of(model: Network, layer: str | Layer) -> str:
+    """Check that a model has a layer; returns its name."""
+    names = layer_names(model)
+    found = next((name for name, one in names.items() if name == layer or one is layer), None)
+    if found is None:
+        raise ArgumentError(f"{model} has no layer {layer!r}; there are {', '.join(names)}")
+    return found
+
+
+@contextmanager
+def inner_values(model: Network, *layers: str | Layer) -> Iterator[dict[str, Tensor]]:
+    """Keep what layers within a model make when it is called.
+
+    Parameters
+    ----------
+    model : Model
+        The model.
+    *layers : str or Layer
+        Which layers, by their names as in `Model.parameters`, such as "conv2d" or "residual.conv2d"; all by default.
+
+    Yields
+    ------
+    dict of str to Tensor
+        What each layer has made, by name, once the model was called. They are part of the graph of the model's output:
+        gradients with respect to them can be asked for. Of a layer that is used twice it is the last.
+
+    Raises
+    ------
+    ArgumentError
+        If the model has no such layer.
+
+    Examples
+    --------
+    >>> import numpy as np, tinynet as tn
+    >>> model = tn.Sequential([tn.Input((3,)), tn.Dense(4, "tanh"), tn.Dense(2)], seed=0)
+    >>> with tn.inner_values(model, "dense") as inner:
+    ...     scores = model(np.ones((5, 3)))
+    >>> inner["dense"].shape
+    (5, 4)
+    >>> (slope,) = tn.grad(scores[:, 1].sum(), [inner["dense"]])
+    >>> np.allclose(slope.data, model.layers[2].weight.data[:, 1])
+    True
+    """
+    names = [name_of(model, layer) for layer in layers] or list(layer_names(model))
+    wanted = {id(layer): name for name, layer in layer_names(model).items() if name in names}
+    found: dict[str, Tensor] = {}
+    before = watching.get()
+
+    def watch(layer: Layer, y: Tensor) -> None:
+        if id(layer) in wanted:
+            found[wanted[id(layer)]] = y
+        if before is not None:
+            before(layer, y)
+
+    token = watching.set(watch)
+    try:
+        yield found
+    finally:
+        watching.reset(token)
