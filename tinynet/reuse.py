@@ -5,16 +5,11 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
-import numpy as np
-
 from tinynet.core.engine import Tensor
-from tinynet.core.mode import tracing
-from tinynet.core.spec import Spec
-from tinynet.core.transaction import within
-from tinynet.errors import ArgumentError, CopiedLayersWarning, TraceError
+from tinynet.errors import ArgumentError, CopiedLayersWarning
 from tinynet.model import Model, Sequential
 from tinynet.nn.copies import copy_layer
-from tinynet.nn.inner import inner_values, name_of
+from tinynet.nn.inner import inner_values, layer_names, name_of
 from tinynet.nn.layer import Layer, nested
 
 
@@ -61,10 +56,10 @@ class Submodel(Model):
         super().__init__(dtype=model.dtype, name=name)
         self.model, self.until = model, name_of(model, layer)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, *inputs: Any, **named: Any) -> Tensor:
         """Run the model, and return what the layer made."""
         with inner_values(self.model, self.until) as inner:
-            self.model(x)
+            self.model(*inputs, **named)
         if self.until not in inner:
             raise ArgumentError(f"{self}: the forward of {self.model} does not use its layer {self.until!r}")
         return inner[self.until]
@@ -74,23 +69,14 @@ class Submodel(Model):
         self.model.build_model(*arguments, **options)
         for name in ("_theta", "_parameters", "_states", "_parts"):
             setattr(self, name, getattr(self.model, name))
-        if self.made is None:
-            sample = Spec((2, *self.model.input.shape), self.dtype)
-            with within(None):
-                try:
-                    with tracing():
-                        self.made = Layer.__call__(self, Tensor(sample))
-                except TraceError:  # a forward that reads values gets some
-                    self.made = Layer.__call__(self, Tensor(np.zeros(*sample)))
+        self.output_shape = layer_names(self.model)[self.until].output_shape
         return self
 
-    def fit(self, *arguments: Any, **options: Any) -> Any:
-        """Refuse to be trained."""
-        raise ArgumentError(f"{self} is part of {self.model}, and cannot be trained alone; train that model")
+    def _refuse(self, *arguments: Any, **options: Any) -> Any:
+        """Refuse to be trained, measured or saved."""
+        raise ArgumentError(f"{self} is part of {self.model}: train, measure and save that model")
 
-    def save(self, path: Any) -> None:
-        """Refuse to be saved."""
-        raise ArgumentError(f"{self} is part of {self.model}, and cannot be saved alone; save that model")
+    fit = evaluate = save = _refuse
 
 
 def submodel(model: Model, layer: str | Layer) -> Submodel:
@@ -106,7 +92,7 @@ def submodel(model: Model, layer: str | Layer) -> Submodel:
     Returns
     -------
     Model
-        To be called, compiled, and asked to `predict`. It is not trained or saved by itself.
+        To be called, compiled, and asked to `predict`. It is not trained, measured or saved by itself.
 
     Raises
     ------
