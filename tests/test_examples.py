@@ -99,6 +99,15 @@ def test_two_networks_learn_from_each_other_in_one_compiled_step():
     assert np.histogram(angles, bins=8, range=(-np.pi, np.pi))[0].min() > 10  # all around the circle
 
 
+@pytest.mark.slow
+def test_the_rate_that_is_found_beats_others_and_one_cycle_beats_it():
+    found = run("learning_rate")
+    small, right, large, cycle = (values[-1] for values in found["losses"].values())
+    assert 0.01 < found["rate"] < 0.3
+    assert cycle < min(small, right, large)
+    assert large > 1.5
+
+
 def test_training_loop_learns_and_cuts_what_is_too_long():
     found = run("training_loop")
     assert found["accuracy"] > 0.88
@@ -142,6 +151,13 @@ def test_a_plan_is_read_and_its_memory_drawn(capsys):
     assert len(found["plan"].steps) < len(found["unfused"].steps)
     assert "conv_pool_weight_grad" in capsys.readouterr().out
     assert len(found["lives"]) > len(found["places"])  # memory is used again
+
+
+def test_a_search_finds_the_network_that_is_better_than_a_linear_one():
+    found = run("grid_search")
+    assert found["scores"].shape == (2, 3)
+    assert found["scores"].max() > found["scores"][:, 0].max() + 0.02  # the smallest rate is too small
+    assert found["accuracy"] > found["of_linear"] > 0.93
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)

@@ -170,6 +170,13 @@ def test_a_submodel_shares_the_parameters_and_sees_them_change():
     assert [step.name for step in tn.compile(part).plan(IMAGES).steps].count("conv2d") == 2
 
 
+def test_a_submodel_is_measured_by_what_its_layer_makes():
+    model = tn.Sequential([tn.Input((6,)), tn.Dense(1, "sigmoid"), tn.Flatten()], seed=0).build_model()
+    labels = Y > 1
+    expected = model.evaluate(X, labels, loss="binary_cross_entropy")
+    assert tn.submodel(model, "dense").evaluate(X, labels, loss="binary_cross_entropy") == pytest.approx(expected)
+
+
 def test_gradients_of_a_class_score_with_respect_to_inner_values():
     """Grad-CAM, eager and compiled, against the chain rule by hand and against differences."""
     model = images_network()
@@ -232,8 +239,8 @@ def test_what_a_submodel_cannot_do_is_refused():
         tn.submodel(model, "logit")
     with pytest.raises(ArgumentError, match="made of a model"):
         tn.submodel(model.layers[1], "conv2d")
-    for refused in (part.fit, part.evaluate, part.save):
-        with pytest.raises(ArgumentError, match=r"is part of 'sequential' .*: train, measure and save that model"):
+    for refused in (part.fit, part.save):
+        with pytest.raises(ArgumentError, match=r"is part of 'sequential' .*: train and save that model"):
             refused(IMAGES, np.zeros(4))
     with pytest.raises(ArgumentError, match="has no layer"), tn.inner_values(model, tn.Dense(3)):
         pass

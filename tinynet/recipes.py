@@ -1,4 +1,4 @@
-"""The reference models as data: the layers of each, and how it is trained on MNIST.
+"""The reference models as data: the layers of each, and how it is trained, on MNIST or other images.
 
 They come from texts that tinynet was written to reproduce: one derives logistic regression by line search, the others
 train three networks. Here these texts are called *the documents*; docs/results.md has their figures beside tinynet's.
@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from tinynet.datasets import Dataset
 from tinynet.errors import ArgumentError
 from tinynet.fullbatch import Backtracking, GradientDescent
 from tinynet.model import Sequential
@@ -31,9 +32,9 @@ class Recipe:
     title : str
         What it is, in words.
     layers : callable
-        Makes its layers, new at each call.
+        Makes its layers, new at each call, from the shape (H, W, C) of the images and the number of classes.
     sample_epochs : int
-        Epochs on the embedded sample of 4,000 images, where an epoch has a fifteenth of the steps.
+        Epochs on sets as small as the embedded sample of 4,000 images, where an epoch has a fifteenth of the steps.
     epochs : int
         Epochs on the 60,000 training images of MNIST.
     loss : str
@@ -51,18 +52,39 @@ class Recipe:
 
     name: str
     title: str
-    layers: Callable[[], list[Layer]]
+    layers: Callable[[tuple[int, ...], int], list[Layer]]
     sample_epochs: int
     epochs: int = 10
     loss: str = "cross_entropy"
     learning_rate: float = 0.01
     batch_size: int = 32
 
-    def model(self, seed: int | None = None) -> Sequential:
+    def model(self, seed: int | None = None, shape: tuple[int, ...] = (28, 28, 1), classes: int = 10) -> Sequential:
         """Make the model, with initial parameters that the seed decides.
 
         Parameters
         ----------
+        seed : int, optional
+            As for `tinynet.Sequential`.
+        shape : (int, int, int)
+            Of the images: (H, W, C).
+        classes : int
+            How many there are.
+
+        Returns
+        -------
+        Sequential
+            New at each call, in float32.
+        """
+        return Sequential(self.layers(shape, classes), seed=seed, name=self.name)
+
+    def for_data(self, data: Dataset, seed: int | None = None) -> Sequential:
+        """Make the model for the images and the classes of a dataset.
+
+        Parameters
+        ----------
+        data : Dataset
+            Of images.
         seed : int, optional
             As for `tinynet.Sequential`.
 
@@ -70,8 +92,14 @@ class Recipe:
         -------
         Sequential
             New at each call, in float32.
+
+        Examples
+        --------
+        >>> import tinynet as tn
+        >>> RECIPES["cnn"].for_data(tn.datasets.digits(), seed=0).theta.size
+        93962
         """
-        return Sequential(self.layers(), seed=seed, name=self.name)
+        return self.model(seed, data.shape, len(data.classes))
 
     def epochs_for(self, samples: int) -> int:
         """Give the number of epochs for a training set of a size.
@@ -94,34 +122,34 @@ class Recipe:
         return self.sample_epochs if samples < SMALL else self.epochs
 
 
-def _images() -> Input:
-    return Input((28, 28, 1), scale=1 / 255, name="Input")
+def _images(shape: tuple[int, ...]) -> Input:
+    return Input(shape, scale=1 / 255, name="Input")
 
 
-def _softmax_regression() -> list[Layer]:
-    return [_images(), Flatten(name="Flatten"), Dense(10, activation="softmax", name="Output")]
+def _softmax_regression(shape: tuple[int, ...], classes: int) -> list[Layer]:
+    return [_images(shape), Flatten(name="Flatten"), Dense(classes, activation="softmax", name="Output")]
 
 
-def _dense_network() -> list[Layer]:
+def _dense_network(shape: tuple[int, ...], classes: int) -> list[Layer]:
     return [
-        _images(),
+        _images(shape),
         Flatten(name="Flatten"),
         Dense(128, activation="relu", name="Dense1"),
         Dense(64, activation="relu", name="Dense2"),
-        Dense(10, activation="softmax", name="Output"),
+        Dense(classes, activation="softmax", name="Output"),
     ]
 
 
-def _cnn() -> list[Layer]:
+def _cnn(shape: tuple[int, ...], classes: int) -> list[Layer]:
     return [
-        _images(),
+        _images(shape),
         Conv2D(32, 3, activation="relu", name="Conv1"),
         MaxPool(2, name="Pool1"),
         Conv2D(64, 3, activation="relu", name="Conv2"),
         MaxPool(3, name="Pool2"),
         Flatten(name="Flatten"),
         Dense(128, activation="relu", name="Dense1"),
-        Dense(10, activation="softmax", name="Output"),
+        Dense(classes, activation="softmax", name="Output"),
     ]
 
 
@@ -147,10 +175,10 @@ def dense_variant(units: Sequence[int], activation: str) -> Recipe:
     ('dense network 512,256:linear', 535818)
     """
 
-    def layers() -> list[Layer]:
+    def layers(shape: tuple[int, ...], classes: int) -> list[Layer]:
         chosen = None if activation == "linear" else activation
         hidden = [Dense(n, activation=chosen, name=f"Dense{i}") for i, n in enumerate(units, 1)]
-        return [_images(), Flatten(name="Flatten"), *hidden, Dense(10, activation="softmax", name="Output")]
+        return [_images(shape), Flatten(name="Flatten"), *hidden, Dense(classes, activation="softmax", name="Output")]
 
     title = f"dense network {','.join(map(str, units))}:{activation}"
     return replace(RECIPES["dense"], title=title, layers=layers)
@@ -208,7 +236,7 @@ def standardisation(images: npt.NDArray[np.uint8]) -> tuple[npt.NDArray[np.float
 
 
 def logistic_model(images: npt.NDArray[np.uint8], intercept: bool = False) -> Sequential:
-    """Make the binary logistic regression that tells one digit from the others, on standardised pixels, in float64.
+    """Make the binary logistic regression that tells one class from the others, on standardised pixels, in float64.
 
     Parameters
     ----------

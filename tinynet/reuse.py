@@ -5,11 +5,17 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import numpy as np
+
 from tinynet.core.engine import Tensor
-from tinynet.errors import ArgumentError, CopiedLayersWarning
+from tinynet.core.mode import tracing
+from tinynet.core.spec import Spec
+from tinynet.core.transaction import within
+from tinynet.errors import ArgumentError, CopiedLayersWarning, TraceError
 from tinynet.model import Model, Sequential
 from tinynet.nn.copies import copy_layer
-from tinynet.nn.inner import inner_values, layer_names, name_of
+from tinynet.nn.inner import inner_values, name_of
+from tinynet.nn.input import Input
 from tinynet.nn.layer import Layer, nested
 
 
@@ -56,7 +62,7 @@ class Submodel(Model):
         super().__init__(dtype=model.dtype, name=name)
         self.model, self.until = model, name_of(model, layer)
 
-    def forward(self, *inputs: Any, **named: Any) -> Tensor:
+    def forward(self, *inputs: Any, **named: Any) -> Any:
         """Run the model, and return what the layer made."""
         with inner_values(self.model, self.until) as inner:
             self.model(*inputs, **named)
@@ -69,14 +75,26 @@ class Submodel(Model):
         self.model.build_model(*arguments, **options)
         for name in ("_theta", "_parameters", "_states", "_parts"):
             setattr(self, name, getattr(self.model, name))
-        self.output_shape = layer_names(self.model)[self.until].output_shape
+        if self.made is None:
+            entries = self.entries().values()
+            samples = [Spec((2, *x.shape), np.dtype(np.int64) if x.integers else self.dtype) for x in entries]
+            with within(None):
+                try:
+                    with tracing():
+                        self.made = Layer.__call__(self, *map(Tensor, samples))
+                except TraceError:  # a forward that reads values gets some
+                    self.made = Layer.__call__(self, *(Tensor(np.zeros(*sample)) for sample in samples))
         return self
 
-    def _refuse(self, *arguments: Any, **options: Any) -> Any:
-        """Refuse to be trained, measured or saved."""
-        raise ArgumentError(f"{self} is part of {self.model}: train, measure and save that model")
+    def entries(self) -> dict[str, Input]:
+        """Return the inputs of the model that it is a part of."""
+        return self.model.entries()
 
-    fit = evaluate = save = _refuse
+    def _refuse(self, *arguments: Any, **options: Any) -> Any:
+        """Refuse to be trained or saved."""
+        raise ArgumentError(f"{self} is part of {self.model}: train and save that model")
+
+    fit = save = _refuse
 
 
 def submodel(model: Model, layer: str | Layer) -> Submodel:
@@ -92,7 +110,7 @@ def submodel(model: Model, layer: str | Layer) -> Submodel:
     Returns
     -------
     Model
-        To be called, compiled, and asked to `predict`. It is not trained, measured or saved by itself.
+        To be called, compiled, measured, and asked to `predict`. It is not trained or saved by itself.
 
     Raises
     ------

@@ -19,10 +19,12 @@ ORDER = [
     "custom_layer",
     "layer_with_state",
     "layer_with_randomness",
+    "learning_rate",
     "training_loop",
     "own_step",
     "exact_resume",
     "reading_a_plan",
+    "grid_search",
 ]
 
 

@@ -59,6 +59,34 @@ def failure(capsys):
 # --- a run
 
 
+def test_a_validation_split_picks_the_model_and_the_test_set_is_used_once(place, data, capsys):
+    """Which model it is does not depend on the test set at all."""
+    with np.load(data) as arrays:
+        np.savez("other.npz", **{**arrays, "y_test": arrays["y_test"][::-1]})
+    for source, out in ((data, "a"), ("other.npz", "b")):
+        options = ["--epochs", "3", "--validation-split", "0.25", "--no-report", "--out", out]
+        assert main(["train", "softmax", "--data", source, *options]) == 0
+        said = capsys.readouterr().out
+        assert (
+            "validated on 25 % of the training images, which are kept apart; the test images are used once, at" in said
+        )
+        assert re.search(
+            r"\nThe least validation loss was that of epoch \d of 3, whose model is tested here\nTest", said
+        )
+    one, other = metrics(place / "a"), metrics(place / "b")
+    assert one["parameters"]["sha256"] == other["parameters"]["sha256"]
+    assert one["hyper_parameters"]["validation_split"] == 0.25
+    assert "--validation-split 0.25" in one["reproduce"]
+    assert one["test"] != other["test"]
+
+
+def test_a_run_without_a_validation_split_says_that_the_test_set_picks_the_model(data, capsys):
+    assert train("--data", data) == 0
+    said = capsys.readouterr().out
+    assert ", validated on the test set, as in the documents\n" in said
+    assert "The test set itself has picked it, as in the documents; --validation-split keeps training images" in said
+
+
 def test_a_run_leaves_its_metrics_and_its_model(place, data, capsys):
     arguments = [
         "train",
@@ -106,7 +134,7 @@ def test_a_run_leaves_its_metrics_and_its_model(place, data, capsys):
     assert record["machine"]["cpus"] == os.cpu_count()
     assert record["machine"]["threads"] == tn.get_num_threads()
     assert record["command"] == shlex.join(["tinynet", *arguments])
-    assert record["reproduce"] == shlex.join(["tinynet", *arguments[:-1]])
+    assert record["reproduce"] == shlex.join(["tinynet", *arguments[:2], "--dataset", "mnist", *arguments[2:-1]])
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", record["finished"])
 
     model = tn.load(directory / "best.safetensors")
@@ -196,7 +224,7 @@ def test_a_run_is_never_replaced_without_force(place, data, capsys, monkeypatch)
     before = {path: path.read_bytes() for path in (place / "mine").iterdir()}
     capsys.readouterr()
     with monkeypatch.context() as patched:
-        patched.setattr(tn.datasets, "load_mnist", lambda source: pytest.fail("refused only after the data was read"))
+        patched.setattr(tn.datasets, "load", lambda *_: pytest.fail("refused only after the data was read"))
         assert train("--data", data, "--out", "mine", "--seed", "1") == 1
     assert failure(capsys) == (
         "mine holds a run already (metrics.json, best.safetensors, last.safetensors); choose another directory with "
@@ -293,7 +321,7 @@ def test_a_run_that_has_lost_its_last_checkpoint_is_not_begun_anew(model, place,
     before = {path: path.read_bytes() for path in (place / "mine").iterdir()}
     capsys.readouterr()
     with monkeypatch.context() as patched:
-        patched.setattr(tn.datasets, "load_mnist", lambda source: pytest.fail("refused only after the data was read"))
+        patched.setattr(tn.datasets, "load", lambda *_: pytest.fail("refused only after the data was read"))
         assert train("--data", data, "--out", "mine", "--resume", model=model) == 1
     held = ", ".join(sorted((path.name for path in before), reverse=True))
     assert failure(capsys) == (
@@ -467,7 +495,7 @@ def test_other_files_in_a_named_directory_are_left_alone(place, data):
 def test_a_file_in_the_way_is_told_before_anything_is_computed(out, place, data, capsys, monkeypatch):
     (place / "file").touch()
     (place / "runs").touch()
-    monkeypatch.setattr(tn.datasets, "load_mnist", lambda source: pytest.fail("refused only after the data was read"))
+    monkeypatch.setattr(tn.datasets, "load", lambda *_: pytest.fail("refused only after the data was read"))
     assert train("--data", data, *(["--out", out] if out else [])) == 1
     message = failure(capsys)
     assert re.fullmatch(
@@ -482,7 +510,7 @@ def test_a_place_where_nothing_can_be_written_is_told_before_anything_is_compute
         raise OSError(errno.EROFS, "Read-only file system")
 
     monkeypatch.setattr(run_directory.tempfile, "TemporaryFile", read_only)
-    monkeypatch.setattr(tn.datasets, "load_mnist", lambda source: pytest.fail("refused only after the data was read"))
+    monkeypatch.setattr(tn.datasets, "load", lambda *_: pytest.fail("refused only after the data was read"))
     assert train("--data", data, "--out", "mine") == 1
     assert failure(capsys) == (
         "the run directory mine cannot be made or written to (Read-only file system); choose another one with --out"
@@ -706,7 +734,7 @@ def test_a_logistic_run_is_resumed_with_what_it_was_started_with_only(data, caps
         assert f"run holds a run that was started with {told} resume it with the same" in failure(capsys)
 
 
-@pytest.mark.parametrize(("digit", "what"), [(3, "no 5"), (5, "nothing but 5s")])
+@pytest.mark.parametrize(("digit", "what"), [(3, "no 5"), (5, "nothing but 5")])
 def test_images_of_one_class_are_refused_and_cost_no_run(digit, what, place, data, capsys):
     assert logistic("--no-report", data=data) == 0
     before = {path: path.read_bytes() for path in (place / "run").iterdir()}
@@ -716,7 +744,7 @@ def test_images_of_one_class_are_refused_and_cost_no_run(digit, what, place, dat
     capsys.readouterr()
     assert logistic("--force", data="one.npz") == 1
     assert re.match(
-        rf"logistic tells 5s from the other digits, but the 200 training images of .*one\.npz\) hold {what}; name data",
+        rf"logistic tells 5 from the other digits, but the 200 training images of .*one\.npz\) hold {what}; name data",
         failure(capsys),
     )
     assert {path: path.read_bytes() for path in (place / "run").iterdir()} == before

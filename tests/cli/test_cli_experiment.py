@@ -57,7 +57,7 @@ def test_the_original_stands_beside_the_modified_ones(words, tmp_path, capsys):
     assert second.split()[6:8] == [f"{accuracies[1]:.4f}", f"{accuracies[1] - accuracies[0]:+.4f}"]
     assert [r["parameters"]["count"] for r in found] == [785 * 20 + 21 * 10 + 11 * 10, 785 * 12 + 13 * 10]
     assert found[1]["title"] == "dense network 12:relu"
-    assert found[1]["reproduce"].startswith("tinynet experiment dense --variant 12:relu --data ")
+    assert found[1]["reproduce"].startswith("tinynet experiment dense --variant 12:relu --dataset mnist --data ")
 
 
 def test_a_variant_is_a_run_like_any_other(words, tmp_path, capsys):

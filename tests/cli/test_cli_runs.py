@@ -1,6 +1,8 @@
 """The commands that take up a finished run: evaluate, predict and report; and what a run leaves to look at."""
 
+import csv
 import errno
+import hashlib
 import json
 import os
 import re
@@ -15,6 +17,7 @@ from PIL import Image
 
 import tinynet as tn
 from tinynet.cli import main
+from tinynet.report.page import Picture, render
 
 FIGURES = {"class_distribution", "confusion", "data_grid", "filters", "learning_curve", "mislabelled", "model_diagram",
            "predictions"}  # fmt: skip
@@ -192,12 +195,83 @@ def test_predict_gives_the_class_of_test_images_with_its_probability(command, pl
     assert "\n  28 x 28 array; dark on light: inverted\n" in out
 
 
-def test_an_image_that_cannot_be_read_ends_with_1_before_anything_is_printed(command, place):
-    np.save(place / "a.npy", np.eye(28))
-    (place / "b.png").write_bytes(b"no image")
-    code, out, err = command("predict", "run", "a.npy", "b.png")
-    assert (code, out) == (1, "")
-    assert err.startswith("tinynet: error: b.png: it begins with 6e 6f 20 69; expected a PNG image or an .npy array.")
+def test_every_file_is_tried_and_one_that_is_no_image_is_told(command, place):
+    (place / "a.png").write_bytes(b"no image")
+    np.save(place / "b.npy", tn.datasets.digits().x_test[0])
+    code, out, err = command("predict", "run", "a.png", "b.npy")
+    assert code == 1
+    assert re.search("^a.png +not read: it begins with 6e 6f 20 69; expected a PNG, JPEG", out, re.MULTILINE)
+    assert re.search(r"^b\.npy +\d( +\d\.\d{3}){10}$", out, re.MULTILINE)
+    assert err.startswith("tinynet: error: 1 of 2 files could not be read: a.png: it begins with 6e 6f 20 69; expected")
+
+
+def test_predict_takes_directories_and_writes_tables(command, place):
+    for i, image in enumerate(tn.datasets.digits().x_test[:40]):
+        (place / "scans" / "more").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(place / "scans" / "more" / f"{i:02}.png")
+    (place / "scans" / "notes.txt").write_text("no image")
+    (place / "scans" / ".hidden").write_text("")
+    code, out, err = command("predict", "run", "scans", "--csv", "a.csv", "--json", "a.json")
+    assert (code, err) == (0, "")
+    assert "\n1 of 41 files could not be read\n" in out
+    answers = json.loads((place / "a.json").read_text("utf-8"))
+    rows = list(csv.DictReader((place / "a.csv").read_text("utf-8").splitlines()))
+    assert [row["image"] for row in rows] == [answer["image"] for answer in answers]
+    assert len(answers) == 41
+    model = tn.load(place / "run" / "best.safetensors")
+    expected = model.predict(tn.datasets.digits().x_test[:40])
+    read = [answer for answer in answers if answer["class"] is not None]
+    for answer, row, table in zip(read, expected, (row for row in rows if row["class"]), strict=True):
+        assert answer["class"] == table["class"] == str(row.argmax())
+        assert list(answer["probabilities"].values()) == pytest.approx(row.tolist())
+        assert float(table[f"p({row.argmax()})"]) == pytest.approx(row.max())
+    assert [a["error"][:9] for a in answers if a["class"] is None] == ["it begins"]
+
+
+def test_what_is_unlike_the_training_images_or_unsure_is_warned_of(command, place):
+    noise = np.random.default_rng(0).normal(250, 3, (200, 200)).clip(0, 255).astype(np.uint8)
+    Image.fromarray(noise).save(place / "noise.png")
+    out = command("predict", "run", "noise.png")[1]
+    assert re.search(r"^  Warning: more ink \(0\.\d+\) than the training data \(0\.\d+ to 0\.\d+\)", out, re.MULTILINE)
+    change(place / "run", lambda found: found["data"].pop("likeness"))  # as in a record of version 0.1
+    assert "than the training data" not in command("predict", "run", "noise.png")[1]
+
+
+def test_an_answer_without_a_likely_class_is_called_unsure(command, place):
+    blank = tn.load(place / "run" / "best.safetensors")
+    blank.theta[:] = 0
+    blank.save(place / "run" / "best.safetensors")
+    digest = hashlib.sha256(blank.theta.tobytes()).hexdigest()
+    change(place / "run", lambda found: found["parameters"].update(sha256=digest))
+    np.save(place / "a.npy", tn.datasets.digits().x_test[0])
+    assert "  Warning: unsure: no digit has a probability of 0.6 or more\n" in command("predict", "run", "a.npy")[1]
+
+
+def test_a_record_of_version_0_1_is_one_of_mnist(command, place):
+    before = command("evaluate", "run")
+
+    def strip(found):
+        found["data"] = {name: found["data"][name] for name in ("source", "origin", "sha256", "training_samples",
+                                                                "test_samples", "arrays")}  # fmt: skip
+
+    change(place / "run", strip)
+    assert command("evaluate", "run") == before
+    assert command("report", "run")[0] == 0
+    assert "Softmax regression on MNIST" in (place / "run" / "report.html").read_text("utf-8")
+
+
+@pytest.mark.parametrize("option", ["--csv", "--json"])
+def test_outputs_that_cannot_be_written_are_told_before_anything_is_read(option, command, place):
+    (place / "dir").mkdir()
+    for path, why in (("dir", "it is a directory"), ("no/a", "no is no directory")):
+        code, out, err = command("predict", "run", "absent.png", option, path)
+        assert (code, out) == (1, "")
+        assert err == f"tinynet: error: {path} cannot be written: {why}\n"
+
+
+def test_a_directory_without_files_is_told(command, place):
+    (place / "empty").mkdir()
+    assert command("predict", "run", "empty")[2] == "tinynet: error: there is no file in empty\n"
 
 
 # --- what the system refuses
@@ -357,3 +431,20 @@ def test_who_stops_a_run_while_its_report_is_drawn_is_told_how_to_go_on(words, c
     assert code == 130
     assert err == "\ntinynet: stopped; the same command with --out new --resume goes on from here\n"
     assert command(*words, *out, "--resume")[0] == 0
+
+
+@pytest.mark.parametrize("split", [0.0, 0.1])
+def test_the_page_says_what_has_picked_the_model(kept, split):
+    found = record(kept / "run")
+    if split:
+        found["hyper_parameters"]["validation_split"] = split
+    names = ["data_grid", "class_distribution", "model_diagram", "learning_curve", "predictions", "mislabelled"]
+    pictures = {name: Picture(b"", "") for name in [*names, "confusion", "filters"]}
+    scores = tn.metrics.classification_scores(np.eye(10, dtype=int))
+    page = render(found, tn.load(kept / "run" / "best.safetensors"), scores, pictures)
+    picked = "So the test set has picked them, as in the documents that the model comes from."
+    assert (picked in page) == (not split)
+    assert ("on 10 % of the training images, which were kept apart for that. The test set was used once." in page) == (
+        split > 0
+    )
+    assert ("Validation loss</th>" in page) == (split > 0)

@@ -7,7 +7,7 @@ import threading
 from contextlib import contextmanager, suppress
 
 from tests.datasets.mnist_writers import STEMS, idx_bytes, make_arrays
-from tinynet.datasets.download import RemoteFile
+from tinynet.datasets.spec import RemoteFile
 
 ARRAYS = make_arrays()
 CONTENTS = {f"{stem}.gz": idx_bytes(ARRAYS[key]) for key, stem in STEMS.items()}

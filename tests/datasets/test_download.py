@@ -1,10 +1,13 @@
 """Downloads, from servers on this machine that misbehave in every way; nothing here needs a network."""
 
 import gzip
+import hashlib
 import io
 import os
+import re
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -31,9 +34,10 @@ from tests.datasets.mnist_servers import (
     wrong,
 )
 from tests.datasets.mnist_writers import STEMS, idx_bytes
-from tinynet.datasets import download, load_mnist, loader
-from tinynet.datasets.download import download_mnist
+from tinynet.datasets import load_mnist, loader, spec
+from tinynet.datasets.download import cache_directory, download
 from tinynet.datasets.files import read_dataset
+from tinynet.datasets.spec import MNIST, RemoteFile
 from tinynet.errors import DatasetError
 
 
@@ -51,9 +55,9 @@ def only_the_four_files(cache):
 def test_files_are_downloaded_once(behave, tmp_path, capfd):
     cache = tmp_path / "not" / "there"
     with serve(behave) as (url, asked):
-        download_mnist(cache, [url], files=FILES)
+        download(MNIST, cache, [url], files=FILES)
         assert asked == list(CONTENTS)
-        download_mnist(cache, [url], files=FILES)
+        download(MNIST, cache, [url], files=FILES)
         assert asked == list(CONTENTS)
     assert only_the_four_files(cache)
     np.testing.assert_array_equal(read_dataset(cache)["x_train"], ARRAYS["x_train"])
@@ -75,7 +79,7 @@ BAD = {
 @pytest.mark.parametrize("bad", BAD)
 def test_next_mirror_is_tried_after_any_failure(bad, tmp_path):
     with serve(bad) as (first, first_asked), serve(good) as (second, second_asked):
-        download_mnist(tmp_path, [first, second], timeout=1, files=FILES)  # enough for the good one on a busy machine
+        download(MNIST, tmp_path, [first, second], timeout=1, files=FILES)  # enough for the good one on a busy machine
         assert first_asked == [IMAGES]  # the mirror that works comes first from then on
         assert second_asked == list(CONTENTS)
     assert only_the_four_files(tmp_path)
@@ -85,7 +89,7 @@ def test_next_mirror_is_tried_after_any_failure(bad, tmp_path):
 @pytest.mark.parametrize("bad", BAD)
 def test_failure_is_explained_and_leaves_nothing(bad, tmp_path):
     with serve(bad) as (url, _), pytest.raises(DatasetError) as caught:
-        download_mnist(tmp_path, [url], timeout=0.4 if bad in (silent, dripping) else 10, files=FILES)
+        download(MNIST, tmp_path, [url], timeout=0.4 if bad in (silent, dripping) else 10, files=FILES)
     assert f"MNIST could not be downloaded (1 mirrors tried for {IMAGES})." in str(caught.value)
     assert f"\n  {url}: {BAD[bad]}" in str(caught.value)
     assert "set TINYNET_DATA to a directory" in str(caught.value)
@@ -94,7 +98,7 @@ def test_failure_is_explained_and_leaves_nothing(bad, tmp_path):
 
 def test_error_lists_every_mirror(tmp_path):
     with serve(absent) as (first, _), serve(wrong) as (second, _), pytest.raises(DatasetError) as caught:
-        download_mnist(tmp_path, [first, "http://127.0.0.1:9/", "nonsense://", second], files=FILES)
+        download(MNIST, tmp_path, [first, "http://127.0.0.1:9/", "nonsense://", second], files=FILES)
     message = str(caught.value)
     assert "(4 mirrors tried for" in message
     assert f"{first}: HTTP status 404" in message
@@ -106,7 +110,7 @@ def test_error_lists_every_mirror(tmp_path):
 def test_silent_mirrors_share_the_time(tmp_path):
     began = time.perf_counter()
     with serve(silent) as (url, _), pytest.raises(DatasetError):
-        download_mnist(tmp_path, [url] * 6, timeout=0.5, files=FILES)
+        download(MNIST, tmp_path, [url] * 6, timeout=0.5, files=FILES)
     assert time.perf_counter() - began < 3
 
 
@@ -115,10 +119,10 @@ def test_interrupted_download_goes_on_where_it_stopped(tmp_path):
         (absent if name == FILES[2].name else good)(handler, name)
 
     with serve(fails_at_the_third) as (url, _), pytest.raises(DatasetError, match=FILES[2].name):
-        download_mnist(tmp_path, [url], files=FILES)
+        download(MNIST, tmp_path, [url], files=FILES)
     (tmp_path / FILES[1].name).write_bytes(b"damaged since")
     with serve(good) as (url, asked):
-        download_mnist(tmp_path, [url], files=FILES)
+        download(MNIST, tmp_path, [url], files=FILES)
         assert asked == [file.name for file in FILES[1:]]
     assert only_the_four_files(tmp_path)
 
@@ -128,7 +132,7 @@ def test_each_mirror_may_lack_a_file(tmp_path):
         return lambda handler, name: (absent if name == FILES[which].name else good)(handler, name)
 
     with serve(lacks(0)) as (first, _), serve(lacks(1)) as (second, _):
-        download_mnist(tmp_path, [first, second], files=FILES)
+        download(MNIST, tmp_path, [first, second], files=FILES)
     assert only_the_four_files(tmp_path)
 
 
@@ -138,7 +142,7 @@ def test_disk_that_fills_up_leaves_nothing(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "replace", full)
     with serve(good) as (url, _), pytest.raises(DatasetError, match=r"nothing can be written .*No space left"):
-        download_mnist(tmp_path, [url], files=FILES)
+        download(MNIST, tmp_path, [url], files=FILES)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -147,7 +151,7 @@ def test_cache_that_cannot_be_written_to_is_told_before_the_download(tmp_path, m
     cache = tmp_path / "file" / "tinynet"
     with serve(good) as (url, asked):
         with pytest.raises(DatasetError, match=r"nothing can be written to the cache(.|\n)*set XDG_CACHE_HOME"):
-            download_mnist(cache, [url], files=FILES)
+            download(MNIST, cache, [url], files=FILES)
         assert asked == []
     monkeypatch.delenv("TINYNET_DATA", raising=False)
     monkeypatch.delenv("TINYNET_OFFLINE", raising=False)
@@ -175,19 +179,30 @@ def test_progress_is_shown_on_a_terminal_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "stderr", terminal)
     monkeypatch.setenv("TERM", "xterm")
     with serve(slow) as (url, _):
-        download_mnist(tmp_path, [url], files=FILES[:1])
+        download(MNIST, tmp_path, [url], files=FILES[:1])
     assert IMAGES in terminal.getvalue()
     assert "kB" in terminal.getvalue()
 
 
 def test_cache_is_where_the_system_keeps_caches(tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert download.cache_directory().name == "tinynet"
+    assert cache_directory().name == "tinynet"
 
 
 def test_checksums_are_those_of_the_files_that_the_reader_knows():
-    assert [file.name for file in download.FILES] == [f"{stem}.gz" for stem in STEMS.values()]
-    assert all(mirror.startswith("https://") and mirror.endswith("/") for mirror in download.MIRRORS)
+    for known in spec.SPECS.values():
+        assert [file.name for file in known.files] == [f"{stem}.gz" for stem in STEMS.values()]
+        assert all(re.fullmatch("[0-9a-f]{64}", file.sha256 or file.packed) for file in known.files)
+        assert known.mirrors[0].startswith("https://")
+        assert all(mirror.endswith("/") for mirror in known.mirrors)
+        assert len(known.classes) == 10
+
+
+def test_where_the_digest_of_the_compressed_file_is_known_it_alone_counts(tmp_path):
+    packed = [RemoteFile(f.name, f.size, "", hashlib.sha256(PACKED[f.name]).hexdigest()) for f in FILES]
+    with serve(compressed_anew) as (first, _), serve(good) as (second, _):
+        download(MNIST, tmp_path, [first, second], files=packed)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == PACKED
 
 
 @pytest.mark.full_mnist
@@ -203,7 +218,7 @@ def test_full_mnist_is_downloaded_and_loaded(tmp_path, monkeypatch):
     monkeypatch.delenv("TINYNET_OFFLINE", raising=False)
     monkeypatch.setattr(loader, "cache_directory", lambda: tmp_path)
     with serve(real) as (url, asked):
-        monkeypatch.setattr(download, "MIRRORS", (url,))
+        monkeypatch.setattr(loader, "_MNIST", replace(MNIST, mirrors=(url,)))
         for _ in range(2):
             data = load_mnist("full")
             assert data.source == f"full (60,000 + 10,000 images from {tmp_path})"

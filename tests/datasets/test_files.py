@@ -16,7 +16,8 @@ from tests.datasets.mnist_writers import (
     write,
     write_idx,
 )
-from tinynet.datasets.files import read_dataset
+from tinynet.datasets.files import read_dataset, read_files
+from tinynet.datasets.spec import MNIST
 from tinynet.errors import DatasetError, FileFormatError
 
 
@@ -105,3 +106,20 @@ def test_a_file_that_cannot_be_read_is_a_dataset_error(tmp_path, monkeypatch):
     monkeypatch.setattr(type(path), "open", refuse)
     with pytest.raises(DatasetError, match=r"mnist\.npz: cannot be read .Permission denied.*Check its permissions"):
         read_dataset(path)
+
+
+def test_the_newer_one_of_two_forms_is_taken_and_it_is_said(tmp_path):
+    arrays = make_arrays()
+    write_idx(tmp_path, arrays)
+    other = {**arrays, "x_test": 255 - arrays["x_test"]}
+    write_idx(tmp_path, other, ".GZ")
+    path = tmp_path / f"{STEMS['x_test']}.GZ"
+    for file in tmp_path.iterdir():
+        os.utime(file, (1, 1))
+    found = read_files(tmp_path, MNIST)
+    np.testing.assert_array_equal(found.arrays["x_test"], arrays["x_test"])
+    assert found.remarks == []
+    os.utime(path, (2, 2))
+    found = read_files(tmp_path, MNIST)
+    np.testing.assert_array_equal(found.arrays["x_test"], other["x_test"])
+    assert found.remarks == [f"{path.name} is newer than {STEMS['x_test']}, and was taken"]

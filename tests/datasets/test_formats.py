@@ -10,7 +10,8 @@ import pytest
 import scipy.io
 
 from tests.datasets.mnist_writers import STEMS, idx_bytes, make_arrays, mat_bytes, matrices, npz_bytes, write, write_idx
-from tinynet.datasets.files import read_dataset
+from tinynet.datasets.files import read_dataset, read_files
+from tinynet.datasets.spec import MNIST
 from tinynet.errors import FileFormatError
 
 IMAGES, LABELS = idx_bytes(make_arrays()["x_train"]), idx_bytes(make_arrays()["y_train"])
@@ -72,15 +73,20 @@ NPZ = npz_bytes(make_arrays())
 NPZ_DAMAGE = {
     "empty": (b"", "begins with nothing"),
     "truncated": (NPZ[:-1], "not a complete npz file .it begins with 50 4b 03 04"),
-    "a comment": (NPZ[:-2] + b"\x01\0!", "no plain zip directory ends it"),
+    "a comment that breaks off": (NPZ[:-2] + b"\x02\0!", "no plain zip directory ends it"),
     "a flipped pixel": (NPZ[:1000] + b"\xff" + NPZ[1001:], "Bad CRC-32"),
     "no y_test": (npz_bytes({"x_train": np.zeros(3)}), "no array y_train, x_test, y_test .it holds 'x_train.npy'"),
-    "float64": (replaced("x_train", lambda x: x / 255), "array x_train: dtype float64; expected uint8"),
-    "int64 labels": (replaced("y_test", lambda y: y.astype(np.int64)), "array y_test: dtype int64; .*astype"),
+    "floats from 0 to 2": (replaced("x_train", lambda x: x / 127.5), "x_train: broken numbers from 0 to 2; exp"),
+    "negative floats": (replaced("x_train", lambda x: x - 1.0), "x_train: numbers from -1 to 254; exp"),
+    "NaN": (replaced("x_train", lambda x: np.where(x == x.max(), np.nan, x)), "x_train: NaN or infinite values"),
+    "large labels": (replaced("y_test", lambda y: y + np.int16(1000)), "y_test: numbers from 1000 to 1009"),
+    "broken labels": (replaced("y_test", lambda y: y / 10), "y_test: broken numbers from 0 to 0.9; expected whole"),
+    "labels from 1": (replaced("y_train", lambda y: y + 1), "y_train: labels from 1 to 10; expected 0 to 9. Sub"),
+    "47 classes": (replaced("y_train", lambda y: y + 37), "label 46 .*10 classes; for data of your own"),
     "objects": (replaced("y_test", lambda y: y.astype(object)), "array y_test: dtype object"),
     "flat images": (replaced("x_test", lambda x: x.reshape(-1, 784)), r"shape \(10, 784\); expected \(n, 28, 28\)"),
     "no images": (replaced("x_test", lambda x: x[:0]), r"shape \(0, 28, 28\)"),
-    "label 10": (replaced("y_test", lambda y: y + 1), "y_test: the label 10 at index 9; expected 0 to 9"),
+    "label 10": (replaced("y_test", lambda y: np.maximum(y, 9) + (y == 9)), "y_test: the label 10 at index 9"),
     "label missing": (replaced("y_train", lambda y: y[1:]), "19 labels; expected 20"),
     "short array": (rezipped(change=lambda data: data[:-1]), "15,679 bytes of values; expected 15,680"),
     "not npy": (rezipped(change=lambda data: data[6:]), "its header cannot be read"),
@@ -105,6 +111,39 @@ def test_npz_damage_is_named(damage, tmp_path):
     with pytest.raises(FileFormatError, match=message) as caught:
         read_dataset(tmp_path)
     assert str(path) in str(caught.value)
+
+
+def test_floats_and_wide_integers_are_taken_where_nothing_is_lost(tmp_path):
+    arrays = make_arrays()
+    others = {
+        "x_train": arrays["x_train"] / 255,
+        "y_train": arrays["y_train"].astype(np.int64),
+        "x_test": np.asfortranarray(arrays["x_test"].astype(">f4")),
+        "y_test": arrays["y_test"].astype(float),
+    }
+    found = read_files(write(tmp_path / "a.npz", npz_bytes(others, np.savez_compressed)), MNIST)
+    for key, values in arrays.items():
+        np.testing.assert_array_equal(found.arrays[key], values, strict=True)
+    assert found.remarks == [
+        "x_train: float64, from 0 to 1, taken as 0 to 255",
+        "y_train: int64, taken as uint8",
+        "x_test: >f4, taken as uint8",
+        "y_test: float64, taken as uint8",
+    ]
+
+
+def test_a_zip_with_a_comment_is_read(tmp_path):
+    path = write(tmp_path / "a.npz", NPZ)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.comment = b"made on a Sunday"
+    np.testing.assert_array_equal(read_dataset(path)["x_test"], make_arrays()["x_test"])
+
+
+def test_members_of_gzip_one_after_the_other_and_zeros_behind_them_are_read(tmp_path):
+    write_idx(tmp_path, make_arrays())
+    parts = [IMAGES[:100], IMAGES[100:5000], b"", IMAGES[5000:]]
+    write(tmp_path / STEMS["x_train"], b"".join(map(gzip.compress, parts)) + bytes(512))
+    np.testing.assert_array_equal(read_dataset(tmp_path)["x_train"], make_arrays()["x_train"])
 
 
 def test_npz_with_one_name_twice_is_refused(tmp_path):

@@ -2,6 +2,7 @@
 
 import io
 import struct
+import tracemalloc
 import zlib
 
 import numpy as np
@@ -11,7 +12,10 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 import tinynet as tn
-from tinynet.datasets.images import MAX_PIXELS, read_digit
+from tinynet.datasets.decode import MAX_PIXELS, read_picture
+from tinynet.datasets.images import read_digit, read_sample
+from tinynet.datasets.likeness import ranges, unlike
+from tinynet.datasets.preparation import Preparation
 from tinynet.errors import DatasetError, FileFormatError, TinynetError
 
 _, (DIGITS, _) = tn.datasets.mnist("sample")
@@ -95,6 +99,159 @@ def test_booleans_and_floats_from_0_to_255_are_taken(npy):
     np.testing.assert_array_equal(read_digit(npy(DIGITS[0].astype(float))).pixels, DIGITS[0])
 
 
+# --- other formats, depths and orientations
+
+LOSSLESS = ("png", "bmp", "gif", "tiff", "webp")
+
+
+@pytest.mark.parametrize("suffix", [*LOSSLESS, "jpg"])
+def test_each_format_is_read(suffix, tmp_path):
+    path = tmp_path / f"a.{suffix}"
+    Image.fromarray(DIGITS[0]).convert("L").save(path, **({"lossless": True} if suffix == "webp" else {}))
+    digit = read_digit(path)
+    np.testing.assert_allclose(digit.pixels, DIGITS[0], atol=0 if suffix in LOSSLESS else 40)
+    assert digit.remarks[0].startswith("28 x 28 ")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "tiff"])
+def test_the_orientation_of_each_format_is_honoured(suffix, orientation, tmp_path):
+    upright = np.zeros((40, 64), np.uint8)
+    upright[:20, :32] = 250
+    turns = {2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+             5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE,
+             8: Image.Transpose.ROTATE_270}  # fmt: skip
+    stored = Image.fromarray(upright)
+    stored = stored if orientation == 1 else stored.transpose(turns[orientation])
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored.save(tmp_path / f"a.{suffix}", exif=exif)
+    picture = read_picture(tmp_path / f"a.{suffix}")
+    np.testing.assert_allclose(np.asarray(picture.image.convert("L")), upright, atol=30)
+    assert ("turned upright, as its orientation says" in picture.remarks) == (orientation > 1)
+
+
+@pytest.mark.parametrize(("bits", "said"), [(10, True), (12, True), (14, True), (16, False)])
+def test_fewer_bits_in_16_are_scaled_by_what_they_are(bits, said, png):
+    levels = (DIGITS[0].astype(np.float64) / 255 * (2**bits - 1)).round().astype(np.uint16)
+    digit = read_digit(png(levels))
+    np.testing.assert_allclose(digit.pixels, DIGITS[0], atol=1)
+    assert (f"taken as {bits} bits" in " ".join(digit.remarks)) == said
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_a_mask_of_0_and_1_is_black_and_white(dtype, png, npy):
+    mask = (DIGITS[0] > 99).astype(dtype)
+    for path in (png(mask), npy(mask)):
+        digit = read_digit(path)
+        np.testing.assert_array_equal(digit.pixels, 255 * mask.astype(np.uint8))
+        assert "values 0 and 1 taken as 0 and 255" in digit.remarks
+
+
+def test_white_ink_on_a_transparent_ground_is_put_on_black(png):
+    drawn = np.full((28, 28, 4), 255, np.uint8)
+    drawn[..., 3] = DIGITS[0]
+    digit = read_digit(png(drawn))
+    np.testing.assert_array_equal(digit.pixels, DIGITS[0])
+    assert digit.remarks[1:] == ["transparent: put on black"]
+
+
+def test_coloured_ink_is_taken_by_its_brightness(png):
+    paper = np.full((28, 28, 3), 255, np.uint8)
+    paper[..., :2] -= (DIGITS[0][..., None] * 0.9).astype(np.uint8)  # blue ink
+    digit = read_digit(png(paper))
+    assert np.corrcoef(digit.pixels.ravel(), DIGITS[0].ravel())[0, 1] > 0.99
+    assert "coloured: taken by its brightness" in digit.remarks
+
+
+def test_of_several_images_in_a_file_the_first_is_taken(tmp_path):
+    first, second = (Image.fromarray(digit) for digit in DIGITS[:2])
+    first.save(tmp_path / "a.gif", save_all=True, append_images=[second])
+    digit = read_digit(tmp_path / "a.gif")
+    np.testing.assert_array_equal(digit.pixels, DIGITS[0])
+    assert "the first of 2 images" in digit.remarks
+
+
+def on_paper(digit, light):
+    """A photograph of dark ink on paper, in some light."""
+    ink = np.zeros((300, 300))
+    ink[40:240, 60:260] = np.asarray(Image.fromarray(digit).resize((200, 200), Image.Resampling.BILINEAR)) / 255
+    return (light * (1 - 0.8 * ink)).clip(0, 255).astype(np.uint8)
+
+
+def test_uneven_light_is_evened_out(png):
+    y, x = np.mgrid[:300, :300]
+    for digit in DIGITS[:5]:
+        even = read_digit(png(on_paper(digit, 230)))
+        assert "unevenly lit: evened out" not in even.remarks
+        for light in (230 - 0.35 * x - 0.1 * y, 90 + 0.5 * y):
+            shaded = read_digit(png(on_paper(digit, light)))
+            assert "unevenly lit: evened out" in shaded.remarks
+            assert np.corrcoef(shaded.pixels.ravel(), even.pixels.ravel())[0, 1] > 0.95
+
+
+def test_a_large_photograph_is_read_in_little_memory(tmp_path):
+    large = Image.fromarray(on_paper(DIGITS[0], 230)).resize((3000, 3000))
+    large.convert("RGB").save(tmp_path / "a.jpg")
+    tracemalloc.start()
+    digit = read_digit(tmp_path / "a.jpg")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert digit.pixels.max() == 255
+    assert peak < 60e6
+
+
+@pytest.mark.parametrize("shape", [(20, 30, 3), (20, 30, 1)])
+def test_a_photograph_covers_the_sample_and_is_cut_in_the_middle(shape, png):
+    image = np.zeros((100, 300, 3), np.uint8)
+    image[:, 100:200] = [200, 100, 50]
+    sample = read_sample(png(image), Preparation(shape))
+    assert sample.pixels.shape == (shape if shape[2] == 3 else shape[:2])
+    middle = sample.pixels[10, 15]
+    assert np.abs(middle - np.array([200, 100, 50] if shape[2] == 3 else 0.299 * 200 + 58.7 + 5.7)).max() < 2
+    assert sample.remarks == ["300 x 100 PNG", "scaled and cut to 30 x 20"]
+    assert read_sample(png(image[:10, :10]), Preparation(shape)).remarks[-1] == "enlarged and cut to 30 x 20"
+
+
+# --- unlike the training data
+
+
+def test_what_is_unlike_the_training_data_is_told(npy):
+    (x, _), (x_test, _) = tn.datasets.digits()
+    drawn = tn.datasets.digits().preparation
+    known = ranges(x, drawn)
+    assert np.mean([bool(unlike(image, drawn, known)) for image in x_test]) < 0.05
+
+    def told(image):
+        return " ".join(unlike(read_digit(npy(image)).pixels, drawn, known))
+
+    noise = np.random.default_rng(0).normal(250, 3, (200, 200)).clip(0, 255).astype(np.uint8)
+    assert "more ink" in told(noise)
+    row = np.concatenate([DIGITS[0], DIGITS[1], DIGITS[2], DIGITS[3]], axis=1)
+    assert "more shapes" in told(row)
+    shrunk = np.zeros((28, 28), np.uint8)
+    shrunk[:9, :9] = np.asarray(Image.fromarray(DIGITS[0][4:24, 4:24]).resize((9, 9)))
+    assert "smaller" in told(shrunk)
+    assert "farther from the middle" in told(shrunk)
+
+
+def test_a_photograph_that_is_darker_or_flatter_is_told():
+    photo, images = Preparation((8, 8, 3)), RNG.integers(0, 256, (50, 8, 8, 3), np.uint8)
+    known = ranges(images, photo)
+    assert unlike(images[0], photo, known) == []
+    told = unlike(np.full((8, 8, 3), 9, np.uint8), photo, known)
+    assert [line.split(" (")[0] for line in told] == ["darker", "with less contrast"]
+
+
+def test_a_preparation_is_kept_in_a_record():
+    for preparation in (Preparation((28, 28, 1), 20, True), Preparation((64, 48, 3))):
+        assert Preparation.of_record(preparation.record()) == preparation
+    for record in (None, {}, {"shape": [28, 28], "box": 0, "by_mass": False},
+                   {"shape": [28, 28, 1], "box": 10**9, "by_mass": False}):  # fmt: skip
+        with pytest.raises(FileFormatError, match="does not say how an image becomes a sample"):
+            Preparation.of_record(record)
+
+
 # --- any other size
 
 
@@ -166,10 +323,9 @@ def header(width, height):
     [
         (np.full((28, 28), 77, np.uint8), "a blank image"),
         (np.full((50, 20), 77, np.uint8), "a blank image"),
-        (np.dstack([DIGITS[0], DIGITS[1], DIGITS[2]]), "a coloured image; expected shades of grey. Convert it to grey"),
     ],
 )
-def test_what_shows_no_grey_digit_is_refused(image, message, png):
+def test_what_shows_no_digit_is_refused(image, message, png):
     with pytest.raises(FileFormatError, match=message):
         read_digit(png(image))
 
@@ -177,7 +333,7 @@ def test_what_shows_no_grey_digit_is_refused(image, message, png):
 @pytest.mark.parametrize(
     ("array", "message"),
     [
-        (np.zeros((28, 28, 3)), r"float64 of shape \(28, 28, 3\); expected one grey image"),
+        (np.zeros((28, 28, 4)), r"float64 of shape \(28, 28, 4\); expected one image"),
         (np.zeros((3, 28, 28)), r"shape \(3, 28, 28\)"),
         (np.zeros(784), r"shape \(784\)"),
         (np.zeros((0, 28)), r"shape \(0, 28\)"),
@@ -202,7 +358,7 @@ def test_objects_are_refused_and_not_unpickled(tmp_path):
 
 def test_a_huge_image_is_refused_by_its_header_alone(tmp_path):
     (tmp_path / "a.png").write_bytes(header(2**30, 2**30) + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
-    with pytest.raises(FileFormatError, match="an enormous image; expected at most 16,777,216 pixels"):
+    with pytest.raises(FileFormatError, match="an enormous image; expected at most 67,108,864 pixels"):
         read_digit(tmp_path / "a.png")
     side = int(MAX_PIXELS**0.5) + 1
     (tmp_path / "a.png").write_bytes(header(side, side) + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
@@ -223,10 +379,19 @@ def test_text_in_a_png_that_would_take_gigabytes_is_refused_or_left_out(tmp_path
         read_digit(tmp_path / "a.png")
 
 
-@pytest.mark.parametrize("content", [b"", b"GIF89a", b"\xff\xd8\xff\xe0"])
-def test_other_formats_are_refused(content, tmp_path):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "it is empty; expected a PNG, JPEG, WebP, BMP, GIF or TIFF image, or an .npy array"),
+        (b"%PDF-1.4", "it begins with 25 50 44 46; expected a PNG, JPEG"),
+        (b"GIF89a", "the image cannot be decoded|it begins with 47 49 46"),
+        (b"\xff\xd8\xff\xe0", "the image cannot be decoded|it begins with ff d8"),
+        (b"P1 1 1 1", "it begins with 50 31 20 31"),
+    ],
+)
+def test_other_formats_and_bare_beginnings_are_refused(content, message, tmp_path):
     (tmp_path / "a.png").write_bytes(content)
-    with pytest.raises(FileFormatError, match="expected a PNG image or an"):
+    with pytest.raises(FileFormatError, match=message):
         read_digit(tmp_path / "a.png")
 
 

@@ -1,15 +1,18 @@
 """The loader: which source is taken, and what is said when it cannot be."""
 
+import hashlib
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.datasets.mnist_writers import STEMS, make_arrays, npz_bytes, write, write_idx
+from tests.datasets.mnist_writers import STEMS, idx_bytes, make_arrays, npz_bytes, write, write_idx
 from tinynet.datasets import load_mnist, loader, mnist
+from tinynet.datasets.spec import MNIST
 from tinynet.errors import ArgumentError, DatasetError, FileFormatError
 
 
@@ -30,6 +33,14 @@ def make_full():
         "x_test": np.zeros((10_000, 28, 28), np.uint8),
         "y_test": np.zeros(10_000, np.uint8),
     }
+
+
+@pytest.fixture
+def black(monkeypatch):
+    """Let the set in black be MNIST, by its digests."""
+    digests = [hashlib.sha256(idx_bytes(array)).hexdigest() for array in make_full().values()]
+    files = tuple(file._replace(sha256=digest) for file, digest in zip(MNIST.files, digests, strict=True))
+    monkeypatch.setattr(loader, "_MNIST", replace(MNIST, files=files))
 
 
 def test_sample_is_balanced_and_its_own_at_each_call(monkeypatch, capsys):
@@ -68,12 +79,12 @@ def test_full_never_falls_back(cache, capsys):
 def test_downloads_happen_unless_they_are_forbidden(value, cache, monkeypatch, capsys):
     asked = []
 
-    def download(directory):
+    def download(spec, directory):
         asked.append(directory)
         raise DatasetError("no mirror answered.\n  details\nadvice")
 
     monkeypatch.setenv("TINYNET_OFFLINE", value)
-    monkeypatch.setattr(loader, "download_mnist", download)
+    monkeypatch.setattr(loader, "download", download)
     load_mnist("auto")
     assert asked == [cache]
     assert capsys.readouterr().err.startswith("tinynet: no mirror answered; using the embedded sample")
@@ -81,7 +92,7 @@ def test_downloads_happen_unless_they_are_forbidden(value, cache, monkeypatch, c
         load_mnist("full")
 
 
-def test_cache_is_used_when_it_holds_the_full_set(cache):
+def test_cache_is_used_when_it_holds_the_full_set(cache, black):
     write_idx(cache, make_full())
     for source in ("auto", "full"):
         data = load_mnist(source)
@@ -90,12 +101,12 @@ def test_cache_is_used_when_it_holds_the_full_set(cache):
 
 
 @pytest.mark.parametrize("state", ["damaged", "partial"])
-def test_bad_cache_is_downloaded_again(state, cache, monkeypatch):
+def test_bad_cache_is_downloaded_again(state, cache, black, monkeypatch):
     write_idx(cache, make_full())
     path = cache / STEMS["y_test"]
     path.write_bytes(b"damaged") if state == "damaged" else path.unlink()
     monkeypatch.delenv("TINYNET_OFFLINE")
-    monkeypatch.setattr(loader, "download_mnist", lambda directory: write_idx(directory, make_full()))
+    monkeypatch.setattr(loader, "download", lambda spec, directory: write_idx(directory, make_full()))
     assert load_mnist("full").source.startswith("full")
 
 
@@ -167,7 +178,7 @@ def test_path_is_used_and_its_errors_are_its_own(tmp_path, monkeypatch):
 
 
 def test_repr_is_short():
-    assert repr(load_mnist("sample")) == "MNIST(source='sample (4,000 + 1,000 images embedded in tinynet)')"
+    assert repr(load_mnist("sample")) == "Dataset(source='sample (4,000 + 1,000 images embedded in tinynet)')"
 
 
 def test_import_and_sample_need_neither_network_nor_display_libraries():

@@ -301,3 +301,10 @@ def test_roundings_that_were_carried_along_do_not_end_a_run():
     theta, records = tn.Newton(tolerance=1e-8).minimize(tn.Objective(model, x, y, squares), model.theta, 40)
     assert "tolerance" in records[-1].stopped
     assert np.linalg.norm(tn.Objective(model, x, y, squares).value_and_gradient(theta)[1]) <= 1e-8
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_where_no_step_is_left_float32_is_named(dtype):
+    objective = Function(lambda w: w @ w, lambda w: -2 * w)
+    record = tn.GradientDescent().step(objective, np.array([1.0, 2.0], dtype))
+    assert ('make the model with dtype="float64", and scale inputs' in record.stopped) == (dtype == "float32")

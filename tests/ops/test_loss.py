@@ -9,6 +9,7 @@ import tinynet as tn
 from tests.ops.op_table import generators, positive, spread
 from tinynet.core.engine import Tensor
 from tinynet.core.spec import Spec
+from tinynet.errors import ArgumentError, DataError, ShapeError
 
 o = tn.ops
 INF = np.inf
@@ -265,3 +266,120 @@ def test_a_chain_of_logaddexp_leaves_out_what_has_no_weight(values):
 def test_logaddexp_keeps_nan():
     x, y = (Tensor(np.array(v), requires_grad=True) for v in (-np.inf, np.nan))
     assert np.isnan([g.item() for g in tn.grad(o.logaddexp(x, y), [x, y])]).all()
+
+
+# --- further axes, smoothed labels, a loss for each label
+
+
+def smoothed_by_hand(logits, row, share):
+    """The cross-entropy of one label, as a row that is smoothed."""
+    row = (1 - share) * row + share / len(row)
+    return -(row * np.log(np.exp(logits) / np.exp(logits).sum())).sum()
+
+
+@given(
+    generators, st.tuples(*[st.integers(1, 3)] * 2, st.integers(2, 4)), st.sampled_from([0.0, 0.1, 1]), st.booleans()
+)
+def test_cross_entropy_over_further_axes_is_that_of_each_label(rng, shape, share, rows):
+    n, t, k = shape
+    x, y = rng.normal(size=(n, t, k)), rng.integers(0, k, (n, t))
+    expected = [[smoothed_by_hand(x[i, j], np.eye(k)[y[i, j]], share) for j in range(t)] for i in range(n)]
+    labels = np.eye(k)[y] if rows else y
+    each = o.cross_entropy(x, labels, label_smoothing=share, reduction="none")
+    np.testing.assert_allclose(each.data, expected, rtol=1e-12)
+    assert o.cross_entropy(x, labels, label_smoothing=share).item() == pytest.approx(np.mean(expected), rel=1e-12)
+
+
+@given(generators, st.integers(1, 4), st.integers(1, 3), st.sampled_from([0.0, 0.2]), st.booleans())
+def test_binary_cross_entropy_over_further_axes_is_that_of_each_output(rng, n, k, share, soft):
+    z, y = rng.normal(size=(n, k)), rng.integers(0, 2, (n, k))
+    y = rng.uniform(size=(n, k)) if soft else y
+    target = (1 - share) * y + share / 2
+    p = 1 / (1 + np.exp(-z))
+    expected = -(target * np.log(p) + (1 - target) * np.log(1 - p))
+    each = o.binary_cross_entropy(z, y, label_smoothing=share, reduction="none")
+    np.testing.assert_allclose(each.data, expected, rtol=1e-12)
+    x = leaf(z)
+    loss = o.binary_cross_entropy(x, y, label_smoothing=share)
+    assert loss.item() == pytest.approx(expected.mean(), rel=1e-12)
+    np.testing.assert_allclose(tn.grad(loss, [x])[0].data, (p - target) / p.size, atol=1e-14)
+
+
+def test_binary_labels_that_are_floats_have_the_bits_of_integers():
+    z, y = np.random.default_rng(0).normal(size=(50, 1)).astype(np.float32), np.arange(50) % 2
+    x = leaf(z, np.float32)
+    found = []
+    for labels in (y, y.astype(np.float32)):
+        loss = o.binary_cross_entropy(x, labels)
+        found.append((loss.item(), tn.grad(loss, [x])[0].data.tolist()))
+    assert found[0] == found[1]
+
+
+def test_binary_logits_may_be_infinite_on_the_side_of_labels_that_are_floats():
+    x = leaf([-np.inf, np.inf])
+    loss = o.binary_cross_entropy(x, [0.0, 1.0])
+    assert loss.item() == 0
+    np.testing.assert_array_equal(tn.grad(loss, [x])[0].data, [0, 0])
+
+
+@pytest.mark.parametrize("loss", [o.mean_squared_error, o.mean_absolute_error, o.huber])
+def test_losses_of_regression_for_each_value(loss):
+    x, y = np.array([[1.0], [4.0]]), np.array([1.0, 2.0])
+    each = loss(x, y, reduction="none")
+    assert each.shape == (2, 1)
+    assert loss(x, y).item() == each.data.mean()
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: o.cross_entropy(np.zeros((2, 3)), [0, 1], reduction="sum"), ArgumentError, 'be "mean" or "none"'),
+        (lambda: o.cross_entropy(np.zeros((2, 3)), [0, 1], label_smoothing=1.5), ArgumentError, "most 1, but got"),
+        (lambda: o.cross_entropy(np.zeros((2, 3)), [0, 1], label_smoothing=-1), ArgumentError, "smoothing must be"),
+        (lambda: o.cross_entropy(np.zeros((2, 1)), [0, 1]), DataError, 'labels 0 and 1 use "binary_cross_entropy"'),
+        (lambda: o.cross_entropy(np.zeros((2, 1)), [[0], [1]]), ShapeError, '0 and 1 use "binary_cross_entropy"'),
+        (lambda: o.cross_entropy(np.zeros((2, 3)), [[0], [1]]), ShapeError, r"only column of the labels, y\[..., 0\]"),
+        (lambda: o.cross_entropy(np.zeros((2, 3)), np.eye(3)[:2] * [[1], [0]]), DataError, "row 1 has the sum 0 and"),
+        (lambda: o.binary_cross_entropy(np.zeros((2, 3)), [0, 1]), ShapeError, "for class numbers use cross_entropy"),
+        (lambda: o.binary_cross_entropy(np.zeros((2, 1)), [0, 2]), DataError, "from 0 to 1, but run from 0 to 2"),
+        (lambda: o.binary_cross_entropy(np.zeros((2, 1)), [0, np.nan]), DataError, "labels must be from 0 to 1"),
+    ],
+)  # fmt: skip
+def test_labels_and_arguments_that_make_no_sense(call, error, message):
+    with pytest.raises(error, match=message):
+        call()
+
+
+BETWEEN = {
+    "reshape": lambda p: p.reshape(1, *p.shape),
+    "slice": lambda p: p[:, :],
+    "part": lambda p: p[:, :2],
+    "cast": lambda p: p.astype("float32"),
+    "times one": lambda p: p * 1.0,
+    "one times": lambda p: 1.0 * p,
+    "over one": lambda p: p / 1.0,
+    "clip": lambda p: o.clip(p, 1e-7, 1 - 1e-7),
+    "maximum": lambda p: o.maximum(p, 1e-7),
+    "rows": lambda p: p[np.array([0, 1])],
+    "concatenate": lambda p: o.concatenate([p, p]),
+    "stack": lambda p: o.stack([p, p]),
+    "transpose": lambda p: p.T.T,
+}
+
+
+@pytest.mark.parametrize("between", BETWEEN)
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_probabilities_are_not_taken_for_logits(between, activation):
+    x = leaf([[0.5, 0.25, 0.0], [0.1, 0.2, 0.7]])
+    output = BETWEEN[between](getattr(o, activation)(x))
+    loss = o.cross_entropy if activation == "softmax" else o.binary_cross_entropy
+    labels = np.zeros(output.shape[:-1] if activation == "softmax" else output.shape, int)
+    with pytest.raises(ArgumentError, match=f"the output has the values of {activation}, but another op comes between"):
+        loss(output, labels)
+
+
+def test_what_is_made_of_probabilities_and_of_other_values_may_be_logits():
+    x, w = leaf([[0.5, 0.25], [0.1, 0.2]]), leaf([[2.0, 1.0], [0.5, -1.0]])
+    for output in (o.sigmoid(x) * w, o.sigmoid(x) * (x - 1), 1 - 2 * o.sigmoid(x)):
+        found, expected = (o.binary_cross_entropy(z, [[0, 1], [1, 1]]).item() for z in (output, Tensor(output.data)))
+        assert found == expected

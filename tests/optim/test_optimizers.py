@@ -338,6 +338,35 @@ CHANGES = {
 }
 
 
+OTHERS = {
+    "nesterov": (lambda: tn.SGD(0.1, momentum=0.9), True),
+    "clip_norm": (lambda: tn.SGD(0.1), 0.05),
+    "clip_value": (lambda: tn.SGD(0.1, clip_value=1.0), None),
+    "decay": (lambda: tn.SGD(0.1, weight_decay=0.5), "weights"),
+    "momentum": (lambda: tn.SGD(0.1), 0.9),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_what_a_callback_changes_is_kept_in_checkpoints_and_put_back_at_the_end(name, tmp_path):
+    make, value = OTHERS[name]
+
+    def change(run):
+        if run.epoch == 1:
+            setattr(run.optimizer, name, value)
+
+    def stop(run):
+        run.ending = run.epoch == 2
+
+    optimizer, path = make(), tmp_path / "last"
+    before = getattr(optimizer, name)
+    whole, _ = fitted(optimizer, [At(change)], epochs=4)
+    assert getattr(optimizer, name) == before
+    fitted(make(), [At(change), tn.Checkpoint(path), stop], epochs=4)
+    resumed, _ = fitted(make(), [At(change), tn.Checkpoint(path)], epochs=4, resume=path)
+    np.testing.assert_array_equal(resumed.theta, whole.theta)
+
+
 @pytest.mark.filterwarnings("ignore::tinynet.errors.RetraceWarning")
 @pytest.mark.parametrize("name", CHANGES)
 def test_what_a_callback_changes_is_seen_eager_and_compiled_alike(name):
@@ -468,9 +497,10 @@ def test_arguments_out_of_range_are_refused(make, says):
         make()
 
 
-def test_a_run_shows_the_numbers_of_its_optimizer():
+def test_an_optimizer_shows_its_plain_values():
     assert hyperparameters(tn.AdamW(0.5, clip_norm=2)) == {
-        "learning_rate": 0.5, "weight_decay": 0.01, "clip_norm": 2.0, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8,
+        "learning_rate": 0.5, "weight_decay": 0.01, "decay": "all", "clip_norm": 2.0, "clip_value": None, "beta1": 0.9,
+        "beta2": 0.999, "epsilon": 1e-8,
     }  # fmt: skip
 
 

@@ -1,5 +1,7 @@
 """The figures of a run: that they show what they are given, say what it is, and can be read."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -49,7 +51,18 @@ def shown(figure):
     return [image.get_array() for image in figure.axes[0].images]
 
 
+MANY = RNG.integers(0, 47, 500)
+LONG = ["a class with $ a_very long^name", "cat", "cat", "x", "T-shirt/top", "Ankle boot", "Pullover", "Bag", "y", "z"]
+COLOURS = RNG.integers(0, 256, (40, 20, 30, 3), dtype=np.uint8)
+
 EACH = {
+    "grid in colour": lambda: report.data_grid(COLOURS, LABELS, LONG),
+    "predictions in colour": lambda: report.prediction_grid(COLOURS / 255, LABELS, PREDICTED, names=LONG),
+    "bars of long names": lambda: report.class_distribution(LABELS, LABELS[:10], LONG),
+    "confusion of long names": lambda: report.confusion_heat_map(confusion_matrix(PREDICTED, LABELS, 10), LONG),
+    "bars of 47 classes": lambda: report.class_distribution(MANY, MANY[:90], [f"class {i}" for i in range(47)]),
+    "confusion of 47 classes": lambda: report.confusion_heat_map(confusion_matrix(MANY, MANY[::-1], 47)),
+    "confusion of 300 classes": lambda: report.confusion_heat_map(np.eye(300, dtype=int)),
     "data_grid": lambda: report.data_grid(IMAGES, LABELS),
     "class_distribution": lambda: report.class_distribution(LABELS, LABELS[:10]),
     "model_diagram": lambda: report.model_diagram(cnn()),
@@ -118,7 +131,7 @@ def test_the_bars_are_the_numbers_of_samples_one_on_the_other():
     assert [bar.get_height() for bar in test] == [0, 1, 3]
     assert [bar.get_y() for bar in test] == [2, 0, 1]
     assert [to_hex(part[0].get_facecolor()).upper() for part in (train, test)] == [BLUE, ORANGE]
-    assert (figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()) == ("Digit", "Number of samples")
+    assert (figure.axes[0].get_xlabel(), figure.axes[0].get_ylabel()) == ("Class", "Number of samples")
 
 
 # --- predictions
@@ -162,6 +175,43 @@ def test_the_heat_map_is_normalised_by_true_class(k, seed):
         share = 100 * matrix[i, j] / max(matrix[i].sum(), 1)
         whole = matrix[i, j] in (0, matrix[i].sum())
         assert written[i, j] == ("-" if not rows[i] else f"{share:.0f}" if whole else f"{share:.1f}")
+
+
+def test_equal_names_are_two_bars_and_signs_of_mathematics_are_signs():
+    figure = report.class_distribution(LABELS, LABELS, LONG)
+    assert len(figure.axes[0].containers[0]) == 10
+    labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
+    assert labels[1] == labels[2] == "cat"
+    assert labels[0].startswith(r"a class with \$")
+    assert not any(text.get_parse_math() for text in report.data_grid(IMAGES, LABELS, LONG).axes[0].texts)
+
+
+def test_of_a_pair_of_long_names_both_are_seen():
+    names = ["grace hopper", "the temple of heaven"]
+    figure = report.prediction_grid(IMAGES[:1], np.array([0]), np.array([1]), names=names)
+    (title,) = texts(figure)
+    assert re.fullmatch("grace.*→ the .*…", title)
+
+
+def test_of_a_set_that_is_sorted_by_class_images_throughout_are_shown():
+    labels = np.repeat(np.arange(10), 100)
+    images = np.arange(1000, dtype=np.float64)[:, None, None] + np.zeros((1, 4, 4))
+    figure = report.data_grid(images, labels)
+    assert figure.get_suptitle() == "25 throughout of 1,000 images"
+    assert set(texts(figure)) == set("0123456789")
+    figure = report.prediction_grid(images, labels, labels)
+    assert figure.get_suptitle().startswith("25 throughout of 1,000 images, 0 wrong")
+    assert set(texts(figure)) == {f"{i} → {i}" for i in range(10)}
+
+
+@pytest.mark.parametrize(("ink", "colours"), [(True, "gray_r"), (False, "gray")])
+def test_drawings_are_ink_on_paper_and_photographs_are_not(ink, colours):
+    for figure in (report.data_grid(IMAGES, LABELS, ink=ink), report.prediction_grid(IMAGES, LABELS, LABELS, ink=ink)):
+        assert {image.get_cmap().name for image in figure.axes[0].images} == {colours}
+
+
+def test_a_heat_map_of_many_classes_has_colours_alone():
+    assert not texts(report.confusion_heat_map(np.eye(21, dtype=int)))
 
 
 # --- training
@@ -335,8 +385,8 @@ def test_filters_of_a_dense_layer_are_its_weights_by_pixel():
 @pytest.mark.parametrize(
     ("draw", "error", "message"),
     [
-        (lambda: report.data_grid(IMAGES[0], LABELS), ShapeError, r"\(n, H, W, 1\), but got shape \(28, 28\)"),
-        (lambda: report.data_grid(np.zeros((2, 8, 8, 3)), LABELS[:2]), ShapeError, r"\(2, 8, 8, 3\)"),
+        (lambda: report.data_grid(IMAGES[0], LABELS), ShapeError, r"\(n, H, W, 3\), but got shape \(28, 28\)"),
+        (lambda: report.data_grid(np.zeros((2, 8, 8, 2)), LABELS[:2]), ShapeError, r"\(2, 8, 8, 2\)"),
         (lambda: report.data_grid(IMAGES[:0], LABELS[:0]), ShapeError, r"\(0, 28, 28\)"),
         (lambda: report.data_grid(IMAGES, LABELS[:3]), ShapeError, "a label for each of 40"),
         (lambda: report.class_distribution(LABELS, LABELS[:0]), ArgumentError, "the test labels must be integers"),

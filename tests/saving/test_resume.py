@@ -308,6 +308,7 @@ def saved(tmp_path):
     [
         ({"batch_size": 4}, "the run was started with batch_size 8, now 4; resume it with the same"),
         ({"optimizer": tn.SGD(0.02)}, r"optimizer {'class': 'SGD', 'learning_rate': 0\.01, .*}, now .*0\.02"),
+        ({"optimizer": tn.SGD(0.02)}, "change the learning rate by a callback; or begin a new run with the model"),
         ({"optimizer": tn.Adam()}, "optimizer {'class': 'SGD', .*}, now {'class': 'Adam'"),
         ({"seed": 6, "shuffle": False}, "shuffle True, now False; seed '5', now '6'"),
         ({"loss": lambda output, labels: output.mean()}, "loss 'cross_entropy', now '<lambda>'"),
@@ -445,14 +446,15 @@ def test_ctrl_c_ends_the_run_after_the_batch_with_its_checkpoint(position, tmp_p
     assert_same(run(resume=path, callbacks=[tn.Checkpoint(path)]), run())
 
 
-def test_ctrl_c_between_batches_is_seen_after_the_next_one(tmp_path):
+def test_ctrl_c_before_an_epoch_trains_none_of_its_batches(tmp_path):
     class Press:
         def on_epoch_begin(self, run):
             signal.raise_signal(signal.SIGINT)
 
     with pytest.raises(KeyboardInterrupt):
         run(callbacks=[Press(), tn.Checkpoint(tmp_path / "last")])
-    assert comparable(tmp_path / "last")["run"]["order"]["batch"] == 1
+    assert comparable(tmp_path / "last")["run"]["order"]["batch"] == 0
+    assert_same(run(resume=tmp_path / "last", callbacks=[tn.Checkpoint(tmp_path / "last")]), run())
 
 
 def test_a_second_ctrl_c_ends_the_run_at_once_and_saves_nothing(tmp_path):

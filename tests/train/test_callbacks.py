@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tinynet.errors import ArgumentError, WriteError
+from tinynet.errors import ArgumentError, CheckpointError, WriteError
 from tinynet.fast import compile as engine_room
 
 
@@ -83,8 +83,8 @@ def test_within_an_epoch_the_figures_are_the_means_so_far():
         each.append(float(labels[0]))
         return labels[0]
 
-    train(Scripted(on_batch_end=lambda run: seen.append(run.figures["first_label"])), metrics=[first_label],
-          validation_data=None, epochs=1)  # fmt: skip
+    look = Scripted(on_batch_end=lambda run: seen.append(run.figures["first_label"]))
+    train(look, metrics=[tn.metrics.Metric(first_label, mean=True)], validation_data=None, epochs=1)
     weights = np.array([8, 8, 6])
     expected = [np.average(each[:k], weights=weights[:k]) for k in (1, 2, 3)]
     assert seen == pytest.approx(expected)
@@ -110,7 +110,7 @@ def test_a_callback_may_stop_the_run(event):
     callback = Scripted(**{event: stop, "on_train_end": lambda run: ends.append((run.epoch, run.batch))})
     history = train(callback, epochs=5)
     assert (history.epochs, history.stopped) == (1, "enough")
-    assert ends == [(1, 0 if event == "on_epoch_end" else 1)]
+    assert ends == [(1, 1 if event == "on_batch_end" else 0)]  # no batch is trained that nobody asked for
     assert train(epochs=1).stopped == ""
 
 
@@ -218,6 +218,43 @@ def test_a_state_that_a_file_cannot_hold_is_told(tmp_path):
 
     with pytest.raises(ArgumentError, match="the state of the run: a set cannot be put into a model file"):
         train(Odd(), tn.Checkpoint(tmp_path / "last"))
+
+
+# --- figures that callbacks add
+
+
+class Gap:
+    """Adds how much less the loss is than in validation."""
+
+    def figures(self, run):
+        return {"gap": run.figures["val_loss"] - run.figures["loss"]}
+
+
+def test_a_callback_may_add_figures_that_others_watch(tmp_path, capsys):
+    stopping, csv_path = tn.EarlyStopping("gap", mode="max", patience=1, min_delta=1e9), tmp_path / "table.csv"
+    history = train(stopping, Gap(), tn.CSVLogger(csv_path), epochs=5, verbose=2)
+    assert history.epochs == 2
+    assert history.history["gap"] == [
+        v - t for v, t in zip(*(history.history[n] for n in ("val_loss", "loss")), strict=True)
+    ]
+    assert ", gap " in capsys.readouterr().out
+    assert csv_path.read_text().startswith("epoch,loss,accuracy,val_loss,val_accuracy,gap,")
+
+
+@pytest.mark.parametrize(
+    ("figures", "message"),
+    [
+        (lambda run: {"loss": 1.0}, "figures returned 'loss', which is measured already"),
+        (lambda run: {"gap": 1.0}, "figures returned 'gap', which is measured already"),
+        (lambda run: {"mine": None}, "metric mine must return one number, but returned None"),
+        (lambda run: [1.0], r"must return a dictionary of numbers by name, but returned \[1.0\]"),
+        (lambda run: {1: 1.0}, "must return a dictionary of numbers by name"),
+        (lambda run: {f"epoch {run.epoch}": 1.0}, r"the same figures after each epoch: \['epoch 0', 'gap'\], but now"),
+    ],
+)
+def test_figures_that_would_replace_others_are_refused(figures, message):
+    with pytest.raises(ArgumentError, match=message):
+        train(Gap(), Scripted(figures=figures), epochs=3)
 
 
 # --- what watches a figure
@@ -438,10 +475,83 @@ def test_a_place_where_nothing_can_be_written_is_told_before_anything_is_trained
     assert [event for event, *_ in notes.notes] == ["on_train_begin", "on_train_end"]
 
 
+def leaves(model):
+    return {name: leaf.memory.copy() for name, leaf in model.leaves.items()}
+
+
+def train_normalised(*callbacks, epochs, **options):
+    """Train a model with states, and return the loss of each epoch and what the model was like after it."""
+    model = tn.Sequential([tn.Input((6,)), tn.Dense(4), tn.BatchNorm(), tn.Dense(3, "softmax")], seed=0)
+    after = []
+    usual = {"batch_size": 8, "seed": 0, "verbose": 0, "optimizer": tn.SGD(2.0, momentum=0.5)}
+    history = model.fit(
+        *samples(), epochs=epochs, callbacks=[lambda run: after.append(leaves(model)), *callbacks],
+        validation_data=samples(9, 1), **usual | options,
+    )  # fmt: skip
+    return model, history, after
+
+
+@pytest.mark.parametrize("epochs", [7, 12])  # all of them are made; it stops before
+def test_the_best_model_comes_back_at_the_end(epochs):
+    stopping = tn.EarlyStopping(patience=6, restore_best=True)
+    model, history, after = train_normalised(stopping, epochs=epochs)
+    best = history.best_epoch
+    assert best < history.epochs
+    assert ("the model is that of epoch %d, the best" % best in history.stopped) == (history.epochs < epochs)  # noqa: UP031
+    for name, values in leaves(model).items():
+        np.testing.assert_array_equal(values, after[best - 1][name])
+    assert model.evaluate(*samples(9, 1))["loss"] == pytest.approx(history.history["val_loss"][best - 1], rel=1e-6)
+    kept, _, others = train_normalised(tn.EarlyStopping(patience=6), epochs=epochs)
+    for name, values in leaves(kept).items():
+        np.testing.assert_array_equal(values, others[-1][name])
+
+
+def test_a_run_that_brings_back_its_best_model_is_resumed_to_the_same_bits(tmp_path):
+    def stopping():
+        return tn.EarlyStopping(patience=6, restore_best=True)
+
+    for order in (1, -1):
+        path = tmp_path / f"{order}.safetensors"
+        whole, history, _ = train_normalised(*[stopping(), tn.Checkpoint(path)][::order], epochs=8)
+        path.unlink()
+        for epochs in (3, 5, 8):  # each ends with the best model so far, and the next goes on from the last
+            resume = {"resume": path} if path.exists() else {}
+            resumed, other, _ = train_normalised(*[stopping(), tn.Checkpoint(path)][::order], epochs=epochs, **resume)
+        assert other.history == history.history
+        np.testing.assert_array_equal(resumed.theta, whole.theta)
+        np.testing.assert_array_equal(resumed.states["batch_norm.mean"].data, whole.states["batch_norm.mean"].data)
+
+
+def test_a_run_that_is_interrupted_or_fails_keeps_the_last_model():
+    class Fail:
+        def on_epoch_begin(self, run):
+            if run.epoch == 4:
+                raise ZeroDivisionError
+
+    model = tn.Sequential([tn.Input((6,)), tn.Dense(3)], seed=0)
+    after = []
+    with pytest.raises(ZeroDivisionError):
+        model.fit(
+            *samples(), epochs=5, verbose=0, seed=0,
+            callbacks=[tn.EarlyStopping("loss", mode="max", restore_best=True), Fail(),
+                       lambda run: after.append(model.theta.copy())],
+        )  # fmt: skip
+    np.testing.assert_array_equal(model.theta, after[-1])
+
+
+def test_a_best_model_is_not_looked_for_in_a_run_that_kept_none(tmp_path):
+    path = tmp_path / "last"
+    train_normalised(tn.EarlyStopping(), tn.Checkpoint(path), epochs=2)
+    with pytest.raises(CheckpointError, match="started with restore_best=False, now True"):
+        train_normalised(tn.EarlyStopping(restore_best=True), tn.Checkpoint(path), epochs=3, resume=path)
+
+
 @pytest.mark.parametrize(("patience", "told"), [(1, "for 1 epoch"), (2, "for 2 epochs")])
 def test_one_epoch_is_no_epochs(patience, told):
     history = train(tn.EarlyStopping("loss", patience=patience, min_delta=10.0), epochs=9)
-    assert history.stopped == f"loss has not improved {told}"
+    assert history.stopped.startswith(
+        f"loss has not improved {told}; the model is that of epoch {patience + 1}, the best"
+    )
 
 
 def test_a_table_that_cannot_be_written_any_more_is_told(tmp_path):

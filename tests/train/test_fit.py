@@ -11,6 +11,7 @@ import pytest
 import tinynet as tn
 from tests.small_network import SMALL_X, losses_of, small_network
 from tinynet.errors import ArgumentError, DataError, DTypeError, NonFiniteError, ShapeError
+from tinynet.train.metrics import Metric
 
 both_ways = pytest.mark.parametrize("compiled", [True, False], ids=["compiled", "eager"])
 STANDSTILL = 1e-30  # a learning rate at which float32 parameters stay as they are, to the bit
@@ -53,7 +54,7 @@ def test_the_last_batch_of_an_epoch_may_be_smaller(compiled):
         assert len(labels) == len(output)
         return 0.0
 
-    run(metrics=[size], compiled=compiled)
+    run(metrics=[Metric(size, mean=True)], compiled=compiled)
     assert sizes == [8, 8, 6] * 2
 
 
@@ -393,7 +394,7 @@ def test_an_interrupted_fit_leaves_theta_as_before_that_batch(compiled):
 
     model = linear()
     with pytest.raises(KeyboardInterrupt):
-        run(model, metrics=[interrupt], compiled=compiled)
+        run(model, metrics=[Metric(interrupt, mean=True)], compiled=compiled)
     np.testing.assert_array_equal(model.theta, before[4])
     assert (before[4] != before[3]).any()
     assert math.isfinite(run(model, compiled=compiled)[1].history["loss"][0])  # and training can go on
@@ -440,7 +441,11 @@ REFUSED = {
     "half a sample": (ArgumentError, {"batch_size": 2.5}, r"batch_size must be an integer .* but got 2\.5"),
     "no epochs": (ArgumentError, {"epochs": 0}, "epochs must be an integer of 1 or more, but got 0"),
     "unknown loss": (ArgumentError, {"loss": "squares"}, 'loss must be "cross_entropy", .*"huber" or a function of'),
-    "a loss of many numbers": (ArgumentError, {"loss": lambda o, y: o}, "the loss must be a Tensor of one number, but"),
+    "a loss of many numbers": (
+        ArgumentError,
+        {"loss": lambda o, y: o.sum(axis=0)},
+        r"the loss must be a Tensor of one number, .* or of numbers for each sample, but is shape \(3,\)",
+    ),
     "a loss that is no tensor": (
         ArgumentError,
         {"loss": lambda o, y: 1.0},
@@ -449,20 +454,28 @@ REFUSED = {
     "binary loss": (
         ShapeError,
         {"loss": "binary_cross_entropy"},
-        r"must have shape \(n,\) or \(n, 1\), but has \(n, 3",
+        r"output has shape \(22, 3\) and the labels have \(22,\); .* for class numbers use cross_entropy",
     ),
     "optimizer by name": (ArgumentError, {"optimizer": "sgd"}, r"must be an Optimizer, such as tn\.SGD\(0\.01\), but"),
     "optimizer class": (ArgumentError, {"optimizer": tn.SGD}, r"such as tn\.SGD\(0\.01\), but got <class"),
-    "metric by name": (ArgumentError, {"metrics": ["accuracy"]}, r"a metric must be a function of \(output, labels\)"),
-    "metric of rows": (ArgumentError, {"metrics": [lambda o, y: o]}, r"must give one number, but gave an array of sh"),
+    "metric by name": (
+        ArgumentError,
+        {"metrics": ["acuracy"]},
+        "this loss has no metric 'acuracy', only accuracy, bal",
+    ),
+    "metric of rows": (ArgumentError, {"metrics": [Metric(lambda o, y: o, mean=True)]}, "must return one number, but "),
     "verbose": (ArgumentError, {"verbose": 7}, r"verbose must be 0 \(silent\), 1 \(progress\) or 2 \(a line an epoch"),
     "seed": (ArgumentError, {"seed": -1}, "fit: seed must be None or an integer of 0 or more, but got -1"),
     "validation without labels": (
         ArgumentError,
         {"validation_data": X},
-        r"validation_data must be a pair of samples and labels, \(x, y\), but got a ndarray",
+        r"validation_data must be a pair of samples and labels, \(x, y\), or .*, \(x, y, w\), but got a ndarray",
     ),
-    "validation in threes": (ArgumentError, {"validation_data": (X, Y, Y)}, r"a pair of .*\(x, y\), but got 3 of them"),
+    "validation in fours": (
+        ArgumentError,
+        {"validation_data": (X, Y, Y, Y)},
+        r"a pair .*\(x, y\), .*, but got 4 of them",
+    ),
     "validation samples": (ShapeError, {"validation_data": (X[:, 1:], Y)}, r"^validation_data: layer 'input' .*22, 5"),
     "validation labels": (
         DataError,
@@ -500,7 +513,8 @@ def test_evaluate_and_predict_refuse_the_same(case):
 def test_a_missing_flatten_is_suggested():
     model = tn.Sequential([tn.Input((28, 28, 1)), tn.Conv2D(10, 3)], seed=0)
     with pytest.raises(
-        ShapeError, match=r"must have shape \(n, classes\), but has \(n, 26, 26, 10\); is a Flatten or a"
+        ShapeError,
+        match=r"output has shape \(4, 26, 26, 10\), so labels must .* have \(4,\); is a Flatten layer missing",
     ):
         model.fit(IMAGES, np.zeros(4, int), verbose=0)
 

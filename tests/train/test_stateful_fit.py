@@ -184,7 +184,7 @@ def test_an_exception_in_a_metric_or_a_loss_leaves_the_step_out(compiled, error)
             epochs=1,
             batch_size=5,
             optimizer=optimizer,
-            metrics=[metric],
+            metrics=[tn.metrics.Metric(metric, mean=True)],
             seed=0,
             verbose=0,
             compiled=compiled,

@@ -115,20 +115,47 @@ def test_nothing_is_traced_again(monkeypatch):
     assert len(made) == 1
 
 
-@pytest.mark.parametrize("compiled", [True, False])
-def test_a_run_is_resumed_to_the_same_bits_from_within_an_epoch(compiled, tmp_path):
+READY = {
+    "one_cycle": (4,), "warm_up": (2.5,), "cosine": (3, 0.01, 0.5), "polynomial": (3,), "exponential": (0.5,),
+    "milestones": ([1, 2.25],), "cosine_restarts": (1, 2), "step": (2,),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", READY)
+def test_a_run_is_resumed_to_the_same_bits_from_within_an_epoch(name, tmp_path):
     class Save:
         def on_batch_end(self, run):
-            run.save(tmp_path / f"{run.epoch} {run.batch}")
+            if (run.epoch, run.batch) in ((0, 1), (1, 4), (2, 3)):
+                run.save(tmp_path / f"{run.epoch} {run.batch}")
 
     def go(**options):
-        return train(tn.StepSchedule.one_cycle(4), tn.SGD(0.1, momentum=0.9), look=Save(), compiled=compiled, **options)
+        schedule = getattr(tn.StepSchedule, name)(*READY[name])
+        return train(schedule, tn.SGD(0.1, momentum=0.9), look=Save(), compiled=name != "cosine", **options)
 
     model, history, _ = go()
     for part in ("0 1", "1 4", "2 3"):
         resumed, other, _ = go(resume=tmp_path / part)
         np.testing.assert_array_equal(resumed.theta, model.theta)
         assert other.learning_rates == history.learning_rates
+
+
+@pytest.mark.parametrize("name", ["step", "milestones", "exponential", "polynomial", "cosine", "cosine_restarts"])
+def test_a_schedule_by_epoch_is_resumed_to_the_same_bits(name, tmp_path):
+    class Save:
+        def on_batch_end(self, run):
+            if (run.epoch, run.batch) in ((1, 2), (1, 4)):
+                run.save(tmp_path / f"{run.batch}")
+
+    def go(**options):
+        arguments = {"step": (2,), "milestones": ([1, 3],), "exponential": (0.5,)}.get(name, (2,))
+        return train(getattr(tn.LearningRateSchedule, name)(*arguments), tn.Adam(0.1), look=Save(), **options)
+
+    model, history, _ = go()
+    for part in ("2", "4"):
+        resumed, other, _ = go(resume=tmp_path / part)
+        np.testing.assert_array_equal(resumed.theta, model.theta)
+        assert other.learning_rates == history.learning_rates
+    assert len(set(history.learning_rates)) > 1
 
 
 @pytest.mark.parametrize(
@@ -141,6 +168,14 @@ def test_a_run_is_resumed_to_the_same_bits_from_within_an_epoch(compiled, tmp_pa
         ),
         (lambda: tn.StepSchedule.warm_up(0), "warm_up: epochs must be a finite number above 0, but got 0"),
         (lambda: tn.StepSchedule.cosine(2, warm_up=2), "warm_up must be fewer than the 2 epochs, but got 2"),
+        (
+            lambda: tn.LearningRateSchedule.milestones(30),
+            r"milestones: epochs must be a list of numbers of epochs, such",
+        ),
+        (lambda: tn.StepSchedule.milestones([1, -2]), "each of the epochs must be a finite number above 0, but got -2"),
+        (lambda: tn.StepSchedule.exponential(0), "exponential: factor must be a finite number above 0, but got 0"),
+        (lambda: tn.StepSchedule.polynomial(2, power=-1), "polynomial: power must be a finite number above 0"),
+        (lambda: tn.StepSchedule.cosine_restarts(0.5), "cosine_restarts: epochs must be an integer of 1 or more"),
         (lambda: tn.StepSchedule.one_cycle(2, rise=1), "rise must be above 0 and below 1, but got 1"),
         (lambda: tn.StepSchedule.one_cycle(2, momentum=(0.9, -1)), "momentum must be a finite number of 0 or more"),
     ],

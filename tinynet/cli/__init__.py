@@ -7,6 +7,7 @@ import os
 import shlex
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from tinynet.cli import evaluate, experiment, predict, profile, report, train, warm
 from tinynet.errors import TinynetError
@@ -63,6 +64,11 @@ def _run(given: list[str]) -> int:
         arguments = _parser().parse_args(given)
     except SystemExit as stop:  # argparse has printed the help, the version or what is wrong
         return int(stop.code or 0)
+    except BrokenPipeError:
+        raise
+    except OSError as error:  # as it printed the help
+        _drop_output()
+        return _told(f"what the command prints cannot be written: {error.strerror or error}")
     arguments.command_line = shlex.join(["tinynet", *given])
     if getattr(arguments, "threads", None) is not None:
         from tinynet.fast.threads import set_num_threads
@@ -88,10 +94,18 @@ def _drop_output() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+class _Parser(argparse.ArgumentParser):
+    """One that tells if its help cannot be written, which argparse keeps to itself."""
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        if message and file is not None:  # as in a process that was started without
+            file.write(message)
+
+
 def _parser() -> argparse.ArgumentParser:
     from tinynet import __version__
 
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="tinynet",
         description="A deep-learning framework small enough to read in an afternoon, and fast on a CPU.",
         epilog=_EXAMPLES,

@@ -56,13 +56,6 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", choices=MODELS, help=f"one of {', '.join(MODELS)}")
 
 
-def add_data(parser: argparse.ArgumentParser) -> None:
-    """Add where the images come from."""
-    parser.add_argument("--data", default="auto", metavar="SOURCE", help="auto, full, sample, or the path of MNIST "
-        "files (default: %(default)s: TINYNET_DATA if set, the cache, a download, or else the embedded "
-        "sample)")  # fmt: skip
-
-
 def add_threads(parser: argparse.ArgumentParser) -> None:
     """Add the number of threads."""
     parser.add_argument("--threads", type=count, metavar="N", help="threads of the kernels at most; results do not "
@@ -75,12 +68,6 @@ def add_run(parser: argparse.ArgumentParser) -> None:
         f"{', '.join(MODELS)}, such as runs/cnn")  # fmt: skip
 
 
-def add_own_data(parser: argparse.ArgumentParser) -> None:
-    """Add where the images of a finished run come from."""
-    parser.add_argument("--data", metavar="SOURCE", help="auto, full, sample, or the path of MNIST files (default: the "
-        "data of the run)")  # fmt: skip
-
-
 def add_training(parser: argparse.ArgumentParser) -> None:
     """Add how a model is trained."""
     add = parser.add_argument
@@ -88,6 +75,9 @@ def add_training(parser: argparse.ArgumentParser) -> None:
         "more on a small one)")  # fmt: skip
     add("--batch-size", type=count, metavar="N", help="images a step (default: 32)")
     add("--lr", type=rate, metavar="X", help="learning rate of SGD (default: 0.01)")
+    add("--validation-split", type=share, metavar="X", help="the share of the training images to keep apart, such as "
+        "0.1: the best epoch is picked by them, and the test images are used once, at the end (default: none; the best "
+        "epoch is picked by the test images, as in the documents)")  # fmt: skip
     add("--seed", type=seed, default=0, metavar="N", help="decides the initial parameters and the order of the images "
         "(default: 0)")  # fmt: skip
 
@@ -147,6 +137,14 @@ def _whole(text: str, least: int) -> int:
 def rate(text: str) -> float:
     """Read a finite number above 0."""
     return _finite(text, zero=False)
+
+
+def share(text: str) -> float:
+    """Read a number above 0 and below 1."""
+    number = _finite(text, zero=False)
+    if number >= 1:
+        raise argparse.ArgumentTypeError(f"must be a share above 0 and below 1, but got {text!r}")
+    return number
 
 
 def factor(text: str) -> float:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tinynet.cli.arguments import add_command, add_own_data, add_run, add_threads
-from tinynet.cli.run_directory import BEST, load_data, open_run
+from tinynet.cli.arguments import add_command, add_run, add_threads
+from tinynet.cli.data import add_own_data, load_data
+from tinynet.cli.run_directory import BEST, open_run
 from tinynet.cli.train import classify, describe_result
 
 if TYPE_CHECKING:
     import argparse
 
 EXAMPLES = """\
-  tinynet evaluate runs/cnn                        loss, accuracy, and the scores of each digit
+  tinynet evaluate runs/cnn                        loss, accuracy, and the scores of each class
   tinynet evaluate runs/cnn --data ~/mnist         on other images than those of the run
 """
 
@@ -23,7 +24,7 @@ def declare(commands: Any) -> None:
         commands,
         "evaluate",
         "test the model of a run",
-        "Test the model of a run on the test images: loss, accuracy, precision, recall and F1 of each digit.",
+        "Test the model of a run on the test images: loss, accuracy, precision, recall and F1 of each class.",
         EXAMPLES,
         run,
     )

@@ -7,7 +7,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tinynet.cli.arguments import add_command, add_data, add_output, add_threads, add_training
+from tinynet.cli.arguments import add_command, add_output, add_threads, add_training
+from tinynet.cli.data import add_data, load_chosen
 from tinynet.cli.run_directory import (
     EXPERIMENT,
     METRICS,
@@ -26,7 +27,7 @@ from tinynet.cli.train import describe_data, hyper_parameters, resumable, train
 from tinynet.saving.files import write_atomically
 
 if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
-    from tinynet.datasets import MNIST
+    from tinynet.datasets import Dataset
 
 _NAME = "experiment-dense"
 ACTIVATIONS = ("linear", "relu", "sigmoid", "tanh")
@@ -105,7 +106,6 @@ def variant(text: str) -> Variant:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run ``tinynet experiment``: train each variant, and compare them."""
-    from tinynet.datasets import load_mnist
     from tinynet.errors import ArgumentError
     from tinynet.recipes import RECIPES
 
@@ -114,7 +114,7 @@ def run(arguments: argparse.Namespace) -> None:
     if twice:
         raise ArgumentError(f"--variant {twice[0]} is given twice; each network must differ from the others")
     with claimed(arguments.out, _NAME, arguments.force, arguments.resume, EXPERIMENT) as directory:
-        data = load_mnist(arguments.data)
+        data = load_chosen(arguments)
         plan = {
             "model": "dense",
             "variants": [str(chosen) for chosen in variants],
@@ -129,7 +129,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def _train(
-    directory: Path, variants: list[Variant], data: MNIST, plan: dict[str, Any], arguments: argparse.Namespace
+    directory: Path, variants: list[Variant], data: Dataset, plan: dict[str, Any], arguments: argparse.Namespace
 ) -> dict[str, dict[str, Any]]:
     """Train each variant, but for those that are trained already where the experiment is resumed; gives the records."""
     from tinynet.recipes import dense_variant
@@ -153,7 +153,8 @@ def _begin(directory: Path, places: list[Path], plan: dict[str, Any], arguments:
 
     path = directory / PLAN
     if arguments.resume and path.exists():
-        differs = differences(read_json(path), plan)
+        asked = {**plan, "hyper_parameters": {"validation_split": None, **plan["hyper_parameters"]}}
+        differs = differences(read_json(path), asked)
         if differs:
             raise ArgumentError(
                 f"{directory} holds an experiment that was started with {differs}; resume it with the same, or choose "
@@ -178,6 +179,8 @@ def _compare(directory: Path, records: dict[str, dict[str, Any]]) -> None:
 
     table = comparison_table(records)
     histories = {name: History(record["history"], record["seconds"]["by_epoch"]) for name, record in records.items()}
-    write_atomically(directory / PICTURE, encode(comparison_figure(histories)))
+    split = any("validation_split" in record["hyper_parameters"] for record in records.values())
+    figure = comparison_figure(histories, validation="validation" if split else "test")
+    write_atomically(directory / PICTURE, encode(figure))
     write_atomically(directory / TABLE, f"{table}\n".encode())
     print(f"\n{table}\n\nExperiment: {directory} ({TABLE}, {PICTURE}, and a run directory for each network)")

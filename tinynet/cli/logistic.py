@@ -6,6 +6,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from tinynet.cli.arguments import factor
+from tinynet.cli.data import data_record, load_chosen
 from tinynet.cli.run_directory import (
     LAST,
     METRICS,
@@ -13,7 +14,6 @@ from tinynet.cli.run_directory import (
     circumstances,
     claimed,
     clear,
-    data_record,
 )
 from tinynet.errors import ArgumentError, DataError
 from tinynet.saving.files import write_atomically
@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # what computes is imported only once it is needed, so that h
     import argparse
     from pathlib import Path
 
-    from tinynet.datasets import MNIST
+    from tinynet.datasets import Dataset
 
 MODEL = {"logistic": "is it a 5? logistic regression by line search, 784 parameters"}
 
@@ -36,6 +36,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "search finds how far it goes: --batch-size, --lr and --seed are refused. It has curves as PDF in place\n"
         "of a report; --no-report leaves them out.",
     )
+    group.add_argument("--class", dest="positive", metavar="NAME", help="the class that is told from the others "
+        "(default: the sixth, which is the 5 of MNIST, or the last of fewer)")  # fmt: skip
     group.add_argument("--intercept", action="store_true", help="add an intercept; the documents' model has none")
     group.add_argument("--l2", type=factor, metavar="X", help="add a penalty (X / 2) |w|^2 (default: 0)")
 
@@ -50,6 +52,7 @@ def check_options(arguments: argparse.Namespace) -> None:
                     "--batch-size": arguments.batch_size,
                     "--lr": arguments.lr,
                     "--seed": arguments.seed,
+                    "--validation-split": arguments.validation_split,
                 }.items()
                 if value is not None
             ],
@@ -57,7 +60,9 @@ def check_options(arguments: argparse.Namespace) -> None:
         )
     else:
         given, why = (
-            ["--intercept"] * arguments.intercept + ["--l2"] * (arguments.l2 is not None),
+            ["--class"] * (arguments.positive is not None)
+            + ["--intercept"] * arguments.intercept
+            + ["--l2"] * (arguments.l2 is not None),
             "has no such option; logistic has",
         )
     if given:
@@ -66,38 +71,48 @@ def check_options(arguments: argparse.Namespace) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Train and test the model, and leave a run directory."""
-    from tinynet.datasets import load_mnist
-
     with claimed(arguments.out, arguments.model, arguments.force, arguments.resume) as directory:
-        data = load_mnist(arguments.data)
-        _check_data(data)
+        data = load_chosen(arguments)
+        positive = _positive(data, arguments.positive)
+        _check_data(data, positive)
         if arguments.force:
             clear(directory)
-        _train(directory, data, arguments)
+        _train(directory, data, positive, arguments)
 
 
-def _check_data(data: MNIST) -> None:
-    """Refuse images that are all of one class: parameters that tell them ever better grow without end."""
+def _positive(data: Dataset, name: str | None) -> int:
+    """Return the number of the class that is told from the others."""
     from tinynet.recipes import LOGISTIC_DIGIT
 
-    found = int((data.y_train == LOGISTIC_DIGIT).sum())
+    if name is None:
+        return min(LOGISTIC_DIGIT, len(data.classes) - 1)
+    if name not in data.classes:
+        raise ArgumentError(f"--class must be one of {', '.join(data.classes)}, but got {name!r}")
+    return data.classes.index(name)
+
+
+def _check_data(data: Dataset, positive: int) -> None:
+    """Refuse images that are all of one class: parameters that tell them ever better grow without end."""
+    found = int((data.y_train == positive).sum())
     if found in (0, len(data.y_train)):
-        what = f"no {LOGISTIC_DIGIT}" if not found else f"nothing but {LOGISTIC_DIGIT}s"
+        name = data.classes[positive]
+        what = f"no {name}" if not found else f"nothing but {name}"
         raise DataError(
-            f"logistic tells {LOGISTIC_DIGIT}s from the other digits, but the {len(data.y_train):,} training images of "
+            f"logistic tells {name} from the other {data.plural}, but the {len(data.y_train):,} training images of "
             f"{data.source} hold {what}; name data with both by --data"
         )
 
 
-def _train(directory: Path, data: MNIST, arguments: argparse.Namespace) -> None:
+def _train(directory: Path, data: Dataset, positive: int, arguments: argparse.Namespace) -> None:
     from tinynet.cli.train import describe_data, fit, resumable
-    from tinynet.recipes import LOGISTIC_DIGIT, LOGISTIC_STEPS, logistic_model, logistic_optimizer
+    from tinynet.recipes import LOGISTIC_STEPS, logistic_model, logistic_optimizer
     from tinynet.report import step_curves
     from tinynet.report.style import encode
     from tinynet.train.callbacks import Checkpoint
 
     steps, l2 = arguments.epochs or LOGISTIC_STEPS, arguments.l2 or 0.0
-    print(f"Training the logistic regression that tells {LOGISTIC_DIGIT}s from the other digits of MNIST")
+    name = data.classes[positive]
+    print(f"Training the logistic regression that tells {name} from the other {data.plural} of {data.title}")
     describe_data(data)
     model, optimizer = logistic_model(data.x_train, arguments.intercept), logistic_optimizer(l2)
     search = vars(optimizer.line_search)
@@ -107,7 +122,7 @@ def _train(directory: Path, data: MNIST, arguments: argparse.Namespace) -> None:
     print(", ".join(f"{name} {value:g}" for name, value in search.items()), flush=True)
 
     last = directory / LAST
-    asked = {"model": arguments.model, "hyper_parameters": {"l2": l2, "intercept": arguments.intercept}}
+    asked = {"model": arguments.model, "class": name, "hyper_parameters": {"l2": l2, "intercept": arguments.intercept}}
     with resumable(directory, LAST, arguments.force):
         found = fit(
             model,
@@ -117,12 +132,12 @@ def _train(directory: Path, data: MNIST, arguments: argparse.Namespace) -> None:
             asked,
             "step",
             x=data.x_train,
-            y=data.y_train == LOGISTIC_DIGIT,
+            y=data.y_train == positive,
             epochs=steps,
             batch_size=None,
             optimizer=optimizer,
             loss="binary_cross_entropy",
-            validation_data=(data.x_test, data.y_test == LOGISTIC_DIGIT),
+            validation_data=(data.x_test, data.y_test == positive),
             callbacks=[Checkpoint(last, every_seconds=arguments.checkpoint_seconds)],
         )
     history = {name: values for name, values in found.history.items() if name != "val_accuracy"}
@@ -133,7 +148,7 @@ def _train(directory: Path, data: MNIST, arguments: argparse.Namespace) -> None:
         write_atomically(directory / name, encode(figure, "pdf"))
     record = {
         "model": arguments.model,
-        "digit": LOGISTIC_DIGIT,
+        "class": name,
         "parameters": {"count": model.theta.size, "dtype": str(model.dtype)},
         "hyper_parameters": {
             "loss": "binary_cross_entropy",
@@ -154,8 +169,6 @@ def _train(directory: Path, data: MNIST, arguments: argparse.Namespace) -> None:
     write_atomically(directory / METRICS, as_json(record))
     total, typical = sum(found.seconds), 1e3 * median(found.seconds)
     print(f"\n{counted(found.epochs, 'step')} in {total:.2f} s, {typical:.1f} ms a step with its test")
-    if found.stopped:
-        print(f"Stopped: {found.stopped}")
     print(f"Final training loss {history['loss'][-1]:.12f}")
     print(f"Test loss {history['val_loss'][-1]:.6f}, test error {history['val_error'][-1]:.4f}")
     print(f"Run directory: {directory} ({', '.join([METRICS, LAST, *curves])})")

@@ -9,7 +9,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinynet.cli.arguments import add_command, add_data, add_model, add_threads, count
+from tinynet.cli.arguments import add_command, add_model, add_threads, count
+from tinynet.cli.data import add_data, load_chosen
 from tinynet.errors import ArgumentError, WriteError
 from tinynet.saving.files import write_atomically
 from tinynet.train.progress import counted
@@ -31,7 +32,7 @@ def declare(commands: Any) -> None:
         commands,
         "profile",
         "show where the time of a training step goes",
-        "Train a reference model on MNIST for a hundred steps, then time the kernel calls of one: a\ntable of what "
+        "Train a reference model for a hundred steps, then time the kernel calls of one: a\ntable of what "
         "each computes, moves and takes, and a picture.",
         EXAMPLES,
         run,
@@ -50,7 +51,6 @@ def declare(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run ``tinynet profile``: print the table, and write the picture."""
-    from tinynet.datasets import load_mnist
     from tinynet.fast.kernels import build
     from tinynet.inspection.profiling import profile_step
     from tinynet.recipes import RECIPES
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
     out = arguments.out or Path(f"profile-{arguments.model}.png")
     _check(out, arguments.force)
     recipe = RECIPES[arguments.model]
-    data = load_mnist(arguments.data)
+    data = load_chosen(arguments)
     with build.watch(say_building):
         found = profile_step(recipe, data, arguments.batch_size, arguments.repeats)
     rows = found.plan.rows()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from tinynet.cli.arguments import add_command, add_own_data, add_run, add_threads
-from tinynet.cli.run_directory import load_data, open_run
+from tinynet.cli.arguments import add_command, add_run, add_threads
+from tinynet.cli.data import add_own_data, load_data
+from tinynet.cli.run_directory import open_run
 from tinynet.cli.train import classify, report
 
 if TYPE_CHECKING:

@@ -16,14 +16,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tinynet.cli.data import Described, described
 from tinynet.errors import ArgumentError, CheckpointError, FileFormatError, WriteError
 
 if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
-    from tinynet.datasets import MNIST
+    from tinynet.datasets import Dataset
     from tinynet.model import Model
 
 METRICS, BEST, LAST = "metrics.json", "best.safetensors", "last.safetensors"
-CLASSES = 10
 
 
 class Kind(NamedTuple):
@@ -169,8 +169,8 @@ def checkpoint_of(directory: Path) -> Path | None:
 
 _OPTIONS = {
     "variants": "--variant", "learning_rate": "--lr", "batch_size": "--batch-size", "epochs": "--epochs", "l2": "--l2",
-    "intercept": "--intercept", "seed": "--seed", "sha256": "--data of SHA-256",
-    "sha256 of the data": "--data of SHA-256",
+    "intercept": "--intercept", "class": "--class", "seed": "--seed", "sha256": "--data of SHA-256",
+    "sha256 of the data": "--data of SHA-256", "validation_split": "--validation-split",
 }  # fmt: skip
 
 
@@ -213,7 +213,7 @@ def _shown(value: Any) -> str:
 
 
 @contextlib.contextmanager
-def explained(directory: Path, now: Mapping[str, Any], data: MNIST) -> Iterator[None]:
+def explained(directory: Path, now: Mapping[str, Any], data: Dataset) -> Iterator[None]:
     """Where the checkpoint of a run is refused in here, say by which options, if the record of the run tells.
 
     ``now`` is what the record would say of what is asked for now, but for the data; see `differences`.
@@ -312,17 +312,6 @@ def circumstances() -> dict[str, Any]:
     }
 
 
-def data_record(data: MNIST) -> dict[str, Any]:
-    """Tell the data of a run: what they are called, where they are from, their SHA-256, how many samples there are."""
-    return {
-        "source": data.source,
-        "origin": data.origin,
-        "sha256": data.digest(),
-        "training_samples": len(data.x_train),
-        "test_samples": len(data.x_test),
-    }
-
-
 def as_json(value: Any) -> bytes:
     r"""Write a record as JSON, with null for NaN and infinity, which JSON has no words for.
 
@@ -388,6 +377,7 @@ _FORM = {  # of what a record must hold for a run to be evaluated and reported o
         "training_samples": int,
         "test_samples": int,
         "arrays": {str: {"shape": [int], "dtype": str, "min": int, "max": int}},
+        str: (object, bool),  # what the data are; see `described`
     },
     "history": {"loss": _VALUES, "accuracy": _VALUES, "val_loss": _VALUES, "val_accuracy": _VALUES, str: _VALUES},
     "best_epoch": int,
@@ -451,7 +441,7 @@ def parameters_digest(model: Model) -> str:
 
 
 def _check_model(record: Any, directory: Path) -> None:
-    """Refuse the run of a model that is no classifier of digits."""
+    """Refuse the run of a model that is no classifier of several classes."""
     from tinynet.recipes import RECIPES
 
     model = record.get("model") if isinstance(record, dict) else None
@@ -469,8 +459,10 @@ def read_record(directory: Path) -> dict[str, Any]:
     wrong = [name for name, form in _FORM.items() if not conforms(parts.get(name), form)]
     if not wrong:
         epochs = len(parts["seconds"]["by_epoch"])
+        data = _described(parts)
         fits = {
-            "classes": parts["classes"] == CLASSES,
+            "data": data is not None,
+            "classes": data is None or parts["classes"] == len(data.classes),
             "hyper_parameters": parts["hyper_parameters"]["loss"] in {recipe.loss for recipe in RECIPES.values()},
             "history": all(len(values) == epochs for values in parts["history"].values()),
             "best_epoch": 1 <= parts["best_epoch"] <= epochs,
@@ -484,6 +476,13 @@ def read_record(directory: Path) -> dict[str, Any]:
     return parts
 
 
+def _described(record: dict[str, Any]) -> Described | None:
+    try:
+        return described(record)
+    except FileFormatError:
+        return None
+
+
 def read_json(path: Path) -> Any:
     """Read a record that `as_json` wrote; a FileFormatError says that it is damaged."""
     try:
@@ -492,43 +491,3 @@ def read_json(path: Path) -> Any:
         return value
     except (OSError, ValueError, RecursionError) as error:
         raise FileFormatError(f"{path} cannot be read ({error}); train again, or restore it from a copy") from error
-
-
-def load_data(run: Run, source: str | None, same: bool) -> MNIST:
-    """Read the data of a run, or others that the user names.
-
-    Parameters
-    ----------
-    run : Run
-        As from `open_run`.
-    source : str, optional
-        As ``--data`` takes it; what the run used by default.
-    same : bool
-        Refuse data that are not the run's own; otherwise it is only said.
-
-    Returns
-    -------
-    MNIST
-        The data.
-
-    Raises
-    ------
-    ArgumentError
-        If the data are not there any more, or not those of the run.
-    DatasetError, FileFormatError
-        As `tinynet.datasets.load_mnist`.
-    """
-    from tinynet.datasets import load_mnist
-
-    origin = run.record["data"]["origin"]
-    if source is None and origin != "sample" and not os.path.exists(origin):  # noqa: PTH110 - that of Path raises if it is long
-        raise ArgumentError(f"the data of the run, {origin}, are not there any more; name them with --data")
-    data = load_mnist(origin if source is None else source)
-    if data.digest() != run.record["data"]["sha256"]:
-        told = f"{data.source} are not the data of the run, which were {run.record['data']['source']}"
-        if data.origin == origin:
-            told = f"{data.source} are not the data of the run any more: they have changed since"
-        if same:
-            raise ArgumentError(f"{told}; name those of the run with --data")
-        print(f"Note: {told}")
-    return data

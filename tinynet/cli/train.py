@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinynet.cli import logistic
-from tinynet.cli.arguments import MODELS, add_command, add_data, add_output, add_threads, add_training
+from tinynet.cli.arguments import MODELS, add_command, add_output, add_threads, add_training
+from tinynet.cli.data import add_data, data_options, data_record, load_chosen
 from tinynet.cli.run_directory import (
     BEST,
-    CLASSES,
     LAST,
     METRICS,
     as_json,
@@ -21,7 +21,6 @@ from tinynet.cli.run_directory import (
     circumstances,
     claimed,
     clear,
-    data_record,
     explained,
     parameters_digest,
 )
@@ -32,7 +31,7 @@ from tinynet.train.progress import counted
 if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
     import argparse
 
-    from tinynet.datasets import MNIST
+    from tinynet.datasets import Dataset
     from tinynet.model import Model
     from tinynet.recipes import Recipe
     from tinynet.train import History
@@ -43,6 +42,8 @@ EXAMPLES = """\
   tinynet train dense --data sample --epochs 5     4,000 + 1,000 images, no network needed
   tinynet train cnn --data ~/mnist --out runs/a    files that you have: IDX, mnist.npz or mnist_all.mat
   tinynet train softmax --lr 0.1 --batch-size 128 --seed 7
+  tinynet train cnn --dataset fashion_mnist        clothes in place of digits; kmnist has Japanese characters
+  tinynet train cnn --dataset photos/              a directory of images for each class, such as photos/cat
   tinynet train cnn --out runs/a --resume          goes on where that run was stopped, and ends in the same bits
   tinynet train logistic --l2 0.001 --intercept    is it a 5? full batch, with a line search
 """
@@ -55,9 +56,10 @@ def declare(commands: Any) -> None:
     parser = add_command(
         commands,
         "train",
-        "train a reference model on MNIST",
-        "Train a reference model on MNIST, test it, and keep its metrics, its parameters, figures and a report in\n"
-        "a directory.\n\nmodels:\n" + "\n".join(f"  {name:<9}{title}" for name, title in _MODELS.items()),
+        "train a reference model on MNIST, another dataset or images of yours",
+        "Train a reference model on MNIST, another dataset or a directory of images, test it, and keep its metrics,\n"
+        "its parameters, figures and a report in a directory.\n\nmodels, with their parameters on MNIST:\n"
+        + "\n".join(f"  {name:<9}{title}" for name, title in _MODELS.items()),
         EXAMPLES,
         run,
     )
@@ -78,7 +80,6 @@ def declare(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run ``tinynet train``: train, test, and leave a run directory."""
-    from tinynet.datasets import load_mnist
     from tinynet.recipes import RECIPES
 
     logistic.check_options(arguments)
@@ -88,17 +89,18 @@ def run(arguments: argparse.Namespace) -> None:
     arguments.seed = arguments.seed or 0
     recipe = RECIPES[arguments.model]
     with claimed(arguments.out, recipe.name, arguments.force, arguments.resume) as directory:
-        data = load_mnist(arguments.data)
+        data = load_chosen(arguments)
+        recipe.for_data(data).build_model()  # an image that is too small for it is refused before a run is replaced
         if arguments.force:
             clear(directory)
         settings = hyper_parameters(arguments, recipe, data)
-        print(f"Training the {recipe.title} ({recipe.name}) on MNIST")
+        print(f"Training the {recipe.title} ({recipe.name}) on {data.title}")
         describe_data(data)
         with resumable(directory, LAST, arguments.force):
             train(directory, recipe, data, settings, arguments, ["train", recipe.name])
 
 
-def hyper_parameters(arguments: argparse.Namespace, recipe: Recipe, data: MNIST) -> dict[str, Any]:
+def hyper_parameters(arguments: argparse.Namespace, recipe: Recipe, data: Dataset) -> dict[str, Any]:
     """Give how a model is trained: as the user says, or else as its recipe does."""
     return {
         "loss": recipe.loss,
@@ -107,6 +109,7 @@ def hyper_parameters(arguments: argparse.Namespace, recipe: Recipe, data: MNIST)
         "batch_size": arguments.batch_size or recipe.batch_size,
         "epochs": arguments.epochs or recipe.epochs_for(len(data.x_train)),
         "shuffle": True,
+        **({"validation_split": arguments.validation_split} if arguments.validation_split else {}),
     }
 
 
@@ -128,7 +131,7 @@ def resumable(directory: Path, file: str, forced: bool) -> Iterator[None]:
 def fit(
     model: Model,
     directory: Path,
-    data: MNIST,
+    data: Dataset,
     resume: bool,
     asked: dict[str, Any],
     step: str,
@@ -154,7 +157,7 @@ def fit(
 def train(
     directory: Path,
     recipe: Recipe,
-    data: MNIST,
+    data: Dataset,
     settings: dict[str, Any],
     arguments: argparse.Namespace,
     command: list[str],
@@ -168,16 +171,17 @@ def train(
     from tinynet.saving import load
     from tinynet.train.callbacks import Checkpoint
 
-    model: Model = recipe.model(arguments.seed)
+    model: Model = recipe.for_data(data, arguments.seed)
     print()
     model.summary()
     print()
     _announce(recipe, data, settings, chosen=arguments.epochs is not None)
-    test = data.x_test, data.y_test
+    test, split = (data.x_test, data.y_test), settings.get("validation_split", 0.0)
     best, last = directory / BEST, directory / LAST
     asked = {
         "model": recipe.name,
-        "hyper_parameters": {name: value for name, value in settings.items() if name != "epochs"},
+        "hyper_parameters": {name: value for name, value in settings.items() if name != "epochs"}
+        | {"validation_split": split or None},
         "seed": arguments.seed,
     }
     history = fit(
@@ -193,7 +197,8 @@ def train(
         batch_size=settings["batch_size"],
         optimizer=SGD(settings["learning_rate"]),
         loss=recipe.loss,
-        validation_data=test,
+        validation_data=None if split else test,
+        validation_split=split,
         seed=arguments.seed,
         callbacks=[Checkpoint(best, best_only=True), Checkpoint(last, every_seconds=arguments.checkpoint_seconds)],
     )
@@ -212,7 +217,7 @@ def train(
     record = {
         "model": recipe.name,
         "title": recipe.title,
-        "classes": CLASSES,
+        "classes": len(data.classes),
         "parameters": {
             "count": model.theta.size,
             "dtype": str(model.dtype),
@@ -231,9 +236,12 @@ def train(
         "reproduce": _spelled_out(command, arguments, settings, data),
     }
     write_atomically(directory / METRICS, as_json(record))
-    print(
-        f"\nThe least test loss was that of epoch {history.best_epoch} of {history.epochs}, whose model is tested here"
-    )
+    validated = "validation" if split else "test"
+    of = f"epoch {history.best_epoch} of {history.epochs}"
+    print(f"\nThe least {validated} loss was that of {of}, whose model is tested here")
+    if not split:
+        like = _as_documented(data)
+        print(f"(The test set itself has picked it{like}; --validation-split keeps training images apart for that)")
     describe_result(figures, predicted, scores)
     print(f"\nTraining and test took {seconds:.1f} s")
     print(f"Run directory: {directory} ({METRICS}, {BEST}, {LAST})")
@@ -242,7 +250,7 @@ def train(
     return record
 
 
-def report(directory: Path, record: dict[str, Any], model: Model, data: MNIST, predicted: Any) -> None:
+def report(directory: Path, record: dict[str, Any], model: Model, data: Dataset, predicted: Any) -> None:
     """Write the figures and the report into the run directory, and say where it is."""
     from tinynet.report import write_report
 
@@ -252,21 +260,22 @@ def report(directory: Path, record: dict[str, Any], model: Model, data: MNIST, p
     print(f"{len(names)} files in {time.perf_counter() - started:.1f} s; open {directory / names[-1]} in a browser")
 
 
-def classify(model: Model, data: MNIST) -> tuple[Any, Scores]:
+def classify(model: Model, data: Dataset) -> tuple[Any, Scores]:
     """Give the classes that a model takes the test images for, and its scores."""
     from tinynet.train.metrics import classification_scores, confusion_matrix
 
     predicted = model.predict(data.x_test).argmax(axis=1)
-    return predicted, classification_scores(confusion_matrix(predicted, data.y_test, CLASSES))
+    matrix = confusion_matrix(predicted, data.y_test, len(data.classes))
+    return predicted, classification_scores(matrix, data.classes)
 
 
 def describe_result(figures: dict[str, float], predicted: Any, scores: Scores) -> None:
     """Print what came of a test."""
     print(f"Test loss {figures['loss']:.4f}, test accuracy {figures['accuracy']:.4f}")
-    print(f"Predictions have shape {(len(predicted), CLASSES)}\n\n{scores}")
+    print(f"Predictions have shape {(len(predicted), len(scores.names))}\n\n{scores}")
 
 
-def arrays(data: MNIST) -> dict[str, dict[str, Any]]:
+def arrays(data: Dataset) -> dict[str, dict[str, Any]]:
     """Describe the arrays of a dataset: shape, dtype, least and largest value."""
     found = {name: getattr(data, name) for name in ("x_train", "y_train", "x_test", "y_test")}
     return {
@@ -275,19 +284,21 @@ def arrays(data: MNIST) -> dict[str, dict[str, Any]]:
     }
 
 
-def describe_data(data: MNIST) -> None:
+def describe_data(data: Dataset) -> None:
     """Print what the documents' runs print of their data: shapes and ranges, how many samples, one-hot labels."""
     from tinynet.datasets.labels import one_hot
 
     print(f"Data: {data.source}")
+    if data.classes != tuple(map(str, range(len(data.classes)))):
+        print(f"  {len(data.classes)} classes: {', '.join(data.classes)}")
     for name, array in arrays(data).items():
         print(f"  {name:<8} {tuple(array['shape'])!s:<16} {array['dtype']}, from {array['min']} to {array['max']}")
-    shapes = [one_hot(labels, CLASSES).shape for labels in (data.y_train, data.y_test)]
+    shapes = [one_hot(labels, len(data.classes)).shape for labels in (data.y_train, data.y_test)]
     print(f"{len(data.x_train):,} training samples, {len(data.x_test):,} test samples")
     print(f"One-hot labels have shapes {shapes[0]} and {shapes[1]}")
 
 
-def _announce(recipe: Recipe, data: MNIST, settings: dict[str, Any], chosen: bool) -> None:
+def _announce(recipe: Recipe, data: Dataset, settings: dict[str, Any], chosen: bool) -> None:
     """Say how the model is going to be trained."""
     if not chosen and settings["epochs"] != recipe.epochs:
         holder = "embedded sample" if data.origin == "sample" else "training set"
@@ -297,19 +308,33 @@ def _announce(recipe: Recipe, data: MNIST, settings: dict[str, Any], chosen: boo
         )
     print(
         f"SGD, learning rate {settings['learning_rate']:g}, batch size {settings['batch_size']}, epochs "
-        f"{settings['epochs']}, validated on the test set",
+        f"{settings['epochs']}, validated on {_validated(settings, data)}",
         flush=True,
     )
 
 
-def _spelled_out(command: list[str], arguments: argparse.Namespace, settings: dict[str, Any], data: MNIST) -> str:
+def _validated(settings: dict[str, Any], data: Dataset) -> str:
+    """Say what the run is validated on."""
+    split = settings.get("validation_split")
+    if not split:
+        return f"the test set{_as_documented(data)}"
+    return f"{100 * split:g} % of the training images, which are kept apart; the test images are used once, at the end"
+
+
+def _as_documented(data: Dataset) -> str:
+    return ", as in the documents" if data.title == "MNIST" else ""
+
+
+def _spelled_out(command: list[str], arguments: argparse.Namespace, settings: dict[str, Any], data: Dataset) -> str:
     """Give the command with every default spelled out."""
     options = {
-        "--data": data.origin,
+        **data_options(data),
         "--epochs": settings["epochs"],
         "--batch-size": settings["batch_size"],
         "--lr": settings["learning_rate"],
         "--seed": arguments.seed,
     }
+    if "validation_split" in settings:
+        options["--validation-split"] = settings["validation_split"]
     words = [str(word) for option in options.items() for word in option]
     return shlex.join(["tinynet", *command, *words])

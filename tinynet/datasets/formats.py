@@ -11,7 +11,7 @@ import struct
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Literal
 
 import numpy as np
@@ -32,6 +32,9 @@ _TYPE_NAMES = {0x08: "uint8", 0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: 
 _NDIM: dict[Kind, int] = {"images": 3, "labels": 1}
 _MAX_NPY_HEADER = 4096  # NumPy writes 128 bytes
 _MAX_ZIP_DIRECTORY = 2**16  # four members take about 250 bytes
+_MAX_ZIP_END = 22 + 2**16  # the end record, with the longest comment
+_CHUNK = 2**16  # bytes that are decompressed at a time
+_MAX_MEMBERS = 10_000  # of a gzip file
 
 
 def damaged(name: str, found: str, expected: str, advice: str = "Replace it by a good copy.") -> FileFormatError:
@@ -48,20 +51,33 @@ def inflate_head(data: bytes | memoryview, wbits: int, size: int, name: str) -> 
 
 
 def inflate(data: bytes | memoryview, wbits: int, size: int, name: str) -> bytes:
-    """Decompress a stream that must hold exactly `size` bytes and end where `data` ends."""
-    stream = zlib.decompressobj(wbits)
-    expected = f"{size:,} bytes and their checksum"
-    try:
-        out = stream.decompress(data, size + 1)  # one byte to spare: too long a stream shows, and goes no further
-    except zlib.error as error:
-        raise damaged(name, f"the compressed data is corrupt ({error})", expected) from error
-    if len(out) > size:
-        raise damaged(name, f"the compressed data gives more than {size:,} bytes", expected)
-    if len(out) < size or not stream.eof:
-        raise damaged(name, f"the compressed data breaks off after it gave {len(out):,} bytes", expected)
-    if stream.unused_data:
-        raise damaged(name, f"{len(stream.unused_data):,} stray bytes after the compressed data", "none")
-    return out
+    """Decompress a stream that must hold exactly `size` bytes and end where `data` ends.
+
+    A gzip file may consist of several members, one after the other, and end in zeros, as tapes and block devices leave
+    them (RFC 1952, section 2.2, and the manual of gzip).
+    """
+    view, expected = memoryview(data), f"{size:,} bytes and their checksum"
+    stream, members = zlib.decompressobj(wbits), 1
+    pieces: list[bytes] = []
+    at, total = 0, 0
+    while at < len(view) and not stream.eof:
+        chunk = view[at : at + _CHUNK]
+        try:
+            pieces.append(stream.decompress(chunk, size + 1 - total))  # one byte to spare, so that too much shows
+        except zlib.error as error:
+            raise damaged(name, f"the compressed data is corrupt ({error})", expected) from error
+        total += len(pieces[-1])
+        if total > size:
+            raise damaged(name, f"the compressed data gives more than {size:,} bytes", expected)
+        at += len(chunk) - len(stream.unconsumed_tail) - len(stream.unused_data)
+        if stream.eof and wbits == GZIP and view[at : at + 2] == GZIP_MAGIC and members < _MAX_MEMBERS:
+            stream, members = zlib.decompressobj(wbits), members + 1
+    if total < size or not stream.eof:
+        raise damaged(name, f"the compressed data breaks off after it gave {total:,} bytes", expected)
+    rest = view[at:]
+    if rest and (wbits != GZIP or any(rest)):
+        raise damaged(name, f"{len(rest):,} stray bytes after the compressed data", "none")
+    return b"".join(pieces)
 
 
 def parse_idx(data: bytes, kind: Kind, name: str) -> Pixels:
@@ -103,26 +119,38 @@ def _check_idx_magic(head: bytes, kind: Kind, name: str) -> None:
         raise damaged(name, f"an IDX array with {head[3]} axes", f"{_NDIM[kind]} for {kind}")
 
 
-def parse_npz(data: bytes, kinds: dict[str, Kind], name: str) -> dict[str, Pixels]:
-    """Parse the named arrays of an npz file, each uint8 with as many axes as its kind has; others are left unread."""
+def parse_npz(data: bytes, kinds: dict[str, Kind], name: str) -> tuple[dict[str, Pixels], list[str]]:
+    """Parse the named arrays of an npz file, each with as many axes as its kind has; others are left unread.
+
+    Returns
+    -------
+    dict
+        uint8 arrays. Other numbers are taken where they are whole and from 0 to 255, and images from 0 to 1.
+    list of str
+        What was made of arrays that were not uint8, in words.
+    """
     _check_zip_directory(data, name)
+    remarks: list[str] = []
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = _members(archive.infolist(), kinds, name)
-            raw = {key: _read_member(archive, info) for key, info in members.items()}
+            arrays = {key: _parse_member(archive, info, kinds[key], f"{name}, array {key}", remarks)
+                      for key, info in members.items()}  # fmt: skip
     except FileFormatError:
         raise
     except Exception as error:  # zipfile raises a dozen classes on damaged archives, from struct.error to RuntimeError
         raise damaged(name, f"the zip archive cannot be read ({error})", "a valid npz file") from error
-    return {key: _parse_npy(content, kinds[key], f"{name}, array {key}") for key, content in raw.items()}
+    return arrays, remarks
 
 
 def _check_zip_directory(data: bytes, name: str) -> None:
     # zipfile makes an object for each entry of the directory before we see any: a hostile one would take minutes.
-    if data[-22:-18] != b"PK\x05\x06" or data[-42:-38] == b"PK\x06\x07":
+    end = data.rfind(b"PK\x05\x06", max(0, len(data) - _MAX_ZIP_END))
+    comment = int.from_bytes(data[end + 20 : end + 22], "little")
+    if end < 0 or end + 22 + comment != len(data) or data[max(0, end - 20) : end][:4] == b"PK\x06\x07":
         begins = f"begins with {data[:4].hex(' ') or 'nothing'}, and no plain zip directory ends it"
         raise damaged(name, f"not a complete npz file (it {begins})", "a zip archive as np.savez writes it")
-    size = int.from_bytes(data[-10:-6], "little")
+    size = int.from_bytes(data[end + 12 : end + 16], "little")
     if size > _MAX_ZIP_DIRECTORY:
         raise damaged(name, f"a zip directory of {size:,} bytes", f"at most {_MAX_ZIP_DIRECTORY:,}")
 
@@ -141,16 +169,63 @@ def _members(infos: list[zipfile.ZipInfo], keys: Iterable[str], name: str) -> di
         # LZMA and BZIP2 could claim gigabytes for their dictionaries; np.savez writes neither.
         if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
             raise damaged(name, f"{key} is compressed by zip method {info.compress_type}", "stored or deflated data")
-    claimed = sum(info.file_size for info in members.values())  # which bounds what zipfile decompresses
-    if claimed > MAX_BYTES:
-        raise damaged(name, f"its directory claims {claimed:,} bytes of arrays", f"at most {MAX_BYTES:,}")
     return members
 
 
-def _read_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
-    # Not archive.read: that decompresses up to 2 GB before it looks at what the directory claims.
+def _parse_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, kind: Kind, name: str, remarks: list[str]) -> Pixels:
+    """Parse one array, a piece at a time: what a file claims of its size is never taken for granted."""
     with archive.open(info) as member:
-        return member.read(info.file_size + 1)
+        shape, fortran_order, dtype, start = npy_header(member.read(_MAX_NPY_HEADER), name)
+    if dtype.kind not in "biuf":
+        raise damaged(name, f"dtype {str(dtype)[:80]}", "uint8", "Save it again with .astype(np.uint8).")
+    if len(shape) != _NDIM[kind] or not all(type(length) is int and 0 < length < MAX_BYTES for length in shape):
+        expected = "(n, 28, 28)" if kind == "images" else "(n,)"
+        raise damaged(name, f"{kind} of shape {shape_text(shape)}", expected, "Save the array with that shape.")
+    count = math.prod(shape)
+    if count > MAX_BYTES:
+        raise damaged(name, f"its header claims shape {shape_text(shape)}", f"at most {MAX_BYTES:,} values")
+    if info.file_size - start != count * dtype.itemsize:
+        found = f"{info.file_size - start:,} bytes of values"
+        raise damaged(name, found, f"{count * dtype.itemsize:,} for {shape}")
+    factor = 1
+    if dtype != np.uint8:
+        factor = _scale_of(_values(archive, info, start, dtype), kind, name)
+        scaled = ", from 0 to 1, taken as 0 to 255" if factor > 1 else ", taken as uint8"
+        remarks.append(f"{name.rpartition(' ')[2]}: {dtype}{scaled}")
+    out = np.empty(shape, np.uint8, "F" if fortran_order else "C")
+    flat, at = out.ravel("K"), 0  # a view of it, in the order of the file
+    for piece in _values(archive, info, start, dtype):
+        flat[at : at + len(piece)] = piece if dtype == np.uint8 else np.rint(piece.astype(np.float64) * factor)
+        at += len(piece)
+    if at < count:
+        raise damaged(name, f"{at * dtype.itemsize:,} bytes of values", f"{count * dtype.itemsize:,} for {shape}")
+    return np.ascontiguousarray(out)
+
+
+def _values(
+    archive: zipfile.ZipFile, info: zipfile.ZipInfo, start: int, dtype: np.dtype[Any]
+) -> Iterator[npt.NDArray[Any]]:
+    """Read the values of an array in pieces; zipfile checks the sum of the whole at the end."""
+    with archive.open(info) as member:
+        member.read(start)
+        while data := member.read(_CHUNK * dtype.itemsize):
+            yield np.frombuffer(data[: len(data) - len(data) % dtype.itemsize], dtype)
+
+
+def _scale_of(pieces: Iterable[npt.NDArray[Any]], kind: Kind, name: str) -> int:
+    """Return the factor by which numbers that are not uint8 become it: 255 for images from 0 to 1, otherwise 1."""
+    low, high, whole = math.inf, -math.inf, True
+    for piece in pieces:
+        if piece.dtype.kind == "f" and not np.isfinite(piece).all():
+            raise damaged(name, "NaN or infinite values", "0 to 255, or 0 to 1 for images", "Clean the data.")
+        low, high = min(low, float(piece.min())), max(high, float(piece.max()))
+        whole = whole and (piece.dtype.kind != "f" or bool((piece == np.rint(piece)).all()))
+    if kind == "images" and low >= 0 and high <= 1:
+        return 255
+    if low < 0 or high > 255 or not whole:
+        expected = "whole numbers from 0 to 255" + (", or numbers from 0 to 1" if kind == "images" else "")
+        raise damaged(name, f"{'' if whole else 'broken '}numbers from {low:g} to {high:g}", expected, "Scale them.")
+    return 1
 
 
 def npy_header(data: bytes, name: str) -> tuple[tuple[int, ...], bool, np.dtype[Any], int]:
@@ -167,19 +242,6 @@ def npy_header(data: bytes, name: str) -> tuple[tuple[int, ...], bool, np.dtype[
     except Exception as error:  # the header is a Python literal: parsing it raises a dozen classes, RecursionError too
         raise damaged(name, f"its header cannot be read ({str(error)[:80]})", "an npy array") from error
     return shape, fortran_order, dtype, stream.tell()
-
-
-def _parse_npy(data: bytes, kind: Kind, name: str) -> Pixels:
-    shape, fortran_order, dtype, start = npy_header(data, name)
-    if dtype != np.uint8:
-        raise damaged(name, f"dtype {str(dtype)[:80]}", "uint8", "Save it again with .astype(np.uint8).")
-    if len(shape) != _NDIM[kind] or not all(type(length) is int and 0 < length < MAX_BYTES for length in shape):
-        expected = "(n, 28, 28)" if kind == "images" else "(n,)"
-        raise damaged(name, f"{kind} of shape {shape_text(shape)}", expected, "Save the array with that shape.")
-    if math.prod(shape) != len(data) - start:
-        raise damaged(name, f"{len(data) - start:,} bytes of values", f"{math.prod(shape):,} for {shape}")
-    values = np.frombuffer(data, np.uint8, offset=start)
-    return values.reshape(shape, order="F" if fortran_order else "C").copy(order="C")
 
 
 def shape_text(shape: tuple[int, ...]) -> str:

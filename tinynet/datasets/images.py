@@ -1,42 +1,39 @@
-"""Images of digits from a user's files, made alike to those of MNIST: white on black, 28 x 28, centred.
+"""Images from a user's files, made alike to the samples that a model was trained on.
 
-A file may be damaged or hostile: its size is bounded, what its header claims is looked at before any pixel is
-decoded, and nothing is unpickled.
+Drawings are made light on dark, cut to their ink and centred; photographs are scaled and cut to size.
 """
 
 from __future__ import annotations
 
-import io
-import math
 import os
-import warnings
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from tinynet.datasets.formats import Pixels, damaged, npy_header, shape_text
-from tinynet.errors import DatasetError, FileFormatError
+from tinynet.datasets.decode import Picture, read_picture
+from tinynet.datasets.formats import Pixels, damaged
+from tinynet.datasets.preparation import Preparation
+from tinynet.datasets.spec import MNIST
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 Array = npt.NDArray[Any]
 
-SIZE = 28  # of the images of MNIST
-BOX = 20  # into which their digits were fitted, before they were centred by mass
-MAX_PIXELS = 2**24  # 4096 x 4096; a digit needs no more
-_MAX_BYTES = 8 * MAX_PIXELS + 2**16
+_ENOUGH = 512  # pixels a side of a drawing; more are averaged
 _LEAST_CONTRAST = 16  # of 255, between the ink and the background
-_PNG = b"\x89PNG\r\n\x1a\n"
-_NPY = b"\x93NUMPY"
+_EDGE_PARTS = 16
+_LEAST_COLOUR = 3  # of 255, between the channels
 
 
-class Digit(NamedTuple):
-    """An image as the models take it.
+class Sample(NamedTuple):
+    """An image as a model takes it.
 
     Attributes
     ----------
-    pixels : ndarray of uint8, shape (28, 28)
-        0 is the background.
+    pixels : ndarray of uint8
+        (H, W), or (H, W, 3) in colour; of a drawing, 0 is the background.
     remarks : list of str
         What was done to the image, in words.
     """
@@ -45,31 +42,11 @@ class Digit(NamedTuple):
     remarks: list[str]
 
 
-def read_digit(path: str | os.PathLike[str]) -> Digit:
-    """Read an image of a digit, and make it alike to those of MNIST.
+Digit = Sample  # its name in version 0.1
 
-    Dark on light is inverted. An image of 28 x 28 pixels is taken as it is. Any other is brought to full contrast, cut
-    to its ink, fitted into 20 x 20 pixels with its proportions kept, and put into 28 x 28 so that its centre of mass is
-    in the middle, which is how MNIST was made (LeCun et al., "Gradient-based learning applied to document recognition",
-    1998, section III.A).
 
-    Parameters
-    ----------
-    path : path-like
-        A PNG file, or an ``.npy`` file of one image (H, W) or (H, W, 1), with values from 0 to 255, or floats from 0
-        to 1.
-
-    Returns
-    -------
-    Digit
-        The pixels, and what was done.
-
-    Raises
-    ------
-    DatasetError
-        If the file cannot be read.
-    FileFormatError
-        If it is neither PNG nor npy, is damaged, too large, coloured, or blank.
+def read_digit(path: str | os.PathLike[str]) -> Sample:
+    """Read an image of a digit, and make it alike to those of MNIST; `read_sample` with MNIST's preparation.
 
     Examples
     --------
@@ -80,122 +57,173 @@ def read_digit(path: str | os.PathLike[str]) -> Digit:
     >>> digit.pixels.shape, digit.remarks[1]
     ((28, 28), 'dark on light: inverted')
     """
-    name = str(path)
-    try:
-        with Path(path).open("rb") as file:
-            data = file.read(_MAX_BYTES + 1)
-    except OSError as error:
-        raise DatasetError(f"{name}: cannot be read ({error.strerror}). Check the path.") from error
-    if len(data) > _MAX_BYTES:
-        raise damaged(name, f"more than {_MAX_BYTES:,} bytes", "an image of one digit", "Make it smaller.")
-    if data.startswith(_PNG):
-        image, remarks = _png(data, name)
-    elif data.startswith(_NPY):
-        image, remarks = _npy(data, name)
-    else:
-        begins = f"it begins with {data[:4].hex(' ')}" if data else "it is empty"
-        raise damaged(name, begins, "a PNG image or an .npy array", "Convert it to PNG.")
-    return _like_mnist(image, remarks, name)
+    return read_sample(path, MNIST.preparation)
 
 
-# --- reading: a grey image as float64 from 0 to 255
+def read_sample(path: str | os.PathLike[str], preparation: Preparation) -> Sample:
+    """Read an image, and make it alike to the samples of a dataset.
+
+    Of drawings, dark on light is inverted. An image that has the size of the samples is taken as it is. Any other is
+    brought to full contrast, cut to its ink, fitted into the box with its proportions kept, and put into the sample so
+    that its centre of mass, or of the ink, is in the middle, which is how MNIST was made (LeCun et al., "Gradient-based
+    learning applied to document recognition", 1998, section III.A).
+
+    Photographs are scaled until they cover the shape, and cut to it in the middle.
+
+    Parameters
+    ----------
+    path : path-like
+        As `read_picture` takes it.
+    preparation : Preparation
+        Of the dataset.
+
+    Returns
+    -------
+    Sample
+        The pixels, and what was done.
+
+    Raises
+    ------
+    DatasetError
+        If the file cannot be read.
+    FileFormatError
+        If it is no image, is damaged, too large, or, as a drawing, blank.
+    """
+    if preparation.drawn:
+        return _drawing(read_picture(path, _ENOUGH), preparation, str(path))
+    return photograph(read_picture(path, max(preparation.shape[:2])), preparation.shape)
 
 
-def _png(data: bytes, name: str) -> tuple[Array, list[str]]:
-    from PIL import Image
+def photograph(picture: Picture, shape: tuple[int, int, int]) -> Sample:
+    """Scale an image until it covers a shape (H, W, C), and cut it to that in the middle."""
+    from PIL import Image, ImageOps
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow warns of large images; ours are bounded
-            with Image.open(io.BytesIO(data), formats=["PNG"]) as image:
-                _check_size(name, (image.height, image.width))
-                mode, remarks = image.mode, [f"{image.width} x {image.height} PNG"]
-                deep = mode.startswith("I")
-                pixels = np.asarray(image if deep else image.convert("RGBA"), np.float64)
-    except FileFormatError:
-        raise
-    except Image.DecompressionBombError as error:
-        raise damaged(name, "an enormous image", f"at most {MAX_PIXELS:,} pixels", "Make it smaller.") from error
-    except Exception as error:  # Pillow raises a dozen classes on damaged images, from SyntaxError to struct.error
-        raise damaged(name, f"the PNG image cannot be decoded ({str(error)[:80]})", "a valid PNG image") from error
-    if deep:
-        return pixels / 257, remarks  # 16 bits
-    color, opacity = pixels[..., :3], pixels[..., 3:] / 255
-    if (color.max(axis=2) - color.min(axis=2))[opacity[..., 0] > 0].max(initial=0) > 3:
-        raise damaged(name, "a coloured image", "shades of grey", "Convert it to greyscale.")
-    if opacity.min() < 1:
+    image, remarks = picture.image, list(picture.remarks)
+    if image.mode in ("LA", "RGBA"):
+        image = _on_ground(image, 255)
         remarks.append("transparent: put on white")
-    return (color * opacity + 255 * (1 - opacity))[..., 0], remarks
+    image = image.convert("L" if shape[2] == 1 else "RGB")
+    if image.size != (shape[1], shape[0]):
+        small = min(image.size) < min(shape[:2])
+        image = ImageOps.fit(image, (shape[1], shape[0]), Image.Resampling.BILINEAR)
+        remarks.append(f"{'enlarged' if small else 'scaled'} and cut to {shape[1]} x {shape[0]}")
+    return Sample(np.array(image), remarks)
 
 
-def _npy(data: bytes, name: str) -> tuple[Array, list[str]]:
-    shape, fortran_order, dtype, start = npy_header(data, name)
-    flat = shape[:2] if len(shape) == 3 and shape[2] == 1 else shape
-    if dtype.kind not in "fiub" or len(flat) != 2 or not all(type(n) is int and 0 < n <= MAX_PIXELS for n in flat):
-        expected, found = "one grey image (H, W) or (H, W, 1)", f"{dtype} of shape {shape_text(shape)}"
-        raise damaged(name, found, expected, "Save each image in a file of its own.")
-    _check_size(name, flat)
-    if len(data) - start != math.prod(flat) * dtype.itemsize:
-        raise damaged(name, f"{len(data) - start:,} bytes of values", f"{math.prod(flat) * dtype.itemsize:,}")
-    image = np.frombuffer(data, dtype, offset=start).reshape(flat, order="F" if fortran_order else "C")
-    remarks, pixels = [f"{image.shape[1]} x {image.shape[0]} array"], image.astype(np.float64)
-    if not np.isfinite(pixels).all() or pixels.min() < 0 or pixels.max() > 255:
-        raise damaged(
-            name, "values that are not from 0 to 255", "grey levels from 0 to 255, or from 0 to 1", "Scale it."
-        )
-    if image.dtype.kind in "fb" and pixels.max() <= 1:
-        pixels *= 255
-        remarks.append("values from 0 to 1 taken as 0 to 255")
-    return pixels, remarks
+def is_coloured(image: Image) -> bool:
+    """Return whether an image has more than shades of grey."""
+    if image.mode not in ("RGB", "RGBA"):
+        return False
+    pixels = np.asarray(image).astype(np.int16)
+    spread = pixels[..., :3].max(axis=2) - pixels[..., :3].min(axis=2)
+    if image.mode == "RGBA":
+        spread = spread[pixels[..., 3] > 0]
+    return bool(spread.max(initial=0) > _LEAST_COLOUR)
 
 
-def _check_size(name: str, shape: tuple[int, ...]) -> None:
-    height, width = shape
-    if height * width > MAX_PIXELS:
-        raise damaged(name, f"{width} x {height} pixels", f"at most {MAX_PIXELS:,}", "Make it smaller.")
+def _on_ground(image: Image, level: int) -> Image:
+    from PIL import Image as Images
+
+    ground = Images.new("RGBA", image.size, (level, level, level, 255))
+    return Images.alpha_composite(ground, image.convert("RGBA")).convert("L" if image.mode == "LA" else "RGB")
 
 
-# --- making it like MNIST
+# --- drawings
 
 
-def _like_mnist(image: Array, remarks: list[str], name: str) -> Digit:
+def _drawing(picture: Picture, preparation: Preparation, name: str) -> Sample:
+    shape, remarks = preparation.shape, list(picture.remarks)
+    image = _grey_levels(picture.image, remarks)
     if image.max() - image.min() < _LEAST_CONTRAST:
-        raise damaged(name, "a blank image: its pixels are all about alike", "a digit", "Draw with more contrast.")
-    edge = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
-    background = float(np.median(edge))
-    if background - image.min() > image.max() - background:
-        image, background = 255 - image, 255 - background
+        raise damaged(name, "a blank image: its pixels are all about alike", "a drawing", "Draw with more contrast.")
+    background = float(np.median(_edge(image)))
+    dark = background - image.min() > image.max() - background
+    if dark:
         remarks.append("dark on light: inverted")
-    if image.shape != (SIZE, SIZE):
-        image = _centre(_fit(np.clip((image - background) / (image.max() - background), 0, 1)))
-        remarks.append(f"cut to its ink, fitted into {BOX} x {BOX} and centred in {SIZE} x {SIZE}")
-    return Digit(np.round(image).astype(np.uint8), remarks)
+    if image.shape == shape[:2]:
+        return Sample(np.rint(255 - image if dark else image).astype(np.uint8), remarks)
+    shaded = _is_shaded(_edge(image))
+    if shaded:
+        image = _evened(image, dark)
+        remarks.append("unevenly lit: evened out")
+    elif dark:
+        image = 255 - image
+    background = float(np.median(_edge(image)))
+    ink = np.clip((image - background) / (image.max() - background), 0, 1)
+    image = _centre(_fit(ink, preparation.box), shape, preparation.by_mass)
+    how = f"fitted into {preparation.box} x {preparation.box} and centred in {shape[0]} x {shape[1]}"
+    return Sample(np.rint(image).astype(np.uint8), [*remarks, f"cut to its ink, {how}"])
 
 
-def _fit(ink: Array) -> Array:
+def _edge(image: Array) -> Array:
+    return np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+
+
+def _grey_levels(image: Image, remarks: list[str]) -> Array:
+    """Return the brightness of an image, from 0 to 255, on the ground that its ink stands out from."""
+    if is_coloured(image):
+        remarks.append("coloured: taken by its brightness")
+    if image.mode in ("LA", "RGBA"):
+        grey, opacity = (np.asarray(band, np.float64) for band in image.convert("LA").split())
+        if opacity.min() < 255:
+            light = opacity.sum() > 0 and (grey * opacity).sum() / opacity.sum() > 127
+            remarks.append(f"transparent: put on {'black' if light else 'white'}")
+            return np.asarray(_on_ground(image, 0 if light else 255).convert("L"), np.float64)
+    return np.asarray(image.convert("L"), np.float64)
+
+
+def _is_shaded(edge: Array) -> bool:
+    """Return whether the background along the edge of an image varies by more than noise and a stroke that reaches it.
+
+    Means over sixteenths of it are compared, but for the two most extreme ones on each side.
+    """
+    means = np.sort([part.mean() for part in np.array_split(edge, _EDGE_PARTS)])
+    return bool(means[-3] - means[2] > _LEAST_CONTRAST)
+
+
+def _evened(image: Array, dark: bool) -> Array:
+    """Return the ink of a drawing that is unevenly lit, light on dark, from 0 to 255.
+
+    The background is what a closing of dark strokes leaves, or an opening of light ones, smoothed. Dark ink is what
+    it swallows of the light that falls on it; of light ink the background is subtracted.
+    """
+    from scipy import ndimage
+
+    width = max(1, min(max(image.shape) // 4, min(image.shape) - 1))
+    remove = ndimage.grey_closing if dark else ndimage.grey_opening
+    calm = ndimage.uniform_filter(image, 1 + width // 8)
+    extended = np.pad(calm, width, "reflect", reflect_type="odd")  # a slope goes on beyond the edge
+    background = ndimage.uniform_filter(remove(extended, (width, width)), width // 2)[width:-width, width:-width]
+    ink = 255 * (1 - image / np.maximum(background, 1)) if dark else image - background
+    return np.asarray(np.clip(ink, 0, 255))
+
+
+def _fit(ink: Array, box: int) -> Array:
     """Cut an image, from 0 to 1, to its ink, and resize that so that its longer side is that of the box."""
     from PIL import Image
 
     rows, columns = (np.flatnonzero((ink > 0.2).any(axis=axis)) for axis in (1, 0))
     cut = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    height, width = (max(1, round(BOX * length / max(cut.shape))) for length in cut.shape)
-    how = Image.Resampling.BOX if max(cut.shape) > BOX else Image.Resampling.BILINEAR
+    height, width = (max(1, round(box * length / max(cut.shape))) for length in cut.shape)
+    how = Image.Resampling.BOX if max(cut.shape) > box else Image.Resampling.BILINEAR
     resized = Image.fromarray(cut.astype(np.float32)).resize((width, height), how)
     shrunk: Array = np.asarray(resized, np.float64)
     return np.asarray(255 * np.clip(shrunk / shrunk.max(), 0, 1))
 
 
-def _centre(digit: Array) -> Array:
-    """Put a small image into one of 28 x 28, with its centre of mass in the middle, as far as there is room.
+def _centre(drawing: Array, shape: tuple[int, ...], by_mass: bool) -> Array:
+    """Put a small image into one of a shape, with its centre, or that of its mass, in the middle.
 
-    The middle is at pixel 14, counted from 0: in MNIST all centres of mass lie from 13.48 to 14.50.
+    The middle of 28 pixels is at 14, counted from 0: in MNIST all centres of mass lie from 13.48 to 14.50.
     """
-    height, width = digit.shape
-    mass = digit.sum()
-    y = (digit.sum(axis=1) @ np.arange(height)) / mass
-    x = (digit.sum(axis=0) @ np.arange(width)) / mass
-    top = int(np.clip(round(SIZE / 2 - y), 0, SIZE - height))
-    left = int(np.clip(round(SIZE / 2 - x), 0, SIZE - width))
-    canvas = np.zeros((SIZE, SIZE))
-    canvas[top : top + height, left : left + width] = digit
+    height, width = drawing.shape
+    y, x = height / 2, width / 2
+    if by_mass:
+        mass = drawing.sum()
+        y = (drawing.sum(axis=1) @ np.arange(height)) / mass
+        x = (drawing.sum(axis=0) @ np.arange(width)) / mass
+    top = int(np.clip(round(shape[0] / 2 - y), 0, shape[0] - height))
+    left = int(np.clip(round(shape[1] / 2 - x), 0, shape[1] - width))
+    canvas = np.zeros(shape[:2])
+    canvas[top : top + height, left : left + width] = drawing
     return canvas

@@ -105,7 +105,7 @@ def explain(error: Exception) -> tuple[str, bool]:
 
 
 @contextmanager
-def progress() -> Iterator[Show]:
+def progress(title: str) -> Iterator[Show]:
     """Show a bar on stderr while the context lasts, if that is a terminal."""
     if not sys.stderr.isatty():
         yield lambda url, transfer: None
@@ -115,7 +115,7 @@ def progress() -> Iterator[Show]:
 
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("MNIST", total=None)
+        task = bar.add_task(title, total=None)
 
         def show(url: str, transfer: _Transfer) -> None:
             name = url.rsplit("/", 1)[-1]

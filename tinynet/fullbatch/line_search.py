@@ -145,10 +145,13 @@ class LineSearchOptimizer:
         t, after, trials = self.line_search.search(
             objective.along(theta, d), loss, slope, least, self.round_off * eps * abs(loss)
         )
+        hint = ""
+        if theta.dtype == np.float32:
+            hint = ', as rounding in float32 lets it; make the model with dtype="float64", and scale inputs to around 1'
         theta += (t * d).astype(theta.dtype)
         objective.follow(t)
         margin = loss - after + self.line_search.alpha * t * slope
-        stopped = "" if t else f"no decrease along the direction: the step shrank to nothing in {trials} trials"
+        stopped = "" if t else f"no decrease along the direction: the step shrank to nothing in {trials} trials{hint}"
         return StepRecord(after, norm, t, trials, margin, 1 + products + trials, stopped)
 
     def minimize(self, objective: Objective, theta: npt.ArrayLike, steps: int = 100) -> tuple[Vector, list[StepRecord]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,10 +19,15 @@ from tinynet.core.engine import Node, Tensor, ancestors, as_tensor, can_compile,
 from tinynet.core.mode import no_grad, recording, tracing
 from tinynet.core.spec import Array, Spec
 from tinynet.errors import DataError, ShapeError, TraceError
+from tinynet.nn.layer import nested
 from tinynet.nn.network import Network
 from tinynet.ops.join import flat
 from tinynet.ops.loss import Loss, scalar_loss
-from tinynet.train.task import find_task
+from tinynet.train.nests import leaves
+from tinynet.train.samples import split_samples
+from tinynet.train.task import Task, find_task
+from tinynet.train.weighted import WeightedTask
+from tinynet.train.weights import with_weights
 
 if TYPE_CHECKING:
     from tinynet.fast.plan import Plan
@@ -45,18 +51,21 @@ class Objective:
     model : Model
         Any model; its parameters are only read.
     x : array_like
-        Samples (n, ...), as in `fit`. Where one batch holds them all, they are read where they are. They, and the
-        labels, must not be changed while the objective is in use.
+        Samples (n, ...), as in `fit`, also of several inputs. Where one batch holds them all, they are read where they
+        are. They, and the labels, must not be changed while the objective is in use.
     y : array_like
         Labels, as the loss takes them.
     loss : {"cross_entropy", "binary_cross_entropy", "mse", "mae", "huber"} or callable
-        A function of (output, labels), made of ops, that gives the mean over a batch as one number.
+        A function of (output, labels), made of ops, that returns the mean over a batch as one number, or numbers for
+        each sample.
     l2 : float
         The factor of the penalty on all parameters, 0 or more.
     batch_size : int, optional
         Samples computed at a time; by default as many as need 64 MiB for what lies between them and the loss.
     compiled : bool
         Trace once and replay. Without, each op is computed as it is called, on the model's own parameters.
+    sample_weight, class_weight
+        As in `fit`: the mean loss is then (sum of w l) / (sum of w) over the whole set.
 
     Raises
     ------
@@ -89,15 +98,18 @@ class Objective:
     def __init__(
         self,
         model: Network,
-        x: npt.ArrayLike,
-        y: npt.ArrayLike,
-        loss: str | Loss = "cross_entropy",
+        x: Any,
+        y: Any,
+        loss: Any = "cross_entropy",
         l2: float = 0.0,
         batch_size: int | None = None,
         compiled: bool = True,
+        sample_weight: npt.ArrayLike | None = None,
+        class_weight: Any = None,
     ) -> None:
         self.model, self.compiled = model, compiled and can_compile()
-        self.loss: Loss = find_task(loss, None).loss
+        made = model.build_model().made
+        task = loss if isinstance(loss, Task) else find_task(loss, None, made)
         self.l2 = check_positive("Objective", "l2", l2, zero=True)
         size = None if batch_size is None else check_count("Objective: batch_size", batch_size)
         self._parameters = list(model.parameters.values())
@@ -107,27 +119,45 @@ class Objective:
         self._point = np.full(model.theta.shape, np.nan)  # where the affine values are known
         self._line: tuple[Vector, Vector, list[Given]] | None = None  # the last one
         self._offset: list[Given] | None = None  # the affine values at 0
-        self.samples, self.labels = (np.ascontiguousarray(as_tensor(a).data) for a in (x, y))
-        self._check()
-        n = len(self.samples)
+        parts = split_samples[-1](model, x)
+        self.samples = tuple(np.ascontiguousarray(as_tensor(part).data) for _, _, part in parts)
+        labels = np.ascontiguousarray(as_tensor(y).data) if isinstance(made, Tensor) else y
+        n = self._check(labels)
+        labels = task.read_labels(labels, n, made)
+        task, self.labels = with_weights(task, labels, sample_weight, class_weight, model.dtype)
+        self.loss: Loss = task.loss
+        self._check_loss(n)
         size = min(n, size or self._fitting())
         self.batches = [slice(start, min(start + size, n)) for start in range(0, n, size)]
+        weights = self.labels[1] if isinstance(task, WeightedTask) else np.broadcast_to(1, n)
+        sums = [float(weights[part].sum(dtype=np.float64)) for part in self.batches]
+        self._shares = [part / math.fsum(sums) for part in sums]
 
-    def _check(self) -> None:
-        """Refuse what cannot be computed; the loss itself checks the labels, beside an output of zeros."""
-        n = len(self.samples) if self.samples.ndim else 0
-        if not n or self.labels.shape[:1] != (n,):
+    def __repr__(self) -> str:
+        return f"<Objective: the loss of {self.model} on {self.batches[-1].stop:,} samples>"
+
+    def _check(self, labels: Any) -> int:
+        """Refuse data that do not fit each other; returns the number of samples."""
+        first = self.samples[0]
+        n = len(first) if first.ndim else 0
+        arrays = [*self.samples, *([labels] if isinstance(labels, np.ndarray) else [])]
+        if not n or any(a.shape[:1] != (n,) for a in arrays):
             raise ShapeError(
-                f"Objective: x has shape {self.samples.shape} and y has shape {self.labels.shape}; both must have an "
+                f"Objective: x has shape {first.shape} and y has shape {arrays[-1].shape}; both must have an "
                 "entry for each sample, and at least one"
             )
-        if not all(np.isfinite(a).all() for a in (self.samples, self.labels) if a.dtype.kind == "f"):
+        if not all(np.isfinite(a).all() for a in arrays if a.dtype.kind == "f"):
             raise DataError("Objective: x or y has NaN or infinite values; clean the data first")
+        return n
+
+    def _check_loss(self, n: int) -> None:
+        """Refuse a loss that is no number, beside outputs of zeros, before anything is computed."""
         with tracing() if self.compiled else no_grad():
-            one = self.samples[:1]
-            output = self.model(Tensor(Spec(one.shape, one.dtype) if self.compiled else one))
+            one = [a[:1] for a in self.samples]
+            output = self.model(*(Tensor(Spec(a.shape, a.dtype) if self.compiled else a) for a in one))
+        zeros = nested(output, lambda made: Tensor(np.zeros((n, *made.shape[1:]), made.dtype)))
         with np.errstate(all="ignore"):
-            scalar_loss(self.loss, Tensor(np.zeros((n, *output.shape[1:]), output.dtype)), Tensor(self.labels))
+            scalar_loss(self.loss, zeros, nested(self.labels, Tensor))
 
     def _fitting(self) -> int:
         """Give the number of samples whose intermediate values fit."""
@@ -282,10 +312,10 @@ class Objective:
     def _each(
         self, kind: str, theta: Vector | None, given: Iterable[Given] = itertools.repeat({})
     ) -> Iterator[tuple[float, Given]]:
-        """Compute something of each batch at theta; gives its share of the samples, and values to be used at once."""
+        """Compute something of each batch at theta; gives its share of all weight, and values to be used at once."""
         with current_backend().session(), self._placed(theta):
-            for part, more in zip(self.batches, given, strict=False):
-                yield (part.stop - part.start) / len(self.samples), self._run(kind, part, more)
+            for part, share, more in zip(self.batches, self._shares, given, strict=False):
+                yield share, self._run(kind, part, more)
 
     @contextmanager
     def _placed(self, theta: Vector | None) -> Iterator[None]:
@@ -300,22 +330,22 @@ class Objective:
             to[...] = before
 
     def _run(self, kind: str, part: slice, given: Given) -> Given:
-        x, y = self.samples[part], self.labels[part]
+        x, y = nested((self.samples, self.labels), operator.itemgetter(part))
         if not self.compiled:
             with no_grad() if kind == "value" else recording():
-                loss = scalar_loss(self.loss, self.model(Tensor(x)), Tensor(y))
+                loss = scalar_loss(self.loss, self.model(*map(Tensor, x)), nested(y, Tensor))
                 return {name: t.data for name, t in self._derived(kind, loss, given).items()}
         size = part.stop - part.start
         if (kind, size) not in self._plans:
             self._plans[kind, size] = self._plan(kind, size)
-        return self._plans[kind, size].replay(**given, **({} if len(self.batches) == 1 else {"x": x, "y": y}))
+        return self._plans[kind, size].replay(**given, **({} if len(self.batches) == 1 else _named(x, y)))
 
     def _fuse(
-        self, outputs: list[Tensor], twice: bool = False, instead: Mapping[int, Any] | None = None
+        self, outputs: list[Tensor], second_derivatives: bool = False, instead: Mapping[int, Any] | None = None
     ) -> list[Tensor]:
         from tinynet.fast.fuse import fuse  # and with it all kernels, when a graph is there to be fused
 
-        return fuse(outputs, twice, instead)
+        return fuse(outputs, second_derivatives, instead)
 
     def _derived(self, kind: str, loss: Tensor, given: Mapping[str, Any]) -> dict[str, Tensor]:
         """Differentiate the loss of a batch as often as is asked."""
@@ -327,28 +357,29 @@ class Objective:
         slope = ops.sum(gradient * as_tensor(given["vector"]))
         return {"hvp": _gradient(slope, self._parameters) if slope.requires_grad else 0 * gradient}
 
-    def _graph(self, size: int, twice: bool = False) -> _Graph:
+    def _graph(self, size: int, second_derivatives: bool = False) -> _Graph:
         """Trace the loss of a batch of a size."""
-        if (size, twice) not in self._graphs:
+        if (size, second_derivatives) not in self._graphs:
             from tinynet.fast.chance import without_chance
 
-            x, y = (Tensor(Spec((size, *a.shape[1:]), a.dtype)) for a in (self.samples, self.labels))
+            whole = self.samples, self.labels
+            x, y = nested(whole, lambda a: Tensor(Spec((size, *a.shape[1:]), a.dtype)))
 
             def run() -> tuple[Tensor, list[Tensor]]:
-                loss = scalar_loss(self.loss, self.model(x), y)
+                loss = scalar_loss(self.loss, self.model(*x), y)
                 return loss, [loss]
 
             traced = without_chance(f"the objective of {self.model}", [self.model, self.loss], run)
             with tracing():
-                (loss,) = self._fuse([traced], twice)
-                self._graphs[size, twice] = _Graph(x, y, loss, _affine_pieces(loss, x, self._parameters))
-        return self._graphs[size, twice]
+                (loss,) = self._fuse([traced], second_derivatives)
+                self._graphs[size, second_derivatives] = _Graph(x, y, loss, _affine_pieces(loss, x, self._parameters))
+        return self._graphs[size, second_derivatives]
 
     def _plan(self, kind: str, size: int) -> Plan:
         """Plan one kind of computation for a batch. The only batch is read where it is."""
         from tinynet.fast.plan import Plan  # the engine room begins here
 
-        graph, inputs = self._graph(size, twice=kind == "hvp"), {}
+        graph, inputs = self._graph(size, second_derivatives=kind == "hvp"), {}
         with tracing():
             instead = {}  # of the affine values
             if kind == "pieces":
@@ -368,10 +399,11 @@ class Objective:
                 outputs = self._derived(kind, graph.loss, inputs) | (graph.pieces if kind == "gradient" else {})
             if kind != "pieces":
                 outputs = dict(zip(outputs, self._fuse(list(outputs.values()), instead=instead), strict=True))
-        data = {"x": graph.x, "y": graph.y}
+        data = _named(graph.x, graph.y)
         if len(self.batches) > 1:
             return Plan(inputs | data, outputs, bound=self._bound())
-        return Plan(inputs, outputs, (*self._bound(), (graph.x, self.samples), (graph.y, self.labels)))
+        memory = _named(self.samples, self.labels)
+        return Plan(inputs, outputs, (*self._bound(), *((data[name], memory[name]) for name in data)))
 
     def _bound(self) -> tuple[tuple[Tensor, Array], ...]:
         """Pair each parameter with its place in the vector that plans read."""
@@ -396,22 +428,28 @@ def _copy(to: Mapping[str, Array], found: Given) -> None:
         values[...] = found[name]
 
 
+def _named(x: Sequence[Any], y: Any) -> dict[str, Any]:
+    """Return samples, and labels and weights, by the names that plans give them."""
+    samples = {f"x{i or ''}": a for i, a in enumerate(x)}
+    return samples | {f"y{i or ''}": a for i, a in enumerate(leaves(y))}
+
+
 class _Graph(NamedTuple):
     """The traced loss of a batch."""
 
-    x: Tensor
-    y: Tensor
+    x: tuple[Tensor, ...]
+    y: Any  # the labels, or a pair of them and their weights
     loss: Tensor
     pieces: dict[str, Tensor]  # see `_affine_pieces`
 
 
-def _affine_pieces(loss: Tensor, samples: Tensor, leaves: Sequence[Tensor]) -> dict[str, Tensor]:
+def _affine_pieces(loss: Tensor, samples: Sequence[Tensor], leaves: Sequence[Tensor]) -> dict[str, Tensor]:
     """Find values, affine in the leaves and made from the samples, through which alone a loss depends on the leaves.
 
     Empty if there are none, or if it depends on the leaves in another way, too.
     """
     affine = {id(leaf): True for leaf in leaves}  # what depends on the leaves, by identity of leaf or node
-    sampled = {id(samples)}
+    sampled = set(map(id, samples))
     pieces: dict[str, Tensor] = {}
 
     def key(x: Tensor) -> int:

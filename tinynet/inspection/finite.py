@@ -83,7 +83,7 @@ def explain(error: NonFiniteError, run: Run, indices: Array) -> NonFiniteError:
     """Say where in the run a loss or a gradient was not finite, and what made it so."""
     if run.step.whole:
         return error
-    so_far = f"; the mean loss over the epoch so far was {run.means()['loss']:.4g}" if run.means.count else ""
+    so_far = f"; the mean loss over the epoch so far was {run.means()['loss']:.4g}" if run.means.total else ""
     largest = float(np.abs(run.model.theta).max())
     origin = find_origin(run.step, indices)
     return NonFiniteError(

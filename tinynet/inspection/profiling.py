@@ -9,7 +9,7 @@ from tinynet.core.spec import Array
 from tinynet.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from tinynet.datasets import MNIST
+    from tinynet.datasets import Dataset
     from tinynet.fast.plan import Plan
     from tinynet.recipes import Recipe
 
@@ -36,7 +36,7 @@ class StepProfile(NamedTuple):
 
 
 def profile_step(
-    recipe: Recipe, data: MNIST, batch_size: int | None = None, repeats: int = 200, seed: int = 0
+    recipe: Recipe, data: Dataset, batch_size: int | None = None, repeats: int = 200, seed: int = 0
 ) -> StepProfile:
     """Train a reference model for a hundred steps, then time the calls of one step.
 
@@ -44,7 +44,7 @@ def profile_step(
     ----------
     recipe : Recipe
         The model and its loss.
-    data : MNIST
+    data : Dataset
         What it trains on.
     batch_size : int, optional
         Images a step; as in the recipe by default, and never more than there are.
@@ -82,7 +82,7 @@ def profile_step(
     size = min(recipe.batch_size if batch_size is None else batch_size, len(data.x_train))
     if size < 1 or repeats < 1:
         raise ArgumentError(f"batch_size and repeats must be 1 or more, but got {batch_size} and {repeats}")
-    model, optimizer, rng = recipe.model(seed), SGD(recipe.learning_rate), np.random.default_rng(seed)
+    model, optimizer, rng = recipe.for_data(data, seed), SGD(recipe.learning_rate), np.random.default_rng(seed)
     task, mode = find_task(recipe.loss, None), train_mode(seed)
     training = BatchStep(model, task, optimizer, data.x_train, data.y_train, mode=mode, compiled=True)
 

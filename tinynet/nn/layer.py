@@ -94,7 +94,7 @@ class Layer:
     given_name: str | None = None
     building: Building | None = None
     owner: weakref.ref[Layer] | None = None  # the model in whose vector the parameters are
-    output_shape: Shape | None = None  # without the batch axis; known after the first call
+    output_shape: Any = None  # without the batch axis, nested as the outputs are; known after the first call
     _built: bool = False
     _trainable: bool = True
 
@@ -136,7 +136,7 @@ class Layer:
     def build(self, input_shape: Any, rng: np.random.Generator) -> None:
         """Create the parameters; called once, before the first forward."""
 
-    def forward(self, *args: Any, **kwargs: Any) -> Tensor:
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output; made of ops."""
         raise NotImplementedError(f"{type(self).__name__} has no forward(x); define it")
 
@@ -169,7 +169,7 @@ class Layer:
             A name, such as "glorot_uniform", "he_normal" or "zeros" (see `Dense`), or a function of the shape and a
             random generator that returns the values.
         decay : bool
-            Whether it is a weight that optimizers with ``decay="weights"`` decay; biases are none.
+            Whether optimizers with ``decay="weights"`` decay it; they should not decay biases.
 
         Returns
         -------
@@ -252,7 +252,7 @@ class Layer:
         for layer in self.sublayers():
             yield from layer.walk(f"{prefix}{layer.name}.")
 
-    def __call__(self, x: Any, *others: Any, **named: Any) -> Tensor:
+    def __call__(self, x: Any, *others: Any, **named: Any) -> Any:
         """Apply the layer to one tensor or several, building it first if this is the first time."""
         inputs = (as_tensor(x), *map(as_tensor, others))
         transaction = _transaction.get()
@@ -274,13 +274,20 @@ class Layer:
         finally:
             if transaction is not None:
                 transaction.path.pop()
-        if not isinstance(y, Tensor):
-            raise ArgumentError(f"forward of layer {self} returned a {type(y).__name__}; it must return a Tensor")
-        y.label = f"layer {self}"
-        vars(self)["output_shape"] = y.shape[1:]  # past __setattr__, since no plan depends on it
+        vars(self)["output_shape"] = nested(y, self._note)  # past __setattr__, since no plan depends on it
         if (watch := watching.get()) is not None:
             watch(self, y)
         return y
+
+    def _note(self, made: Any) -> Shape:
+        """Check what forward has returned, and say where it is from; returns its shape without the batch axis."""
+        if not isinstance(made, Tensor):
+            raise ArgumentError(
+                f"forward of layer {self} returned a {type(made).__name__}; it must return a Tensor, or several in a "
+                "tuple, list or dict"
+            )
+        made.label = f"layer {self}"
+        return made.shape[1:]
 
     def _build(self, inputs: Sequence[Tensor]) -> None:
         if self.building is None:

@@ -15,6 +15,7 @@ from types import ModuleType
 
 from tinynet.core.engine import Op, Tensor
 from tinynet.core.methods import Methods
+from tinynet.ops import keeping as _keeping  # noqa: F401 - which tells the losses of ops that keep values
 from tinynet.ops.absolute import abs, sign
 from tinynet.ops.arrange import concatenate, pad, stack, transpose
 from tinynet.ops.average import avg_pool

@@ -1,4 +1,4 @@
-"""The loss of two classes."""
+"""The loss of two classes, and of several labels at once, each of which holds or does not."""
 
 from __future__ import annotations
 
@@ -6,23 +6,25 @@ from typing import Any
 
 import numpy as np
 
+from tinynet.checks import check_positive
 from tinynet.core.engine import Tensor, as_tensor
-from tinynet.core.spec import Array
+from tinynet.core.spec import Shape, Value
 from tinynet.errors import DataError, ShapeError
 from tinynet.ops.dtypes import cast
 from tinynet.ops.logistic import sigmoid, softplus
-from tinynet.ops.loss import check_logits, logits_of
-from tinynet.ops.reduce import mean
+from tinynet.ops.loss import _weigh, check_logits, logits_of, reduced
+from tinynet.ops.regression import check_targets
 from tinynet.ops.shape import reshape
 
 
-def check_binary(labels: Array, shape: tuple[int, ...]) -> None:
-    """Check binary labels against an output of shape (n,) or (n, 1).
+def check_binary(labels: Value, shape: Shape) -> None:
+    """Check binary labels against an output of some shape.
 
     Parameters
     ----------
-    labels : ndarray
-        0 and 1 in any dtype, or bool; (n,) or (n, 1).
+    labels : ndarray or Spec
+        Numbers from 0 to 1 in any dtype, or bool; of the shape of the output, but that (n,) fits (n, 1), and the
+        reverse. Of a `Spec`, the shape is checked alone.
     shape : tuple of int
         The shape of the output.
 
@@ -31,54 +33,61 @@ def check_binary(labels: Array, shape: tuple[int, ...]) -> None:
     ShapeError, DataError
         If the labels are not of that form.
     """
-    n = shape[0]
-    if labels.shape not in ((n,), (n, 1)):
-        raise ShapeError(
-            f"binary_cross_entropy: the output has shape {shape}, so labels must have shape {(n,)} or {(n, 1)}, "
-            f"but have {labels.shape}"
-        )
-    if not np.isin(labels, (0, 1)).all():
+    check_targets("binary_cross_entropy", labels.shape, shape, "; for class numbers use cross_entropy")
+    if isinstance(labels, np.ndarray) and not ((labels >= 0) & (labels <= 1)).all():
         raise DataError(
-            f"binary_cross_entropy: labels must be 0 or 1, but run from {labels.min()} to {labels.max()}; for more "
-            "than two classes use cross_entropy"
+            f"binary_cross_entropy: labels must be from 0 to 1, but run from {labels.min()} to {labels.max()}; for "
+            "class numbers of more than two classes use cross_entropy"
         )
 
 
-def binary_cross_entropy(output: Any, labels: Any) -> Tensor:
-    """Mean cross-entropy of labels 0 and 1.
+def binary_cross_entropy(output: Any, labels: Any, label_smoothing: float = 0.0, reduction: str = "mean") -> Tensor:
+    """Cross-entropy of labels 0 and 1, or of probabilities between.
 
     Parameters
     ----------
     output : Tensor
-        (N,) or (N, 1). If a sigmoid made it, the loss is computed from the input of that sigmoid, which is exact at
-        any size; anything else is taken as logits.
+        (N, ...). If a sigmoid made it, the loss is computed from the input of that sigmoid, which is exact at any
+        size; anything else is taken as logits.
     labels : Tensor or array
-        0 and 1, or bool; (N,) or (N, 1).
+        Numbers from 0 to 1, or bool, of the shape of the output; (N,) fits (N, 1), and the reverse.
+    label_smoothing : float
+        From 0 to 1: the share a by which labels are drawn to a half. A label y becomes (1 - a) y + a / 2.
+    reduction : {"mean", "none"}
+        The mean, or the loss of each output.
 
     Returns
     -------
     Tensor
-        Of no axes: the mean over the samples of log(1 + e^-z) for label 1, log(1 + e^z) for label 0, z the logit.
+        Of y log(1 + e^-z) + (1 - y) log(1 + e^z), z the logit and y the label: of no axes, the mean over all outputs;
+        or of the shape of the output, one for each.
 
     Raises
     ------
-    ShapeError, DTypeError, DataError
-        If the output is no (N,) or (N, 1), or the labels do not fit it.
+    ShapeError, DTypeError, DataError, ArgumentError
+        If the labels do not fit the output, there are no samples, the output is not floating, or an argument is none
+        of the above.
 
     Examples
     --------
     >>> import tinynet as tn
     >>> tn.ops.binary_cross_entropy(tn.Tensor([1e4, 1e4]), [1, 0]).item()
     5000.0
+    >>> tn.ops.binary_cross_entropy(tn.Tensor([[2.0, -2.0]]), [[1.0, 0.5]], reduction="none")
+    Tensor([[0.12692801, 1.12692801]])
     """
     output, labels = as_tensor(output), as_tensor(labels)
-    if output.ndim not in (1, 2) or output.shape[1:] not in ((), (1,)):
-        raise ShapeError(f"binary_cross_entropy: the output must have shape (N,) or (N, 1), but has {output.shape}")
-    if not output.shape[0]:
-        raise ShapeError("binary_cross_entropy: the output has no samples; there is no mean of nothing")
     check_logits("binary_cross_entropy", output.spec)
-    if labels.known:
-        check_binary(labels.data, output.shape)
-    logits = reshape(logits_of(output, sigmoid), (output.shape[0],))
-    toward_one = 1 - 2 * reshape(cast(labels, logits.dtype), logits.shape)
-    return mean(softplus(toward_one * logits))
+    check_binary(labels.data if labels.known else labels.spec, output.shape)
+    if not output.size:
+        raise ShapeError("binary_cross_entropy: the output has no samples; there is no mean of nothing")
+    share = check_positive("binary_cross_entropy", "label_smoothing", label_smoothing, zero=True, most=1)
+    logits = logits_of(output, sigmoid)
+    target = reshape(cast(labels, logits.dtype), output.shape)
+    if share or labels.dtype.kind == "f":
+        target = (1 - share) * target + share / 2 if share else target
+        # Where a label is 0 or 1, the logit may be infinite on the right side.
+        losses = _weigh(target, softplus(-logits)) + _weigh(1 - target, softplus(logits))
+    else:
+        losses = softplus((1 - 2 * target) * logits)
+    return reduced(losses, reduction)

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.core.engine import Node, Op, Tensor, as_tensor, constant, is_constant
-from tinynet.core.spec import Array, Value
+from tinynet.checks import check_positive
+from tinynet.core.engine import Op, Tensor, as_tensor, constant
+from tinynet.core.spec import Array, Shape, Value
 from tinynet.errors import ArgumentError, DataError, DTypeError, ShapeError
-from tinynet.ops.dtypes import _cast, cast, check_floating
-from tinynet.ops.pointwise import exp, multiply
+from tinynet.ops.dtypes import cast, check_floating
+from tinynet.ops.pointwise import exp
 from tinynet.ops.reduce import mean, sum
-from tinynet.ops.shape import _index, normal_axis
+from tinynet.ops.shape import _index, normal_axis, reshape
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 
@@ -133,119 +134,151 @@ def log_softmax(x: Any, axis: int = -1) -> Tensor:
     return _over(_log_softmax, as_tensor(x), axis)
 
 
+checks_of_logits: list[Callable[[Op, Tensor], None]] = []  # whether an output passes for logits; `ops.keeping` has one
+
+
 def logits_of(output: Tensor, activation: Op) -> Tensor:
     """Return the input of the activation that made a tensor, or the tensor itself if another op made it.
 
     Raises
     ------
     ArgumentError
-        If the activation made the same values in another shape, order or dtype: they look like logits, and are none.
+        If the activation made these values, but ops that keep them, or most of them, come after it: they look like
+        logits, and are none.
     """
-    node = output.node
-    while node is not None and _keeps_values(node):
-        node = node.inputs[0].node
-    if node is None or node.op is not activation:
-        return output
-    if node is not output.node:
-        raise ArgumentError(
-            f"the output has the values of {activation.name}, but another op comes between it and the loss, which "
-            f"would take them for logits; apply {activation.name} last, or leave it out"
-        )
-    return node.inputs[0]
+    if output.node is not None and output.node.op is activation:
+        return output.node.inputs[0]
+    for check in checks_of_logits:
+        check(activation, output)
+    return output
 
 
-def _keeps_values(node: Node) -> bool:
-    return node.op.view or node.op is _cast or (node.op is multiply and is_constant(node.inputs[1]))
-
-
-def check_classes(labels: Array, n: int, classes: int) -> None:
-    """Check class labels against an output of shape (n, classes).
+def check_classes(labels: Value, shape: Shape) -> None:
+    """Check class labels against an output of shape (n, ..., K).
 
     Parameters
     ----------
-    labels : ndarray
-        Integers (n,) from 0 to classes - 1, or rows (n, classes) that are >= 0 and sum to 1.
-    n, classes : int
+    labels : ndarray or Spec
+        Integers (n, ...) from 0 to K - 1, or rows (n, ..., K) that are >= 0 and sum to 1. Of a `Spec`, the shape and
+        the dtype are checked alone.
+    shape : tuple of int
         The shape of the output.
 
     Raises
     ------
     DTypeError, ShapeError, DataError
-        If the labels are not of that form.
+        If the output or the labels are not of that form.
     """
-    if labels.ndim == 2 and labels.shape == (n, classes) and (classes > 1 or labels.dtype.kind == "f"):
-        sums = labels.sum(axis=1, dtype=np.float64)
-        if not (np.min(labels, initial=0) >= 0 and np.allclose(sums, 1, rtol=0, atol=1e-4)):
-            raise DataError(
-                f"cross_entropy: rows of labels must be probabilities, each >= 0 and with sum 1, but the values run "
-                f"from {labels.min():g} to {labels.max():g} and the sums from {sums.min():g} to {sums.max():g}"
-            )
+    if len(shape) < 2:
+        raise ShapeError(
+            f"cross_entropy: the output must have shape (n, ..., classes), but has {shape}; is a Dense layer missing?"
+        )
+    classes = shape[-1]
+    if labels.shape == shape and (classes > 1 or labels.dtype.kind == "f"):
+        if isinstance(labels, np.ndarray):
+            _check_rows(labels.reshape(-1, classes))
         return
-    if labels.ndim == 1 and labels.dtype.kind not in "iu":
+    if labels.shape == shape[:-1] and labels.dtype.kind not in "iu":
         raise DTypeError(
             f"cross_entropy: labels are class numbers, so integers, but got dtype {labels.dtype} of shape "
             f"{labels.shape}; convert with labels.astype(int) if they are whole numbers"
         )
-    if labels.shape != (n,):
+    hint = '; for outputs of one column and labels 0 and 1 use "binary_cross_entropy"' if classes == 1 else ""
+    if labels.shape != shape[:-1]:
+        column = "; take the only column of the labels, y[..., 0]" if labels.shape == (*shape[:-1], 1) else ""
+        missing = "; is a Flatten layer missing?" if len(shape) > 2 and len(labels.shape) == 1 else ""
         raise ShapeError(
-            f"cross_entropy: the output has shape {(n, classes)}, so labels must have shape {(n,)} (class numbers) or "
-            f"{(n, classes)} (probabilities), but have {labels.shape}"
+            f"cross_entropy: the output has shape {shape}, so labels must have shape {shape[:-1]} (class numbers) or "
+            f"{shape} (probabilities), but have {labels.shape}{hint or column or missing}"
         )
-    if n and not (labels.min() >= 0 and labels.max() < classes):
+    if isinstance(labels, np.ndarray) and labels.size and not (labels.min() >= 0 and labels.max() < classes):
         raise DataError(
             f"cross_entropy: labels must be from 0 to {classes - 1} for {classes} classes, but run from "
-            f"{labels.min()} to {labels.max()}"
+            f"{labels.min()} to {labels.max()}{hint}"
         )
 
 
-def cross_entropy(output: Any, labels: Any) -> Tensor:
-    """Mean cross-entropy of class labels.
+def _check_rows(rows: Array) -> None:
+    sums = rows.sum(axis=1, dtype=np.float64)
+    wrong = (rows < 0).any(axis=1) | ~(np.abs(sums - 1) <= 1e-4)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise DataError(
+            f"cross_entropy: rows of labels must be probabilities, each >= 0 and with sum 1, but row {row} has the sum "
+            f"{sums[row]:g} and values from {rows[row].min():g} to {rows[row].max():g}"
+        )
+
+
+def reduced(values: Tensor, reduction: str) -> Tensor:
+    """Return the mean of some losses, or the losses as they are, as the argument of that name asks."""
+    if reduction not in ("mean", "none"):
+        raise ArgumentError(f'reduction must be "mean" or "none", but got {reduction!r}')
+    return mean(values) if reduction == "mean" else values
+
+
+def cross_entropy(output: Any, labels: Any, label_smoothing: float = 0.0, reduction: str = "mean") -> Tensor:
+    """Cross-entropy of class labels.
 
     Parameters
     ----------
     output : Tensor
-        (N, K). If a softmax over the last axis made it, the loss is computed from the input of that softmax, which is
-        exact at any size; anything else is taken as logits.
+        (N, ..., K), of K classes. If a softmax over the last axis made it, the loss is computed from the input of that
+        softmax, which is exact at any size; anything else is taken as logits.
     labels : Tensor or array
-        Integers (N,) from 0 to K - 1; or rows (N, K) that are >= 0 and sum to 1, such as `one_hot` returns.
+        Integers (N, ...) from 0 to K - 1; or rows (N, ..., K) that are >= 0 and sum to 1, such as `one_hot` returns.
+    label_smoothing : float
+        From 0 to 1: the share a of each label that is spread evenly over all classes. A label y, as a row, becomes
+        (1 - a) y + a / K.
+    reduction : {"mean", "none"}
+        The mean, or the loss of each label.
 
     Returns
     -------
     Tensor
-        Of no axes: the mean over the samples of -log(probability of the label).
+        Of -log(probability of the label): of no axes, the mean over all labels; or (N, ...), one for each.
 
     Raises
     ------
-    ShapeError, DTypeError, DataError
-        If the output is no (N, K) or the labels do not fit it.
+    ShapeError, DTypeError, DataError, ArgumentError
+        If the output is no (N, ..., K), the labels do not fit it, or an argument is none of the above.
+
+    References
+    ----------
+    Label smoothing: Szegedy et al., "Rethinking the Inception architecture for computer vision", CVPR 2016, section 7.
 
     Examples
     --------
     >>> import tinynet as tn
     >>> round(tn.ops.cross_entropy(tn.Tensor([[0.0, 0.0]]), [1]).item(), 6)
     0.693147
+    >>> tn.ops.cross_entropy(tn.Tensor([[2.0, 0.0], [0.0, 0.0]]), [1, 1], label_smoothing=0.5, reduction="none")
+    Tensor([1.62692801, 0.69314718])
     """
     output, labels = as_tensor(output), as_tensor(labels)
-    if output.ndim != 2:
-        raise ShapeError(
-            f"cross_entropy: the output must have shape (N, classes), but has {output.shape}; is a Flatten missing?"
-        )
-    n, classes = output.shape
-    if not n:
-        raise ShapeError("cross_entropy: the output has no samples; there is no mean of nothing")
     check_logits("cross_entropy", output.spec)
-    if labels.known:
-        check_classes(labels.data, n, classes)
-    logs = log_softmax(logits_of(output, _softmax))
-    if labels.ndim == 1:
-        return -mean(_index(logs, constant(np.arange(n)), labels, checked=False))
-    return -sum(_weigh(cast(labels, logs.dtype), logs)) / n
+    check_classes(labels.data if labels.known else labels.spec, output.shape)
+    if not output.size:
+        raise ShapeError("cross_entropy: the output has no samples; there is no mean of nothing")
+    rows = reshape(logits_of(output, _softmax), (-1, output.shape[-1]))
+    logs = log_softmax(rows)
+    if labels.ndim == output.ndim:
+        found = sum(_weigh(reshape(cast(labels, logs.dtype), rows.shape), logs), -1)
+    else:
+        found = _index(logs, constant(np.arange(rows.shape[0])), reshape(labels, rows.shape[:1]), checked=False)
+    if share := check_positive("cross_entropy", "label_smoothing", label_smoothing, zero=True, most=1):
+        found = (1 - share) * found + share * mean(logs, -1)
+    return -reduced(reshape(found, output.shape[:-1]), reduction)
 
 
 def scalar_loss(loss: Loss, output: Tensor, labels: Tensor) -> Tensor:
-    """Apply a loss, and check that it returns one number."""
+    """Apply a loss that returns one number, or numbers for each sample, of which the mean is taken."""
     value = loss(output, labels)
-    if not isinstance(value, Tensor) or value.size != 1:
+    if isinstance(value, Tensor) and value.size == 1:
+        return value
+    if not isinstance(value, Tensor) or value.shape[:1] != output.shape[:1]:
         came = f"shape {value.shape}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
-        raise ArgumentError(f"the loss must be a Tensor of one number, but is {came}; take its mean over the batch")
-    return value
+        raise ArgumentError(
+            f"the loss must be a Tensor of one number, the mean over the batch, or of numbers for each sample, but is "
+            f"{came}"
+        )
+    return mean(value)

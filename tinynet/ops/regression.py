@@ -11,11 +11,11 @@ from tinynet.errors import ShapeError
 from tinynet.ops.absolute import abs
 from tinynet.ops.dtypes import cast, check_floating
 from tinynet.ops.extremes import clip
-from tinynet.ops.reduce import mean
+from tinynet.ops.loss import reduced
 from tinynet.ops.shape import reshape
 
 
-def check_targets(name: str, labels: Shape, output: Shape) -> None:
+def check_targets(name: str, labels: Shape, output: Shape, hint: str = "") -> None:
     """Check that there is one label for each output: equal shapes, but for a last axis of length 1.
 
     Parameters
@@ -24,6 +24,8 @@ def check_targets(name: str, labels: Shape, output: Shape) -> None:
         Of the loss; for the error.
     labels, output : tuple of int
         The two shapes.
+    hint : str
+        What else may be meant by labels of one axis; the end of the error.
 
     Raises
     ------
@@ -33,7 +35,7 @@ def check_targets(name: str, labels: Shape, output: Shape) -> None:
     if labels not in (output, (*output, 1)) and output != (*labels, 1):
         raise ShapeError(
             f"{name}: the output has shape {output} and the labels have {labels}; there must be one label for each "
-            "output, so give labels of the output's shape"
+            f"output, so give labels of the output's shape{hint if len(labels) == 1 else ''}"
         )
 
 
@@ -47,7 +49,7 @@ def _errors(name: str, output: Any, labels: Any) -> Tensor:
     return output - reshape(cast(labels, output.dtype), output.shape)
 
 
-def mean_squared_error(output: Any, labels: Any) -> Tensor:
+def mean_squared_error(output: Any, labels: Any, reduction: str = "mean") -> Tensor:
     """Mean of the squares of output - label.
 
     Parameters
@@ -56,16 +58,19 @@ def mean_squared_error(output: Any, labels: Any) -> Tensor:
         Floating, (N, ...).
     labels : Tensor or array
         Numbers of the same shape; (N,) fits (N, 1), and the reverse.
+    reduction : {"mean", "none"}
+        The mean, or the loss of each value.
 
     Returns
     -------
     Tensor
-        Of no axes: the mean over all values.
+        Of no axes: the mean over all values; or of the shape of the output, one for each.
 
     Raises
     ------
-    ShapeError, DTypeError
-        If the labels do not fit the output, there are no samples, or the output is not floating.
+    ShapeError, DTypeError, ArgumentError
+        If the labels do not fit the output, there are no samples, the output is not floating, or there is no such
+        reduction.
 
     Examples
     --------
@@ -74,10 +79,10 @@ def mean_squared_error(output: Any, labels: Any) -> Tensor:
     Tensor(2.)
     """
     errors = _errors("mean_squared_error", output, labels)
-    return mean(errors * errors)
+    return reduced(errors * errors, reduction)
 
 
-def mean_absolute_error(output: Any, labels: Any) -> Tensor:
+def mean_absolute_error(output: Any, labels: Any, reduction: str = "mean") -> Tensor:
     """Mean of the distances |output - label|; the derivative of a distance of 0 is 0.
 
     Parameters
@@ -86,16 +91,19 @@ def mean_absolute_error(output: Any, labels: Any) -> Tensor:
         Floating, (N, ...).
     labels : Tensor or array
         Numbers of the same shape; (N,) fits (N, 1), and the reverse.
+    reduction : {"mean", "none"}
+        The mean, or the loss of each value.
 
     Returns
     -------
     Tensor
-        Of no axes: the mean over all values.
+        Of no axes: the mean over all values; or of the shape of the output, one for each.
 
     Raises
     ------
-    ShapeError, DTypeError
-        If the labels do not fit the output, there are no samples, or the output is not floating.
+    ShapeError, DTypeError, ArgumentError
+        If the labels do not fit the output, there are no samples, the output is not floating, or there is no such
+        reduction.
 
     Examples
     --------
@@ -103,10 +111,10 @@ def mean_absolute_error(output: Any, labels: Any) -> Tensor:
     >>> tn.ops.mean_absolute_error(tn.Tensor([[1.0], [4.0]]), [1, 2])
     Tensor(1.)
     """
-    return mean(abs(_errors("mean_absolute_error", output, labels)))
+    return reduced(abs(_errors("mean_absolute_error", output, labels)), reduction)
 
 
-def huber(output: Any, labels: Any, delta: float = 1.0) -> Tensor:
+def huber(output: Any, labels: Any, delta: float = 1.0, reduction: str = "mean") -> Tensor:
     """Mean of a loss that is quadratic for small errors and linear for large ones, so that outliers count less.
 
     For an error e = output - label it is e^2 / 2 where |e| <= delta, otherwise delta (|e| - delta / 2).
@@ -119,16 +127,19 @@ def huber(output: Any, labels: Any, delta: float = 1.0) -> Tensor:
         Numbers of the same shape; (N,) fits (N, 1), and the reverse.
     delta : float
         Where the line begins, above 0.
+    reduction : {"mean", "none"}
+        The mean, or the loss of each value.
 
     Returns
     -------
     Tensor
-        Of no axes: the mean over all values.
+        Of no axes: the mean over all values; or of the shape of the output, one for each.
 
     Raises
     ------
     ShapeError, DTypeError, ArgumentError
-        If the labels do not fit the output, there are no samples, the output is not floating, or delta is not above 0.
+        If the labels do not fit the output, there are no samples, the output is not floating, delta is not above 0, or
+        there is no such reduction.
 
     References
     ----------
@@ -143,4 +154,4 @@ def huber(output: Any, labels: Any, delta: float = 1.0) -> Tensor:
     delta = check_positive("huber", "delta", delta)
     errors = _errors("huber", output, labels)
     near = clip(errors, -delta, delta)
-    return mean(near * (errors - 0.5 * near))
+    return reduced(near * (errors - 0.5 * near), reduction)

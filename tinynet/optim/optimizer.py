@@ -36,7 +36,7 @@ def add_transform(transform: Callable[[Any, list[Tensor]], list[Tensor]]) -> Non
 class Optimizer:
     """A rule that moves parameters against their gradient. A subclass names its ``slots`` and writes its ``update``.
 
-    The gradient is clipped, then what the weight decay adds is added, then the update is made.
+    The gradient is clipped and goes through the `transforms`; then weight decay is added, and the update is made.
 
     Parameters
     ----------
@@ -121,7 +121,8 @@ class Optimizer:
         GradientError
             If the loss does not depend on a parameter, or was computed before an update of it in the same step.
         NonFiniteError
-            If the loss or its gradient is not finite; the step then changes nothing. Compiled, at the end of the call.
+            If the loss or its gradient is not finite; the step then changes nothing. In a compiled function
+            it is raised when the call ends.
 
         Examples
         --------
@@ -234,8 +235,8 @@ class _Kept(NamedTuple):
 _carried: WeakKeyDictionary[Optimizer, WeakKeyDictionary[Network, _Kept]] = WeakKeyDictionary()
 
 
-def hyperparameters(optimizer: Any) -> dict[str, float]:
-    """Return the numbers that an optimizer has, such as its learning rate, by name.
+def hyperparameters(optimizer: Any) -> dict[str, Any]:
+    """Return the numbers and other plain values that an optimizer has, such as its learning rate, by name.
 
     Parameters
     ----------
@@ -244,21 +245,21 @@ def hyperparameters(optimizer: Any) -> dict[str, float]:
 
     Returns
     -------
-    dict of str to float or int
-        Its public attributes that are numbers.
+    dict of str to float, int, bool, str or None
+        Its public attributes that are one of these.
 
     Examples
     --------
     >>> import tinynet as tn
-    >>> hyperparameters(tn.SGD(0.1))
-    {'learning_rate': 0.1, 'weight_decay': 0.0, 'momentum': 0.0}
+    >>> hyperparameters(tn.SGD(0.1))  # doctest: +NORMALIZE_WHITESPACE
+    {'learning_rate': 0.1, 'weight_decay': 0.0, 'decay': 'all', 'clip_norm': None, 'clip_value': None, 'momentum': 0.0,
+     'nesterov': False}
     """
-    numbers = {
+    return {
         name: float(value) if isinstance(value, np.floating) else value
         for name, value in vars(optimizer).items()
-        if isinstance(value, int | float | np.floating) and not isinstance(value, bool)
+        if not name.startswith("_") and isinstance(value, int | float | str | np.floating | None)
     }
-    return {name: value for name, value in numbers.items() if not name.startswith("_")}
 
 
 def notice(optimizer: Any) -> None:
@@ -268,7 +269,7 @@ def notice(optimizer: Any) -> None:
         optimizer.state_of(model)
 
 
-def set_hyperparameters(optimizer: Any, values: dict[str, float]) -> None:
-    """Give an optimizer numbers that it had, by name; plans notice."""
+def set_hyperparameters(optimizer: Any, values: dict[str, Any]) -> None:
+    """Give an optimizer plain values that it had, by name; plans notice."""
     vars(optimizer).update(values)
     notice(optimizer)

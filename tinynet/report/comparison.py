@@ -18,7 +18,7 @@ _COLORS = (BLUE, VERMILION, GREEN, ORANGE, SKY, "#CC79A7", "#000000")
 _MARKERS = "osD^vPX"
 
 
-def comparison_figure(histories: Mapping[str, History], title: str | None = None) -> Figure:
+def comparison_figure(histories: Mapping[str, History], title: str | None = None, validation: str = "test") -> Figure:
     """Draw the losses and the accuracies of several runs, by epoch.
 
     Parameters
@@ -27,12 +27,14 @@ def comparison_figure(histories: Mapping[str, History], title: str | None = None
         By the names of the runs; the first is the original.
     title : str, optional
         Stands above the picture.
+    validation : str
+        What the set is called that the runs were validated on.
 
     Returns
     -------
     matplotlib.figure.Figure
         Losses above, accuracies below; each run has a colour and a marker of its own, training is a thin line without
-        markers (of one epoch, a hollow marker), the test set a dashed one with them.
+        markers (of one epoch, a hollow marker), validation a dashed one with them.
 
     Raises
     ------
@@ -74,7 +76,7 @@ def comparison_figure(histories: Mapping[str, History], title: str | None = None
     panels[1].set_xlabel("Epoch", fontsize=LABEL)
     whole(panels[1])
     keys.append(Line2D([], [], color="0.3", linewidth=1, label="training", **points, **hollow))
-    keys.append(Line2D([], [], color="0.3", linestyle="--", label="test", **points))
+    keys.append(Line2D([], [], color="0.3", linestyle="--", label=validation, **points))
     figure.legend(handles=keys, loc="outside lower center", ncols=2, fontsize=SMALL, frameon=False)
     return figure
 

@@ -15,11 +15,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.lines import Line2D
 
-_PARTS = {"": "training", "val_": "test"}  # prefixes in a history
 _LINES = {"": "-", "val_": "--"}
 
 
-def learning_curve(history: History, title: str | None = None) -> Figure:
+def learning_curve(history: History, title: str | None = None, validation: str = "test") -> Figure:
     """Draw the losses of a run on the left axis, its accuracies on the right, and a line at the best epoch.
 
     Parameters
@@ -27,7 +26,9 @@ def learning_curve(history: History, title: str | None = None) -> Figure:
     history : History
         As from `tinynet.Model.fit`. Values that are None or not finite are left out.
     title : str, optional
-        Stands above the picture; the best test accuracy by default.
+        Stands above the picture; the best accuracy by default.
+    validation : str
+        What the set is called that the run was validated on, such as "validation" where it is not the test set.
 
     Returns
     -------
@@ -51,22 +52,23 @@ def learning_curve(history: History, title: str | None = None) -> Figure:
     if not any(len(values) for values in series.values()):
         raise ArgumentError("learning_curve: the history has no epochs; give what fit gave back")
     epochs = max(len(values) for values in series.values())
-    figure = canvas(3.9, title if title is not None else _title(series))
+    parts = {"": "training", "val_": validation}  # prefixes in the history
+    figure = canvas(3.9, title if title is not None else _title(series, validation))
     losses = figure.add_subplot()
     plain(losses, grid="x")
-    lines = _draw(losses, series, "loss", BLUE, "o")
-    if any(f"{prefix}accuracy" in series for prefix in _PARTS):
+    lines = _draw(losses, series, parts, "loss", BLUE, "o")
+    if any(f"{prefix}accuracy" in series for prefix in parts):
         accuracies = losses.twinx()
         plain(accuracies)
         accuracies.spines["right"].set_visible(True)
-        lines += _draw(accuracies, series, "accuracy", VERMILION, "s")
+        lines += _draw(accuracies, series, parts, "accuracy", VERMILION, "s")
         if epochs == 1:  # the points of both axes would lie in one place, whatever their values are
             (low, high), (bottom, top) = losses.get_ylim(), accuracies.get_ylim()
             losses.set_ylim(low, high + 0.3 * (high - low))
             accuracies.set_ylim(bottom - 0.3 * (top - bottom), top)
     best = history.best_epoch
     if best:
-        least = "test" if history.history.get("val_loss") else "training"
+        least = validation if history.history.get("val_loss") else "training"
         label = f"best epoch, {best}: least {least} loss"
         lines.append(losses.axvline(best, color="0.35", linestyle=":", linewidth=1.5, label=label, zorder=0))
     losses.set_xlabel("Epoch", fontsize=LABEL)
@@ -76,18 +78,20 @@ def learning_curve(history: History, title: str | None = None) -> Figure:
     return figure
 
 
-def _title(series: dict[str, Array]) -> str:
-    for name, words in (("val_accuracy", "test accuracy"), ("accuracy", "training accuracy")):
+def _title(series: dict[str, Array], validation: str) -> str:
+    for name, words in (("val_accuracy", f"{validation} accuracy"), ("accuracy", "training accuracy")):
         if name in series and np.isfinite(series[name]).any():
             best = int(np.nanargmax(series[name]))
             return f"Best {words} {series[name][best]:.4f}, in epoch {best + 1}"
     return "Learning curve"
 
 
-def _draw(axes: Axes, series: dict[str, Array], figure: str, color: str, marker: str) -> list[Line2D]:
-    """Draw one figure of training and test, and label its axis in the colour of its lines."""
+def _draw(
+    axes: Axes, series: dict[str, Array], parts: dict[str, str], figure: str, color: str, marker: str
+) -> list[Line2D]:
+    """Draw one figure of training and validation, and label its axis in the colour of its lines."""
     lines = []
-    for prefix, part in _PARTS.items():
+    for prefix, part in parts.items():
         values = series.get(f"{prefix}{figure}")
         if values is not None:
             style: dict[str, Any] = {"linestyle": _LINES[prefix], "markerfacecolor": "white" if prefix else color}

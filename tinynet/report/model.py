@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinynet.errors import ArgumentError
+from tinynet.inspection.shapes import output_shapes
 from tinynet.model import Model, Sequential
 from tinynet.nn import Embedding, MultiHeadAttention, UpSampling
-from tinynet.nn.layer import Layer, batch_shape
+from tinynet.nn.layer import Layer
 from tinynet.report.style import BLUE, LABEL, SMALL, Array, canvas, mosaic
 
 if TYPE_CHECKING:
@@ -62,8 +63,8 @@ def model_diagram(model: Model, title: str | None = None) -> Figure:
         y = -i * step
         count = sum({id(p): p.size for _, part in layer.walk() for p in part.own_parameters.values()}.values())
         face, edge = ("#DCEBF5", BLUE) if count else ("0.95", "0.6")
-        shape = FancyBboxPatch((-1.75, y - box), 3.5, box, "round,pad=0,rounding_size=0.07", fc=face, ec=edge)
-        axes.add_patch(shape)
+        patch = FancyBboxPatch((-1.75, y - box), 3.5, box, "round,pad=0,rounding_size=0.07", fc=face, ec=edge)
+        axes.add_patch(patch)
         axes.text(-1.62, y - 0.17, layer.name, fontsize=LABEL, weight="bold", va="center")
         axes.text(-1.62, y - 0.36, _describe(layer), fontsize=SMALL, va="center", color="0.25")
         if count:
@@ -74,7 +75,9 @@ def model_diagram(model: Model, title: str | None = None) -> Figure:
             end = (0, y - box - (0.14 if last else step - box))
             arrow = {"arrowstyle": "-|>", "color": "0.35", "shrinkA": 0, "shrinkB": 0}
             axes.annotate("", end, (0, y - box), arrowprops=arrow)
-        axes.text(0.1, y - box - 0.13, batch_shape(layer.output_shape), fontsize=SMALL, va="center", family="monospace")
+        axes.text(
+            0.1, y - box - 0.13, output_shapes(layer.output_shape), fontsize=SMALL, va="center", family="monospace"
+        )
     axes.set_xlim(-2, 2)
     axes.set_ylim(-len(layers) * step, 0.05)
     axes.set_aspect("equal")

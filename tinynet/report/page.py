@@ -8,8 +8,8 @@ from html import escape
 from importlib.resources import files
 from typing import Any, NamedTuple
 
+from tinynet.inspection.shapes import output_shapes
 from tinynet.model import Model
-from tinynet.nn.layer import batch_shape
 from tinynet.train.metrics import Scores
 
 _SECTIONS = ("Model and settings", "Data", "Training", "Test", "First layer", "How to reproduce")
@@ -42,7 +42,7 @@ def render(record: Mapping[str, Any], model: Model, scores: Scores, pictures: Ma
     str
         HTML.
     """
-    title = f"{record['title'].capitalize()} on MNIST"
+    title = f"{record['title'].capitalize()} on {record['data'].get('title', 'MNIST')}"
     parts = (
         _model(record, model, pictures),
         _data(record, pictures),
@@ -104,7 +104,7 @@ def _model(record: Mapping[str, Any], model: Model, pictures: Mapping[str, Pictu
     for layer in model.sublayers():
         counted = {id(p): p.size for _, part in layer.walk() for p in part.own_parameters.values()}
         name = f"{layer.name} ({layer.title or type(layer).__name__})"
-        rows.append((name, batch_shape(layer.output_shape), f"{sum(counted.values()):,}"))
+        rows.append((name, output_shapes(layer.output_shape), f"{sum(counted.values()):,}"))
     total = ("Total", "", f"{model.theta.size:,}")
     summary = _table(rows, ("Layer (type)", "Output shape", "Parameters"), foot=[total])
     left = f"<div>{summary}{_settings(record)}</div>"
@@ -134,13 +134,14 @@ def _training(record: Mapping[str, Any], pictures: Mapping[str, Picture]) -> str
         (str(i + 1), *(_number(values[i]) for values in history.values()), f"{time:.1f}")
         for i, time in enumerate(seconds)
     ]
-    head = ("Epoch", *(_heading(name) for name in history), "Time (s)")
+    validated = "Validation" if _split(record) else "Test"
+    head = ("Epoch", *(_heading(name, validated) for name in history), "Time (s)")
     table = _table(rows, head, best=record["best_epoch"] - 1)
     return (
         _figure(
             pictures["learning_curve"],
-            "Figures of training are means over the epoch, while the parameters change; those of the test set are from "
-            "its end.",
+            "Figures of training are means over the epoch, while the parameters change; those of "
+            f"{'validation' if _split(record) else 'the test set'} are from its end.",
         )
         + f"<details open><summary>Epoch by epoch; the best one is marked</summary>{table}</details>"
     )
@@ -157,8 +158,14 @@ def _test(record: Mapping[str, Any], scores: Scores, pictures: Mapping[str, Pict
     ]
     table = _table(rows, ("Class", "Precision", "Recall", "F1", "Support"), foot=foot)
     first, wrong = (_figure(pictures[name]) for name in ("predictions", "mislabelled"))
+    picked = "test loss. So the test set has picked them, as in the documents that the model comes from."
+    if _split(record):
+        picked = (
+            f"validation loss: on {100 * _split(record):g} % of the training images, which were kept apart for that. "
+            "The test set was used once."
+        )
     return (
-        f"<p>Tested with the parameters of epoch {record['best_epoch']}, which has the least test loss.</p>"
+        f"<p>Tested with the parameters of epoch {record['best_epoch']}, which has the least {picked}</p>"
         f'<div class="pair"><div>{table}</div>{_figure(pictures["confusion"])}</div>'
         f'<div class="pair">{first}{wrong}</div>'
     )
@@ -222,5 +229,10 @@ def _shape(shape: Sequence[int]) -> str:
     return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
 
 
-def _heading(name: str) -> str:
-    return f"Test {name[4:]}" if name.startswith("val_") else f"Training {name}"
+def _split(record: Mapping[str, Any]) -> float:
+    """Return the share of the training images that the run was validated on; 0 if it was the test set."""
+    return float(record["hyper_parameters"].get("validation_split", 0))
+
+
+def _heading(name: str, validated: str) -> str:
+    return f"{validated} {name[4:]}" if name.startswith("val_") else f"Training {name}"

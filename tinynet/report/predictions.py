@@ -8,11 +8,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tinynet.errors import ArgumentError, ShapeError
-from tinynet.report.data import FIRST
-from tinynet.report.style import LABEL, SMALL, VERMILION, Array, canvas, class_names, grey_images, luminance, mosaic
+from tinynet.report.data import FIRST, choice, chosen_images, name_classes
+from tinynet.report.style import (
+    LABEL,
+    SMALL,
+    VERMILION,
+    Array,
+    canvas,
+    class_names,
+    luminance,
+    mosaic,
+    shown_images,
+    tones,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+
+_MOST_WRITTEN = 20  # classes whose shares are written into a heat map
 
 
 def prediction_grid(
@@ -22,13 +36,14 @@ def prediction_grid(
     mislabelled: bool = False,
     names: Sequence[str] | None = None,
     title: str | None = None,
+    ink: bool = True,
 ) -> Figure:
-    """Show the first 25 images, each titled "actual → predicted".
+    """Show the first 25 images, or 25 throughout a set that is sorted by class, each titled "actual → predicted".
 
     Parameters
     ----------
     images : ndarray
-        (n, H, W) or (n, H, W, 1).
+        (n, H, W), (n, H, W, 1) or, in colour, (n, H, W, 3).
     labels, predicted : ndarray of int
         (n,): the true and the predicted classes.
     mislabelled : bool
@@ -37,6 +52,8 @@ def prediction_grid(
         Of the classes; their numbers by default.
     title : str, optional
         Stands above the picture.
+    ink : bool
+        Whether the least value of grey images is drawn white, as the background of a drawing.
 
     Returns
     -------
@@ -46,7 +63,7 @@ def prediction_grid(
     Raises
     ------
     ShapeError
-        If the images are not of one channel, or labels and predictions are not one for each.
+        If the images are not of one channel or three, or labels and predictions are not one for each.
 
     Examples
     --------
@@ -55,20 +72,20 @@ def prediction_grid(
     >>> figure.get_suptitle(), figure.axes[0].texts[0].get_text()
     ('First 1 of 1 images, 1 wrong among these: actual → predicted', '7 → 1')
     """
-    found = grey_images("prediction_grid", images)
+    found = shown_images("prediction_grid", images)
     if not labels.shape == predicted.shape == (len(images),):
         raise ShapeError(
             f"prediction_grid: needs a label and a predicted class for each of {len(images)} images, but got shapes "
             f"{labels.shape} and {predicted.shape}"
         )
     wrong = np.flatnonzero(labels != predicted)
-    chosen = (wrong if mislabelled else np.arange(len(images)))[:FIRST]
+    chosen = wrong[:FIRST] if mislabelled else chosen_images(labels)
     words = class_names(names, int(max(labels.max(), predicted.max())) + 1)
     if title is None and mislabelled:
         title = f"First {len(chosen)} of {len(wrong):,} mislabelled images: actual → predicted"
     elif title is None:
         errors = int(np.isin(chosen, wrong).sum())
-        title = f"First {len(chosen)} of {len(images):,} images, {errors} wrong among these: actual → predicted"
+        title = f"{choice(labels)} of {len(images):,} images, {errors} wrong among these: actual → predicted"
     figure = canvas(1, title)
     if not len(chosen):
         figure.set_size_inches(figure.get_figwidth(), 1.2)
@@ -76,7 +93,7 @@ def prediction_grid(
         return figure
     titles = [f"{words[int(labels[i])]} → {words[int(predicted[i])]}" for i in chosen]
     colors = ["black" if mislabelled or labels[i] == predicted[i] else VERMILION for i in chosen]
-    mosaic(figure, found[chosen], titles, 5, colors, cmap="gray_r", vmin=images.min(), vmax=images.max())
+    mosaic(figure, found[chosen], titles, 5, colors, **tones(images, ink))
     return figure
 
 
@@ -97,6 +114,7 @@ def confusion_heat_map(matrix: Array, names: Sequence[str] | None = None, title:
     matplotlib.figure.Figure
         In row i and column j the share of the samples of class i that were taken for class j, in percent. Colours
         follow the square root of the share, so that rare confusions show. A class without samples is a row of dashes.
+        Of more than 20 classes the colours stand alone.
 
     Raises
     ------
@@ -120,14 +138,14 @@ def confusion_heat_map(matrix: Array, names: Sequence[str] | None = None, title:
     figure = canvas(4.75, title or "Confusion matrix, normalised by true class (%)")
     axes = figure.add_subplot()
     picture = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, 0, 100))
-    for i, j in np.ndindex(k, k):
+    for i, j in np.ndindex(k, k) if k <= _MOST_WRITTEN else ():
         share = shares[i, j]
         text = "-" if np.isnan(share) else f"{share:.1f}" if 0 < share < 100 else f"{share:.0f}"
         dark = not np.isnan(share) and luminance(picture.cmap(picture.norm(share))) < 0.45
         color = "white" if dark else "0.65" if not matrix[i, j] else "black"
-        axes.text(j, i, text, ha="center", va="center", fontsize=min(SMALL, 80 / k), color=color)
-    axes.set_xticks(range(k), words, fontsize=SMALL)
-    axes.set_yticks(range(k), words, fontsize=SMALL)
+        axes.text(j, i, text, ha="center", va="center", fontsize=min(SMALL, 100 / k), color=color)
+    name_classes(axes, words, "x")
+    name_classes(axes, words, "y")
     axes.tick_params(length=0)
     axes.set_xlabel("Predicted class", fontsize=LABEL)
     axes.set_ylabel("True class", fontsize=LABEL)

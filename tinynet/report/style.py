@@ -22,7 +22,8 @@ Array = npt.NDArray[Any]
 BLUE, ORANGE, GREEN, VERMILION, SKY = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9"
 
 WIDTH = 5.6  # inches: a column of print; and text of 8 points can still be read where a phone shows it 390 pixels wide
-TITLE, LABEL, SMALL = 11, 9, 8  # sizes of text, in points
+TITLE, LABEL, SMALL, LEAST = 11, 9, 8, 7  # sizes of text, in points
+_LETTERS = 70  # of the size of a label, in the width of a figure
 _DPI = 200  # of figures in files
 
 
@@ -59,12 +60,22 @@ def whole(axes: Axes) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
 
 
-def grey_images(function: str, images: Array) -> Array:
-    """Check images of one channel, (n, H, W) or (n, H, W, 1), and give them as (n, H, W)."""
+def shown_images(function: str, images: Array) -> Array:
+    """Check images of one channel or three, and return them as (n, H, W) or (n, H, W, 3)."""
     found = images[..., 0] if images.ndim == 4 and images.shape[3] == 1 else images
-    if found.ndim != 3 or 0 in found.shape:
-        raise ShapeError(f"{function}: needs images (n, H, W) or (n, H, W, 1), but got shape {images.shape}")
+    coloured = found.ndim == 4 and found.shape[3] == 3
+    if not (found.ndim == 3 or coloured) or 0 in found.shape:
+        forms = "(n, H, W), (n, H, W, 1) or, in colour, (n, H, W, 3)"
+        raise ShapeError(f"{function}: needs images {forms}, but got shape {images.shape}")
+    if coloured and found.dtype != np.uint8:  # which matplotlib takes from 0 to 1
+        low, high = float(found.min()), float(found.max())
+        found = (found - low) / (high - low or 1.0)
     return found
+
+
+def tones(images: Array, ink: bool) -> dict[str, Any]:
+    """Return how grey images are drawn: the least value white, as paper under ink, or black, as in photographs."""
+    return {"cmap": "gray_r" if ink else "gray", "vmin": images.min(), "vmax": images.max()}
 
 
 def mosaic(
@@ -74,7 +85,7 @@ def mosaic(
 
     The figure gets the height that this takes. All images are on one pair of axes: a pair for each takes far longer.
     """
-    n, h, w = images.shape
+    n, h, w = images.shape[:3]
     gap = 0.14 * w  # all lengths are in pixels of the images
     width = columns * (w + gap) - gap + 2
     inch = width / WIDTH
@@ -85,7 +96,10 @@ def mosaic(
         x, y = (i % columns) * (w + gap), (i // columns) * (h + head)
         shown.append(axes.imshow(image, extent=(x, x + w, y + h, y), interpolation="nearest", **style))
         color = colors[i] if colors else "black"
-        axes.text(x + w / 2, y - 0.04 * inch, title, ha="center", va="bottom", fontsize=LABEL, color=color)
+        axes.text(
+            x + w / 2, y - 0.04 * inch, fitting(title, _LETTERS // columns), ha="center", va="bottom",
+            fontsize=_size_for(title, _LETTERS // columns), color=color, parse_math=False,
+        )  # fmt: skip
         axes.add_patch(_frame(x, y, w, h))
     height = -(-n // columns) * (h + head) - head + room + 1
     axes.set_xlim(-1, width - 1)
@@ -99,6 +113,30 @@ def _frame(x: float, y: float, w: float, h: float) -> Any:
     from matplotlib.patches import Rectangle
 
     return Rectangle((x, y), w, h, fill=False, edgecolor="0.75", linewidth=0.6)
+
+
+def fitting(text: str, letters: int) -> str:
+    """Shorten a text to as many letters as fit at the smallest size, with an ellipsis in its place.
+
+    Of a text such as "cat → dog" each side gets its share.
+    """
+    most = int(letters * LABEL / LEAST)
+    if len(text) <= most:
+        return text
+    one, arrow, other = text.partition(" → ")
+    if not arrow:
+        return _cut(text, most)
+    room = most - len(arrow)
+    first = min(len(one), max(room // 2, room - len(other)))
+    return arrow.join(_cut(side, most) for side, most in ((one, first), (other, room - first)))
+
+
+def _cut(text: str, most: int) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _size_for(text: str, letters: int) -> float:
+    return LABEL if len(text) <= letters else max(LEAST, LABEL * letters / len(text))
 
 
 def class_names(names: Sequence[str] | None, classes: int) -> list[str]:

@@ -13,6 +13,7 @@ from tinynet.core.spec import Array
 from tinynet.errors import CheckpointError
 from tinynet.nn.layer import Layer
 from tinynet.optim.optimizer import set_hyperparameters
+from tinynet.saving.apart import apart, examples, together
 from tinynet.saving.description import decode, describe
 from tinynet.saving.files import write_atomically
 from tinynet.saving.form import resembles
@@ -48,6 +49,7 @@ def _write(run: Run, path: Path) -> None:
     state = state_of(run)
     parameters = state["model"].pop("parameters")  # arrays are tensors of the file, all else is text
     vectors = state["optimizer"].pop("vectors")
+    state["callbacks"] = apart(state["callbacks"], vectors)
     whole = content(cast(Layer, run.model), parameters, state | {"settings": settings(run)}, vectors)
     write_atomically(path, whole)
 
@@ -85,26 +87,48 @@ def _read(file: ModelFile, run: Run, example: dict[str, Any]) -> dict[str, Any]:
     parameters = example["model"]["parameters"]
     in_text = example | {
         "model": {"generator": example["model"]["generator"]},
-        "optimizer": {name: part for name, part in example["optimizer"].items() if name != "vectors"},
+        "optimizer": {name: part for name, part in example["optimizer"].items() if name != "vectors"}
+        | {"hyperparameters": {}},  # any; see below
     }
     if "mode" in in_text["optimizer"]:  # files from before there were random numbers in a step have none
         state = {**state, "optimizer": {"mode": in_text["optimizer"]["mode"], **dict(state.get("optimizer") or {})}}
     if file.version < RUN_VERSION:  # an optimizer may have more numbers now
         numbers = state["optimizer"]["hyperparameters"]
         state["optimizer"]["hyperparameters"] = example["optimizer"]["hyperparameters"] | numbers
-    if not resembles(state, in_text) or len(state["callbacks"]) != len(stateful(run)):
+    if (
+        not resembles(state, in_text)
+        or len(state["callbacks"]) != len(stateful(run))
+        or not _may_become(state["optimizer"]["hyperparameters"], example["optimizer"]["hyperparameters"])
+    ):
         raise CheckpointError(
             f"{file.path} is damaged: its state of the run makes no sense: it is not complete, or has values of other "
             "types"
         )
     vectors = _vectors(run, example["optimizer"]["vectors"], state["optimizer"]["hyperparameters"])
-    file.check(parameters, vectors)
+    arrays = _arrays(file.path, state["callbacks"])
+    file.check(parameters, vectors | arrays)
     state["model"]["parameters"] = {name: file.parameter(name) for name in parameters}
     state["optimizer"]["vectors"] = {name: file.vector(name) for name in vectors}
+    state["callbacks"] = together(state["callbacks"], {name: file.vector(name) for name in arrays})
     return state
 
 
-def _vectors(run: Run, now: dict[str, Array], numbers: dict[str, float]) -> dict[str, Array]:
+def _arrays(path: Path, callbacks: Any) -> dict[str, Array]:
+    """Return what the arrays of the callbacks are like that a file has."""
+    try:
+        return examples(callbacks)
+    except (TypeError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged: the state of its callbacks makes no sense ({error})") from error
+
+
+def _may_become(values: dict[str, Any], now: dict[str, Any]) -> bool:
+    """Return whether an optimizer may have had other values: of the same types, or a number in place of None."""
+    return values.keys() == now.keys() and all(
+        values[name] is None or resembles(values[name], 0.0 if now[name] is None else now[name]) for name in now
+    )
+
+
+def _vectors(run: Run, now: dict[str, Array], numbers: dict[str, Any]) -> dict[str, Array]:
     """Return examples of what the optimizer carries where it has some numbers: which vectors, depends on these."""
     other = copy.copy(run.optimizer)
     set_hyperparameters(other, numbers)
@@ -136,11 +160,12 @@ def _read_text(file: ModelFile, run: Run) -> dict[str, Any]:
 def _converted(old: dict[str, Any]) -> dict[str, Any]:
     """Convert the state of a run of format version 2, which was one flat dictionary."""
     order, model = old["generators"]
+    means = old["means"]
     return {
         "model": {"generator": model},
         "optimizer": {"hyperparameters": old["numbers"], "stopped": old["stopping"]},
         "order": {"generator": order, "batch": old["batch"]},
-        "means": old["means"],
+        "means": {**means, "count": dict.fromkeys(means["total"], means["count"])},
         "seconds": old["elapsed"],
         "history": old["history"],
         "callbacks": old["callbacks"],
@@ -154,7 +179,10 @@ def _check_settings(path: Path, run: Run, before: dict[str, Any]) -> None:
         f"{name} {before.get(name)!r}, now {now!r}" for name, now in settings(run).items() if before.get(name) != now
     ]
     if differ:
-        raise CheckpointError(f"{path}: the run was started with {'; '.join(differ)}; resume it with the same")
+        rest = ""
+        if differ[-1].startswith("optimizer"):
+            rest = ", and change the learning rate by a callback; or begin a new run with the model, from tn.load"
+        raise CheckpointError(f"{path}: the run was started with {'; '.join(differ)}; resume it with the same{rest}")
 
 
 def _with_defaults(before: Any, optimizer: Any) -> Any:

@@ -30,7 +30,7 @@ def state_of(run: Run) -> dict[str, Any]:
         "optimizer": _step_state(run.step),
         # The order of the epoch under way is drawn again, by a generator that stands where it stood before.
         "order": {"generator": run.order.generator, "batch": run.order.batch},
-        "means": {"total": dict(run.means.total), "count": run.means.count},
+        "means": {"total": dict(run.means.total), "count": dict(run.means.count)},
         "seconds": time.perf_counter() - run.started if run.batch else 0.0,  # of the epoch under way
         "history": dict(vars(run.history)),
         "callbacks": [callback.state() for callback in stateful(run)],
@@ -77,7 +77,7 @@ def _restore_order(order: Order, state: dict[str, Any]) -> None:
 
 def _restore_means(means: Means, state: dict[str, Any]) -> None:
     means.total = {name: float(value) for name, value in state["total"].items()}
-    means.count = state["count"]
+    means.count = {name: float(state["count"][name]) for name in means.total}
 
 
 def _restore_history(history: History, state: dict[str, Any]) -> None:

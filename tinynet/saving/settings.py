@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import zlib
+from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -11,7 +13,10 @@ import numpy as np
 
 from tinynet.core.spec import Array
 from tinynet.saving.run_state import stateful
+from tinynet.train.compound import described_metrics
+from tinynet.train.nests import leaves
 from tinynet.train.run import Run
+from tinynet.train.several import Losses
 
 _noted: WeakKeyDictionary[Run, dict[str, Any]] = WeakKeyDictionary()
 
@@ -36,15 +41,17 @@ def settings(run: Run) -> dict[str, Any]:
 
 def _described(run: Run) -> dict[str, Any]:
     given = run.arguments
-    samples = given["x"]
+    inputs = [[str(samples.dtype), *samples.shape] for samples in given["x"]]
     validation = given["validation_data"] or ()
-    arrays = [samples, given["y"], *validation]
+    arrays = leaves((given["x"], given["y"], validation))
     return {
-        "x": [str(samples.dtype), *samples.shape],
-        "validation_data": len(validation[0]) if validation else 0,
+        "x": inputs if len(inputs) > 1 else inputs[0],
+        "validation_data": len(leaves(validation)[0]) if validation else 0,
         "checksums of the data": [_checksum(array) for array in arrays],
         "loss": _name(given["loss"]),
-        "metrics": None if given["metrics"] is None else [getattr(m, "__name__", "metric") for m in given["metrics"]],
+        "sample_weight": _weights(given["sample_weight"]),
+        "class_weight": _weights(given["class_weight"]),
+        "metrics": None if given["metrics"] is None else described_metrics(given["task"]),
         "batch_size": run.order.batch_size,
         "shuffle": given["shuffle"],
         "seed": str(given["seed"]),
@@ -59,7 +66,23 @@ def _checksum(array: Array) -> int:
     return zlib.crc32(np.ascontiguousarray(array).data)
 
 
+def _weights(given: Any) -> Any:
+    """Describe weights: large arrays by their checksum."""
+    if isinstance(given, Mapping):
+        return {str(name): float(weight) for name, weight in given.items()}
+    return given if given is None or isinstance(given, str) else _checksum(np.asarray(given, np.float64))
+
+
 def _name(loss: Any) -> str:
+    if isinstance(loss, Losses):
+        return f"{_name(loss.loss)} weighted by {_name(loss.weights)}"
+    if isinstance(loss, dict | list | tuple):
+        parts = loss.items() if isinstance(loss, dict) else enumerate(loss)
+        return ", ".join(f"{name}: {_name(part)}" for name, part in parts)
+    if loss is None or isinstance(loss, int | float):
+        return str(loss)
+    if isinstance(loss, partial):
+        return f"{_name(loss.func)} with {', '.join(f'{name}={plain(v)}' for name, v in loss.keywords.items())}"
     return loss if isinstance(loss, str) else str(getattr(loss, "__name__", type(loss).__name__))
 
 

@@ -6,7 +6,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from tinynet.errors import ArgumentError
-from tinynet.train.run import EVENTS
+from tinynet.train.measuring import as_number
+from tinynet.train.run import EVENTS, Run
+from tinynet.train.task import Measures
 
 
 def given_callbacks(arguments: dict[str, Any]) -> list[Any]:
@@ -14,14 +16,17 @@ def given_callbacks(arguments: dict[str, Any]) -> list[Any]:
     given = arguments["callbacks"]
     if not isinstance(given, list | tuple):
         raise ArgumentError(f"callbacks must be a list of them, but got {given!r}")
-    return [as_callback(callback) for callback in given]
+    callbacks = [as_callback(callback) for callback in given]
+    adding = [callback for callback in callbacks if callable(getattr(callback, "figures", None))]
+    return [*callbacks, AddedFigures(adding)] if adding else callbacks
 
 
 def as_callback(given: Any) -> Any:
     """Check that something is a callback, and make one of a function."""
     methods = {name for name in dir(given) if name.startswith("on_") and callable(getattr(given, name))}
     unknown = methods.difference(EVENTS)
-    if unknown or isinstance(given, type) or not (methods or callable(given)):
+    known = methods or callable(getattr(given, "figures", None))
+    if unknown or isinstance(given, type) or not (known or callable(given)):
         misspelt = f" with {', '.join(unknown)}" if unknown else ""
         raise ArgumentError(
             f"a callback must be a function of the run, or an object with some of the methods {', '.join(EVENTS)}, but "
@@ -29,4 +34,33 @@ def as_callback(given: Any) -> Any:
         )
     if hasattr(given, "state") != hasattr(given, "restore"):
         raise ArgumentError(f"a callback needs both state() and restore(state), or neither, but got {given!r}")
-    return given if methods else SimpleNamespace(on_epoch_end=given)
+    return given if known else SimpleNamespace(on_epoch_end=given)
+
+
+class AddedFigures:
+    """The callback of a run that adds what the user's callbacks measure to the measures of each epoch."""
+
+    def __init__(self, callbacks: list[Any]) -> None:
+        self.callbacks = callbacks
+
+    def measures(self, run: Run) -> Measures:
+        """Return their figures, once it is clear that they are new and the same as before."""
+        found: Measures = {}
+        for callback in self.callbacks:
+            who, added = type(callback).__name__, callback.figures(run)
+            if not (isinstance(added, dict) and all(isinstance(name, str) and name for name in added)):
+                raise ArgumentError(
+                    f"{who}.figures must return a dictionary of numbers by name, but returned {added!r}"
+                )
+            for name, value in added.items():
+                if name in run.figures or name in found:
+                    raise ArgumentError(
+                        f"{who}.figures returned {name!r}, which is measured already; choose another name"
+                    )
+                found[name] = as_number(name, value)
+        before = run.history.history.keys() - run.figures.keys()
+        if run.epoch and found.keys() != before:
+            raise ArgumentError(
+                f"callbacks must add the same figures after each epoch: {sorted(before)}, but now added {sorted(found)}"
+            )
+        return found

@@ -21,10 +21,10 @@ class Live(Lines):
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
         self.progress = Progress(
-            TextColumn("Epoch {task.fields[epoch]}/" + str(run.epochs)),
+            TextColumn("Epoch {task.fields[epoch]}/" + str(run.epochs), markup=False),
             MofNCompleteColumn(),
             BarColumn(bar_width=20),
-            TextColumn("{task.description}"),
+            TextColumn("{task.description}", markup=False),  # a metric may be called [/0]
             console=Console(file=sys.stdout),
             auto_refresh=False,
             transient=True,
@@ -49,7 +49,7 @@ class Live(Lines):
 
     def on_epoch_end(self, run: Run) -> None:
         """Leave the epoch's line above the bar."""
-        self.progress.console.print(epoch_line(run), highlight=False, soft_wrap=True)
+        self.progress.console.print(epoch_line(run), highlight=False, soft_wrap=True, markup=False, emoji=False)
 
     def building(self, progress: Any) -> None:
         """Say beside the bar how many kernels are left."""
@@ -62,8 +62,8 @@ class Live(Lines):
 
     def on_train_end(self, run: Run) -> None:
         """Remove the bar."""
-        super().on_train_end(run)
         self.progress.stop()
+        super().on_train_end(run)
 
 
 use_on_terminals(Live)

@@ -1,4 +1,4 @@
-"""The loop: epochs, batches, validation. `fit` is a method of models."""
+"""The loop: epochs and batches. `fit` is a method of models."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from tinynet.core.transaction import train_mode
 from tinynet.errors import ArgumentError, NonFiniteError
 from tinynet.nn.network import Network
 from tinynet.nn.seeds import generator
-from tinynet.ops.loss import Loss
 from tinynet.optim.optimizer import Optimizer
 from tinynet.optim.sgd import SGD
 from tinynet.train.history import History
@@ -24,7 +23,7 @@ from tinynet.train.order import Order
 from tinynet.train.run import Run, callbacks_of
 from tinynet.train.samples import check_labelled
 from tinynet.train.step import TrainingStep, is_optimizer, make_step
-from tinynet.train.task import Metric, find_task
+from tinynet.train.task import find_task
 
 _SESSION = 0.05  # seconds that training holds the kernels before other Python threads may have them
 
@@ -33,21 +32,26 @@ T = TypeVar("T")
 
 def fit(
     model: Network,
-    x: npt.ArrayLike,
-    y: npt.ArrayLike,
+    x: Any,
+    y: Any,
     epochs: int = 10,
     batch_size: int | None = 32,
     optimizer: Optimizer | Any | None = None,
-    loss: str | Loss = "cross_entropy",
-    validation_data: tuple[npt.ArrayLike, npt.ArrayLike] | None = None,
+    loss: Any = "cross_entropy",
+    validation_data: Any = None,
     shuffle: bool = True,
     seed: int | None = None,
     verbose: int = 1,
-    metrics: Sequence[Metric] | None = None,
+    metrics: Any = None,
     compiled: bool = True,
     callbacks: Sequence[Any] = (),
     resume: str | os.PathLike[str] | None = None,
     micro_batches: int = 1,
+    sample_weight: npt.ArrayLike | None = None,
+    class_weight: Any = None,
+    label_smoothing: float = 0.0,
+    loss_weights: Any = None,
+    validation_split: float = 0.0,
 ) -> History:
     """Train the model.
 
@@ -56,11 +60,12 @@ def fit(
 
     Parameters
     ----------
-    x : array_like
+    x : array_like, or tuple or dict of array_like
         Samples (n, ...), of the shape that the model's input takes; any real dtype. They are copied as a
-        whole only where they are not in row order.
-    y : array_like
-        Labels, as the loss takes them.
+        whole only where they are not in row order. Of several inputs: in the order of the arguments of ``forward``, or
+        by their names.
+    y : array_like, or tuple or dict of array_like
+        Labels, as the loss takes them. Of several outputs: in their order, or by their names.
     epochs : int
         How many times to go over the samples.
     batch_size : int or None
@@ -72,18 +77,23 @@ def fit(
         step, and the run ends early where no step is left to make.
     loss : str or callable
         "cross_entropy", "binary_cross_entropy", "mse", "mae", "huber", or a function of (output, labels), made of ops,
-        that returns one number.
-    validation_data : (array_like, array_like), optional
-        Samples and labels to evaluate on after each epoch.
+        that returns one number, the mean over the batch, or numbers for each sample. Of several outputs: one for all,
+        or a tuple or dict of them; an output whose loss is None is not trained on.
+    validation_data : (array_like, array_like) or (array_like, array_like, array_like), optional
+        Samples and labels to evaluate on after each epoch, and the weights of these samples if they have any.
+    validation_split : float
+        In place of that, the share of the samples to keep apart for it, from 0 to below 1: drawn at random, the same
+        ones whatever the seed, so that a second fit does not train on them; without ``shuffle`` the last ones.
     shuffle : bool
         Draw a new order of the samples for each epoch.
     seed : int, optional
-        Of the generator of that order. The same seed gives the same bits, whatever the number of threads.
+        Of that order, and of what layers draw at random. The same seed gives the same bits for any number of threads.
     verbose : {0, 1, 2}
-        Silent; progress by batch (by epoch where the output is no terminal); one line an epoch.
-    metrics : sequence of callable, optional
-        Functions of (output, labels), as arrays, that return one number; accuracy by default for the losses with a
-        name.
+        Silent; progress by batch (where the output is no terminal, a line every 20 seconds or so); one line an epoch.
+    metrics : sequence of callable or str, optional
+        Functions of (output, labels), as arrays, that return one number, computed once on the outputs of an epoch or of
+        a validation; names such as "accuracy" and "f1"; or a `tinynet.metrics.Metric`, which says more. By default the
+        accuracy, for losses of classes. Of several outputs: a tuple or dict of such lists.
     compiled : bool
         Trace the whole step once and replay it, as `tinynet.compile` does. Without, each op is computed as it is
         called: slower, and the way for a model whose forward reads values.
@@ -96,6 +106,18 @@ def fit(
         Into how many parts to cut each batch, one computed after the other; their gradients are summed before the
         update. So a batch takes less memory, and the result differs by rounding alone, but for layers that draw random
         numbers or, as `BatchNorm`, take means over a batch: they do so within each part.
+    sample_weight : array_like, optional
+        (n,), 0 or more: how much each sample counts. The loss of a batch is (sum of w l) / (sum of w), so a weight of
+        k counts as k copies, and one of 0 as if the sample were left out. It may have further axes of the labels, as
+        to mask steps of sequences. Metrics count all samples alike, and so does validation.
+    class_weight : mapping, array_like or "balanced", optional
+        The weight of the samples of each class, by class number or in order; "balanced" lets all classes count alike.
+        Multiplied with ``sample_weight``.
+    label_smoothing : float
+        From 0 to 1, for the losses "cross_entropy" and "binary_cross_entropy": the share of each label that is spread
+        evenly over all classes. It is part of the loss, in validation and `evaluate`, too.
+    loss_weights : tuple or dict of float, optional
+        Of several outputs: what the loss of each is multiplied with, 0 or more, before they are added; 1 by default.
 
     Returns
     -------
@@ -127,7 +149,7 @@ def fit(
     >>> history.history["val_accuracy"][-1] > 0.8
     True
     """
-    task = find_task(loss, metrics)
+    task = find_task(loss, metrics, model.build_model().made)
     compiled = compiled and can_compile()
     epochs = check_count("epochs", epochs)
     if batch_size is not None:
@@ -146,29 +168,35 @@ def fit(
         "x": samples,
         "y": labels,
         "validation_data": validation_data,
+        "validation_split": validation_split,
         "loss": loss,
         "metrics": metrics,
         "shuffle": bool(shuffle),
         "seed": seed,
         "compiled": bool(compiled),
         "micro_batches": cut,
+        "sample_weight": sample_weight,
+        "class_weight": class_weight,
+        "label_smoothing": label_smoothing,
+        "loss_weights": loss_weights,
         "verbose": verbose,
         "callbacks": callbacks,
     }
-    notified = callbacks_of(arguments)
+    notified = callbacks_of(arguments)  # some of which replace the task or the data
     rng = generator("fit", seed, stream=1)
     mode = train_mode(int(generator("fit", seed, stream=2).integers(2**63)))
-    step = make_step(optimizer, model, task, samples, labels, mode=mode, compiled=compiled, micro_batches=cut)
+    data = model, arguments["task"], arguments["x"], arguments["y"]
+    step = make_step(optimizer, *data, mode=mode, compiled=compiled, micro_batches=cut)
     _check_batch_size(step, batch_size)
-    order = Order(len(samples), min(batch_size or len(samples), len(samples)), rng, shuffle and not step.whole)
+    order = Order(len(step.samples[0]), batch_size, rng, shuffle and not step.whole)
     run = Run(step, order, epochs, notified, arguments)
     if resume is not None:
         run.resume(resume)
-    model.fitted_loss = loss
+    model.fitted_loss = arguments["loss"]
     with run.underway():
         while run.unfinished:
             run.begin_epoch()
-            if _train_epoch(run):
+            if not run.ending and _train_epoch(run):
                 run.end_epoch()
     return run.history
 
@@ -196,11 +224,12 @@ def _train_epoch(run: Run) -> bool:
     step = run.step
     order = run.order
     for indices in in_sessions(order.draw()):
+        weights = step.task.weigh(step.labels, indices)
         try:
             measures = step(indices)
         except NonFiniteError as error:
             raise _explain[0](error, run, indices) from error
-        run.means.add(measures, len(indices))
+        run.means.add(measures, len(indices), weights)
         order.batch += 1
         run.notify("on_batch_end")
         if run.ending:

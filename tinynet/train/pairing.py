@@ -1,6 +1,9 @@
-"""A loss of a user's own is refused where it would compare each output with each label, by broadcasting."""
+"""Losses that are functions: partials of those with names, and the user's own, which must not compare all pairs."""
 
 from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
@@ -10,28 +13,44 @@ from tinynet.core.spec import Array, Shape, Spec
 from tinynet.errors import ShapeError
 from tinynet.ops.loss import Loss
 from tinynet.ops.pointwise import Elementwise
-from tinynet.train.task import check_user_losses
+from tinynet.train.task import Task, tasks
 
 _N = 7  # samples of the trial
 
 
+def named_task(loss: Loss) -> Task | None:
+    """Return the task that a function of tinynet, or a partial of it, has as its loss; None of the user's own."""
+    function = loss.func if isinstance(loss, partial) else loss
+    return next((task for task in tasks.values() if task.loss is function), None)
+
+
+def of_users(loss: Loss) -> Task:
+    """Return the task of a loss that is a function; one of tinynet has the metrics that it has by its name."""
+    known = named_task(loss)
+    return replace(known, loss=loss) if known else Task(loss, partial(refuse_all_pairs, loss))
+
+
 def refuse_all_pairs(loss: Loss, labels: Array, shape: Shape) -> None:
-    """Try a loss on shapes alone, where outputs are (n, 1) and labels (n,), and look for an op that makes (n, n)."""
-    if shape[1:] != (1,) or labels.ndim != 1:
+    """Try a loss on shapes alone, where outputs are (n, 1) and labels (n,), or the reverse; look for (n, n)."""
+    widths = shape[1:], labels.shape[1:]
+    if set(widths) != {(), (1,)}:
         return
+    output, target = ((_N, *width) for width in widths)
     try:
         with tracing():
-            value = loss(Tensor(Spec((_N, 1), np.dtype(np.float32))), Tensor(Spec((_N,), labels.dtype)))
+            value = loss(Tensor(Spec(output, np.dtype(np.float32))), Tensor(Spec(target, labels.dtype)))
         nodes = ancestors([value])
     except Exception:  # it reads values, or fails: when it is used, it says so itself
         return
     for node in nodes:
         if isinstance(node.op, Elementwise) and {x.shape for x in node.inputs} == {(_N, 1), (_N,)}:
+            shapes = [f"(n{', 1' if width else ','})" for width in widths]
+            advice = "y[:, None]" if widths[0] else "y[:, 0]"
             raise ShapeError(
-                f"the loss broadcasts outputs of shape (n, 1) and labels of shape (n,) to (n, n), in op "
-                f"{node.op.name!r}, and so compares each output with each label; give labels of shape (n, 1), as in "
-                "y[:, None], or reshape one of the two in the loss"
+                f"the loss broadcasts outputs of shape {shapes[0]} and labels of shape {shapes[1]} to (n, n), in op "
+                f"{node.op.name!r}, and so compares each output with each label; give labels of shape {shapes[0]}, as "
+                f"in {advice}, or reshape one of the two in the loss"
             )
 
 
-check_user_losses(refuse_all_pairs)
+Task.of_users = of_users

@@ -1,12 +1,13 @@
-"""What a user sees while a model is trained: one line an epoch, or nothing. See `tinynet.train.live` for terminals."""
+"""What a user sees while a model is trained: plain lines, or nothing. See `tinynet.train.live` for terminals."""
 
 from __future__ import annotations
 
-import sys
+import time
 from typing import Any
 
 from tinynet.core.engine import current_backend
 from tinynet.errors import ArgumentError
+from tinynet.train.output import on_terminal, say
 from tinynet.train.run import Run
 
 
@@ -32,9 +33,9 @@ def say_building(progress: Any) -> None:
     kernels = counted(progress.total, "kernel")
     if not progress.done:
         processes = counted(progress.processes, "process")
-        print(f"Building {kernels} on {processes}; later runs find them on disk ...", flush=True)
+        say(f"Building {kernels} on {processes}; later runs find them on disk ...")
     elif progress.done == progress.total:
-        print(f"Built {kernels}.", flush=True)
+        say(f"Built {kernels}.")
 
 
 class Lines:
@@ -51,16 +52,51 @@ class Lines:
 
     def on_epoch_end(self, run: Run) -> None:
         """Print the line of the epoch."""
-        print(epoch_line(run), flush=True)
+        say(epoch_line(run))
 
     def on_train_end(self, run: Run) -> None:
-        """Watch no longer."""
+        """Watch no longer, and say why a run has ended early."""
         self.watching.__exit__(None, None, None)
+        if run.history.stopped and run.error is None:
+            done = counted(run.epoch, "step" if run.step.whole else "epoch")
+            say(f"Stopped after {done}: {run.history.stopped}")
+
+
+class OftenLines(Lines):
+    """Plain lines, within an epoch too, if it takes long: for an output that is no terminal."""
+
+    every = 20.0  # seconds
+
+    def on_train_begin(self, run: Run) -> None:
+        """Count the seconds from here."""
+        super().on_train_begin(run)
+        self.said = time.perf_counter()
+
+    def on_batch_end(self, run: Run) -> None:
+        """Print how far the epoch is, if it is time."""
+        now = time.perf_counter()
+        if now - self.said >= self.every and run.batch < run.batches:
+            self.said = now
+            seconds = now - run.started
+            say(
+                f"Epoch {counted_epoch(run, run.epoch + 1)}  {run.batch:,} of {counted(run.batches, 'batch')}  "
+                f"{seconds:.1f} s  {1000 * seconds / run.batch:.2f} ms/step  {write_measures(run.figures)}"
+            )
+
+    def on_epoch_end(self, run: Run) -> None:
+        """Print the line of the epoch."""
+        super().on_epoch_end(run)
+        self.said = time.perf_counter()
+
+
+def counted_epoch(run: Run, epoch: int) -> str:
+    """Write which epoch of how many: 3/10."""
+    return f"{epoch:>{len(str(run.epochs))}}/{run.epochs}"
 
 
 def epoch_line(run: Run) -> str:
     """Write an epoch in one line: its seconds, those of training by step, and its measures."""
-    epoch = f"{run.epoch:>{len(str(run.epochs))}}/{run.epochs}"
+    epoch = counted_epoch(run, run.epoch)
     milliseconds = 1000 * run.trained / run.batches
     return (
         f"Epoch {epoch}  {counted(run.batches, 'batch')}  {run.history.seconds[-1]:.1f} s  {milliseconds:.2f} ms/step  "
@@ -77,10 +113,12 @@ def use_on_terminals(display: type[Lines]) -> None:
 
 
 def choose_display(arguments: dict[str, Any]) -> list[Lines]:
-    """Choose how to show a run: not at all, by batch where the output is a terminal, or by epoch."""
+    """Choose how to show a run: not at all, as it goes, on a terminal by batch, or by epoch."""
     verbose = arguments["verbose"]
     if verbose not in (0, 1, 2):
         raise ArgumentError(f"verbose must be 0 (silent), 1 (progress) or 2 (a line an epoch), but got {verbose!r}")
     if verbose == 0:
         return []
-    return [_on_terminals[0]() if verbose == 1 and sys.stdout.isatty() else Lines()]
+    if verbose == 2:
+        return [Lines()]
+    return [_on_terminals[0]() if on_terminal() else OftenLines()]

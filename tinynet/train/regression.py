@@ -10,14 +10,14 @@ from tinynet.core.spec import Array, Shape
 from tinynet.ops.regression import check_targets
 from tinynet.train.measuring import MeasuredTask
 from tinynet.train.metrics.errors import mean_absolute_error
-from tinynet.train.task import Metric, Task, tasks
+from tinynet.train.task import MetricFunction, Task, tasks
 
 
 def _checked_by(name: str) -> Callable[[Array, Shape], None]:
     return lambda labels, shape: check_targets(name, labels.shape, shape)
 
 
-def _distance(made: Tensor | None) -> dict[str, Metric]:
+def _distance(made: Tensor | None) -> dict[str, MetricFunction]:
     return {"mae": mean_absolute_error}
 
 

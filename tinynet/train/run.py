@@ -27,8 +27,9 @@ def add_to_every_run(make: Callable[[dict[str, Any]], Iterable[Any]]) -> None:
     Parameters
     ----------
     make : callable
-        Checks those arguments of `fit` that concern it, and returns the callbacks. One of these may have a method
-        besides, ``measures(run)``: what else is measured at the end of an epoch.
+        Checks those arguments of `fit` that concern it, and returns the callbacks; it may replace the task and the
+        data. One of the callbacks may have a method besides, ``measures(run)``: what else is measured at the end of
+        an epoch.
     """
     _of_every_run.append(make)
 
@@ -53,14 +54,18 @@ class Run:
     exception from a callback ends the run and propagates out of `fit`. The remaining callbacks are not called for this
     event, nothing more is saved, and ``on_train_end`` is called on every callback whose ``on_train_begin`` ran.
 
+    A callback may add figures to those of each epoch: its method ``figures(run)``, called before ``on_epoch_end``,
+    returns numbers by name, the same names each time. They stand in the history beside the metrics, are shown, and may
+    be watched by others, such as `EarlyStopping`. ``run.figures`` then has what has been measured of the epoch so far.
+
     An object that has values of its own to keep has two more methods: ``state()`` returns a dictionary of numbers,
     texts, arrays and lists, and ``restore(state)`` takes it back in a run that is resumed, after ``on_train_begin``.
 
     Attributes
     ----------
     model, optimizer
-        What is trained, and how; the optimizer's ``learning_rate`` may be changed at any time, and is put back at the
-        end.
+        What is trained, and how. The optimizer's learning rate, and other numbers, texts and switches that it has, may
+        be changed at any time. Checkpoints keep them, and they are put back at the end.
     epochs, batches : int
         How many epochs were asked for, and of how many batches each is.
     epoch, batch : int
@@ -178,14 +183,13 @@ class Run:
     def end_epoch(self) -> None:
         """Keep the measures of an epoch, and notify of its end."""
         self.trained = time.perf_counter() - self.started
-        measures = self.means()
+        self._figures = measures = self.means()
         for measure in self._hooks["measures"]:
             measures |= measure(self)
         if self.step.stopped:
             self.stop(self.step.stopped)
         learning_rate = float(getattr(self.optimizer, "learning_rate", math.nan))
         self.history.append(measures, time.perf_counter() - self.started, learning_rate)
-        self._figures = measures
         self.means = Means()
         self.order.begin_epoch()
         self.notify("on_epoch_end")
@@ -197,9 +201,8 @@ class Run:
         self._catch_up()
 
     def _catch_up(self) -> None:
-        for task in self.later.values():
-            task()
-        self.later.clear()
+        while self.later:  # a task may put off another until all of these are done
+            self.later.pop(next(iter(self.later)))()
 
 
 def _ignore(run: Run) -> None:

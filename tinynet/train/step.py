@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.core.engine import Tensor, ancestors
+from tinynet.core.engine import Tensor
 from tinynet.core.spec import Array
 from tinynet.core.transaction import TrainMode
 from tinynet.errors import ArgumentError
+from tinynet.nn.layer import nested
 from tinynet.nn.network import Network
-from tinynet.ops.loss import scalar_loss
 from tinynet.ops.shape import _index
 from tinynet.optim.optimizer import Optimizer
 from tinynet.train.task import Measures, Task
@@ -35,11 +35,11 @@ class TrainingStep:
     whole = False  # whether each step takes all samples
     validation_size = 256  # samples at a time in a validation
 
-    def __init__(self, model: Network, task: Task, optimizer: Any, samples: Array, labels: Array) -> None:
+    def __init__(self, model: Network, task: Task, optimizer: Any, samples: Any, labels: Any) -> None:
         self.model = model
         self.task = task
         self.optimizer = optimizer
-        self.samples = samples
+        self.samples = samples if isinstance(samples, tuple) else (samples,)  # one array for each input
         self.labels = labels
 
     @property
@@ -58,9 +58,9 @@ class BatchStep(TrainingStep):
     def __init__(self, *arguments: Any, mode: TrainMode, compiled: bool) -> None:
         super().__init__(*arguments)
         self.mode = mode
-        self.data = [Tensor(np.ascontiguousarray(a)) for a in (self.samples, self.labels)]
+        self.data = nested((self.samples, self.labels), lambda a: Tensor(np.ascontiguousarray(a)))
         self.compiled: Any = None
-        self.run: Callable[[Array], tuple[Array, Array, Array]] = self._eager
+        self.run: Callable[[Array], Any] = self._eager
         if compiled:
             self.compiled = engine_room().Compiled(self.descend, "the step of fit")
             self.run = self.compiled.replay
@@ -71,38 +71,26 @@ class BatchStep(TrainingStep):
         found: dict[str, Array] = self.optimizer.state_of(self.model)
         return found
 
-    def descend(self, indices: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Train on the samples at some indices; returns the loss, the outputs and the labels."""
-        samples, labels = self.data
-        output = self.model(_index(samples, indices, checked=True))
-        picked = _index(labels, indices, checked=True)
-        loss = scalar_loss(self.task.loss, output, picked)
-        self.check_strays(loss)
+    def descend(self, indices: Tensor) -> Any:
+        """Train on the samples at some indices; returns the losses, the outputs and the labels."""
+        samples, labels = nested(self.data, lambda whole: _index(whole, indices, checked=True))
+        output = self.model(*samples)
+        loss, *others = self.task.losses(output, labels)
+        self.check_loss(loss)
         self.optimizer.minimize(loss, self.model)
-        return loss, output, picked
+        return [loss, *others], output, labels
 
-    def check_strays(self, loss: Tensor) -> None:
-        """Check, while tracing, that all that would be trained is the model's."""
-        if not loss.symbolic:  # where a forward may make leaves of its own, to differentiate with respect to them
-            return
-        own = {id(p) for p in self.model.parameters.values()}
-        leaves = [x for node in ancestors([loss]) for x in node.inputs if x.node is None and x.requires_grad]
-        if strays := [x.shape for x in leaves if id(x) not in own]:
-            raise ArgumentError(
-                "the loss depends on tensors that require gradients but are no parameters of the model, of the shapes "
-                f"{strays}; make them with Layer.add_parameter, in layers that are attributes of the model or in its "
-                "lists, tuples and dicts, or with requires_grad=False"
-            )
+    def check_loss(self, loss: Tensor) -> None:
+        """Refuse a loss that cannot be meant; `tinynet.train.strays` does."""
 
-    def _eager(self, indices: Array) -> tuple[Array, Array, Array]:
-        loss, output, labels = self.descend(Tensor(indices))
-        return loss.data, output.data, labels.data
+    def _eager(self, indices: Array) -> Any:
+        return nested(self.descend(Tensor(indices)), lambda made: made.data)
 
     def __call__(self, indices: Array) -> Measures:
         """Train on the samples at some indices."""
         with self.mode:
-            loss, output, labels = self.run(indices)
-            return self.task.measure(self.model.made, loss.item(), output, labels)
+            losses, output, labels = self.run(indices)
+            return self.task.measure(self.model.made, losses, output, labels)
 
 
 _makers: dict[tuple[type, bool], Callable[..., TrainingStep]] = {}

@@ -11,17 +11,23 @@ from tinynet.train.inference import measure
 from tinynet.train.run import Run
 from tinynet.train.samples import check_labelled
 from tinynet.train.task import Measures, Task
+from tinynet.train.weights import with_weights
 
 
-def check_validation(model: Network, data: Any, task: Task) -> tuple[Array, Array]:
-    """Check a pair of samples and labels to validate on; errors say that they are about these."""
+def check_validation(model: Network, data: Any, task: Task) -> tuple[Task, tuple[Array, ...], Any]:
+    """Check samples and labels to validate on, and their weights; errors say that they are about these."""
     several = isinstance(data, tuple | list)
-    if not several or len(data) != 2:
+    if not several or len(data) not in (2, 3):
         came = f"{len(data)} of them" if several else f"a {type(data).__name__}"
-        raise ArgumentError(f"validation_data must be a pair of samples and labels, (x, y), but got {came}")
-    x, y = data
+        raise ArgumentError(
+            f"validation_data must be a pair of samples and labels, (x, y), or these and weights, (x, y, w), but got "
+            f"{came}"
+        )
+    x, y, *weights = data
     try:
-        return check_labelled(model, x, y, task)
+        samples, labels = check_labelled(model, x, y, task)
+        task, labels = with_weights(task, labels, weights[0] if weights else None, None, model.dtype)
+        return task, samples, labels
     except TinynetError as error:
         raise type(error)(f"validation_data: {error}") from error
 
@@ -30,12 +36,14 @@ class Validation:
     """The callback of every run with ``validation_data``."""
 
     def __init__(self, arguments: dict[str, Any]) -> None:
-        self.model, self.task, self.compiled = arguments["model"], arguments["task"], arguments["compiled"]
-        self.data = arguments["validation_data"] = check_validation(self.model, arguments["validation_data"], self.task)
+        self.model, self.compiled = arguments["model"], arguments["compiled"]
+        self.task, *data = check_validation(self.model, arguments["validation_data"], arguments["task"])
+        self.data = arguments["validation_data"] = tuple(data)
 
     def measures(self, run: Run) -> Measures:
         """Return what is measured, as "val_loss" and so on."""
-        found = measure(self.model, self.task, *self.data, run.step.validation_size, self.compiled)
+        x, y = self.data
+        found = measure(self.model, self.task, x, y, run.step.validation_size, self.compiled)
         return {f"val_{name}": value for name, value in found.items()}
 
 

@@ -1,20 +1,37 @@
 """The callbacks that come with tinynet. Training knows none of them; what a callback is stands in `Run`.
 
-Every run has these, in this order: what shows it, what validates it, Ctrl-C; then those that the user passes.
+Every run has these, in this order: what shows it, what measures its epochs, what validates it, Ctrl-C; then those that
+the user passes. Samples to validate on are split off first. The loss is smoothed before the validation begins, since it
+is the same there, and weighted afterwards, since it is not.
 """
 
 from tinynet.train.callbacks.checkpoint import Checkpoint
 from tinynet.train.callbacks.csv_logger import CSVLogger
 from tinynet.train.callbacks.early_stopping import EarlyStopping
+from tinynet.train.callbacks.epoch_metrics import measure_epochs
 from tinynet.train.callbacks.schedule import LearningRateSchedule
 from tinynet.train.callbacks.step_schedule import StepSchedule
 from tinynet.train.given import given_callbacks
 from tinynet.train.interrupts import listen
 from tinynet.train.progress import choose_display
 from tinynet.train.run import add_to_every_run
+from tinynet.train.several import weigh_outputs
+from tinynet.train.smoothing import smooth_labels
+from tinynet.train.split import split_off
 from tinynet.train.validation import validate
+from tinynet.train.weights import weigh_samples
 
-for _make in (choose_display, validate, listen, given_callbacks):
+for _make in (
+    choose_display,
+    weigh_outputs,
+    split_off,
+    smooth_labels,
+    measure_epochs,
+    validate,
+    weigh_samples,
+    listen,
+    given_callbacks,
+):
     add_to_every_run(_make)
 
 __all__ = ["CSVLogger", "Checkpoint", "EarlyStopping", "LearningRateSchedule", "StepSchedule"]

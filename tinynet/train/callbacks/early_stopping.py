@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
+from tinynet.core.spec import Array
+from tinynet.errors import CheckpointError
+from tinynet.saving.form import conforms
 from tinynet.train.callbacks.watch import Watch
+from tinynet.train.output import say
+from tinynet.train.progress import counted
 from tinynet.train.run import Run
 
 
@@ -19,6 +28,10 @@ class EarlyStopping(Watch):
         It improves only if it is better than the best so far by more than this.
     mode : {"min", "max"}, optional
         Whether less or more of it is better. By default less of a loss, and more of an accuracy.
+    restore_best : bool
+        Give the model back its parameters and states of the best epoch once the run has ended, whether it was stopped
+        or has made all of its epochs. Otherwise it keeps those of the last step. A `Checkpoint` is written before that,
+        so that a run that is resumed goes on from where it stood.
 
     Raises
     ------
@@ -36,12 +49,59 @@ class EarlyStopping(Watch):
     """
 
     def __init__(
-        self, monitor: str = "val_loss", patience: int = 5, min_delta: float = 0.0, mode: str | None = None
+        self,
+        monitor: str = "val_loss",
+        patience: int = 5,
+        min_delta: float = 0.0,
+        mode: str | None = None,
+        restore_best: bool = False,
     ) -> None:
         super().__init__(monitor, mode, min_delta, patience)
+        self.restore_best = bool(restore_best)
+        self.kept: dict[str, Array] = {}  # the parameters and states of the best epoch
+
+    def on_train_begin(self, run: Run) -> None:
+        """Forget the run before."""
+        super().on_train_begin(run)
+        self.kept = {}
+        self.shapes = {name: leaf.shape for name, leaf in run.model.leaves.items()}
 
     def on_epoch_end(self, run: Run) -> None:
-        """Stop, if it is time."""
+        """Keep the model, if it is the best so far; stop, if it is time."""
         super().on_epoch_end(run)
+        if self.restore_best and not self.waited:
+            self.kept = {name: np.array(leaf.memory) for name, leaf in run.model.leaves.items()}
         if self.waited >= self.patience:
-            run.stop(f"{self.monitor} has not improved for {self.waited} epoch{'s' * (self.waited > 1)}")
+            best = run.epoch - self.waited
+            left = f"that of epoch {best}, the best"
+            if not self.restore_best:
+                left = f"that of epoch {run.epoch}, the best was that of epoch {best} (see restore_best)"
+            run.stop(f"{self.monitor} has not improved for {counted(self.waited, 'epoch')}; the model is {left}")
+
+    def on_train_end(self, run: Run) -> None:
+        """Go back to the best epoch, after what saves the run has done so."""
+        ended = run.history.stopped or run.epoch >= run.epochs
+        if self.kept and ended and run.error is None:
+            run.later[self] = lambda: run.later.update({self: lambda: self._restore(run)})
+
+    def _restore(self, run: Run) -> None:
+        for name, leaf in run.model.leaves.items():
+            leaf.memory[...] = self.kept[name]
+            leaf.version += 1
+        if self.waited and run.arguments["verbose"]:
+            say(f"The model is that of epoch {run.epoch - self.waited}, the best of {run.epoch} by {self.monitor}")
+
+    def state(self) -> dict[str, Any]:
+        """Return the best value so far, the epochs since, and the best model, if it is to come back."""
+        return super().state() | ({"kept": self.kept} if self.restore_best else {})
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take them back."""
+        kept = state.get("kept", {})
+        known = conforms(kept, {str: np.ndarray})
+        if not known or (kept and {name: a.shape for name, a in kept.items()} != self.shapes):
+            raise CheckpointError("the checkpoint is damaged: its best model is none of this kind")
+        if self.restore_best and not kept and state.get("best") is not None:
+            raise CheckpointError("the run was started with restore_best=False, now True; resume it with the same")
+        super().restore({name: value for name, value in state.items() if name != "kept"})
+        self.kept = dict(kept)

@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from tinynet.checks import check_count, check_positive
+from tinynet.core.showing import recorded, shown_as_call
 from tinynet.errors import ArgumentError
-from tinynet.train.callbacks.watch import Watch
+from tinynet.train.callbacks import rates
+from tinynet.train.callbacks.plateau import Plateau, first_rate
 from tinynet.train.run import Run
-
-
-def half_cosine(start: float, end: float, part: float) -> float:
-    """Return where something is that goes from one number to another along half a period of a cosine, and stays."""
-    return end + (start - end) * (1 + math.cos(math.pi * min(part, 1))) / 2
-
-
-def _rate(schedule: Any, run: Run) -> float:
-    """Return the learning rate of a run that a schedule is to change."""
-    if not hasattr(run.optimizer, "learning_rate"):
-        raise ArgumentError(
-            f"{type(schedule).__name__} sets the learning rate, but {type(run.optimizer).__name__} has no learning "
-            "rate; leave the schedule out, or train with an optimizer such as tn.SGD"
-        )
-    return float(run.optimizer.learning_rate)
 
 
 class LearningRateSchedule:
@@ -35,8 +21,8 @@ class LearningRateSchedule:
     Parameters
     ----------
     rate : callable
-        A function of the number of complete epochs and of the learning rate that the run began with. `step`, `cosine`
-        and `plateau` make the usual schedules.
+        A function of the number of complete epochs and of the learning rate that the run began with. `step`,
+        `milestones`, `exponential`, `polynomial`, `cosine`, `cosine_restarts` and `plateau` make the usual schedules.
 
     Raises
     ------
@@ -58,9 +44,11 @@ class LearningRateSchedule:
             raise ArgumentError(f"{type(self).__name__} takes a function of (epoch, first_rate), but got {rate!r}")
         self.rate = rate
 
+    __repr__ = shown_as_call
+
     def on_train_begin(self, run: Run) -> None:
         """Note the rate that the run begins with."""
-        self.first = _rate(self, run)
+        self.first = first_rate(self, run)
 
     def on_epoch_begin(self, run: Run) -> None:
         """Set the rate of the epoch."""
@@ -68,17 +56,31 @@ class LearningRateSchedule:
         run.optimizer.learning_rate = check_positive(type(self).__name__, "the learning rate", rate, zero=True)
 
     @classmethod
+    @recorded
     def step(cls, every: int, factor: float = 0.1) -> LearningRateSchedule:
         """Multiply the rate by a factor after every so many epochs."""
-        every = check_count("step: every", every)
-        factor = check_positive("step", "factor", factor)
-
-        def rate(epoch: float, first: float) -> float:
-            return float(first * factor ** (epoch // every))
-
-        return cls(rate)
+        return cls(rates.in_steps(every, factor))
 
     @classmethod
+    @recorded
+    def milestones(cls, epochs: Sequence[float], factor: float = 0.1) -> LearningRateSchedule:
+        """Multiply the rate by a factor after each of some numbers of epochs, as in ``[30, 60, 80]``."""
+        return cls(rates.at_milestones(epochs, factor))
+
+    @classmethod
+    @recorded
+    def exponential(cls, factor: float) -> LearningRateSchedule:
+        """Multiply the rate by a factor in each epoch; by step, a little in each."""
+        return cls(rates.exponential(factor))
+
+    @classmethod
+    @recorded
+    def polynomial(cls, epochs: float, least: float = 0.0, power: float = 1.0) -> LearningRateSchedule:
+        """Go from the first rate to the least one in so many epochs: with the power 1 evenly."""
+        return cls(rates.polynomial(epochs, least, power))
+
+    @classmethod
+    @recorded
     def cosine(cls, epochs: int, least: float = 0.0) -> LearningRateSchedule:
         """Go from the first rate to the least one in so many epochs, along half a period of a cosine.
 
@@ -88,9 +90,18 @@ class LearningRateSchedule:
         least = check_positive("cosine", "least", least, zero=True)
 
         def rate(epoch: int, first: float) -> float:
-            return half_cosine(first, least, epoch / epochs)
+            return rates.half_cosine(first, least, epoch / epochs)
 
         return cls(rate)
+
+    @classmethod
+    @recorded
+    def cosine_restarts(cls, epochs: int, growth: int = 1, least: float = 0.0) -> LearningRateSchedule:
+        """Fall as `cosine` does, and start again at the first rate, each time for ``growth`` times as many epochs.
+
+        Loshchilov and Hutter, "SGDR: stochastic gradient descent with warm restarts", ICLR 2017.
+        """
+        return cls(rates.cosine_restarts(epochs, growth, least))
 
     @staticmethod
     def plateau(
@@ -103,43 +114,3 @@ class LearningRateSchedule:
     ) -> Plateau:
         """Multiply the rate by a factor, down to the least one, once a measure has not improved for some epochs."""
         return Plateau(monitor, patience, factor, least, min_delta, mode)
-
-
-class Plateau(Watch):
-    """The schedule that `LearningRateSchedule.plateau` makes.
-
-    Parameters
-    ----------
-    monitor, patience, min_delta, mode
-        As for `EarlyStopping`.
-    factor : float
-        By which the rate is multiplied, above 0 and below 1.
-    least : float
-        Below which it does not fall.
-
-    Raises
-    ------
-    ArgumentError
-        As from `EarlyStopping`; once a run begins, if its optimizer has no learning rate.
-    """
-
-    def __init__(
-        self, monitor: str, patience: int, factor: float, least: float, min_delta: float, mode: str | None
-    ) -> None:
-        super().__init__(monitor, mode, min_delta, patience)
-        self.factor = check_positive("plateau", "factor", factor)
-        self.least = check_positive("plateau", "least", least, zero=True)
-        if self.factor >= 1:
-            raise ArgumentError(f"plateau: factor must be below 1, but got {factor!r}")
-
-    def on_train_begin(self, run: Run) -> None:
-        """Forget the run before, and make sure that there is a rate."""
-        super().on_train_begin(run)
-        _rate(self, run)
-
-    def on_epoch_begin(self, run: Run) -> None:
-        """Lower the rate, if it is time, and wait again."""
-        if self.waited >= self.patience:
-            rate = run.optimizer.learning_rate
-            run.optimizer.learning_rate = max(min(self.least, rate), self.factor * rate)
-            self.waited = 0

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tinynet.checks import check_positive
+from tinynet.core.showing import recorded
 from tinynet.errors import ArgumentError
-from tinynet.train.callbacks.schedule import LearningRateSchedule, half_cosine
+from tinynet.train.callbacks.rates import half_cosine
+from tinynet.train.callbacks.schedule import LearningRateSchedule
 from tinynet.train.run import Run
 
 
@@ -21,7 +23,8 @@ class StepSchedule(LearningRateSchedule):
     ----------
     rate : callable
         A function of the number of epochs so far, a fraction within an epoch, and of the learning rate that the run
-        began with. `warm_up`, `cosine` and `one_cycle` make the usual schedules.
+        began with. `warm_up`, `cosine` and `one_cycle` make the usual schedules, as do those of `LearningRateSchedule`
+        but for `plateau`. In a loop of your own, it is ``schedule.rate(epochs, first)``.
     momentum : callable, optional
         The same for the momentum, of an optimizer that has one above 0; others are left as they are.
 
@@ -74,6 +77,7 @@ class StepSchedule(LearningRateSchedule):
             run.optimizer.momentum = float(momentum)
 
     @classmethod
+    @recorded
     def warm_up(cls, epochs: float) -> StepSchedule:
         """Rise evenly from 0 to the first rate in so many epochs, which need not be whole, and stay there.
 
@@ -87,6 +91,7 @@ class StepSchedule(LearningRateSchedule):
         return cls(rate)
 
     @classmethod
+    @recorded
     def cosine(cls, epochs: float, least: float = 0.0, warm_up: float = 0.0) -> StepSchedule:
         """Go from the first rate to the least one in so many epochs, along half a period of a cosine.
 
@@ -108,6 +113,7 @@ class StepSchedule(LearningRateSchedule):
         return cls(rate)
 
     @classmethod
+    @recorded
     def one_cycle(
         cls,
         epochs: float,
@@ -120,7 +126,7 @@ class StepSchedule(LearningRateSchedule):
 
         The rate begins at ``start`` of the highest one, reaches that after a share ``rise`` of the epochs, and ends at
         ``end`` of it; each part is half a period of a cosine. An optimizer's momentum, if it has one, goes the other
-        way: from the first number of ``momentum`` to the second and back; with None it stays.
+        way: from the first number of ``momentum`` to the second and back; with None it stays, as does Adam's beta1.
 
         Smith and Topin, "Super-convergence: very fast training of neural networks using large learning rates", 2017,
         with the defaults of PyTorch.

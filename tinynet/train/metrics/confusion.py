@@ -8,7 +8,7 @@ import numpy as np
 
 from tinynet.core.spec import Array
 from tinynet.errors import DataError
-from tinynet.train.metrics.correct import NO_CLASS, class_numbers
+from tinynet.train.metrics.correct import NO_CLASS, class_numbers, whole_classes
 
 
 def confusion_matrix(output: Any, labels: Any, classes: int | None = None) -> Array:
@@ -48,15 +48,6 @@ def confusion_matrix(output: Any, labels: Any, classes: int | None = None) -> Ar
     if (predicted == NO_CLASS).any():
         sample = int(np.argmax(predicted == NO_CLASS))
         raise DataError(f"confusion_matrix: the outputs of sample {sample} have a NaN, which is of no class")
-    with np.errstate(invalid="ignore"):  # of what does not fit
-        both = np.concatenate([array.astype(np.int64) for array in (predicted, actual)])
-    n = len(predicted)
-    if (both[n:] != actual).any():
-        raise DataError(f"confusion_matrix: class numbers must be integers, but the labels have others: {actual.dtype}")
-    k = classes or columns or int(both.max()) + 1
-    if both.min() < 0 or both.max() >= k:
-        raise DataError(
-            f"confusion_matrix: class numbers must be from 0 to {k - 1}, but run from {both.min()} to {both.max()}"
-        )
-    counts: Array = np.bincount(both[n:] * k + both[:n], minlength=k * k).reshape(k, k)
+    predicted, actual, k = whole_classes("confusion_matrix", predicted, actual, columns, classes)
+    counts: Array = np.bincount(actual * k + predicted, minlength=k * k).reshape(k, k)
     return counts

@@ -110,3 +110,22 @@ def _by_row(array: Array) -> Array:
     if array.size == len(array):
         return array.reshape(-1)
     return np.where(np.isnan(array).any(axis=1), NO_CLASS, array.argmax(axis=1))
+
+
+def whole_classes(
+    metric: str, predicted: Array, actual: Array, columns: int, classes: int | None = None
+) -> tuple[Array, Array, int]:
+    """Check that class numbers are integers from 0 to K - 1; returns them as such, and K.
+
+    Without ``classes``, K is the number of columns, or one more than the largest class number. What was taken for no
+    class, `NO_CLASS`, stays.
+    """
+    with np.errstate(invalid="ignore"):  # of what does not fit
+        whole, true = predicted.astype(np.int64), actual.astype(np.int64)
+    if (true != actual).any():
+        raise DataError(f"{metric}: class numbers must be integers, but the labels have others: {actual.dtype}")
+    both = np.concatenate([whole[whole != NO_CLASS], true])
+    k = classes or columns or int(both.max()) + 1
+    if both.min() < 0 or both.max() >= k:
+        raise DataError(f"{metric}: class numbers must be from 0 to {k - 1}, but run from {both.min()} to {both.max()}")
+    return whole, true, k

@@ -1,0 +1,42 @@
+"""Tasks that are made of others, and what concerns all tasks within."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+from tinynet.train.chosen import ChosenTask, Kept
+from tinynet.train.task import Measures, Task
+
+
+@dataclass(frozen=True)
+class CompoundTask(Task):
+    """A task around others, whose measures it has."""
+
+    parts: dict[str, Task]  # by what their measures begin with: nothing, where there is one
+
+
+def for_evaluation(task: Task) -> Task:
+    """Return a task as samples that are not trained on are measured by it."""
+    if isinstance(task, CompoundTask):
+        return replace(task, parts={name: for_evaluation(part) for name, part in task.parts.items()})
+    return replace(task, chosen=task.in_evaluation, kept=Kept()) if isinstance(task, ChosenTask) else task
+
+
+def finish(task: Task) -> Measures:
+    """Return what a task measures of a whole set, now that all of its batches have been measured."""
+    return {start + name: value for start, chosen in chosen_within(task) for name, value in chosen.finish().items()}
+
+
+def chosen_within(task: Task, start: str = "") -> Iterator[tuple[str, ChosenTask]]:
+    """Yield the tasks with metrics of the user's choice, each with what its measures begin with."""
+    if isinstance(task, ChosenTask):
+        yield start, task
+    if isinstance(task, CompoundTask):
+        for name, part in task.parts.items():
+            yield from chosen_within(part, start + name)
+
+
+def described_metrics(task: Task) -> list[str]:
+    """Describe the metrics of a task that the user has chosen, for the settings of a run."""
+    return [start + metric.described for start, chosen in chosen_within(task) for metric in chosen.in_evaluation]

@@ -1,0 +1,79 @@
+"""A share of the samples that is kept apart, to validate on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinynet.checks import check_numbers
+from tinynet.core.spec import Array
+from tinynet.errors import ArgumentError, ShapeError
+from tinynet.nn.layer import nested
+
+_SEED = 0x5EED  # the same for all runs, so that a second fit, or one with another seed, validates on the same samples
+
+
+def split_indices(n: int, share: float, shuffle: bool) -> tuple[Array | slice, Array | slice]:
+    """Choose which of n samples are trained on, and which are validated on.
+
+    Parameters
+    ----------
+    n : int
+        How many samples there are.
+    share : float
+        Of those to validate on, above 0 and below 1; at least one sample is.
+    shuffle : bool
+        Whether they are drawn at random. The number of samples alone decides which ones. Otherwise they are the last.
+
+    Returns
+    -------
+    ndarray or slice
+        Which are trained on, in their order.
+    ndarray or slice
+        Which are validated on.
+
+    Raises
+    ------
+    ArgumentError
+        If the share leaves nothing to train on.
+
+    Examples
+    --------
+    >>> split_indices(10, 0.2, shuffle=False)
+    (slice(None, 8, None), slice(8, None, None))
+    """
+    kept = max(1, round(n * share))
+    if kept >= n:
+        raise ArgumentError(
+            f"validation_split={share:g} of {n} samples leaves nothing to train on; give a smaller share"
+        )
+    if not shuffle:
+        return slice(None, n - kept), slice(n - kept, None)
+    drawn = np.random.default_rng((_SEED, n)).permutation(n)
+    return np.sort(drawn[kept:]), np.sort(drawn[:kept])
+
+
+def split_off(arguments: dict[str, Any]) -> list[Any]:
+    """Let a run validate on a share of its samples, and train on the others, if `fit` was asked for that."""
+    share, samples = arguments["validation_split"], arguments["x"]
+    if isinstance(share, bool) or not isinstance(share, int | float | np.floating) or not 0 <= share < 1:
+        raise ArgumentError(f"validation_split must be a share of the samples, from 0 to below 1, but got {share!r}")
+    if not share:
+        return []
+    if arguments["validation_data"] is not None:
+        raise ArgumentError("give validation_data or validation_split, not both")
+    n = len(samples[0])
+    trained, kept = split_indices(n, float(share), arguments["shuffle"])
+    given: list[Any] = [samples, arguments["y"]]
+    if arguments["sample_weight"] is not None:
+        given.append(check_numbers("sample_weight", arguments["sample_weight"]))
+        if given[-1].shape[:1] != (n,):
+            raise ShapeError(
+                f"sample_weight must have one number for each of {n} samples, but has shape {given[-1].shape}"
+            )
+    validated, *others = (nested(data, lambda a: a[kept]) for data in given)
+    arguments["validation_data"] = (validated if len(samples) > 1 else validated[0], *others)
+    of_training = [nested(data, lambda a: a[trained]) for data in given]
+    arguments.update(zip(("x", "y", "sample_weight"), of_training, strict=False))
+    return []
