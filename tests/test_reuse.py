@@ -217,6 +217,23 @@ def test_inner_values_are_of_all_layers_by_their_names_and_blocks_may_nest():
     assert none == {}
 
 
+def test_a_submodel_of_two_inputs_takes_both():
+    class Two(tn.Model):
+        def __init__(self):
+            super().__init__(seed=0, dtype="float64")
+            self.first, self.second = tn.Input((6,)), tn.Input((2,))
+            self.left, self.right = tn.Dense(4, "tanh", name="left"), tn.Dense(4, name="right")
+
+        def forward(self, a, b):
+            return self.left(self.first(a)) + self.right(self.second(b))
+
+    model, other = Two(), RNG.normal(size=(12, 2))
+    left, right = (tn.submodel(model, name) for name in ("left", "right"))
+    both = left.predict((X, other)) + right.predict((X, other))
+    np.testing.assert_allclose(both, model.predict((X, other)), rtol=1e-12)
+    np.testing.assert_allclose(tn.compile(right)(X, other), right.predict((X, other)), rtol=1e-12)
+
+
 def test_of_a_layer_that_is_used_twice_the_last_use_counts():
     class Twice(tn.Model):
         def __init__(self):
