@@ -49,6 +49,47 @@ def test_cnn_learns_and_its_file_gives_the_same_bits(capsys):
     assert "Total parameters: 93,962" in capsys.readouterr().out
 
 
+@pytest.mark.slow
+def test_a_residual_network_learns_from_images_that_are_moved(capsys):
+    found = run("residual_network")
+    assert found["history"].history["val_accuracy"][-1] > 0.975
+    assert "Trainable: 63,322, not trainable: 384" in capsys.readouterr().out
+    assert len(np.unique(found["moved"], axis=0)) > 4
+
+
+def test_a_network_on_a_table_is_not_misled_by_wrong_numbers(capsys):
+    scores = run("regression")["scores"]
+    assert min(scores["right", loss] for loss in ("mse", "huber", "linear")) > 0.25
+    assert scores["slipped", "huber"] > 0.25 > scores["slipped", "mse"] > scores["slipped", "linear"]
+    assert "the model is that of epoch" in capsys.readouterr().out
+
+
+def test_frozen_layers_help_where_there_are_few_images(capsys):
+    found = run("fine_tuning")
+    frozen, scratch = (rows.mean(axis=1) for rows in found["accuracies"].values())
+    assert (frozen[:3] > scratch[:3] + 0.02).all()
+    assert frozen[-1] < scratch[-1] + 0.02
+    assert "not trainable: 4,800" in capsys.readouterr().out
+
+
+def test_digits_lie_in_a_plane_by_what_they_are():
+    found = run("variational_autoencoder")
+    points, digits = found["points"], found["y_test"]
+    distances = np.linalg.norm(points[:, None] - points, axis=-1)
+    np.fill_diagonal(distances, np.inf)
+    assert (digits[distances.argmin(axis=1)] == digits).mean() > 0.4  # of ten digits; by chance 0.1
+    assert np.abs(points.std(axis=0) - 1.2).max() < 0.7
+    assert np.abs(found["model"].predict(found["x_test"]) - found["x_test"]).mean() < 0.13
+
+
+def test_a_network_solves_a_differential_equation():
+    found = run("differential_equation")
+    largest = [error.max() for error in found["errors"].values()]
+    assert largest[0] > largest[1] > 0.1
+    assert largest[2] < 2e-3
+    assert found["step"].traces == 1
+
+
 def test_gradients_are_those_of_the_powers():
     found = run("gradients")
     assert found["second"].data.tolist() == [6.0, 12.0, 18.0]

@@ -114,6 +114,7 @@ class _Parser(argparse.ArgumentParser):
     def _print_message(self, message: str, file: Any = None) -> None:
         if message and file is not None:  # as in a process that was started without
             file.write(message)
+            file.flush()
 
 
 def _parser() -> argparse.ArgumentParser:
