@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 import tinynet as tn
-from tinynet.datasets.loader import MNIST
+from tinynet.datasets import Dataset
 from tinynet.errors import TinynetError
 from tinynet.recipes import RECIPES
 from tinynet.saving.files import write_atomically
@@ -158,7 +158,7 @@ def section(name: str, history: tn.History, scores: Scores, seconds: float, comp
     return [*lines, ""], all(c.holds for c in found)
 
 
-def train(name: str, data: MNIST, epochs: int, seed: int, **options: Any) -> tn.History:
+def train(name: str, data: Dataset, epochs: int, seed: int, **options: Any) -> tn.History:
     """Train a reference model."""
     recipe = RECIPES[name]
     return recipe.model(seed).fit(

@@ -153,6 +153,13 @@ def test_a_plan_is_read_and_its_memory_drawn(capsys):
     assert len(found["lives"]) > len(found["places"])  # memory is used again
 
 
+def test_a_search_finds_the_network_that_is_better_than_a_linear_one():
+    found = run("grid_search")
+    assert found["scores"].shape == (2, 3)
+    assert found["scores"].max() > found["scores"][:, 0].max() + 0.02  # the smallest rate is too small
+    assert found["accuracy"] > found["of_linear"] > 0.93
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_is_a_short_page_that_says_what_one_learns(path):
     text = path.read_text("utf-8")

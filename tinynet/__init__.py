@@ -55,7 +55,7 @@ from tinynet.train import inference as _inference  # noqa: F401 - which adds to 
 from tinynet.train.callbacks import Checkpoint, CSVLogger, EarlyStopping, LearningRateSchedule, StepSchedule
 
 if os.environ.get("TINYNET_REFERENCE", "0") == "0":  # otherwise each op is computed by its meaning, without Numba
-    from tinynet.fast.threads import get_num_threads, set_num_threads
+    from tinynet.fast.threads import get_num_threads, set_num_threads  # and with these, the kernels of all ops
     from tinynet.inspection import table as _table  # noqa: F401 - which adds to plans how they are read
 
 # fmt: off

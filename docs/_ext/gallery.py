@@ -24,6 +24,7 @@ ORDER = [
     "own_step",
     "exact_resume",
     "reading_a_plan",
+    "grid_search",
 ]
 
 

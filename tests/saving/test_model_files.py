@@ -609,6 +609,7 @@ def test_attributes_that_were_set_since_are_saved_and_copied(tmp_path):
     model.layers[3].momentum = 0.5
     model.layers[4].mode, model.layers[4].weights = "linear", np.array([3.0, 4.0])
     model.layers[6].shape = (1, 2)
+    model.layers[5].units = 7  # which the weights know nothing of
     expected = model.predict(x)
     assert expected.shape != as_made.predict(x).shape
     as_made.save(tmp_path / "as_made")

@@ -195,7 +195,7 @@ def _evened(image: Array, dark: bool) -> Array:
     extended = np.pad(calm, width, "reflect", reflect_type="odd")  # a slope goes on beyond the edge
     background = ndimage.uniform_filter(remove(extended, (width, width)), width // 2)[width:-width, width:-width]
     ink = 255 * (1 - image / np.maximum(background, 1)) if dark else image - background
-    return np.clip(ink, 0, 255)
+    return np.asarray(np.clip(ink, 0, 255))
 
 
 def _fit(ink: Array, box: int) -> Array:

@@ -341,11 +341,11 @@ class Objective:
         return self._plans[kind, size].replay(**given, **({} if len(self.batches) == 1 else _named(x, y)))
 
     def _fuse(
-        self, outputs: list[Tensor], twice: bool = False, instead: Mapping[int, Any] | None = None
+        self, outputs: list[Tensor], second_derivatives: bool = False, instead: Mapping[int, Any] | None = None
     ) -> list[Tensor]:
         from tinynet.fast.fuse import fuse  # and with it all kernels, when a graph is there to be fused
 
-        return fuse(outputs, twice, instead)
+        return fuse(outputs, second_derivatives, instead)
 
     def _derived(self, kind: str, loss: Tensor, given: Mapping[str, Any]) -> dict[str, Tensor]:
         """Differentiate the loss of a batch as often as is asked."""
@@ -357,9 +357,9 @@ class Objective:
         slope = ops.sum(gradient * as_tensor(given["vector"]))
         return {"hvp": _gradient(slope, self._parameters) if slope.requires_grad else 0 * gradient}
 
-    def _graph(self, size: int, twice: bool = False) -> _Graph:
+    def _graph(self, size: int, second_derivatives: bool = False) -> _Graph:
         """Trace the loss of a batch of a size."""
-        if (size, twice) not in self._graphs:
+        if (size, second_derivatives) not in self._graphs:
             from tinynet.fast.chance import without_chance
 
             whole = self.samples, self.labels
@@ -371,15 +371,15 @@ class Objective:
 
             traced = without_chance(f"the objective of {self.model}", [self.model, self.loss], run)
             with tracing():
-                (loss,) = self._fuse([traced], twice)
-                self._graphs[size, twice] = _Graph(x, y, loss, _affine_pieces(loss, x, self._parameters))
-        return self._graphs[size, twice]
+                (loss,) = self._fuse([traced], second_derivatives)
+                self._graphs[size, second_derivatives] = _Graph(x, y, loss, _affine_pieces(loss, x, self._parameters))
+        return self._graphs[size, second_derivatives]
 
     def _plan(self, kind: str, size: int) -> Plan:
         """Plan one kind of computation for a batch. The only batch is read where it is."""
         from tinynet.fast.plan import Plan  # the engine room begins here
 
-        graph, inputs = self._graph(size, twice=kind == "hvp"), {}
+        graph, inputs = self._graph(size, second_derivatives=kind == "hvp"), {}
         with tracing():
             instead = {}  # of the affine values
             if kind == "pieces":

@@ -34,7 +34,8 @@ def arguments_of(layer: Layer) -> tuple[tuple[Any, ...], dict[str, Any]]:
 
     They are those that it was made with. An attribute that has the name of an argument counts instead of it if it was
     set since: if a layer that is made with these arguments has another value there. Numbers, texts, arrays and
-    functions with a name are compared; models keep their arguments.
+    functions with a name are compared; models keep their arguments. What ``build`` has read, such as the number of
+    units, is settled: the parameters have shapes by it.
     """
     args, kwargs = layer.arguments
     if isinstance(layer, Network):
@@ -44,7 +45,8 @@ def arguments_of(layer: Layer) -> tuple[tuple[Any, ...], dict[str, Any]]:
         return args, kwargs
     given = signature.bind(*args, **kwargs)
     fresh, now = vars(type(layer)(*args, **kwargs)), vars(layer)
-    names = signature.parameters.keys() - {"name"}
+    settled = getattr(getattr(type(layer).build, "__code__", None), "co_names", ()) if layer._built else ()
+    names = signature.parameters.keys() - {"name", *settled}
     changed = {name: now[name] for name in sorted(names & now.keys() & fresh.keys()) if _differ(now[name], fresh[name])}
     return ((), {**given.arguments, **changed}) if changed else (args, kwargs)
 

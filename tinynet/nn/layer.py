@@ -169,7 +169,7 @@ class Layer:
             A name, such as "glorot_uniform", "he_normal" or "zeros" (see `Dense`), or a function of the shape and a
             random generator that returns the values.
         decay : bool
-            Whether it is a weight that optimizers with ``decay="weights"`` decay; biases are none.
+            Whether optimizers with ``decay="weights"`` decay it; they should not decay biases.
 
         Returns
         -------

@@ -55,7 +55,7 @@ class Network(Layer):
     _parts: dict[Any, list[Part]]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """Make a model; an input that only its shape implies comes before all other layers."""
+        """Make a model; `input_shape` adds an Input to it later."""
         self = super().__new__(cls, *args, **kwargs)
         self._implied_input = None
         self.plans = {}

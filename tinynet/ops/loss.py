@@ -264,7 +264,7 @@ def cross_entropy(output: Any, labels: Any, label_smoothing: float = 0.0, reduct
     if labels.ndim == output.ndim:
         found = sum(_weigh(reshape(cast(labels, logs.dtype), rows.shape), logs), -1)
     else:
-        found = _index(logs, constant(np.arange(len(rows))), reshape(labels, rows.shape[:1]), checked=False)
+        found = _index(logs, constant(np.arange(rows.shape[0])), reshape(labels, rows.shape[:1]), checked=False)
     if share := check_positive("cross_entropy", "label_smoothing", label_smoothing, zero=True, most=1):
         found = (1 - share) * found + share * mean(logs, -1)
     return -reduced(reshape(found, output.shape[:-1]), reduction)

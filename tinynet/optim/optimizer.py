@@ -36,7 +36,7 @@ def add_transform(transform: Callable[[Any, list[Tensor]], list[Tensor]]) -> Non
 class Optimizer:
     """A rule that moves parameters against their gradient. A subclass names its ``slots`` and writes its ``update``.
 
-    The gradient is clipped, then what the weight decay adds is added, then the update is made.
+    The gradient is clipped and goes through the `transforms`; then weight decay is added, and the update is made.
 
     Parameters
     ----------
@@ -121,7 +121,8 @@ class Optimizer:
         GradientError
             If the loss does not depend on a parameter, or was computed before an update of it in the same step.
         NonFiniteError
-            If the loss or its gradient is not finite; the step then changes nothing. Compiled, at the end of the call.
+            If the loss or its gradient is not finite; the step then changes nothing. In a compiled function
+            it is raised when the call ends.
 
         Examples
         --------

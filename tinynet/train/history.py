@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
 
 from tinynet.checks import defined_in
 
@@ -38,7 +36,7 @@ class History:
     learning_rates: list[float] = field(default_factory=list)
     stopped: str = ""
 
-    to_frame: ClassVar[Callable[[History], Any]] = defined_in("tinynet.train.frame")
+    to_frame = defined_in("tinynet.train.frame")
 
     @property
     def epochs(self) -> int:

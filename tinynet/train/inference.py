@@ -10,9 +10,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynet.checks import check_count
+from tinynet.core.apart import apart
 from tinynet.core.engine import can_compile
 from tinynet.core.spec import Array
-from tinynet.core.transaction import within
 from tinynet.model import Model
 from tinynet.nn.layer import nested
 from tinynet.nn.network import Network
@@ -36,7 +36,7 @@ def measure(model: Network, task: Task, x: Sequence[Array], y: Any, batch_size: 
     """Return the loss and the metrics of a model on samples: means over batches, or computed on all of them."""
     task = for_evaluation(task)
     means = Means()
-    with within(None):  # this is no training, if it comes in the middle of a step
+    with apart():
         run = runner(model, task, compiled)
         for part in in_sessions(_parts(len(x[0]), batch_size)):
             labels, *samples = nested((y, *x), operator.itemgetter(part))
@@ -127,7 +127,7 @@ def predict(model: Network, x: Any, batch_size: int = 256, compiled: bool = True
     samples = check_samples(model, x)
     n = len(samples[0])
     result: Any = None
-    with within(None):
+    with apart():
         run = runner(model, None, compiled and can_compile())
         for part in in_sessions(_parts(n, batch_size)):
             output = run(*[array[part] for array in samples])

@@ -1,4 +1,4 @@
-"""The loop: epochs, batches, validation. `fit` is a method of models."""
+"""The loop: epochs and batches. `fit` is a method of models."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def fit(
     shuffle : bool
         Draw a new order of the samples for each epoch.
     seed : int, optional
-        Of the generator of that order. The same seed gives the same bits, whatever the number of threads.
+        Of that order, and of what layers draw at random. The same seed gives the same bits for any number of threads.
     verbose : {0, 1, 2}
         Silent; progress by batch (where the output is no terminal, a line every 20 seconds or so); one line an epoch.
     metrics : sequence of callable or str, optional
@@ -182,7 +182,7 @@ def fit(
         "verbose": verbose,
         "callbacks": callbacks,
     }
-    notified = callbacks_of(arguments)
+    notified = callbacks_of(arguments)  # some of which replace the task or the data
     rng = generator("fit", seed, stream=1)
     mode = train_mode(int(generator("fit", seed, stream=2).integers(2**63)))
     data = model, arguments["task"], arguments["x"], arguments["y"]
