@@ -23,6 +23,7 @@ ORDER = [
     "layer_with_state",
     "layer_with_randomness",
     "training_loop",
+    "character_model",
     "own_step",
     "variational_autoencoder",
     "differential_equation",
