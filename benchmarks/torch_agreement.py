@@ -230,10 +230,21 @@ OPTIMIZERS: dict[str, Callable[[list[Tensor]], torch.optim.Optimizer]] = {
     "SGD momentum": lambda p: torch.optim.SGD(p, 0.1, momentum=0.9),
     "SGD Nesterov": lambda p: torch.optim.SGD(p, 0.1, momentum=0.9, nesterov=True, weight_decay=0.1),
     "SGD clip_value": lambda p: torch.optim.SGD(p, 0.1),
+    "SGD clip_norm": lambda p: torch.optim.SGD(p, 0.1, momentum=0.5),
     "Adam": lambda p: torch.optim.Adam(p, 0.1, weight_decay=0.1),
     "AdamW": lambda p: torch.optim.AdamW(p, 0.1, weight_decay=0.1),
     "RMSprop": lambda p: torch.optim.RMSprop(p, 0.1, alpha=0.8, momentum=0.5),
 }
+
+
+def clip(name: str, parameters: list[Tensor]) -> None:
+    """Clip gradients where a case does; by the norm without the 1e-6 that PyTorch adds to it."""
+    if "clip_value" in name:
+        torch.nn.utils.clip_grad_value_(parameters, 0.05)
+    if "clip_norm" in name:
+        norm = torch.cat([p.grad.reshape(-1) for p in parameters]).norm()
+        for p in parameters:
+            p.grad *= torch.clamp(0.1 / norm, max=1.0)
 
 
 # --- the steps
@@ -257,8 +268,7 @@ def torch_side(name: str) -> dict[str, np.ndarray]:
         found |= {f"{number} output": output.detach(), f"{number} loss": loss.detach()}
         found |= {f"{number} d x": x.grad} if x.requires_grad else {}
         found |= {f"{number} d {key}": p.grad.clone() for key, p in own.items()}
-        if "clip_value" in name:
-            torch.nn.utils.clip_grad_value_([*own.values()], 0.05)
+        clip(name, [*own.values()])
         if optimizer:
             optimizer.step()
     found |= {f"after {key}": p.detach() for key, p in own.items()} | {f"after {key}": s for key, s in states.items()}

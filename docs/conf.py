@@ -28,6 +28,7 @@ extensions = [
     "mathml",
     "from_source",
     "op_reference",
+    "layer_reference",
     "diagrams",
 ]
 exclude_patterns = ["_ext", "decisions/README.md", "tutorials/*.ipynb", "tutorials/*.py"]

@@ -91,6 +91,13 @@ def test_every_op_has_a_page_with_an_example_of_its_shapes():
     assert set(re.findall(r"^\.\. _op-(\w+):$", text, re.MULTILINE)) == set(op_reference.OPS)
 
 
+def test_every_layer_is_on_the_page_of_the_layers_with_an_example():
+    import layer_reference
+
+    found = set(re.findall(r"^   \* - :class:`~tinynet\.(\w+)`$", layer_reference.page(), re.MULTILINE))
+    assert found == layer_reference.layers() | {"Sequential"}
+
+
 def test_every_public_name_is_in_the_reference():
     listed = re.findall(r"^   ([\w.]+)$", (DOCS / "reference" / "api.md").read_text("utf-8"), re.MULTILINE)
     assert len(listed) == len(set(listed))

@@ -148,6 +148,15 @@ def test_two_networks_learn_from_each_other_in_one_compiled_step():
     assert np.histogram(angles, bins=8, range=(-np.pi, np.pi))[0].min() > 10  # all around the circle
 
 
+@pytest.mark.slow
+def test_the_rate_that_is_found_beats_others_and_one_cycle_beats_it():
+    found = run("learning_rate")
+    small, right, large, cycle = (values[-1] for values in found["losses"].values())
+    assert 0.01 < found["rate"] < 0.3
+    assert cycle < min(small, right, large)
+    assert large > 1.5
+
+
 def test_training_loop_learns_and_cuts_what_is_too_long():
     found = run("training_loop")
     assert found["accuracy"] > 0.88

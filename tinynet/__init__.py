@@ -50,12 +50,12 @@ from tinynet.optim import SGD, Adam, AdamW, Optimizer, RMSprop
 from tinynet.reuse import submodel
 from tinynet.saving import copies as _copies  # noqa: F401 - which adds to models how they are copied
 from tinynet.saving import load
-from tinynet.train import History, Run, metrics
+from tinynet.train import History, LearningRateFinder, Run, metrics
 from tinynet.train import inference as _inference  # noqa: F401 - which adds to models how they predict
 from tinynet.train.callbacks import Checkpoint, CSVLogger, EarlyStopping, LearningRateSchedule, StepSchedule
 
 if os.environ.get("TINYNET_REFERENCE", "0") == "0":  # otherwise each op is computed by its meaning, without Numba
-    from tinynet.fast.threads import get_num_threads, set_num_threads
+    from tinynet.fast.threads import get_num_threads, set_num_threads  # and with these, the kernels of all ops
     from tinynet.inspection import table as _table  # noqa: F401 - which adds to plans how they are read
 
 # fmt: off
@@ -87,6 +87,7 @@ __all__ = [
     "Input",
     "Layer",
     "LayerNorm",
+    "LearningRateFinder",
     "LearningRateSchedule",
     "LineSearchOptimizer",
     "MaxPool",

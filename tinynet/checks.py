@@ -54,25 +54,18 @@ def check_integers(what: str, given: Any) -> tuple[int, ...]:
         raise ArgumentError(f"{what} must be an integer or a sequence of integers, but got {given!r}") from None
 
 
-def check_positive(owner: str, argument: str, value: Any, zero: bool = False) -> float:
-    """Check that a number is finite and above 0 (or not below, with ``zero``)."""
+def check_positive(owner: str, argument: str, value: Any, zero: bool = False, most: float = math.inf) -> float:
+    """Check that a number is finite and above 0 (or not below, with ``zero``), and no more than ``most``."""
     try:
         number = float(value)
     except (TypeError, ValueError):
         number = math.nan
-    if not math.isfinite(number) or number < 0 or (number == 0 and not zero):
+    if not math.isfinite(number) or number < 0 or (number == 0 and not zero) or number > most:
         raise ArgumentError(
-            f"{owner}: {argument} must be a finite number {'of 0 or more' if zero else 'above 0'}, but got {value!r}"
+            f"{owner}: {argument} must be a finite number {'of 0 or more' if zero else 'above 0'}"
+            f"{'' if most == math.inf else f' and at most {most:g}'}, but got {value!r}"
         )
     return number
-
-
-def check_share(owner: str, argument: str, value: Any) -> float:
-    """Check that a number is from 0 to 1."""
-    share = check_positive(owner, argument, value, zero=True)
-    if share > 1:
-        raise ArgumentError(f"{owner}: {argument} must be from 0 to 1, but got {value!r}")
-    return share
 
 
 def check_numbers(what: str, given: npt.ArrayLike) -> npt.NDArray[Any]:

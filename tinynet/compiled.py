@@ -47,6 +47,10 @@ class CompiledFunction:
         """How often the function was traced so far."""
         return self._compiled.traces if self._compiled else 0
 
+    def __repr__(self) -> str:
+        what = "frozen copy of model" if self._frozen else "model" if isinstance(self.function, Model) else "function"
+        return f"<CompiledFunction: {what} {self.name}, traces {self.traces}>"
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function; returns new arrays, nested as the function returns tensors."""
         if _tracing.get():  # as part of another compiled function

@@ -98,3 +98,7 @@ class MissingFileError(TinynetError, FileNotFoundError):
 
 class WriteError(TinynetError, OSError):
     """A file could not be written: the disk is full, or the place is read-only or already taken."""
+
+
+class MissingPackageError(TinynetError, ImportError):
+    """A package is not installed that only some of tinynet needs; an extra of tinynet brings it."""

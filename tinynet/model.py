@@ -22,9 +22,11 @@ from tinynet.train.loop import fit
 class Model(Network):
     """A network whose forward is written by hand; see `Sequential` for a plain stack of layers.
 
-    A subclass assigns its layers as attributes and writes ``forward(x)``. All parameters are views into one flat
-    vector, ``theta``, which is never replaced: an update, a copy, a trial step of a line search is one operation on
-    one array.
+    A subclass assigns its layers as attributes and writes ``forward(x)``; or ``forward(a, b)``, with an `Input` for
+    each argument among the layers, in this order. It returns a Tensor, or several in a tuple, list or dict.
+
+    All parameters are views into one flat vector, ``theta``, which is never replaced: an update, a copy, a trial step of
+    a line search is one operation on one array.
 
     Parameters
     ----------

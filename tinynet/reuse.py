@@ -15,6 +15,7 @@ from tinynet.errors import ArgumentError, CopiedLayersWarning, TraceError
 from tinynet.model import Model, Sequential
 from tinynet.nn.copies import copy_layer
 from tinynet.nn.inner import inner_values, name_of
+from tinynet.nn.input import Input
 from tinynet.nn.layer import Layer, nested
 
 
@@ -34,8 +35,8 @@ def _take_copies(model: Sequential) -> None:
     model.layers = [instead(layer) for layer in model.layers]
     model.arguments = nested(model.arguments, instead)  # by which the model is saved
     warnings.warn(
-        f"{model} has copies of {len(foreign)} layer{'s' * (len(foreign) > 1)} of model {owners}, with the values of "
-        "now; neither model changes the other. Give copy.deepcopy(layers) to say that this is meant",
+        f"{model} has copies of {len(foreign)} layer{'s' * (len(foreign) > 1)} of model {owners}, with their present "
+        "values; neither model changes the other. Give copy.deepcopy(layers) to say that this is meant",
         CopiedLayersWarning,
         stacklevel=3,
     )
@@ -61,10 +62,10 @@ class Submodel(Model):
         super().__init__(dtype=model.dtype, name=name)
         self.model, self.until = model, name_of(model, layer)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, *inputs: Tensor) -> Any:
         """Run the model, and return what the layer made."""
         with inner_values(self.model, self.until) as inner:
-            self.model(x)
+            self.model(*inputs)
         if self.until not in inner:
             raise ArgumentError(f"{self}: the forward of {self.model} does not use its layer {self.until!r}")
         return inner[self.until]
@@ -75,14 +76,19 @@ class Submodel(Model):
         for name in ("_theta", "_parameters", "_states", "_parts"):
             setattr(self, name, getattr(self.model, name))
         if self.made is None:
-            sample = Spec((2, *self.model.input.shape), self.dtype)
+            entries = self.entries().values()
+            samples = [Spec((2, *x.shape), np.dtype(np.int64) if x.integers else self.dtype) for x in entries]
             with within(None):
                 try:
                     with tracing():
-                        self.made = Layer.__call__(self, Tensor(sample))
+                        self.made = Layer.__call__(self, *map(Tensor, samples))
                 except TraceError:  # a forward that reads values gets some
-                    self.made = Layer.__call__(self, Tensor(np.zeros(*sample)))
+                    self.made = Layer.__call__(self, *(Tensor(np.zeros(*sample)) for sample in samples))
         return self
+
+    def entries(self) -> dict[str, Input]:
+        """Return the inputs of the model that it is a part of."""
+        return self.model.entries()
 
     def fit(self, *arguments: Any, **options: Any) -> Any:
         """Refuse to be trained."""

@@ -22,6 +22,7 @@ ORDER = [
     "custom_layer",
     "layer_with_state",
     "layer_with_randomness",
+    "learning_rate",
     "training_loop",
     "character_model",
     "own_step",

@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -597,3 +598,27 @@ def test_an_interrupt_at_any_moment_leaves_a_step_whole_or_out(way):
     command = [sys.executable, "-m", "tests.core.interrupted_steps", way, "100"]
     done = subprocess.run(command, cwd=Path(__file__).parents[2], capture_output=True, text=True, check=False)
     assert (done.stdout, done.stderr) == ("100\n", "")
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_prediction_and_evaluation_in_a_step_see_what_it_has_written(compiled):
+    model = tn.Sequential([tn.Input((2,)), tn.Dense(1, kernel_init="zeros")])
+    optimizer, mode, x = tn.SGD(0.1), tn.train_mode(seed=0), np.array([[1.0, 2.0]])
+
+    def descend(x):
+        loss = (model(x) - 1.0).sum()
+        optimizer.minimize(loss, model)
+        return loss
+
+    step, before = tn.compile(descend) if compiled else descend, model.theta.copy()
+    with suppress(EnoughError), mode:
+        step(x)
+        predicted, called = model.predict(x, compiled=compiled), model(x).data
+        assert predicted == called == pytest.approx(-0.6)
+        assert model.evaluate(x, [[0.0]], loss="mse", compiled=compiled)["loss"] == pytest.approx(0.36)
+        raise EnoughError
+    np.testing.assert_array_equal(model.theta, before)
+
+
+class EnoughError(Exception):
+    """Ends a step."""

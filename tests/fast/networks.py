@@ -322,7 +322,7 @@ def train(problem, optimizer, batches, compiled=True, fused=True):
         return 0.0
 
     model = problem.network.make()
-    task = find_task(problem.loss, [look])
+    task = find_task(problem.loss, [tn.metrics.Metric(look, mean=True)])
     step = BatchStep(model, task, optimizer, problem.x, problem.y, mode=train_mode(seed=0), compiled=compiled)
     if compiled:
         step.compiled.fused = fused

@@ -587,7 +587,7 @@ def test_what_has_first_derivatives_only_is_left_out_where_more_are_wanted():
     with tracing():
         x, y = Tensor(given_((5, 4, 4), "uint8")), Tensor(given_((5,), "uint8"))
         losses = [o.binary_cross_entropy(logistic()(x), y), o.cross_entropy(logistic(units=2)(x), y)]
-        once, twice = ({node.op.name for node in ancestors(fuse(losses, twice=t))} for t in (False, True))
+        once, twice = ({node.op.name for node in ancestors(fuse(losses, second_derivatives=t))} for t in (False, True))
     assert "softmax_cross_entropy" in once - twice
     assert "standardised_matvec" in once & twice
 

@@ -104,10 +104,10 @@ class MadeInBuild(tn.Layer):
     """Two layers, made when the shape of the input is known."""
 
     def build(self, input_shape, rng):
-        self.first, self.rest = tn.Dense(input_shape[0], "tanh"), [InTurn([tn.Dense(4)])]
+        self.first, self.rest = tn.Dense(input_shape[0], "tanh"), {"all": [InTurn([tn.Dense(4)])]}
 
     def forward(self, x):
-        return self.rest[0](self.first(x))
+        return self.rest["all"][0](self.first(x))
 
 
 def test_layers_made_in_build_have_names_and_parameters_of_their_own(tmp_path):
@@ -138,4 +138,4 @@ def test_two_dense_made_in_build_are_told_apart(tmp_path):
     model = tn.Sequential([tn.Input((3,)), Two()], seed=0)
     assert [*model.parameters] == [f"two.{n}.{kind}" for n in ("dense", "dense_1") for kind in ("weight", "bias")]
     with pytest.raises(tn.errors.ArgumentError, match="is part of model"):
-        tn.Sequential([tn.Input((3,)), model.layers[1].a]).build_model()
+        tn.Sequential([tn.Input((3,)), InTurn([model.layers[1].a])]).build_model()

@@ -183,6 +183,7 @@ OPTIMIZERS = {
     "SGD momentum": lambda: tn.SGD(0.1, momentum=0.9),
     "SGD Nesterov": lambda: tn.SGD(0.1, momentum=0.9, nesterov=True, weight_decay=0.1),
     "SGD clip_value": lambda: tn.SGD(0.1, clip_value=0.05),
+    "SGD clip_norm": lambda: tn.SGD(0.1, momentum=0.5, clip_norm=0.1),
     "Adam": lambda: tn.Adam(0.1, weight_decay=0.1),
     "AdamW": lambda: tn.AdamW(0.1, weight_decay=0.1),
     "RMSprop": lambda: tn.RMSprop(0.1, rho=0.8, momentum=0.5),

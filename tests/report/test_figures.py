@@ -9,8 +9,10 @@ from hypothesis import strategies as st
 from matplotlib.colors import to_hex
 
 import tinynet as tn
+from tests.nn.layer_table import ROWS
 from tinynet import report
 from tinynet.errors import ArgumentError, ShapeError
+from tinynet.nn.layer import batch_shape
 from tinynet.report.style import BLUE, ORANGE, VERMILION, WIDTH
 from tinynet.train import History
 from tinynet.train.metrics import confusion_matrix
@@ -313,6 +315,39 @@ def test_the_diagram_names_each_layer_its_parameters_and_its_shape():
     assert figure.get_suptitle() == "small: 17,602 parameters"
     arrows = [text for text in figure.axes[0].texts if not text.get_text()]
     assert len(arrows) == 5
+
+
+def test_the_diagram_says_what_each_kind_of_layer_does():
+    block = tn.Residual([tn.Conv2D(2, 3, padding="same"), tn.BatchNorm(), tn.ReLU()], shortcut=tn.Conv2D(2, 1))
+    dropouts = [tn.Dropout(0.25) for _ in range(3)]
+    long = tn.Sequential([*dropouts, tn.LayerNorm(), tn.GaussianNoise(0.1), tn.Activation("gelu")])
+    text = [tn.Embedding(1000, 4), tn.MultiHeadAttention(2, causal=True), tn.LSTM(3, return_sequences=True), tn.GRU(1)]
+    images = [tn.Conv2DTranspose(2, 3, stride=2), block, tn.UpSampling((2, 3)), tn.AvgPool(3, 2, "same"), long]
+    block.trainable = False
+    found = [
+        *texts(report.model_diagram(tn.Sequential([tn.Input((5,)), *text], seed=0))),
+        *texts(report.model_diagram(tn.Sequential([tn.Input((5, 5, 1)), *images], seed=0))),
+    ]
+    assert {
+        "Embedding, 1,000 vectors of 4",
+        "MultiHeadAttention, 2 heads, causal",
+        "LSTM, 3 units, sequences",
+        "GRU, 1 unit",
+        "Conv2DTranspose, 2 filters of 3 x 3, stride 2 x 2",
+        "Residual: Conv2D, BatchNorm, ReLU, Conv2D",
+        "48 parameters, frozen",
+        "UpSampling, 2 x 3",
+        "AvgPool, 3 x 3, stride 2 x 2, same",
+        "Sequential: 6 layers",
+    } <= set(found)
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=list(ROWS))
+def test_each_layer_has_a_diagram_with_its_shape(row):
+    model = row.model()
+    found = texts(report.model_diagram(model))
+    assert batch_shape(model.output_shape) in found
+    assert any(text.startswith(type(model.layers[1]).__name__) for text in found)
 
 
 def test_a_diagram_of_a_model_that_is_no_chain_has_no_arrows():

@@ -1,5 +1,6 @@
 """Model files: what is saved comes back bit for bit, and what is no such file is refused and says why."""
 
+import copy
 import errno
 import json
 import os
@@ -582,3 +583,45 @@ def test_arguments_that_a_file_cannot_hold_are_refused_when_it_is_written(tmp_pa
     with pytest.raises(ArgumentError, match="make large arrays parameters"):
         model.save(tmp_path / "model.safetensors")
     assert list(tmp_path.iterdir()) == []
+
+
+class Power(tn.Layer):
+    """Settings of several kinds, some of which no file can hold."""
+
+    def __init__(self, exponent=2, mode="plain", weights=(1.0, 2.0), function=tn.ops.relu):
+        self.exponent, self.mode, self.weights = exponent, mode, np.asarray(weights)
+        self.function = lambda x: function(x)
+        self.made = object()
+
+    def forward(self, x):
+        y = self.function(x) * self.weights
+        return y**self.exponent if self.mode == "plain" else y
+
+
+def test_attributes_that_were_set_since_are_saved_and_copied(tmp_path):
+    def stack():
+        layers = [tn.Dense(2), tn.Dropout(0.1), tn.BatchNorm(), Power(), tn.Dense(2), tn.Reshape((2, 1))]
+        return tn.Sequential([tn.Input((3,)), *layers], seed=0).build_model()
+
+    as_made, model, x = stack(), stack(), np.ones((2, 3))
+    model.layers[1].activation = tn.ops.tanh
+    model.layers[2].rate = 0.9
+    model.layers[3].momentum = 0.5
+    model.layers[4].mode, model.layers[4].weights = "linear", np.array([3.0, 4.0])
+    model.layers[6].shape = (1, 2)
+    model.layers[5].units = 7  # which the weights know nothing of
+    expected = model.predict(x)
+    assert expected.shape != as_made.predict(x).shape
+    as_made.save(tmp_path / "as_made")
+    model.save(tmp_path / "model")
+    for same in (tn.load(tmp_path / "model", {"Power": Power}), copy.deepcopy(model)):
+        np.testing.assert_array_equal(same.predict(x), expected)
+        assert (same.layers[2].rate, same.layers[3].momentum, same.layers[4].exponent) == (0.9, 0.5, 2)
+        assert [layer.given_name for layer in same.layers] == [None] * 7
+    tn.load(tmp_path / "as_made", {"Power": Power}).save(tmp_path / "again")
+    described = []
+    for name in ("as_made", "again"):
+        with safe_open(tmp_path / name, framework="numpy") as file:
+            described.append(file.metadata()["model"])
+    assert described[0] == described[1]
+    assert "0.9" not in described[0]

@@ -121,6 +121,29 @@ def test_logits_are_made_into_probabilities_where_a_metric_needs_them(loss):
     assert logits["area"] == logits["roc_auc"]
 
 
+def test_with_several_labels_each_output_answers_a_question_of_its_own():
+    labels = (X[:, :3] > 0.2).astype(int)
+    names = ["f1", "roc_auc", "recall", Metric(partial(f1, threshold=0.7), "strict")]
+    for activation in (None, "sigmoid"):
+        made = model(3, activation)
+        output = made.predict(X)
+        probabilities = output if activation else 1 / (1 + np.exp(-output))
+        found = made.evaluate(X, labels, loss="binary_cross_entropy", metrics=names)
+        assert found["f1"] == f1(probabilities, labels, threshold=0.5)
+        assert found["strict"] == f1(probabilities, labels, threshold=0.7)
+        assert found["roc_auc"] == pytest.approx(roc_auc(output, labels), rel=1e-6)
+
+
+def test_sequences_and_weights_are_measured_too():
+    x = np.random.default_rng(1).normal(size=(12, 5, 4))
+    labels = x[..., :3].argmax(axis=-1)
+    made = tn.Sequential([tn.Input((5, 4)), tn.Dense(3)], seed=0)
+    found = made.fit(x, labels, epochs=2, verbose=0, seed=0, metrics=["accuracy", "f1"], validation_data=(x, labels),
+                     sample_weight=np.linspace(0.5, 1, 12)).history  # fmt: skip
+    assert found["val_f1"][-1] == f1(made.predict(x), labels)
+    assert len(found["f1"]) == 2
+
+
 def test_a_metric_may_not_write_into_its_arguments():
     def rude(output, labels):
         labels[...] = 0

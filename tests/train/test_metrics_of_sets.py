@@ -153,6 +153,13 @@ def test_labels_come_as_numbers_rows_or_columns():
     assert m.recall(SCORES > 0.5, YES) == m.recall(SCORES, YES)
 
 
+def test_each_step_of_sequences_is_a_sample():
+    output, labels = P.reshape(2, 4, 3), CLASSES.reshape(2, 4)
+    for metric in (m.f1, m.recall, m.balanced_accuracy, m.roc_auc, m.average_precision):
+        assert metric(output, labels) == metric(P, CLASSES) == metric(output, np.eye(3)[labels])
+    assert m.top_k_accuracy(output, labels, k=2) == m.top_k_accuracy(P, CLASSES, k=2)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
@@ -161,7 +168,7 @@ def test_labels_come_as_numbers_rows_or_columns():
         (lambda: m.recall(P, CLASSES, class_id=3), ArgumentError, "class_id must be from 0 to 2, but got 3"),
         (lambda: m.top_k_accuracy(P, CLASSES, k=4), ArgumentError, "there are 3 classes, fewer than k=4"),
         (lambda: m.top_k_accuracy(SCORES, YES, k=1), ShapeError, r"shape \(n, K\), but have \(10,\)"),
-        (lambda: m.roc_auc(np.ones((2, 2, 2)), [0, 1]), ShapeError, r"\(n, K\), but have \(2, 2, 2\)"),
+        (lambda: m.roc_auc(np.ones((2, 2, 2)), [0, 1]), ShapeError, r"\(2, 2, 2\) need labels \(2, 2\), but got"),
         (lambda: m.precision(SCORES, YES[:3]), ShapeError, "one output for each label"),
         (lambda: m.precision(P, CLASSES, threshold=0.5), ShapeError, r"\(8, 3\) need as many labels, but got shape"),
         (lambda: m.roc_auc(SCORES, YES - 1), DataError, "labels must be 0 or 1, but sample 0 has -1"),

@@ -9,7 +9,8 @@ import pytest
 import tinynet as tn
 from tests.train.test_fit import run
 from tinynet.train.metrics import Metric
-from tinynet.train.progress import OftenLines, say
+from tinynet.train.output import say
+from tinynet.train.progress import OftenLines
 
 
 class Terminal(io.StringIO):

@@ -66,6 +66,34 @@ def test_nobody_trains_on_what_is_kept_apart_not_in_a_second_fit_either():
     assert not seen[True] & seen[False]
 
 
+class TwoOfEach(tn.Model):
+    """Two inputs and two outputs."""
+
+    def __init__(self):
+        super().__init__(seed=0)
+        self.a, self.b = tn.Input((2,)), tn.Input((2,))
+        self.one, self.other = tn.Dense(3), tn.Dense(1)
+
+    def forward(self, a, b):
+        return {"one": self.one(self.a(a)), "other": self.other(self.b(b))}
+
+
+def test_a_split_of_several_inputs_and_outputs():
+    trained, kept = split_indices(50, 0.2, True)
+    x, y = {"a": X[:, :2], "b": X[:, 2:]}, {"one": Y, "other": X[:, 0]}
+    options = {"loss": {"one": "cross_entropy", "other": "mse"}, "epochs": 2, "seed": 0, "verbose": 0, "batch_size": 8}
+
+    def part(data, indices):
+        return {name: array[indices] for name, array in data.items()}
+
+    one, other = TwoOfEach(), TwoOfEach()
+    history = one.fit(x, y, validation_split=0.2, **options)
+    expected = other.fit(part(x, trained), part(y, trained), validation_data=(part(x, kept), part(y, kept)), **options)
+    np.testing.assert_array_equal(one.theta, other.theta)
+    assert history.history == expected.history
+    assert "val_one_accuracy" in history.history
+
+
 def test_an_optimizer_with_a_line_search_takes_the_samples_that_are_left():
     trained, kept = split_indices(50, 0.2, True)
     options = {"batch_size": None, "optimizer": tn.GradientDescent()}

@@ -153,7 +153,8 @@ def _begin(directory: Path, places: list[Path], plan: dict[str, Any], arguments:
 
     path = directory / PLAN
     if arguments.resume and path.exists():
-        differs = differences(read_json(path), plan)
+        asked = {**plan, "hyper_parameters": {"validation_split": None, **plan["hyper_parameters"]}}
+        differs = differences(read_json(path), asked)
         if differs:
             raise ArgumentError(
                 f"{directory} holds an experiment that was started with {differs}; resume it with the same, or choose "

@@ -111,26 +111,26 @@ def _build_plans(model: Model, dtypes: list[str]) -> None:
     from tinynet.core.transaction import train_mode
     from tinynet.fast.kernels import build
     from tinynet.optim import SGD, Adam
-    from tinynet.train.inference import compiled_inference
+    from tinynet.train.kept import compiled_inference
     from tinynet.train.step import BatchStep
     from tinynet.train.task import find_task
 
-    model.theta  # noqa: B018 - the model is built now, and knows the shape of its output
-    assert model.output_shape is not None
-    binary = model.output_shape in ((), (1,))
-    task = find_task("binary_cross_entropy" if binary else "cross_entropy", None)
-    labelled = len(model.output_shape) < 2
+    shape = getattr(model.build_model().made, "shape", (0, 0, 0))  # of the output, if there is one
+    task = find_task("binary_cross_entropy" if shape[1:] in ((), (1,)) else "cross_entropy", None)
+    labelled = len(shape) < 3
     with build.together():
         for dtype in dtypes:
-            x = np.zeros((max(*_BATCHES, *_SAMPLES), *model.input.shape), dtype)
-            y = np.zeros(len(x), np.uint8)
+            n = max(*_BATCHES, *_SAMPLES)
+            x = [np.zeros((n, *e.shape), np.int64 if e.integers else dtype) for e in model.entries().values()]
+            y = np.zeros(n, np.uint8)
             for optimizer in (SGD(), SGD(momentum=0.9), Adam()) if labelled else ():
                 mode = train_mode(seed=0)
-                step = BatchStep(model, task, optimizer, x, y, mode=mode, compiled=True)
+                step = BatchStep(model, task, optimizer, tuple(x), y, mode=mode, compiled=True)
                 with mode:
                     for batch in _BATCHES:
                         step.compiled.find(np.arange(batch))
             for samples in _SAMPLES:
-                compiled_inference(model, None).find(x[:samples])
+                some = [a[:samples] for a in x]
+                compiled_inference(model, None).find(*some)
                 if labelled:
-                    compiled_inference(model, task.loss).find(x[:samples], y[:samples])
+                    compiled_inference(model, task).find(y[:samples], *some)

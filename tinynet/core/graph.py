@@ -19,7 +19,7 @@ class Graph(NamedTuple):
     outputs : mapping of str to Tensor
         What a run returns.
     bound : tuple of (Tensor, ndarray)
-        Leaves that stand for arrays outside of the graph, read where they are.
+        The leaves that the updates write, each with its array.
     updates : tuple of (Tensor, Tensor)
         Pairs of a bound leaf and its new value, which is written into the leaf's array after all else.
     """

@@ -28,7 +28,7 @@ Write = Callable[[], Any]
 
 
 def _write(place: Array, value: Array) -> Write:
-    return partial(operator.setitem, place, ..., value)  # np.copyto would call a function in Python
+    return partial(operator.setitem, place, ..., value)  # np.copyto is Python, and Ctrl-C could come in it
 
 
 def commit(writes: Iterable[Write]) -> None:
@@ -52,7 +52,7 @@ class Transaction:
     path : list of str
         The names of the layers whose forwards are under way.
     captured : dict of int to object
-        The layers and optimizers that were used, by identity.
+        The outermost layers that were called, and the optimizers, by identity.
     """
 
     def __init__(self, mode: TrainMode | None, session: AbstractContextManager[None] | None = None) -> None:

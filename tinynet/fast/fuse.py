@@ -20,7 +20,7 @@ from tinynet.fast.match import Fusion, Rewrite, Uses
 
 def fuse(
     outputs: Sequence[Tensor],
-    twice: bool = False,
+    second_derivatives: bool = False,
     instead: Mapping[int, tuple[Tensor, ...]] | None = None,
     fusions: Sequence[Fusion] | None = None,
     updates: Sequence[tuple[Tensor, Tensor]] = (),
@@ -33,7 +33,7 @@ def fuse(
     ----------
     outputs : sequence of Tensor
         What is wanted of the graph; never hidden inside of a fused op.
-    twice : bool
+    second_derivatives : bool
         Leave out rewrites to ops that have first derivatives only.
     instead : mapping of int to tuple of Tensor, optional
         What comes in place of the outputs of nodes, by the identity of the node.
@@ -49,7 +49,7 @@ def fuse(
         The same values, made by fused ops where a rewrite fits.
     """
     uses = Uses(outputs, ancestors(outputs), instead or (), updates)
-    allowed = [f for f in (FUSIONS if fusions is None else fusions) if f.twice or not twice]
+    allowed = [f for f in (FUSIONS if fusions is None else fusions) if f.second_derivatives or not second_derivatives]
     chosen: dict[int, tuple[Node, Rewrite]] = {}
     done = dict(instead or {})
 

@@ -39,7 +39,7 @@ class Implementation:
     contiguous : bool
         It takes C-contiguous inputs only; the caller copies where needed.
     threaded : bool or callable
-        It calls BLAS, or a function that is no kernel runs threads, and so it is entered through the gate; or
+        True if it calls BLAS, or runs threads outside of a kernel: it then goes through the gate; or
         ``threaded(*inputs, **attrs)`` returns whether that is so. A kernel that runs threads is in any case.
     ufunc : numpy.ufunc, optional
         The function of NumPy that it is. Where the output may be a new array, it is called without more ado.

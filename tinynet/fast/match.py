@@ -33,13 +33,13 @@ class Fusion:
     ops : dict of str to str
         The fused ops by name, each with the ops that it stands for, joined by " + ". One that is called as an attribute
         of the fused op is left out where that is False.
-    twice : bool
+    second_derivatives : bool
         Whether the fused ops have derivatives of every order; otherwise of the first order only.
     """
 
     pattern: Callable[[Node, Uses], Rewrite | None]
     ops: dict[Op, str] = field(default_factory=dict)
-    twice: bool = False
+    second_derivatives: bool = False
 
 
 class Uses:

@@ -20,7 +20,7 @@ from tinynet.core.transaction import commit
 from tinynet.fast.layout import Layout, copy_step
 from tinynet.fast.threads import forked, kernel_gate, runnable
 
-_run = np.errstate(all="ignore")(commit)
+_make = np.errstate(all="ignore")(commit)  # every call of a list, in one go
 
 
 class Plan:
@@ -102,7 +102,7 @@ class Plan:
         if self._forked != forked():
             self._ready()
         self.put(values)
-        _run(self._calls)
+        _make(self._calls)
         return self.outputs
 
     def _ready(self) -> None:

@@ -24,6 +24,7 @@ from tinynet.nn.network import Network
 from tinynet.ops.join import flat
 from tinynet.ops.loss import Loss, scalar_loss
 from tinynet.train.nests import leaves
+from tinynet.train.samples import split_samples
 from tinynet.train.task import Task, find_task
 from tinynet.train.weighted import WeightedTask
 from tinynet.train.weights import with_weights
@@ -50,8 +51,8 @@ class Objective:
     model : Model
         Any model; its parameters are only read.
     x : array_like
-        Samples (n, ...), as in `fit`. Where one batch holds them all, they are read where they are. They, and the
-        labels, must not be changed while the objective is in use.
+        Samples (n, ...), as in `fit`, also of several inputs. Where one batch holds them all, they are read where they
+        are. They, and the labels, must not be changed while the objective is in use.
     y : array_like
         Labels, as the loss takes them.
     loss : {"cross_entropy", "binary_cross_entropy", "mse", "mae", "huber"} or callable
@@ -97,9 +98,9 @@ class Objective:
     def __init__(
         self,
         model: Network,
-        x: npt.ArrayLike,
-        y: npt.ArrayLike,
-        loss: str | Loss = "cross_entropy",
+        x: Any,
+        y: Any,
+        loss: Any = "cross_entropy",
         l2: float = 0.0,
         batch_size: int | None = None,
         compiled: bool = True,
@@ -107,7 +108,8 @@ class Objective:
         class_weight: Any = None,
     ) -> None:
         self.model, self.compiled = model, compiled and can_compile()
-        task = find_task(loss, None)
+        made = model.build_model().made
+        task = loss if isinstance(loss, Task) else find_task(loss, None, made)
         self.l2 = check_positive("Objective", "l2", l2, zero=True)
         size = None if batch_size is None else check_count("Objective: batch_size", batch_size)
         self._parameters = list(model.parameters.values())
@@ -117,39 +119,45 @@ class Objective:
         self._point = np.full(model.theta.shape, np.nan)  # where the affine values are known
         self._line: tuple[Vector, Vector, list[Given]] | None = None  # the last one
         self._offset: list[Given] | None = None  # the affine values at 0
-        self.samples, labels = (np.ascontiguousarray(as_tensor(a).data) for a in (x, y))
-        self._check(labels)
-        task, labelled = with_weights(task, labels, sample_weight, class_weight, model.dtype)
+        parts = split_samples[-1](model, x)
+        self.samples = tuple(np.ascontiguousarray(as_tensor(part).data) for _, _, part in parts)
+        labels = np.ascontiguousarray(as_tensor(y).data) if isinstance(made, Tensor) else y
+        n = self._check(labels)
+        labels = task.read_labels(labels, n, made)
+        task, self.labels = with_weights(task, labels, sample_weight, class_weight, model.dtype)
         self.loss: Loss = task.loss
-        self.labels = labelled  # an array, or a pair of labels and weights
-        self._check_loss(task)
-        n = len(self.samples)
+        self._check_loss(n)
         size = min(n, size or self._fitting())
         self.batches = [slice(start, min(start + size, n)) for start in range(0, n, size)]
-        weights = labelled[1] if isinstance(task, WeightedTask) else np.broadcast_to(1, n)
+        weights = self.labels[1] if isinstance(task, WeightedTask) else np.broadcast_to(1, n)
         sums = [float(weights[part].sum(dtype=np.float64)) for part in self.batches]
         self._shares = [part / math.fsum(sums) for part in sums]
 
-    def _check(self, labels: Array) -> None:
-        """Refuse data that do not fit each other."""
-        n = len(self.samples) if self.samples.ndim else 0
-        if not n or labels.shape[:1] != (n,):
+    def __repr__(self) -> str:
+        return f"<Objective: the loss of {self.model} on {self.batches[-1].stop:,} samples>"
+
+    def _check(self, labels: Any) -> int:
+        """Refuse data that do not fit each other; returns the number of samples."""
+        first = self.samples[0]
+        n = len(first) if first.ndim else 0
+        arrays = [*self.samples, *([labels] if isinstance(labels, np.ndarray) else [])]
+        if not n or any(a.shape[:1] != (n,) for a in arrays):
             raise ShapeError(
-                f"Objective: x has shape {self.samples.shape} and y has shape {labels.shape}; both must have an "
+                f"Objective: x has shape {first.shape} and y has shape {arrays[-1].shape}; both must have an "
                 "entry for each sample, and at least one"
             )
-        if not all(np.isfinite(a).all() for a in (self.samples, labels) if a.dtype.kind == "f"):
+        if not all(np.isfinite(a).all() for a in arrays if a.dtype.kind == "f"):
             raise DataError("Objective: x or y has NaN or infinite values; clean the data first")
+        return n
 
-    def _check_loss(self, task: Task) -> None:
-        """Refuse labels that the loss does not take; it checks them itself, too, beside an output of zeros."""
+    def _check_loss(self, n: int) -> None:
+        """Refuse a loss that is no number, beside outputs of zeros, before anything is computed."""
         with tracing() if self.compiled else no_grad():
-            one = self.samples[:1]
-            output = self.model(Tensor(Spec(one.shape, one.dtype) if self.compiled else one))
-        shape = len(self.samples), *output.shape[1:]
-        task.check_labels(leaves(self.labels)[0], shape)
+            one = [a[:1] for a in self.samples]
+            output = self.model(*(Tensor(Spec(a.shape, a.dtype) if self.compiled else a) for a in one))
+        zeros = nested(output, lambda made: Tensor(np.zeros((n, *made.shape[1:]), made.dtype)))
         with np.errstate(all="ignore"):
-            scalar_loss(self.loss, Tensor(np.zeros(shape, output.dtype)), nested(self.labels, Tensor))
+            scalar_loss(self.loss, zeros, nested(self.labels, Tensor))
 
     def _fitting(self) -> int:
         """Give the number of samples whose intermediate values fit."""
@@ -325,7 +333,7 @@ class Objective:
         x, y = nested((self.samples, self.labels), operator.itemgetter(part))
         if not self.compiled:
             with no_grad() if kind == "value" else recording():
-                loss = scalar_loss(self.loss, self.model(Tensor(x)), nested(y, Tensor))
+                loss = scalar_loss(self.loss, self.model(*map(Tensor, x)), nested(y, Tensor))
                 return {name: t.data for name, t in self._derived(kind, loss, given).items()}
         size = part.stop - part.start
         if (kind, size) not in self._plans:
@@ -333,11 +341,11 @@ class Objective:
         return self._plans[kind, size].replay(**given, **({} if len(self.batches) == 1 else _named(x, y)))
 
     def _fuse(
-        self, outputs: list[Tensor], twice: bool = False, instead: Mapping[int, Any] | None = None
+        self, outputs: list[Tensor], second_derivatives: bool = False, instead: Mapping[int, Any] | None = None
     ) -> list[Tensor]:
         from tinynet.fast.fuse import fuse  # and with it all kernels, when a graph is there to be fused
 
-        return fuse(outputs, twice, instead)
+        return fuse(outputs, second_derivatives, instead)
 
     def _derived(self, kind: str, loss: Tensor, given: Mapping[str, Any]) -> dict[str, Tensor]:
         """Differentiate the loss of a batch as often as is asked."""
@@ -349,29 +357,29 @@ class Objective:
         slope = ops.sum(gradient * as_tensor(given["vector"]))
         return {"hvp": _gradient(slope, self._parameters) if slope.requires_grad else 0 * gradient}
 
-    def _graph(self, size: int, twice: bool = False) -> _Graph:
+    def _graph(self, size: int, second_derivatives: bool = False) -> _Graph:
         """Trace the loss of a batch of a size."""
-        if (size, twice) not in self._graphs:
+        if (size, second_derivatives) not in self._graphs:
             from tinynet.fast.chance import without_chance
 
             whole = self.samples, self.labels
             x, y = nested(whole, lambda a: Tensor(Spec((size, *a.shape[1:]), a.dtype)))
 
             def run() -> tuple[Tensor, list[Tensor]]:
-                loss = scalar_loss(self.loss, self.model(x), y)
+                loss = scalar_loss(self.loss, self.model(*x), y)
                 return loss, [loss]
 
             traced = without_chance(f"the objective of {self.model}", [self.model, self.loss], run)
             with tracing():
-                (loss,) = self._fuse([traced], twice)
-                self._graphs[size, twice] = _Graph(x, y, loss, _affine_pieces(loss, x, self._parameters))
-        return self._graphs[size, twice]
+                (loss,) = self._fuse([traced], second_derivatives)
+                self._graphs[size, second_derivatives] = _Graph(x, y, loss, _affine_pieces(loss, x, self._parameters))
+        return self._graphs[size, second_derivatives]
 
     def _plan(self, kind: str, size: int) -> Plan:
         """Plan one kind of computation for a batch. The only batch is read where it is."""
         from tinynet.fast.plan import Plan  # the engine room begins here
 
-        graph, inputs = self._graph(size, twice=kind == "hvp"), {}
+        graph, inputs = self._graph(size, second_derivatives=kind == "hvp"), {}
         with tracing():
             instead = {}  # of the affine values
             if kind == "pieces":
@@ -420,27 +428,28 @@ def _copy(to: Mapping[str, Array], found: Given) -> None:
         values[...] = found[name]
 
 
-def _named(x: Any, y: Any) -> dict[str, Any]:
-    """Return samples, labels and weights by the names that plans give them."""
-    return {"x": x} | dict(zip(("y", "w"), leaves(y), strict=False))
+def _named(x: Sequence[Any], y: Any) -> dict[str, Any]:
+    """Return samples, and labels and weights, by the names that plans give them."""
+    samples = {f"x{i or ''}": a for i, a in enumerate(x)}
+    return samples | {f"y{i or ''}": a for i, a in enumerate(leaves(y))}
 
 
 class _Graph(NamedTuple):
     """The traced loss of a batch."""
 
-    x: Tensor
+    x: tuple[Tensor, ...]
     y: Any  # the labels, or a pair of them and their weights
     loss: Tensor
     pieces: dict[str, Tensor]  # see `_affine_pieces`
 
 
-def _affine_pieces(loss: Tensor, samples: Tensor, leaves: Sequence[Tensor]) -> dict[str, Tensor]:
+def _affine_pieces(loss: Tensor, samples: Sequence[Tensor], leaves: Sequence[Tensor]) -> dict[str, Tensor]:
     """Find values, affine in the leaves and made from the samples, through which alone a loss depends on the leaves.
 
     Empty if there are none, or if it depends on the leaves in another way, too.
     """
     affine = {id(leaf): True for leaf in leaves}  # what depends on the leaves, by identity of leaf or node
-    sampled = {id(samples)}
+    sampled = set(map(id, samples))
     pieces: dict[str, Tensor] = {}
 
     def key(x: Tensor) -> int:

@@ -20,12 +20,13 @@ class FullBatchStep(TrainingStep):
 
     def __init__(self, *arguments: Any, mode: TrainMode, compiled: bool) -> None:
         super().__init__(*arguments)
-        labels, loss, weights = self.labels, self.task.loss, None
-        if isinstance(self.task, WeightedTask):
-            loss = self.task.plain.loss
+        labels, task, weights = self.labels, self.task, None
+        if isinstance(task, WeightedTask):
+            task = task.plain
             labels, weights = self.labels
+        samples = self.samples if len(self.samples) > 1 else self.samples[0]
         options = {"l2": self.optimizer.weight_decay, "compiled": compiled, "sample_weight": weights}
-        self.objective = Objective(self.model, self.samples, labels, loss, **options)
+        self.objective = Objective(self.model, samples, labels, task, **options)
         self.carried = {**self.optimizer.initial_state(self.model.theta), **self.objective.carried}
         self.validation_size = self.objective.batches[0].stop
 

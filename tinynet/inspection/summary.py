@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from tinynet.inspection.shapes import output_shapes
 from tinynet.model import Model
-from tinynet.nn.layer import batch_shape
 
 
 def summary(model: Model) -> None:
@@ -29,7 +29,7 @@ def summary(model: Model) -> None:
     for layer in [*model.sublayers(), *([model] if model.own_parameters or model.own_states else [])]:
         parts = [model] if layer is model else [part for _, part in layer.walk()]
         counted = {id(p): p.size for part in parts for p in (*part.own_parameters.values(), *part.own_states.values())}
-        shape, count = batch_shape(layer.output_shape), f"{sum(counted.values()):,}"
+        shape, count = output_shapes(layer.output_shape), f"{sum(counted.values()):,}"
         rows.append((str(layer).replace("'", ""), shape, count))
     widths = [max(18, *(len(row[i]) for row in rows)) for i in range(2)]
     lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>10}" for a, b, c in rows]

@@ -275,4 +275,10 @@ def _number(value: float, digits: int = 1) -> str:
     return f"{value:,.{digits}f}" if value else ""
 
 
+def show_plan(plan: Plan) -> str:
+    """Write how many calls a plan makes, and the memory that it holds."""
+    return f"<Plan: {len(plan.steps)} calls, {plan.bytes / 1e3:,.1f} kB; print(plan.table()) shows them>"
+
+
+Plan.__repr__ = show_plan  # type: ignore[method-assign, assignment]
 Plan.rows, Plan.table, Plan.profile = rows, table, profile  # how a plan is read; it runs without

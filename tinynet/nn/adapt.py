@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Sequence
 from typing import Any, TypeVar
 
@@ -15,7 +16,7 @@ from tinynet.nn.input import Input
 
 L = TypeVar("L", bound=Input)
 
-_AT_A_TIME = 1024  # samples, so that a memory-mapped set is not copied as a whole
+_AT_A_TIME = 2**21  # values, 16 MB of them, so that a memory-mapped set is not copied as a whole
 
 
 def adapt(layer: L, x: Any, axis: int | Sequence[int] | None = -1) -> L:
@@ -94,8 +95,9 @@ def _axes_to_average(layer: Input, axis: int | Sequence[int] | None) -> tuple[in
 def _moments(layer: Input, samples: Any, over: Shape) -> tuple[Array, Array]:
     """Return the means and the biased variances of samples over some axes, as parts of a sample."""
     origin = count = mean = squares = np.float64(0)  # of the differences to the first sample
-    for start in range(0, len(samples), _AT_A_TIME):
-        part = check_numbers("x", samples[start : start + _AT_A_TIME]).astype(np.float64)
+    size = max(1, _AT_A_TIME // max(1, math.prod(layer.shape)))
+    for start in range(0, len(samples), size):
+        part = check_numbers("x", samples[start : start + size]).astype(np.float64)
         finite = np.isfinite(part).reshape(len(part), -1).all(axis=1)
         if not finite.all():
             first = start + int(np.argmin(finite))

@@ -78,14 +78,14 @@ class MultiHeadAttention(Layer):
                     f"MultiHeadAttention takes sequences with the axes (n, T, D), not {len(shape) + 1} axes"
                 )
         width = shapes[0][1]
-        if width % self.heads:
-            raise ShapeError(f"MultiHeadAttention: D = {width} must be a multiple of the {self.heads} heads")
         self.query, self.key = Dense(width, name="query"), Dense(width, name="key")
         self.value, self.output = Dense(width, name="value"), Dense(width, name="output")
 
     def forward(self, x: Tensor, context: Tensor | None = None, mask: Any = None) -> Tensor:
         """Weigh the values by how queries and keys match."""
         n, steps, width = x.shape
+        if width % self.heads:
+            raise ShapeError(f"MultiHeadAttention: D = {width} must be a multiple of the {self.heads} heads")
         context = x if context is None else context
         query, key, value = (
             self._by_head(layer(given))

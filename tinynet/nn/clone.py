@@ -1,10 +1,15 @@
-"""Copies of layers."""
+"""Layers made afresh: by the arguments that they were made with, and by what was set since."""
 
 from __future__ import annotations
 
+import inspect
 from typing import Any, TypeVar, cast
 
+import numpy as np
+
+from tinynet.core.engine import Op
 from tinynet.nn.layer import Layer, nested
+from tinynet.nn.network import Network
 
 L = TypeVar("L", bound=Layer)
 
@@ -17,8 +22,48 @@ def clone(layer: L) -> L:
         if not isinstance(value, Layer):
             return value
         if id(value) not in done:
-            args, kwargs = nested(value.arguments, fresh)
+            args, kwargs = nested(arguments_of(value), fresh)
             done[id(value)] = type(value)(*args, **kwargs)
         return done[id(value)]
 
     return cast(L, fresh(layer))
+
+
+def arguments_of(layer: Layer) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments by which a layer can be made that is set as this one is now.
+
+    They are those that it was made with. An attribute that has the name of an argument counts instead of it if it was
+    set since: if a layer that is made with these arguments has another value there. Numbers, texts, arrays and
+    functions with a name are compared; models keep their arguments. What ``build`` has read, such as the number of
+    units, is settled: the parameters have shapes by it.
+    """
+    args, kwargs = layer.arguments
+    if isinstance(layer, Network):
+        return args, kwargs
+    signature = inspect.signature(layer.__init__)  # type: ignore[misc]  # of the class, it may be that of Layer.__new__
+    if any(p.kind in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in signature.parameters.values()):
+        return args, kwargs
+    given = signature.bind(*args, **kwargs)
+    fresh, now = vars(type(layer)(*args, **kwargs)), vars(layer)
+    settled = getattr(getattr(type(layer).build, "__code__", None), "co_names", ()) if layer._built else ()
+    names = signature.parameters.keys() - {"name", *settled}
+    changed = {name: now[name] for name in sorted(names & now.keys() & fresh.keys()) if _differ(now[name], fresh[name])}
+    return ((), {**given.arguments, **changed}) if changed else (args, kwargs)
+
+
+def _differ(a: Any, b: Any) -> bool:
+    """Return whether two values can be compared, and differ."""
+    if not (_is_plain(a) and _is_plain(b)):
+        return False
+    if callable(a) or callable(b):
+        return a is not b
+    return type(a) is not type(b) or not np.array_equal(a, b)
+
+
+def _is_plain(value: Any) -> bool:
+    """Return whether a value is a number, a text, None, an array, a named function or a sequence of such."""
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    if isinstance(value, Op) or getattr(value, "__name__", "").isidentifier():
+        return True
+    return value is None or isinstance(value, bool | int | float | str | np.ndarray | np.generic)

@@ -28,11 +28,15 @@ class Input(Layer):
         Numbers, or arrays that broadcast over ``shape``; `adapt` takes both from data.
     name : str, optional
         As for every layer.
+    integers : bool
+        Whether samples are whole numbers, such as those of words, that an `Embedding` looks up: they stay the integers
+        or bools that they are. Otherwise they are converted to the dtype of the model.
 
     Raises
     ------
     ArgumentError, ShapeError
-        If a length is not 1 or more, or shift or scale is not finite or does not broadcast over the shape.
+        If a length is not 1 or more, or shift or scale is not finite, does not broadcast over the shape, or is given
+        for integers.
 
     Examples
     --------
@@ -45,6 +49,7 @@ class Input(Layer):
     title = "InputLayer"
 
     adapt: ClassVar[Callable[..., Any]] = defined_in("tinynet.nn.adapt")
+    keep_integers: ClassVar[Callable[[Input, Tensor], Tensor]] = defined_in("tinynet.nn.integers")
 
     def __init__(
         self,
@@ -52,6 +57,7 @@ class Input(Layer):
         shift: npt.ArrayLike = 0.0,
         scale: npt.ArrayLike = 1.0,
         name: str | None = None,
+        integers: bool = False,
     ) -> None:
         super().__init__(name)
         if not isinstance(shape, Iterable) or isinstance(shape, str):
@@ -59,6 +65,7 @@ class Input(Layer):
         self.shape = tuple(check_count("Input: each length of the shape", n) for n in shape)
         self.shift = self._constant("shift", shift)
         self.scale = self._constant("scale", scale)
+        self.integers = bool(integers)
 
     def _constant(self, argument: str, value: npt.ArrayLike) -> npt.NDArray[np.float64]:
         array = np.array(check_numbers(f"Input: {argument}", value), dtype=np.float64)
@@ -73,14 +80,14 @@ class Input(Layer):
             raise ShapeError(f"Input: {argument} of shape {array.shape} does not broadcast over {self.shape}")
         return array
 
-    def check(self, shape: Shape) -> None:
-        """Raise a ShapeError if a batch of this shape is none of this input's."""
+    def check(self, shape: Shape, name: str = "x") -> None:
+        """Raise a ShapeError if a batch of this shape, which is called so, is none of this input's."""
         fits = shape[1:] == self.shape or (self.shape[-1:] == (1,) and shape[1:] == self.shape[:-1])
         if not fits or not shape:
             short = f" or {('n', *self.shape[:-1])}" if self.shape[-1:] == (1,) else ""
             raise ShapeError(
-                f"layer {self} takes samples of shape {self.shape}, so x must have shape {('n', *self.shape)}{short}, "
-                f"but has {shape}".replace("'n'", "n"),
+                f"layer {self} takes samples of shape {self.shape}, so {name} must have shape "
+                f"{('n', *self.shape)}{short}, but has {shape}".replace("'n'", "n"),
                 located=True,
             )
 
@@ -89,6 +96,8 @@ class Input(Layer):
         self.check(x.shape)
         assert self.building is not None
         x = reshape(x, (x.shape[0], *self.shape))
+        if self.integers:
+            return self.keep_integers(x)
         if self.shift.ndim or self.shift != 0:
             exact = np.promote_types(x.dtype, self.building.dtype)
             x = cast(x, exact) - constant(self.shift.astype(exact))

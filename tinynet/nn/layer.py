@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 import weakref
 from collections.abc import Callable, Iterator, Sequence
@@ -90,10 +89,12 @@ class Layer:
     kind: ClassVar[str] = ""  # what unnamed layers are called; the class name in snake case if empty
     title: ClassVar[str] = ""  # the type shown in tables; the class name if empty
 
+    check_call: ClassVar[Callable[..., None]] = lambda *call: None  # `tinynet.nn.calls` puts a check here
+
     given_name: str | None = None
     building: Building | None = None
     owner: weakref.ref[Layer] | None = None  # the model in whose vector the parameters are
-    output_shape: Shape | None = None  # without the batch axis; known after the first call
+    output_shape: Any = None  # without the batch axis, nested as the outputs are; known after the first call
     _built: bool = False
     _trainable: bool = True
 
@@ -135,7 +136,7 @@ class Layer:
     def build(self, input_shape: Any, rng: np.random.Generator) -> None:
         """Create the parameters; called once, before the first forward."""
 
-    def forward(self, *args: Any, **kwargs: Any) -> Tensor:
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Compute the output; made of ops."""
         raise NotImplementedError(f"{type(self).__name__} has no forward(x); define it")
 
@@ -168,7 +169,7 @@ class Layer:
             A name, such as "glorot_uniform", "he_normal" or "zeros" (see `Dense`), or a function of the shape and a
             random generator that returns the values.
         decay : bool
-            Whether it is a weight that optimizers with ``decay="weights"`` decay; biases are none.
+            Whether optimizers with ``decay="weights"`` decay it; they should not decay biases.
 
         Returns
         -------
@@ -251,15 +252,15 @@ class Layer:
         for layer in self.sublayers():
             yield from layer.walk(f"{prefix}{layer.name}.")
 
-    def __call__(self, x: Any, *others: Any, **named: Any) -> Tensor:
+    def __call__(self, x: Any, *others: Any, **named: Any) -> Any:
         """Apply the layer to one tensor or several, building it first if this is the first time."""
-        inputs = [as_tensor(given) for given in (x, *others)]
+        inputs = (as_tensor(x), *map(as_tensor, others))
         transaction = _transaction.get()
         if transaction is not None:
             transaction.enter(self)
         try:
             if not self._built:
-                _check_call(self, inputs, named)
+                self.check_call(inputs, named)
                 self._build(inputs)
             y = self.forward(*inputs, **named)
         except ShapeError as error:
@@ -268,18 +269,25 @@ class Layer:
             came = [f"the output of {x.label or 'the input'}, of shape {batch_shape(x.shape[1:])}" for x in inputs]
             raise ShapeError(f"layer {self} cannot take {' and '.join(came)}: {error}", located=True) from error
         except TypeError:
-            _check_call(self, inputs, named)
+            self.check_call(inputs, named)
             raise
         finally:
             if transaction is not None:
                 transaction.path.pop()
-        if not isinstance(y, Tensor):
-            raise ArgumentError(f"forward of layer {self} returned a {type(y).__name__}; it must return a Tensor")
-        y.label = f"layer {self}"
-        self.output_shape = y.shape[1:]
+        vars(self)["output_shape"] = nested(y, self._note)  # past __setattr__, since no plan depends on it
         if (watch := watching.get()) is not None:
             watch(self, y)
         return y
+
+    def _note(self, made: Any) -> Shape:
+        """Check what forward has returned, and say where it is from; returns its shape without the batch axis."""
+        if not isinstance(made, Tensor):
+            raise ArgumentError(
+                f"forward of layer {self} returned a {type(made).__name__}; it must return a Tensor, or several in a "
+                "tuple, list or dict"
+            )
+        made.label = f"layer {self}"
+        return made.shape[1:]
 
     def _build(self, inputs: Sequence[Tensor]) -> None:
         if self.building is None:
@@ -300,19 +308,6 @@ class Layer:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
-
-
-def _check_call(layer: Layer, inputs: Sequence[Tensor], named: dict[str, Any]) -> None:
-    """Check that a layer takes so many tensors, and what is passed by name."""
-    takes = inspect.signature(layer.forward)
-    try:
-        takes.bind(*inputs, **named)
-    except TypeError as error:
-        names = "".join(f" and {name}=..." for name in named)
-        raise ArgumentError(
-            f"layer {layer} got {len(inputs)} tensor{'s' * (len(inputs) > 1)}{names}, but its forward takes "
-            f"{takes}: {error}"
-        ) from None
 
 
 def batch_shape(shape: Shape | None) -> str:

@@ -46,7 +46,7 @@ class Network(Layer):
     dtype: np.dtype[Any]
     rng: np.random.Generator  # of the initial parameters, and of layers that keep what ``build`` passes them
     fitted_loss: Any = "cross_entropy"  # of the last fit, by which `evaluate` measures
-    made: Tensor | None = None  # the output on shapes, as it was when the model was built
+    made: Any = None  # the output on shapes, as it was when the model was built
     _theta: Array | None = None
     _implied_input: Input | None
     _parameters: dict[str, Tensor]
@@ -55,7 +55,7 @@ class Network(Layer):
     _parts: dict[Any, list[Part]]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """Make a model; an input that only its shape implies comes before all other layers."""
+        """Make a model; `input_shape` adds an Input to it later."""
         self = super().__new__(cls, *args, **kwargs)
         self._implied_input = None
         self.plans = {}
@@ -90,6 +90,10 @@ class Network(Layer):
             )
         return found
 
+    def entries(self) -> dict[str, Input]:
+        """Return the layers through which data enter, by the arguments of ``forward`` that they take."""
+        return {"x": self.input}
+
     def build_model(self, initialise: bool = True, check: Callable[[dict[str, Tensor]], None] | None = None) -> Self:
         """Trace the forward on shapes to create all parameters, and lay them out in one vector; done on first use.
 
@@ -101,20 +105,21 @@ class Network(Layer):
             raise NotBuiltError(
                 f"model {self} is a layer of another model; its parameters are part of that one's theta"
             )
-        entry = self.input
+        entries = list(self.entries().values())
         _name_layers(self, set())
-        sample = Spec((2, *entry.shape), self.dtype)
+        samples = [Spec((2, *x.shape), np.dtype(np.int64) if x.integers else self.dtype) for x in entries]
         try:
             with tracing():
-                self._trace(Tensor(sample), Building(self.rng, self.dtype, deferred=True))
+                self._trace(list(map(Tensor, samples)), Building(self.rng, self.dtype, deferred=True))
         except TraceError:  # a forward that reads values gets some
-            self._trace(Tensor(np.zeros(*sample)), Building(self.rng, self.dtype, deferred=False))
-        if entry.output_shape is None:
-            raise ArgumentError(f"model {self} has {entry} among its layers, but its forward(x) never calls it")
+            zeros = [Tensor(np.zeros(*sample)) for sample in samples]
+            self._trace(zeros, Building(self.rng, self.dtype, deferred=False))
+        if unused := [x for x in entries if x.output_shape is None]:
+            raise ArgumentError(f"model {self} has {unused[0]} among its layers, but its forward(x) never calls it")
         self._lay_out(initialise, check)
         return self
 
-    def _trace(self, x: Tensor, context: Building) -> None:
+    def _trace(self, inputs: list[Tensor], context: Building) -> None:
         """Run the forward once, so that every layer builds itself for the shape it gets; or leave all as it was."""
         before = [
             (layer, {name: getattr(layer, name) for name in _TAKEN if hasattr(layer, name)}) for _, layer in self.walk()
@@ -123,7 +128,7 @@ class Network(Layer):
             for layer, _ in before:
                 self._take(layer, context)
             with within(None):  # not as in training, if this is in the middle of a step
-                self.made = self(x)
+                self.made = self(*inputs)
             for _, layer in self.walk():  # those too that were made in the building
                 self._take(layer, context)
             _name_layers(self, set())
@@ -173,7 +178,7 @@ class Network(Layer):
         for complete in self.when_laid_out:
             complete(self)
 
-    def __call__(self, x: Any, *others: Any, **named: Any) -> Tensor:
+    def __call__(self, x: Any, *others: Any, **named: Any) -> Any:
         """Compute the outputs for a batch; an array or a Tensor."""
         if self.building is None:
             self.build_model()

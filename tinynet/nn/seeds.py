@@ -19,7 +19,8 @@ def generator(owner: str, seed: Any, stream: int) -> np.random.Generator:
     seed : int or None
         The same integer makes the same numbers, None others each time.
     stream : int
-        Which of the independent streams of the seed: 0 for initial parameters, 1 for the order of samples.
+        Which of the independent streams of the seed: 0 for initial parameters, 1 for the order of samples, 2 for
+        what is drawn in the steps.
 
     Returns
     -------

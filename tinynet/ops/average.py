@@ -9,7 +9,7 @@ import numpy as np
 from tinynet.core.engine import Op, Tensor, constant
 from tinynet.core.spec import Array, Shape, Spec
 from tinynet.ops.conv import Geometry, margins
-from tinynet.ops.pool import _places, windows
+from tinynet.ops.pool import _places, pool_geometry
 
 
 def _sum_pool_compute(x: Array, p: Geometry) -> Array:
@@ -94,5 +94,5 @@ def avg_pool(
     Tensor([[ 2.5,  4.5],
             [10.5, 12.5]])
     """
-    x, p = windows("avg_pool", x, pool_size, stride, padding)
+    x, p = pool_geometry("avg_pool", x, pool_size, stride, padding)
     return _sum_pool(x, p=p) / constant(_areas(x.shape, p).astype(x.dtype))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.checks import check_share
+from tinynet.checks import check_positive
 from tinynet.core.engine import Tensor, as_tensor
 from tinynet.core.spec import Shape, Value
 from tinynet.errors import DataError, ShapeError
@@ -81,7 +81,7 @@ def binary_cross_entropy(output: Any, labels: Any, label_smoothing: float = 0.0,
     check_binary(labels.data if labels.known else labels.spec, output.shape)
     if not output.size:
         raise ShapeError("binary_cross_entropy: the output has no samples; there is no mean of nothing")
-    share = check_share("binary_cross_entropy", "label_smoothing", label_smoothing)
+    share = check_positive("binary_cross_entropy", "label_smoothing", label_smoothing, zero=True, most=1)
     logits = logits_of(output, sigmoid)
     target = reshape(cast(labels, logits.dtype), output.shape)
     if share or labels.dtype.kind == "f":

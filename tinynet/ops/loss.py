@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.checks import check_share
+from tinynet.checks import check_positive
 from tinynet.core.engine import Op, Tensor, as_tensor, constant
 from tinynet.core.spec import Array, Shape, Value
 from tinynet.errors import ArgumentError, DataError, DTypeError, ShapeError
-from tinynet.ops.dtypes import _cast, cast, check_floating
-from tinynet.ops.pointwise import exp, multiply
+from tinynet.ops.dtypes import cast, check_floating
+from tinynet.ops.pointwise import exp
 from tinynet.ops.reduce import mean, sum
 from tinynet.ops.shape import _index, normal_axis, reshape
 
@@ -134,6 +134,9 @@ def log_softmax(x: Any, axis: int = -1) -> Tensor:
     return _over(_log_softmax, as_tensor(x), axis)
 
 
+checks_of_logits: list[Callable[[Op, Tensor], None]] = []  # whether an output passes for logits; `ops.keeping` has one
+
+
 def logits_of(output: Tensor, activation: Op) -> Tensor:
     """Return the input of the activation that made a tensor, or the tensor itself if another op made it.
 
@@ -145,24 +148,9 @@ def logits_of(output: Tensor, activation: Op) -> Tensor:
     """
     if output.node is not None and output.node.op is activation:
         return output.node.inputs[0]
-    if _has_values_of(activation, output):
-        raise ArgumentError(
-            f"the output has the values of {activation.name}, but another op comes between it and the loss, which "
-            f"would take them for logits; apply {activation.name} last, or leave it out"
-        )
+    for check in checks_of_logits:
+        check(activation, output)
     return output
-
-
-keep_values = {_cast, _index, multiply}  # views apart; see `tinynet.ops.keeping`
-
-
-def _has_values_of(activation: Op, x: Tensor) -> bool:
-    """Whether nothing but ops that keep values, and numbers that are given, lies between a tensor and an activation."""
-    if x.node is None or x.node.op is activation:
-        return x.node is not None
-    made = [y for y in x.node.inputs if y.node is not None or y.requires_grad]
-    keeps = bool(made) and (x.node.op.view or x.node.op in keep_values)
-    return keeps and all(_has_values_of(activation, y) for y in made)
 
 
 def check_classes(labels: Value, shape: Shape) -> None:
@@ -276,8 +264,8 @@ def cross_entropy(output: Any, labels: Any, label_smoothing: float = 0.0, reduct
     if labels.ndim == output.ndim:
         found = sum(_weigh(reshape(cast(labels, logs.dtype), rows.shape), logs), -1)
     else:
-        found = _index(logs, constant(np.arange(len(rows))), reshape(labels, rows.shape[:1]), checked=False)
-    if share := check_share("cross_entropy", "label_smoothing", label_smoothing):
+        found = _index(logs, constant(np.arange(rows.shape[0])), reshape(labels, rows.shape[:1]), checked=False)
+    if share := check_positive("cross_entropy", "label_smoothing", label_smoothing, zero=True, most=1):
         found = (1 - share) * found + share * mean(logs, -1)
     return -reduced(reshape(found, output.shape[:-1]), reduction)
 

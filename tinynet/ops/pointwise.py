@@ -1,6 +1,6 @@
-"""Elementwise ops: arithmetic, comparisons, exponentials and activations, with NumPy's broadcasting.
+"""Elementwise ops: arithmetic, the exponential and relu, with NumPy's broadcasting.
 
-Each is one call of `elementwise`, which adds what all of them share: shapes that broadcast, operands of one dtype, and
+Most are one call of `elementwise`, which adds what they share: shapes that broadcast, operands of one dtype, and
 gradients summed back over the axes that were broadcast.
 """
 

@@ -78,7 +78,7 @@ _pool_gather: Op = Op(
 )
 
 
-def windows(
+def pool_geometry(
     name: str, x: Any, pool_size: int | tuple[int, int], stride: int | tuple[int, int] | None, padding: str
 ) -> tuple[Tensor, Geometry]:
     """Check the arguments of a pooling; returns the images and the geometry of their windows."""
@@ -130,7 +130,7 @@ def max_pool(
     Tensor([[ 5.,  7.],
             [13., 15.]])
     """
-    x, p = windows("max_pool", x, pool_size, stride, padding)
+    x, p = pool_geometry("max_pool", x, pool_size, stride, padding)
     if padding == "same":
         x = x.pad(margins(x.shape, p), -np.inf)  # which wins over no finite value
     y: Tensor = _max_pool(x, p=p._replace(top=0, left=0))[0]

@@ -36,7 +36,7 @@ def add_transform(transform: Callable[[Any, list[Tensor]], list[Tensor]]) -> Non
 class Optimizer:
     """A rule that moves parameters against their gradient. A subclass names its ``slots`` and writes its ``update``.
 
-    The gradient is clipped, then what the weight decay adds is added, then the update is made.
+    The gradient is clipped and goes through the `transforms`; then weight decay is added, and the update is made.
 
     Parameters
     ----------
@@ -121,7 +121,8 @@ class Optimizer:
         GradientError
             If the loss does not depend on a parameter, or was computed before an update of it in the same step.
         NonFiniteError
-            If the loss or its gradient is not finite; the step then changes nothing. Compiled, at the end of the call.
+            If the loss or its gradient is not finite; the step then changes nothing. In a compiled function
+            it is raised when the call ends.
 
         Examples
         --------
@@ -254,9 +255,11 @@ def hyperparameters(optimizer: Any) -> dict[str, Any]:
     {'learning_rate': 0.1, 'weight_decay': 0.0, 'decay': 'all', 'clip_norm': None, 'clip_value': None, 'momentum': 0.0,
      'nesterov': False}
     """
-    plain = int | float | str | np.floating | None
-    values = {name: v for name, v in vars(optimizer).items() if not name.startswith("_") and isinstance(v, plain)}
-    return {name: float(v) if isinstance(v, np.floating) else v for name, v in values.items()}
+    return {
+        name: float(value) if isinstance(value, np.floating) else value
+        for name, value in vars(optimizer).items()
+        if not name.startswith("_") and isinstance(value, int | float | str | np.floating | None)
+    }
 
 
 def notice(optimizer: Any) -> None:

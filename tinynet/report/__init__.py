@@ -7,6 +7,7 @@ from tinynet.report.data import class_distribution, data_grid
 from tinynet.report.model import first_layer_filters, model_diagram
 from tinynet.report.predictions import confusion_heat_map, prediction_grid
 from tinynet.report.profile import profile_figure
+from tinynet.report.rates import learning_rate_curve
 from tinynet.report.run import write_report
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "first_layer_filters",
     "gap_figure",
     "learning_curve",
+    "learning_rate_curve",
     "linear_rate_figure",
     "model_diagram",
     "prediction_grid",

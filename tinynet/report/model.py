@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinynet.errors import ArgumentError
+from tinynet.inspection.shapes import output_shapes
 from tinynet.model import Model, Sequential
-from tinynet.nn.layer import Layer, batch_shape
+from tinynet.nn import Embedding, MultiHeadAttention, UpSampling
+from tinynet.nn.layer import Layer
 from tinynet.report.style import BLUE, LABEL, SMALL, Array, canvas, mosaic
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _MOST_FILTERS = 64
+_MOST_LETTERS = 44  # in a list of the layers within a layer
+_SWITCHES = {"padding": "same", "causal": "causal", "return_sequences": "sequences"}  # settings and their words
 
 
 def model_diagram(model: Model, title: str | None = None) -> Figure:
@@ -59,18 +63,21 @@ def model_diagram(model: Model, title: str | None = None) -> Figure:
         y = -i * step
         count = sum({id(p): p.size for _, part in layer.walk() for p in part.own_parameters.values()}.values())
         face, edge = ("#DCEBF5", BLUE) if count else ("0.95", "0.6")
-        shape = FancyBboxPatch((-1.75, y - box), 3.5, box, "round,pad=0,rounding_size=0.07", fc=face, ec=edge)
-        axes.add_patch(shape)
+        patch = FancyBboxPatch((-1.75, y - box), 3.5, box, "round,pad=0,rounding_size=0.07", fc=face, ec=edge)
+        axes.add_patch(patch)
         axes.text(-1.62, y - 0.17, layer.name, fontsize=LABEL, weight="bold", va="center")
         axes.text(-1.62, y - 0.36, _describe(layer), fontsize=SMALL, va="center", color="0.25")
         if count:
-            axes.text(1.62, y - 0.17, f"{count:,} parameters", fontsize=SMALL, va="center", ha="right", color="0.25")
+            counted = f"{count:,} parameters{'' if layer.trainable else ', frozen'}"
+            axes.text(1.62, y - 0.17, counted, fontsize=SMALL, va="center", ha="right", color="0.25")
         last = i == len(layers) - 1
         if isinstance(model, Sequential):
             end = (0, y - box - (0.14 if last else step - box))
             arrow = {"arrowstyle": "-|>", "color": "0.35", "shrinkA": 0, "shrinkB": 0}
             axes.annotate("", end, (0, y - box), arrowprops=arrow)
-        axes.text(0.1, y - box - 0.13, batch_shape(layer.output_shape), fontsize=SMALL, va="center", family="monospace")
+        axes.text(
+            0.1, y - box - 0.13, output_shapes(layer.output_shape), fontsize=SMALL, va="center", family="monospace"
+        )
     axes.set_xlim(-2, 2)
     axes.set_ylim(-len(layers) * step, 0.05)
     axes.set_aspect("equal")
@@ -78,23 +85,38 @@ def model_diagram(model: Model, title: str | None = None) -> Figure:
     return figure
 
 
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
 def _describe(layer: Layer) -> str:
     """Say in a few words what a layer does: Conv2D, 32 filters of 3 x 3, relu."""
-    words: list[str] = [layer.title or type(layer).__name__]
     state: dict[str, Any] = vars(layer)
-    if "units" in state:
-        words.append(f"{layer.units} units" if layer.units > 1 else "1 unit")  # type: ignore[attr-defined]
+    words: list[str] = [layer.title or type(layer).__name__]
     if "filters" in state:
         words.append("{} filters of {} x {}".format(state["filters"], *state["kernel_size"]))
     if "pool_size" in state:
         words.append("{} x {}".format(*state["pool_size"]))
     if "stride" in state and state["stride"] not in ((1, 1), state.get("pool_size")):
         words.append("stride {} x {}".format(*state["stride"]))
-    if "heads" in state:
-        words.append(f"{state['heads']} heads" if state["heads"] > 1 else "1 head")
+    if isinstance(layer, Embedding):
+        words.append(f"{layer.n:,} vectors of {layer.dim}")
+    if isinstance(layer, UpSampling):
+        words.append("{} x {}".format(*layer.size))
+    words += [f"{_count(state[name], name[:-1])}" for name in ("units", "heads") if name in state]
+    words += [f"{state[name]:g}" for name in ("rate", "stddev") if name in state]
     activation = state.get("activation")
     if activation is not None:
         words.append(str(getattr(activation, "name", None) or getattr(activation, "__name__", "activation")))
+    words += [word for name, word in _SWITCHES.items() if state.get(name) in (True, "same")]
+    inner = (
+        []
+        if isinstance(layer, MultiHeadAttention)
+        else [part.title or type(part).__name__ for part in layer.sublayers()]
+    )
+    if inner:
+        names = ", ".join(inner)
+        words[0] += f": {names if len(names) <= _MOST_LETTERS else _count(len(inner), 'layer')}"
     return ", ".join(words)
 
 

@@ -8,8 +8,8 @@ from html import escape
 from importlib.resources import files
 from typing import Any, NamedTuple
 
+from tinynet.inspection.shapes import output_shapes
 from tinynet.model import Model
-from tinynet.nn.layer import batch_shape
 from tinynet.train.metrics import Scores
 
 _SECTIONS = ("Model and settings", "Data", "Training", "Test", "First layer", "How to reproduce")
@@ -104,7 +104,7 @@ def _model(record: Mapping[str, Any], model: Model, pictures: Mapping[str, Pictu
     for layer in model.sublayers():
         counted = {id(p): p.size for _, part in layer.walk() for p in part.own_parameters.values()}
         name = f"{layer.name} ({layer.title or type(layer).__name__})"
-        rows.append((name, batch_shape(layer.output_shape), f"{sum(counted.values()):,}"))
+        rows.append((name, output_shapes(layer.output_shape), f"{sum(counted.values()):,}"))
     total = ("Total", "", f"{model.theta.size:,}")
     summary = _table(rows, ("Layer (type)", "Output shape", "Parameters"), foot=[total])
     left = f"<div>{summary}{_settings(record)}</div>"

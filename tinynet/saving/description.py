@@ -18,6 +18,7 @@ from tinynet import ops
 from tinynet.core.engine import Op, Tensor
 from tinynet.core.spec import Array
 from tinynet.errors import ArgumentError, CheckpointError
+from tinynet.nn.clone import arguments_of
 from tinynet.nn.layer import Layer
 
 _NOT_KEPT = ("rng",)  # where the initial values came from; those in the file replace them
@@ -75,7 +76,7 @@ def _encode_layer(layer: Layer, seen: dict[int, int]) -> Any:
     if id(layer) in seen:
         return {"same": seen[id(layer)]}
     seen[id(layer)] = len(seen)
-    args, kwargs = layer.arguments
+    args, kwargs = arguments_of(layer)
     made = inspect.signature(layer.__init__)  # type: ignore[misc]  # of the class, it may be that of Layer.__new__
     bound = made.bind(*args, **kwargs).arguments
     variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)

@@ -16,6 +16,7 @@ from tinynet.saving.run_state import stateful
 from tinynet.train.compound import described_metrics
 from tinynet.train.nests import leaves
 from tinynet.train.run import Run
+from tinynet.train.several import Losses
 
 _noted: WeakKeyDictionary[Run, dict[str, Any]] = WeakKeyDictionary()
 
@@ -40,12 +41,12 @@ def settings(run: Run) -> dict[str, Any]:
 
 def _described(run: Run) -> dict[str, Any]:
     given = run.arguments
-    samples = given["x"]
+    inputs = [[str(samples.dtype), *samples.shape] for samples in given["x"]]
     validation = given["validation_data"] or ()
-    arrays = leaves((samples, given["y"], validation))
+    arrays = leaves((given["x"], given["y"], validation))
     return {
-        "x": [str(samples.dtype), *samples.shape],
-        "validation_data": len(validation[0]) if validation else 0,
+        "x": inputs if len(inputs) > 1 else inputs[0],
+        "validation_data": len(leaves(validation)[0]) if validation else 0,
         "checksums of the data": [_checksum(array) for array in arrays],
         "loss": _name(given["loss"]),
         "sample_weight": _weights(given["sample_weight"]),
@@ -73,6 +74,13 @@ def _weights(given: Any) -> Any:
 
 
 def _name(loss: Any) -> str:
+    if isinstance(loss, Losses):
+        return f"{_name(loss.loss)} weighted by {_name(loss.weights)}"
+    if isinstance(loss, dict | list | tuple):
+        parts = loss.items() if isinstance(loss, dict) else enumerate(loss)
+        return ", ".join(f"{name}: {_name(part)}" for name, part in parts)
+    if loss is None or isinstance(loss, int | float):
+        return str(loss)
     if isinstance(loss, partial):
         return f"{_name(loss.func)} with {', '.join(f'{name}={plain(v)}' for name, v in loss.keywords.items())}"
     return loss if isinstance(loss, str) else str(getattr(loss, "__name__", type(loss).__name__))

@@ -3,14 +3,20 @@
 from tinynet.train import (  # noqa: F401 - which register what fit finds by name, or what every run has
     binary,
     chosen,
+    frame,
+    inputs,
     live,
     measuring,
     micro,
     pairing,
     regression,
+    several,
+    showing,
+    strays,
 )
+from tinynet.train.finder import LearningRateFinder
 from tinynet.train.history import History
 from tinynet.train.loop import fit
 from tinynet.train.run import Run
 
-__all__ = ["History", "Run", "fit"]
+__all__ = ["History", "LearningRateFinder", "Run", "fit"]

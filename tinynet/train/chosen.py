@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
 from tinynet.core.engine import Tensor
 from tinynet.core.spec import Array
 from tinynet.errors import ArgumentError
+from tinynet.ops.logistic import sigmoid
 from tinynet.train.measuring import MeasuredTask, as_number
 from tinynet.train.metrics.metric import NAMED, Metric
 from tinynet.train.task import Measures, MetricFunction, Task
@@ -44,13 +46,13 @@ class ChosenTask(MeasuredTask):
         """Whether a metric is computed on a whole set."""
         return not all(metric.mean for metric in self.chosen)
 
-    def measure(self, made: Tensor | None, loss: float, output: Array, labels: Array) -> Measures:
+    def measure(self, made: Any, losses: list[Array], output: Array, labels: Array) -> Measures:
         """Return the loss and the means of a batch, and keep the batch for the other metrics."""
         is_made = made is not None and made.node is not None and made.node.op is self.probabilities
         are_logits = self.probabilities is not None and not is_made
         if self.of_sets:
             self.kept.add(output, labels, are_logits)
-        return {"loss": loss} | self._values(True, self.metrics(made), output, labels, are_logits)
+        return {"loss": losses[0].item()} | self._values(True, self.metrics(made), output, labels, are_logits)
 
     def finish(self) -> Measures:
         """Return the other metrics, of all batches since the last call."""
@@ -67,10 +69,12 @@ class ChosenTask(MeasuredTask):
         for metric in self.chosen:
             if metric.mean is means:
                 function = metric.function or own[str(metric.given)]
-                given = output
+                given, options = output, {}
                 if metric.probabilities and are_logits and self.probabilities is not None:
                     given = self.probabilities(Tensor(output)).data
-                found[metric.name] = as_number(metric.name, function(_fixed(given), _fixed(labels)))
+                if metric.decides and self.probabilities is sigmoid and output.size != len(output):
+                    options["threshold"] = 0.5  # each output answers a question of its own
+                found[metric.name] = as_number(metric.name, function(_fixed(given), _fixed(labels), **options))
         return found
 
 

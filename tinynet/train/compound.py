@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from tinynet.train.chosen import ChosenTask, Kept
@@ -24,13 +25,18 @@ def for_evaluation(task: Task) -> Task:
 
 def finish(task: Task) -> Measures:
     """Return what a task measures of a whole set, now that all of its batches have been measured."""
+    return {start + name: value for start, chosen in chosen_within(task) for name, value in chosen.finish().items()}
+
+
+def chosen_within(task: Task, start: str = "") -> Iterator[tuple[str, ChosenTask]]:
+    """Yield the tasks with metrics of the user's choice, each with what its measures begin with."""
+    if isinstance(task, ChosenTask):
+        yield start, task
     if isinstance(task, CompoundTask):
-        return {start + name: value for start, part in task.parts.items() for name, value in finish(part).items()}
-    return task.finish() if isinstance(task, ChosenTask) else {}
+        for name, part in task.parts.items():
+            yield from chosen_within(part, start + name)
 
 
 def described_metrics(task: Task) -> list[str]:
     """Describe the metrics of a task that the user has chosen, for the settings of a run."""
-    if isinstance(task, CompoundTask):
-        return [start + text for start, part in task.parts.items() for text in described_metrics(part)]
-    return [metric.described for metric in task.in_evaluation] if isinstance(task, ChosenTask) else []
+    return [start + metric.described for start, chosen in chosen_within(task) for metric in chosen.in_evaluation]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from tinynet.checks import defined_in
+
 
 @dataclass
 class History:
@@ -34,6 +36,8 @@ class History:
     learning_rates: list[float] = field(default_factory=list)
     stopped: str = ""
 
+    to_frame = defined_in("tinynet.train.frame")
+
     @property
     def epochs(self) -> int:
         """How many epochs are complete."""
@@ -59,16 +63,16 @@ class History:
 
 
 class Means:
-    """Running means of measures, weighted by the number of samples, in float64; the loss by a weight of its own."""
+    """Running means of measures, weighted by the number of samples, in float64; losses by weights of their own."""
 
     def __init__(self) -> None:
         self.total: dict[str, float] = {}
         self.count: dict[str, float] = {}
 
-    def add(self, measures: dict[str, float], n: int, loss: float) -> None:
-        """Add the means over ``n`` samples, and the mean loss by its weight."""
+    def add(self, measures: dict[str, float], n: int, weights: dict[str, float]) -> None:
+        """Add the means over ``n`` samples; those that have weights of their own, the losses, by these."""
         for name, value in measures.items():
-            weight = loss if name == "loss" else n
+            weight = weights.get(name, n)
             self.total[name] = self.total.get(name, 0.0) + value * weight
             self.count[name] = self.count.get(name, 0.0) + weight
 

@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from tinynet.checks import check_count
-from tinynet.core.engine import Tensor, can_compile
-from tinynet.core.mode import note_change
+from tinynet.core.apart import apart
+from tinynet.core.engine import can_compile
 from tinynet.core.spec import Array
-from tinynet.core.transaction import within
 from tinynet.model import Model
 from tinynet.nn.layer import nested
 from tinynet.nn.network import Network
-from tinynet.ops.loss import Loss, scalar_loss
 from tinynet.train.compound import finish, for_evaluation
 from tinynet.train.history import Means
+from tinynet.train.kept import runner
 from tinynet.train.loop import in_sessions
+from tinynet.train.nests import leaves
 from tinynet.train.samples import check_labelled, check_samples
-from tinynet.train.step import engine_room
-from tinynet.train.task import Measures, MetricFunction, Task, find_task
-from tinynet.train.weighted import WeightedTask, identity
+from tinynet.train.task import Measures, Task, find_task
+from tinynet.train.weighted import weights_of
 from tinynet.train.weights import with_weights
 
 
@@ -34,59 +32,26 @@ def _parts(n: int, size: int) -> Iterator[slice]:
     return (slice(start, min(start + size, n)) for start in range(0, n, size))
 
 
-_MOST_KEPT = 8  # compiled functions that a model keeps, and plans of each
-
-
-def _compute(model: Network, loss: Loss | None, x: Tensor, y: Any = None) -> tuple[Tensor, ...]:
-    """Compute the outputs of a batch and, given the loss and labels, the loss before them."""
-    output = model(x)
-    return (output,) if loss is None or y is None else (scalar_loss(loss, output, y), output)
-
-
-def compiled_inference(model: Network, loss: Loss | None) -> Any:
-    """Return the compiled form of that, which the model keeps."""
-    note_change()  # which no assignment may have told: in lists and other objects that layers hold
-    key = identity(loss)  # the loss is kept beside its plans, so that no other function gets its identity
-    kept = model.plans.pop(key, None)
-    made = kept or (engine_room().Compiled(partial(_compute, model, loss), str(model), most=_MOST_KEPT), loss)
-    model.plans[key] = made
-    while len(model.plans) > _MOST_KEPT:
-        model.plans.pop(next(iter(model.plans)), None)
-    return made[0]
-
-
-def _runner(model: Network, loss: Loss | None, compiled: bool) -> Callable[..., tuple[Array, ...]]:
-    """Return a function of batches that computes the same in arrays, which its next call may overwrite."""
-    if compiled:
-        run: Callable[..., tuple[Array, ...]] = compiled_inference(model, loss).replay
-        return run
-    return lambda *data: tuple(t.data for t in _compute(model, loss, *nested(data, Tensor)))
-
-
-def measure(model: Network, task: Task, x: Array, y: Any, batch_size: int, compiled: bool) -> Measures:
+def measure(model: Network, task: Task, x: Sequence[Array], y: Any, batch_size: int, compiled: bool) -> Measures:
     """Return the loss and the metrics of a model on samples: means over batches, or computed on all of them."""
     task = for_evaluation(task)
     means = Means()
-    with within(None):  # this is no training, if it comes in the middle of a step
-        run = _runner(model, task.loss, compiled)
-        for part in in_sessions(_parts(len(x), batch_size)):
-            samples, labels = nested((x, y), operator.itemgetter(part))
-            loss, output = run(samples, labels)
-            means.add(
-                task.measure(model.made, loss.item(), output, labels),
-                len(samples),
-                float(labels[1].sum()) if isinstance(task, WeightedTask) else len(samples),
-            )
+    with apart():
+        run = runner(model, task, compiled)
+        for part in in_sessions(_parts(len(x[0]), batch_size)):
+            labels, *samples = nested((y, *x), operator.itemgetter(part))
+            losses, output = run(labels, *samples)
+            means.add(task.measure(model.made, losses, output, labels), len(samples[0]), weights_of(task, labels))
     return means() | finish(task)
 
 
 def evaluate(
     model: Network,
-    x: npt.ArrayLike,
-    y: npt.ArrayLike,
+    x: Any,
+    y: Any,
     batch_size: int = 256,
-    loss: str | Loss | None = None,
-    metrics: Sequence[MetricFunction | str] | None = None,
+    loss: Any = None,
+    metrics: Any = None,
     compiled: bool = True,
     sample_weight: npt.ArrayLike | None = None,
     class_weight: Any = None,
@@ -123,14 +88,14 @@ def evaluate(
     >>> model.evaluate(np.zeros((4, 3)), [0, 1, 0, 1])
     {'loss': 0.6931471824645996, 'accuracy': 0.5}
     """
-    task = find_task(model.fitted_loss if loss is None else loss, metrics)
+    task = find_task(model.fitted_loss if loss is None else loss, metrics, model.build_model().made)
     batch_size = check_count("batch_size", batch_size)
     samples, labels = check_labelled(model, x, y, task)
     weighted, labelled = with_weights(task, labels, sample_weight, class_weight, model.dtype)
     return measure(model, weighted, samples, labelled, batch_size, compiled and can_compile())
 
 
-def predict(model: Network, x: npt.ArrayLike, batch_size: int = 256, compiled: bool = True) -> Array:
+def predict(model: Network, x: Any, batch_size: int = 256, compiled: bool = True) -> Any:
     """Compute the outputs of the model.
 
     Parameters
@@ -145,7 +110,7 @@ def predict(model: Network, x: npt.ArrayLike, batch_size: int = 256, compiled: b
     Returns
     -------
     ndarray
-        (n, ...): a new array of the outputs.
+        (n, ...): a new array of the outputs; of several, arrays nested as the model returns them.
 
     Raises
     ------
@@ -160,15 +125,16 @@ def predict(model: Network, x: npt.ArrayLike, batch_size: int = 256, compiled: b
     """
     batch_size = check_count("batch_size", batch_size)
     samples = check_samples(model, x)
-    result: Array | None = None
-    with within(None):
-        run = _runner(model, None, compiled and can_compile())
-        for part in in_sessions(_parts(len(samples), batch_size)):
-            (output,) = run(samples[part])
+    n = len(samples[0])
+    result: Any = None
+    with apart():
+        run = runner(model, None, compiled and can_compile())
+        for part in in_sessions(_parts(n, batch_size)):
+            output = run(*[array[part] for array in samples])
             if result is None:
-                result = np.empty((len(samples), *output.shape[1:]), output.dtype)
-            result[part] = output
-    assert result is not None
+                result = nested(output, lambda made: np.empty((n, *made.shape[1:]), made.dtype))
+            for whole, made in zip(leaves(result), leaves(output), strict=True):
+                whole[part] = made
     return result
 
 

@@ -1,4 +1,4 @@
-"""The loop: epochs, batches, validation. `fit` is a method of models."""
+"""The loop: epochs and batches. `fit` is a method of models."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from tinynet.core.transaction import train_mode
 from tinynet.errors import ArgumentError, NonFiniteError
 from tinynet.nn.network import Network
 from tinynet.nn.seeds import generator
-from tinynet.ops.loss import Loss
 from tinynet.optim.optimizer import Optimizer
 from tinynet.optim.sgd import SGD
 from tinynet.train.history import History
@@ -24,7 +23,7 @@ from tinynet.train.order import Order
 from tinynet.train.run import Run, callbacks_of
 from tinynet.train.samples import check_labelled
 from tinynet.train.step import TrainingStep, is_optimizer, make_step
-from tinynet.train.task import MetricFunction, find_task
+from tinynet.train.task import find_task
 
 _SESSION = 0.05  # seconds that training holds the kernels before other Python threads may have them
 
@@ -33,17 +32,17 @@ T = TypeVar("T")
 
 def fit(
     model: Network,
-    x: npt.ArrayLike,
-    y: npt.ArrayLike,
+    x: Any,
+    y: Any,
     epochs: int = 10,
     batch_size: int | None = 32,
     optimizer: Optimizer | Any | None = None,
-    loss: str | Loss = "cross_entropy",
+    loss: Any = "cross_entropy",
     validation_data: Any = None,
     shuffle: bool = True,
     seed: int | None = None,
     verbose: int = 1,
-    metrics: Sequence[MetricFunction | str] | None = None,
+    metrics: Any = None,
     compiled: bool = True,
     callbacks: Sequence[Any] = (),
     resume: str | os.PathLike[str] | None = None,
@@ -51,6 +50,7 @@ def fit(
     sample_weight: npt.ArrayLike | None = None,
     class_weight: Any = None,
     label_smoothing: float = 0.0,
+    loss_weights: Any = None,
     validation_split: float = 0.0,
 ) -> History:
     """Train the model.
@@ -60,11 +60,12 @@ def fit(
 
     Parameters
     ----------
-    x : array_like
+    x : array_like, or tuple or dict of array_like
         Samples (n, ...), of the shape that the model's input takes; any real dtype. They are copied as a
-        whole only where they are not in row order.
-    y : array_like
-        Labels, as the loss takes them.
+        whole only where they are not in row order. Of several inputs: in the order of the arguments of ``forward``, or
+        by their names.
+    y : array_like, or tuple or dict of array_like
+        Labels, as the loss takes them. Of several outputs: in their order, or by their names.
     epochs : int
         How many times to go over the samples.
     batch_size : int or None
@@ -76,7 +77,8 @@ def fit(
         step, and the run ends early where no step is left to make.
     loss : str or callable
         "cross_entropy", "binary_cross_entropy", "mse", "mae", "huber", or a function of (output, labels), made of ops,
-        that returns one number, the mean over the batch, or numbers for each sample.
+        that returns one number, the mean over the batch, or numbers for each sample. Of several outputs: one for all,
+        or a tuple or dict of them; an output whose loss is None is not trained on.
     validation_data : (array_like, array_like) or (array_like, array_like, array_like), optional
         Samples and labels to evaluate on after each epoch, and the weights of these samples if they have any.
     validation_split : float
@@ -85,13 +87,13 @@ def fit(
     shuffle : bool
         Draw a new order of the samples for each epoch.
     seed : int, optional
-        Of the generator of that order. The same seed gives the same bits, whatever the number of threads.
+        Of that order, and of what layers draw at random. The same seed gives the same bits for any number of threads.
     verbose : {0, 1, 2}
         Silent; progress by batch (where the output is no terminal, a line every 20 seconds or so); one line an epoch.
     metrics : sequence of callable or str, optional
         Functions of (output, labels), as arrays, that return one number, computed once on the outputs of an epoch or of
         a validation; names such as "accuracy" and "f1"; or a `tinynet.metrics.Metric`, which says more. By default the
-        accuracy, for losses of classes.
+        accuracy, for losses of classes. Of several outputs: a tuple or dict of such lists.
     compiled : bool
         Trace the whole step once and replay it, as `tinynet.compile` does. Without, each op is computed as it is
         called: slower, and the way for a model whose forward reads values.
@@ -114,6 +116,8 @@ def fit(
     label_smoothing : float
         From 0 to 1, for the losses "cross_entropy" and "binary_cross_entropy": the share of each label that is spread
         evenly over all classes. It is part of the loss, in validation and `evaluate`, too.
+    loss_weights : tuple or dict of float, optional
+        Of several outputs: what the loss of each is multiplied with, 0 or more, before they are added; 1 by default.
 
     Returns
     -------
@@ -145,7 +149,7 @@ def fit(
     >>> history.history["val_accuracy"][-1] > 0.8
     True
     """
-    task = find_task(loss, metrics)
+    task = find_task(loss, metrics, model.build_model().made)
     compiled = compiled and can_compile()
     epochs = check_count("epochs", epochs)
     if batch_size is not None:
@@ -174,17 +178,17 @@ def fit(
         "sample_weight": sample_weight,
         "class_weight": class_weight,
         "label_smoothing": label_smoothing,
+        "loss_weights": loss_weights,
         "verbose": verbose,
         "callbacks": callbacks,
     }
-    notified = callbacks_of(arguments)
+    notified = callbacks_of(arguments)  # some of which replace the task or the data
     rng = generator("fit", seed, stream=1)
     mode = train_mode(int(generator("fit", seed, stream=2).integers(2**63)))
     data = model, arguments["task"], arguments["x"], arguments["y"]
     step = make_step(optimizer, *data, mode=mode, compiled=compiled, micro_batches=cut)
     _check_batch_size(step, batch_size)
-    n = len(step.samples)
-    order = Order(n, min(batch_size or n, n), rng, shuffle and not step.whole)
+    order = Order(len(step.samples[0]), batch_size, rng, shuffle and not step.whole)
     run = Run(step, order, epochs, notified, arguments)
     if resume is not None:
         run.resume(resume)
@@ -220,12 +224,12 @@ def _train_epoch(run: Run) -> bool:
     step = run.step
     order = run.order
     for indices in in_sessions(order.draw()):
-        weight = step.task.weigh(step.labels, indices)
+        weights = step.task.weigh(step.labels, indices)
         try:
             measures = step(indices)
         except NonFiniteError as error:
             raise _explain[0](error, run, indices) from error
-        run.means.add(measures, len(indices), weight)
+        run.means.add(measures, len(indices), weights)
         order.batch += 1
         run.notify("on_batch_end")
         if run.ending:

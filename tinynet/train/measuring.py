@@ -31,9 +31,9 @@ class MeasuredTask(Task):
     metrics: Callable[[Tensor | None], dict[str, MetricFunction]]
     probabilities: Op | None = None
 
-    def measure(self, made: Tensor | None, loss: float, output: Array, labels: Any) -> Measures:
+    def measure(self, made: Any, losses: list[Array], output: Array, labels: Any) -> Measures:
         """Return the loss and the metrics of a batch."""
-        return super().measure(made, loss, output, labels) | {
+        return super().measure(made, losses, output, labels) | {
             name: as_number(name, metric(output, labels)) for name, metric in self.metrics(made).items()
         }
 

@@ -18,7 +18,7 @@ from tinynet.train.nests import joined
 from tinynet.train.step import BatchStep, engine_room, register_step
 from tinynet.train.task import Measures
 from tinynet.train.tree import TreeSum
-from tinynet.train.weighted import total_loss
+from tinynet.train.weighted import total_losses
 
 
 def cut(indices: Array, count: int) -> Iterator[Array]:
@@ -51,11 +51,11 @@ class MicroBatchStep(BatchStep):
     def _differentiate(self, indices: Array | Tensor) -> Any:
         """Return the outputs and labels of a micro-batch, its gradient, its states, and the sum of its losses."""
         samples, labels = nested(self.data, lambda whole: _index(whole, indices, checked=True))
-        output = self.model(samples)
-        loss = total_loss(self.task, output, labels, len(indices))
-        self.check_strays(loss)
-        vectors = self.optimizer.gradients(loss, self.model)
-        return output, labels, vectors, train_transaction("a micro-batch").withdraw(self.states), loss
+        output = self.model(*samples)
+        losses = total_losses(self.task, output, labels, len(indices))
+        self.check_loss(losses[0])
+        vectors = self.optimizer.gradients(losses[0], self.model)
+        return output, labels, vectors, train_transaction("a micro-batch").withdraw(self.states), losses
 
     def _finish(self, loss: Tensor, vectors: list[Tensor], states: list[Tensor]) -> Tensor:
         """Make the update from the mean gradient, and write the states."""
@@ -67,7 +67,7 @@ class MicroBatchStep(BatchStep):
     def __call__(self, indices: Array) -> Measures:
         """Train on the samples at some indices."""
         sums, seen = TreeSum(), []
-        weight = self.task.weigh(self.labels, indices)
+        weight = self.task.weigh(self.labels, indices).get("loss", len(indices))
         whole: list[Array] | None = None  # new values of the states that are not floating
         with self.mode:
             for number, part in enumerate(cut(indices, self.micro_batches)):
@@ -75,18 +75,19 @@ class MicroBatchStep(BatchStep):
                     sums.add(None)
                     continue
                 self.mode.micro_batch = number
-                output, labels, vectors, states, loss = nested(self.differentiate(part), _array)
+                output, labels, vectors, states, losses = nested(self.differentiate(part), _array)
                 seen.append(nested((output, labels), np.array))
                 weighted = [s * s.dtype.type(len(part)) for s in states if s.dtype.kind == "f"]
-                sums.add([loss, *vectors, *weighted])
+                sums.add([*losses, *vectors, *weighted])
                 whole = _agreeing(whole, [s.copy() for s in states if s.dtype.kind != "f"])
             self.mode.micro_batch = 0
-            totals, end = sums.total(), 1 + len(vectors)
-            loss, *vectors = [a / a.dtype.type(weight) for a in totals[:end]]
+            totals, end = sums.total(), len(losses) + len(vectors)
+            means = [a / a.dtype.type(weight) for a in totals[:end]]
+            losses, vectors = means[: len(losses)], means[len(losses) :]
             floating, others = iter([a / a.dtype.type(len(indices)) for a in totals[end:]]), iter(whole or [])
             states = [next(floating if s.dtype.kind == "f" else others) for s in self.states]
-            self.finish(np.asarray(loss), vectors, states)
-            return self.task.measure(self.model.made, loss.item(), *joined(seen))
+            self.finish(np.asarray(losses[0]), vectors, states)
+            return self.task.measure(self.model.made, losses, *joined(seen))
 
 
 def _array(result: Array | Tensor) -> Array:

@@ -16,8 +16,8 @@ class Order:
     ----------
     n : int
         The number of samples.
-    batch_size : int
-        Samples a batch; the last of an epoch may be smaller.
+    batch_size : int or None
+        Samples a batch; the last of an epoch may be smaller. None for all of them.
     rng : numpy.random.Generator
         Draws the order of each epoch.
     shuffle : bool
@@ -31,12 +31,12 @@ class Order:
         How many of them are done in the epoch under way.
     """
 
-    def __init__(self, n: int, batch_size: int, rng: np.random.Generator, shuffle: bool) -> None:
+    def __init__(self, n: int, batch_size: int | None, rng: np.random.Generator, shuffle: bool) -> None:
         self.n = n
-        self.batch_size = batch_size
+        self.batch_size = min(batch_size or n, n)
         self.rng = rng
         self.shuffle = shuffle
-        self.batches = -(-n // batch_size)
+        self.batches = -(-n // self.batch_size)
         self.begin_epoch()
 
     def begin_epoch(self) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import Any
 
 from tinynet.core.engine import current_backend
 from tinynet.errors import ArgumentError
+from tinynet.train.output import on_terminal, say
 from tinynet.train.run import Run
 
 
@@ -26,24 +26,6 @@ def write_measures(measures: dict[str, float]) -> str:
         usual = name.endswith(("loss", "accuracy")) and abs(value) < 1e6
         texts.append(f"{name} {value:.4f}" if usual else f"{name} {value:.4g}")
     return ", ".join(texts)
-
-
-def say(text: str) -> None:
-    """Print a line; where there is nothing to print to, or no longer, the run goes on without."""
-    try:
-        print(text, flush=True)
-    except UnicodeEncodeError:  # the encoding of the output lacks a sign of it
-        print(text.encode("ascii", "backslashreplace").decode(), flush=True)
-    except (OSError, ValueError):  # a pipe that nobody reads, a file that is closed
-        pass
-
-
-def on_terminal() -> bool:
-    """Return whether the standard output is a terminal: it may be None, closed, or any object with a ``write``."""
-    try:
-        return bool(sys.stdout.isatty())
-    except (AttributeError, OSError, ValueError):
-        return False
 
 
 def say_building(progress: Any) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from tinynet.checks import check_share
+from tinynet.checks import check_positive
 from tinynet.core.engine import Tensor
 from tinynet.errors import ArgumentError
 from tinynet.train.task import find_task, tasks
@@ -16,7 +16,7 @@ SMOOTHED = ("cross_entropy", "binary_cross_entropy")
 
 def smooth_labels(arguments: dict[str, Any]) -> list[Any]:
     """Let a run smooth its labels, if `fit` was told to."""
-    share = check_share("fit", "label_smoothing", arguments["label_smoothing"])
+    share = check_positive("fit", "label_smoothing", arguments["label_smoothing"], zero=True, most=1)
     loss = arguments["loss"]
     if not share:
         return []

@@ -56,30 +56,24 @@ def split_indices(n: int, share: float, shuffle: bool) -> tuple[Array | slice, A
 
 def split_off(arguments: dict[str, Any]) -> list[Any]:
     """Let a run validate on a share of its samples, and train on the others, if `fit` was asked for that."""
-    share, x, y = arguments["validation_split"], arguments["x"], arguments["y"]
+    share, samples = arguments["validation_split"], arguments["x"]
     if isinstance(share, bool) or not isinstance(share, int | float | np.floating) or not 0 <= share < 1:
         raise ArgumentError(f"validation_split must be a share of the samples, from 0 to below 1, but got {share!r}")
     if not share:
         return []
     if arguments["validation_data"] is not None:
         raise ArgumentError("give validation_data or validation_split, not both")
-    n = _length(x)
+    n = len(samples[0])
     trained, kept = split_indices(n, float(share), arguments["shuffle"])
-    given = [x, y]
+    given: list[Any] = [samples, arguments["y"]]
     if arguments["sample_weight"] is not None:
         given.append(check_numbers("sample_weight", arguments["sample_weight"]))
         if given[-1].shape[:1] != (n,):
             raise ShapeError(
                 f"sample_weight must have one number for each of {n} samples, but has shape {given[-1].shape}"
             )
-    arguments["validation_data"] = tuple(nested(data, lambda a: a[kept]) for data in given)
+    validated, *others = (nested(data, lambda a: a[kept]) for data in given)
+    arguments["validation_data"] = (validated if len(samples) > 1 else validated[0], *others)
     of_training = [nested(data, lambda a: a[trained]) for data in given]
     arguments.update(zip(("x", "y", "sample_weight"), of_training, strict=False))
     return []
-
-
-def _length(x: Any) -> int:
-    """Return how many samples there are, in one array or in several."""
-    lengths: list[int] = []
-    nested(x, lambda a: lengths.append(len(a)))
-    return lengths[0]

@@ -7,13 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.core.engine import Tensor, ancestors
+from tinynet.core.engine import Tensor
 from tinynet.core.spec import Array
 from tinynet.core.transaction import TrainMode
 from tinynet.errors import ArgumentError
 from tinynet.nn.layer import nested
 from tinynet.nn.network import Network
-from tinynet.ops.loss import scalar_loss
 from tinynet.ops.shape import _index
 from tinynet.optim.optimizer import Optimizer
 from tinynet.train.task import Measures, Task
@@ -40,7 +39,7 @@ class TrainingStep:
         self.model = model
         self.task = task
         self.optimizer = optimizer
-        self.samples = samples
+        self.samples = samples if isinstance(samples, tuple) else (samples,)  # one array for each input
         self.labels = labels
 
     @property
@@ -73,26 +72,16 @@ class BatchStep(TrainingStep):
         return found
 
     def descend(self, indices: Tensor) -> Any:
-        """Train on the samples at some indices; returns the loss, the outputs and the labels."""
+        """Train on the samples at some indices; returns the losses, the outputs and the labels."""
         samples, labels = nested(self.data, lambda whole: _index(whole, indices, checked=True))
-        output = self.model(samples)
-        loss = scalar_loss(self.task.loss, output, labels)
-        self.check_strays(loss)
+        output = self.model(*samples)
+        loss, *others = self.task.losses(output, labels)
+        self.check_loss(loss)
         self.optimizer.minimize(loss, self.model)
-        return loss, output, labels
+        return [loss, *others], output, labels
 
-    def check_strays(self, loss: Tensor) -> None:
-        """Check, while tracing, that all that would be trained is the model's."""
-        if not loss.symbolic:  # where a forward may make leaves of its own, to differentiate with respect to them
-            return
-        own = {id(p) for p in self.model.parameters.values()}
-        leaves = [x for node in ancestors([loss]) for x in node.inputs if x.node is None and x.requires_grad]
-        if strays := [x.shape for x in leaves if id(x) not in own]:
-            raise ArgumentError(
-                "the loss depends on tensors that require gradients but are no parameters of the model, of the shapes "
-                f"{strays}; make them with Layer.add_parameter, in layers that are attributes of the model or in its "
-                "lists, tuples and dicts, or with requires_grad=False"
-            )
+    def check_loss(self, loss: Tensor) -> None:
+        """Refuse a loss that cannot be meant; `tinynet.train.strays` does."""
 
     def _eager(self, indices: Array) -> Any:
         return nested(self.descend(Tensor(indices)), lambda made: made.data)
@@ -100,8 +89,8 @@ class BatchStep(TrainingStep):
     def __call__(self, indices: Array) -> Measures:
         """Train on the samples at some indices."""
         with self.mode:
-            loss, output, labels = self.run(indices)
-            return self.task.measure(self.model.made, loss.item(), output, labels)
+            losses, output, labels = self.run(indices)
+            return self.task.measure(self.model.made, losses, output, labels)
 
 
 _makers: dict[tuple[type, bool], Callable[..., TrainingStep]] = {}

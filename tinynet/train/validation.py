@@ -14,7 +14,7 @@ from tinynet.train.task import Measures, Task
 from tinynet.train.weights import with_weights
 
 
-def check_validation(model: Network, data: Any, task: Task) -> tuple[Task, Array, Any]:
+def check_validation(model: Network, data: Any, task: Task) -> tuple[Task, tuple[Array, ...], Any]:
     """Check samples and labels to validate on, and their weights; errors say that they are about these."""
     several = isinstance(data, tuple | list)
     if not several or len(data) not in (2, 3):

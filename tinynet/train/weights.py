@@ -10,15 +10,16 @@ import numpy.typing as npt
 from tinynet import ops
 from tinynet.checks import check_numbers
 from tinynet.core.spec import Array
-from tinynet.errors import DataError, ShapeError
+from tinynet.errors import ArgumentError, DataError, ShapeError
 from tinynet.train.classes import weights_by_class
+from tinynet.train.nests import leaves
 from tinynet.train.pairing import named_task
 from tinynet.train.task import Task
 from tinynet.train.weighted import Weighted, WeightedTask
 
 
 def with_weights(
-    task: Task, labels: Array, sample_weight: Any, class_weight: Any, dtype: npt.DTypeLike
+    task: Task, labels: Any, sample_weight: Any, class_weight: Any, dtype: npt.DTypeLike
 ) -> tuple[Task, Any]:
     """Return a task with labels and weights, or as it was where there are none.
 
@@ -26,8 +27,8 @@ def with_weights(
     ----------
     task : Task
         What is minimised.
-    labels : ndarray
-        (n, ...).
+    labels : ndarray or dict of ndarray
+        (n, ...); of several outputs by their names.
     sample_weight : array_like or None
         (n,), or further axes of the labels: numbers of 0 or more, not all of them 0.
     class_weight : mapping, array_like, "balanced" or None
@@ -47,9 +48,11 @@ def with_weights(
     """
     if sample_weight is None and class_weight is None:
         return task, labels
-    weights = np.ones(len(labels))
+    weights = np.ones(len(leaves(labels)[0]))
     if sample_weight is not None:
-        weights = _checked(check_numbers("sample_weight", sample_weight), labels)
+        weights = _checked(check_numbers("sample_weight", sample_weight), leaves(labels))
+    if class_weight is not None and isinstance(labels, dict):
+        raise ArgumentError("class_weight is for models of one output; give sample_weight, or loss_weights")
     if class_weight is not None:
         named = named_task(task.loss)
         by_class = weights_by_class(labels, class_weight, rows=named is not None and named.loss is ops.cross_entropy)
@@ -60,11 +63,12 @@ def with_weights(
     return WeightedTask(Weighted(task.loss), task.check_labels, {"": task}), (labels, weights)
 
 
-def _checked(weights: Array, labels: Array) -> Array:
-    if not weights.ndim or labels.shape[: weights.ndim] != weights.shape:
-        column = "; take its only column, w[:, 0]" if weights.shape == (len(labels), 1) else ""
+def _checked(weights: Array, labels: list[Array]) -> Array:
+    n = len(labels[0])
+    if not weights.ndim or any(given.shape[: weights.ndim] != weights.shape for given in labels):
+        column = "; take its only column, w[:, 0]" if weights.shape == (n, 1) else ""
         raise ShapeError(
-            f"sample_weight must have one number for each sample, so shape ({len(labels)},), but has shape "
+            f"sample_weight must have one number for each sample, so shape ({n},), but has shape "
             f"{weights.shape}{column}"
         )
     wrong = ~(weights >= 0) | (weights == np.inf)

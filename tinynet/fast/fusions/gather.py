@@ -83,4 +83,4 @@ def _match(node: Node, uses: Uses) -> Rewrite | None:
     return Rewrite(lambda *inputs: gather(*inputs, sample=sample), inputs)
 
 
-FUSION = Fusion(_match, {gather: "index + cast + subtract + multiply"}, twice=True)
+FUSION = Fusion(_match, {gather: "index + cast + subtract + multiply"}, second_derivatives=True)

@@ -97,4 +97,4 @@ def match(node: Node, uses: Uses) -> Rewrite | None:
 
 
 _PARTS = "cast + subtract + multiply + matmul"
-FUSION = Fusion(match, {standardised_matvec: _PARTS, standardised_rmatvec: _PARTS}, twice=True)
+FUSION = Fusion(match, {standardised_matvec: _PARTS, standardised_rmatvec: _PARTS}, second_derivatives=True)

@@ -17,4 +17,4 @@ def _match(node: Node, uses: Uses) -> Rewrite | None:
     return None
 
 
-FUSION = Fusion(_match, twice=True)
+FUSION = Fusion(_match, second_derivatives=True)

@@ -15,6 +15,7 @@ from tinynet.train.given import given_callbacks
 from tinynet.train.interrupts import listen
 from tinynet.train.progress import choose_display
 from tinynet.train.run import add_to_every_run
+from tinynet.train.several import weigh_outputs
 from tinynet.train.smoothing import smooth_labels
 from tinynet.train.split import split_off
 from tinynet.train.validation import validate
@@ -22,6 +23,7 @@ from tinynet.train.weights import weigh_samples
 
 for _make in (
     choose_display,
+    weigh_outputs,
     split_off,
     smooth_labels,
     measure_epochs,

@@ -7,6 +7,7 @@ import io
 import os
 from pathlib import Path
 
+from tinynet.core.showing import shown_as_call
 from tinynet.saving.files import write_atomically
 from tinynet.train.callbacks.place import check_place
 from tinynet.train.run import Run
@@ -41,6 +42,8 @@ class CSVLogger:
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
+
+    __repr__ = shown_as_call
 
     def on_train_begin(self, run: Run) -> None:
         """Make sure that the table can be written, before anything is trained."""

@@ -10,7 +10,8 @@ from tinynet.core.spec import Array
 from tinynet.errors import CheckpointError
 from tinynet.saving.form import conforms
 from tinynet.train.callbacks.watch import Watch
-from tinynet.train.progress import counted, say
+from tinynet.train.output import say
+from tinynet.train.progress import counted
 from tinynet.train.run import Run
 
 

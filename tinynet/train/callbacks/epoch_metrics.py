@@ -9,6 +9,7 @@ import numpy as np
 from tinynet.errors import CheckpointError
 from tinynet.saving.form import conforms
 from tinynet.train.chosen import ChosenTask
+from tinynet.train.compound import chosen_within
 from tinynet.train.run import Run
 from tinynet.train.task import Measures
 
@@ -16,12 +17,13 @@ from tinynet.train.task import Measures
 class EpochMetrics:
     """The callback of every run with metrics of a set: computes them on the outputs of each epoch, at its end."""
 
-    def __init__(self, task: ChosenTask) -> None:
+    def __init__(self, task: ChosenTask, start: str) -> None:
         self.task = task
+        self.start = start  # of the names of its measures
 
     def measures(self, run: Run) -> Measures:
         """Return them."""
-        return self.task.finish()
+        return {self.start + name: value for name, value in self.task.finish().items()}
 
     def state(self) -> dict[str, Any]:
         """Return the batches of the epoch under way."""
@@ -36,5 +38,4 @@ class EpochMetrics:
 
 def measure_epochs(arguments: dict[str, Any]) -> list[EpochMetrics]:
     """Let the epochs of a run be measured, if there are metrics for it."""
-    task = arguments["task"]
-    return [EpochMetrics(task)] if isinstance(task, ChosenTask) and task.of_sets else []
+    return [EpochMetrics(task, start) for start, task in chosen_within(arguments["task"]) if task.of_sets]

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from tinynet.checks import check_count, check_positive
+from tinynet.core.showing import recorded, shown_as_call
 from tinynet.errors import ArgumentError
 from tinynet.train.callbacks import rates
 from tinynet.train.callbacks.plateau import Plateau, first_rate
@@ -43,6 +44,8 @@ class LearningRateSchedule:
             raise ArgumentError(f"{type(self).__name__} takes a function of (epoch, first_rate), but got {rate!r}")
         self.rate = rate
 
+    __repr__ = shown_as_call
+
     def on_train_begin(self, run: Run) -> None:
         """Note the rate that the run begins with."""
         self.first = first_rate(self, run)
@@ -53,26 +56,31 @@ class LearningRateSchedule:
         run.optimizer.learning_rate = check_positive(type(self).__name__, "the learning rate", rate, zero=True)
 
     @classmethod
+    @recorded
     def step(cls, every: int, factor: float = 0.1) -> LearningRateSchedule:
         """Multiply the rate by a factor after every so many epochs."""
         return cls(rates.in_steps(every, factor))
 
     @classmethod
+    @recorded
     def milestones(cls, epochs: Sequence[float], factor: float = 0.1) -> LearningRateSchedule:
         """Multiply the rate by a factor after each of some numbers of epochs, as in ``[30, 60, 80]``."""
         return cls(rates.at_milestones(epochs, factor))
 
     @classmethod
+    @recorded
     def exponential(cls, factor: float) -> LearningRateSchedule:
         """Multiply the rate by a factor in each epoch; by step, a little in each."""
         return cls(rates.exponential(factor))
 
     @classmethod
+    @recorded
     def polynomial(cls, epochs: float, least: float = 0.0, power: float = 1.0) -> LearningRateSchedule:
         """Go from the first rate to the least one in so many epochs: with the power 1 evenly."""
         return cls(rates.polynomial(epochs, least, power))
 
     @classmethod
+    @recorded
     def cosine(cls, epochs: int, least: float = 0.0) -> LearningRateSchedule:
         """Go from the first rate to the least one in so many epochs, along half a period of a cosine.
 
@@ -87,6 +95,7 @@ class LearningRateSchedule:
         return cls(rate)
 
     @classmethod
+    @recorded
     def cosine_restarts(cls, epochs: int, growth: int = 1, least: float = 0.0) -> LearningRateSchedule:
         """Fall as `cosine` does, and start again at the first rate, each time for ``growth`` times as many epochs.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from tinynet.checks import check_positive
+from tinynet.core.showing import recorded
 from tinynet.errors import ArgumentError
 from tinynet.train.callbacks.rates import half_cosine
 from tinynet.train.callbacks.schedule import LearningRateSchedule
@@ -76,6 +77,7 @@ class StepSchedule(LearningRateSchedule):
             run.optimizer.momentum = float(momentum)
 
     @classmethod
+    @recorded
     def warm_up(cls, epochs: float) -> StepSchedule:
         """Rise evenly from 0 to the first rate in so many epochs, which need not be whole, and stay there.
 
@@ -89,6 +91,7 @@ class StepSchedule(LearningRateSchedule):
         return cls(rate)
 
     @classmethod
+    @recorded
     def cosine(cls, epochs: float, least: float = 0.0, warm_up: float = 0.0) -> StepSchedule:
         """Go from the first rate to the least one in so many epochs, along half a period of a cosine.
 
@@ -110,6 +113,7 @@ class StepSchedule(LearningRateSchedule):
         return cls(rate)
 
     @classmethod
+    @recorded
     def one_cycle(
         cls,
         epochs: float,

@@ -7,6 +7,7 @@ from types import NoneType
 from typing import Any
 
 from tinynet.checks import check_count, check_positive
+from tinynet.core.showing import shown_as_call
 from tinynet.errors import ArgumentError, CheckpointError
 from tinynet.saving.form import conforms
 from tinynet.train.run import Run
@@ -45,6 +46,8 @@ class Watch:
         self.patience = check_count(f"{owner}: patience", patience)
         self.best: float | None = None
         self.waited = 0
+
+    __repr__ = shown_as_call
 
     def on_train_begin(self, run: Run) -> None:
         """Forget the run before."""

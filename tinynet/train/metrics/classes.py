@@ -33,7 +33,8 @@ def precision(
     output : array_like
         (n,) or (n, 1), float or bool: the class is 1, for which a sample is taken above the threshold. (n, K): a sample
         is taken for the class of its largest output, and the shares of the classes are averaged; with a threshold, for
-        each class above it. Integers (n,) or (n, 1) are class numbers. A sample with a NaN is taken for no class.
+        each class above it. (n, ..., K) is taken as many samples. Integers (n,) or (n, 1) are class numbers. A sample
+        with a NaN is taken for no class.
     labels : array_like
         0 and 1; class numbers, or rows of which the largest value is the label; with (n, K) and a threshold, rows of 0
         and 1.

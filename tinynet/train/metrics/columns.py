@@ -27,6 +27,17 @@ class Columns(NamedTuple):
     binary: bool
 
 
+def by_sample(metric: str, output: Any, labels: Any) -> tuple[Array, Array]:
+    """Check outputs and labels; of outputs (n, ..., K), such as those of sequences, each step counts as a sample."""
+    outputs, actual = check_outputs(metric, output, labels)
+    if outputs.ndim <= 2:
+        return outputs, actual
+    before = outputs.shape[:-1]
+    if actual.shape[: len(before)] != before:
+        raise ShapeError(f"{metric}: outputs of shape {outputs.shape} need labels {before}, but got {actual.shape}")
+    return outputs.reshape(-1, outputs.shape[-1]), actual.reshape(-1, *actual.shape[len(before) :])
+
+
 def as_columns(metric: str, output: Any, labels: Any, threshold: float | None) -> Columns:
     """Bring outputs and labels into columns.
 
@@ -38,7 +49,7 @@ def as_columns(metric: str, output: Any, labels: Any, threshold: float | None) -
         One float or bool a sample: yes above the threshold, 0.5 by default. (n, K), without a threshold: the largest
         output of a sample says its class. (n, K), with a threshold: each column is a question of its own, with the
         answer yes above it. Or integers, (n,) or (n, 1): class numbers. A NaN is neither yes nor no, and a row with one
-        is of no class.
+        is of no class. (n, ..., K) is taken as many samples.
     labels : array_like
         Fitting: 0 and 1; class numbers, or rows of which the largest value is the label; rows of 0 and 1.
     threshold : float or None
@@ -49,7 +60,7 @@ def as_columns(metric: str, output: Any, labels: Any, threshold: float | None) -
     Columns
         Of the samples.
     """
-    outputs, actual = check_outputs(metric, output, labels)
+    outputs, actual = by_sample(metric, output, labels)
     single = outputs.size == len(outputs) and outputs.dtype.kind in "fb"
     if not single and threshold is None:
         predicted, true, k = whole_classes(metric, *class_numbers(metric, outputs, actual))

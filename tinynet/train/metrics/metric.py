@@ -28,7 +28,8 @@ NAMED: dict[str, MetricFunction] = {  # besides those that a loss has, such as i
     "r2": r2,
 }
 _MEANS = (accuracy, binary_accuracy, top_k_accuracy, mean_absolute_error, mean_squared_error)
-_OF_PROBABILITIES = (balanced_accuracy, precision, recall, f1, roc_auc, average_precision)
+_DECIDING = (balanced_accuracy, precision, recall, f1)
+_OF_PROBABILITIES = (*_DECIDING, roc_auc, average_precision)
 _TAKEN = ("loss", "epoch", "seconds", "learning_rate")  # what histories and tables call other things
 
 
@@ -44,8 +45,9 @@ class Metric:
     name : str, optional
         What it is called in the history; by default as the function.
     mean : bool, optional
-        Whether it is a mean over samples, so that the mean over batches is the same. Otherwise it is computed once, on
-        all outputs, which are kept until then. By default that is so, but for tinynet's own functions that are means.
+        Whether it is a mean over samples, so that the mean over batches is the same; the arrays that it gets are then
+        overwritten by the next batch. Otherwise it is computed once, on all outputs, which are kept until then. By
+        default that is so, but for tinynet's own functions that are means.
     training : bool
         Whether it is measured on the batches that are trained on, too, by their outputs from before each update.
     probabilities : bool, optional
@@ -92,6 +94,7 @@ class Metric:
                 f"a metric cannot be called {self.name!r}: a name is a text other than {', '.join(_TAKEN)} that does "
                 "not begin with val_; choose one by tn.metrics.Metric(function, name=...)"
             )
+        self.decides = plain in _DECIDING and "threshold" not in getattr(known, "keywords", {})
         self.mean = known is None or plain in _MEANS if mean is None else bool(mean)
         self.training = bool(training)
         self.probabilities = plain in _OF_PROBABILITIES if probabilities is None else bool(probabilities)

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from tinynet.core.spec import Array
-from tinynet.errors import ShapeError
 from tinynet.train.metrics.classes import check_average
-from tinynet.train.metrics.columns import answers
-from tinynet.train.metrics.correct import check_outputs, class_numbers, whole_classes
+from tinynet.train.metrics.columns import answers, by_sample
+from tinynet.train.metrics.correct import class_numbers, whole_classes
 
 
 def roc_auc(output: Any, labels: Any, average: str = "macro") -> float:
@@ -21,7 +20,8 @@ def roc_auc(output: Any, labels: Any, average: str = "macro") -> float:
     ----------
     output : array_like
         (n,) or (n, 1): how much each sample is taken for class 1, as probabilities or logits. (n, K): the same for each
-        class against all others, best as probabilities. Equal outputs count a half.
+        class against all others, best as probabilities. (n, ..., K) is taken as many samples. Equal outputs count a
+        half.
     labels : array_like
         0 and 1; with (n, K), class numbers or rows of 0 and 1, which may have several ones.
     average : {"macro", "weighted", "micro"}
@@ -97,11 +97,9 @@ def _averaged(metric: str, of_column: Callable[[Array, Array], float], output: A
 
 def _ranked(metric: str, output: Any, labels: Any) -> tuple[Array, Array]:
     """Return the scores of each class, and which samples belong to it, both (n, K)."""
-    outputs, actual = check_outputs(metric, output, labels)
+    outputs, actual = by_sample(metric, output, labels)
     if outputs.size == len(outputs):
         return outputs.reshape(-1, 1), answers(metric, actual, (len(outputs), 1))
-    if outputs.ndim != 2:
-        raise ShapeError(f"{metric}: outputs must have shape (n,) or (n, K), but have {outputs.shape}")
     if actual.shape == outputs.shape:
         return outputs, answers(metric, actual, outputs.shape)
     _, true, k = whole_classes(metric, *class_numbers(metric, outputs, actual))

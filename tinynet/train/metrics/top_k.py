@@ -8,7 +8,8 @@ import numpy as np
 
 from tinynet.checks import check_count
 from tinynet.errors import ArgumentError, ShapeError
-from tinynet.train.metrics.correct import NO_CLASS, check_outputs, class_numbers
+from tinynet.train.metrics.columns import by_sample
+from tinynet.train.metrics.correct import NO_CLASS, class_numbers
 
 
 def top_k_accuracy(output: Any, labels: Any, k: int = 5) -> float:
@@ -17,8 +18,8 @@ def top_k_accuracy(output: Any, labels: Any, k: int = 5) -> float:
     Parameters
     ----------
     output : array_like
-        (n, K): probabilities or logits. Among equal ones the first counts as larger; a sample with a NaN counts as
-        wrong.
+        (n, K): probabilities or logits; (n, ..., K) is taken as many samples. Among equal ones the first counts as
+        larger; a sample with a NaN counts as wrong.
     labels : array_like
         Class numbers, (n,) or (n, 1), or rows (n, K), of which the largest value is the label. A number that is none of
         the classes counts as wrong.
@@ -47,7 +48,7 @@ def top_k_accuracy(output: Any, labels: Any, k: int = 5) -> float:
     0.5
     """
     k = check_count("top_k_accuracy: k", k)
-    outputs, _ = check_outputs("top_k_accuracy", output, labels)
+    outputs, labels = by_sample("top_k_accuracy", output, labels)
     if outputs.ndim != 2 or outputs.shape[1] < 2:
         raise ShapeError(f"top_k_accuracy: outputs must have shape (n, K), but have {outputs.shape}")
     first, actual, classes = class_numbers("top_k_accuracy", outputs, labels)

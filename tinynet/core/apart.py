@@ -1,0 +1,15 @@
+"""Inference in the middle of a step of training."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+from tinynet.core.mode import _transaction
+from tinynet.core.transaction import Transaction, within
+
+
+def apart() -> AbstractContextManager[Transaction | None]:
+    """Return a block of inference; in the middle of a step, it sees the values that this has written."""
+    if (step := _transaction.get()) is not None:
+        step.flush()
+    return within(None)

@@ -1,0 +1,27 @@
+"""How layers are called: with as many tensors as their forwards take."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Sequence
+from typing import Any
+
+from tinynet.core.engine import Tensor
+from tinynet.errors import ArgumentError
+from tinynet.nn.layer import Layer
+
+
+def check_call(layer: Layer, inputs: Sequence[Tensor], named: dict[str, Any]) -> None:
+    """Check that the forward of a layer takes so many tensors, and what is passed by name."""
+    takes = inspect.signature(layer.forward)
+    try:
+        takes.bind(*inputs, **named)
+    except TypeError as error:
+        names = "".join(f" and {name}=..." for name in named)
+        raise ArgumentError(
+            f"layer {layer} got {len(inputs)} tensor{'s' * (len(inputs) > 1)}{names}, but its forward takes "
+            f"{takes}: {error}"
+        ) from None
+
+
+Layer.check_call = check_call

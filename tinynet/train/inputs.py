@@ -1,0 +1,45 @@
+"""The samples of models of several inputs: in a tuple, by the order of the inputs, or in a dict, by their names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinynet.checks import check_numbers
+from tinynet.errors import ArgumentError, ShapeError
+from tinynet.nn.input import Input
+from tinynet.nn.network import Network
+from tinynet.train.samples import split_samples
+
+
+def in_order(what: str, given: Any, names: list[str]) -> list[Any]:
+    """Return the values of a tuple, list or dict in the order of some names, one for each."""
+    if isinstance(given, dict):
+        if given.keys() != set(names):
+            raise ArgumentError(
+                f"{what} must have the names {', '.join(names)}, but has {', '.join(map(str, given)) or 'none'}"
+            )
+        return [given[name] for name in names]
+    if not isinstance(given, tuple | list) or len(given) != len(names):
+        came = f"{len(given)} of them" if isinstance(given, tuple | list) else f"a {type(given).__name__}"
+        raise ArgumentError(
+            f"{what} must be a tuple of {len(names)}, for {', '.join(names)} in this order, or a dict with these "
+            f"names, but got {came}"
+        )
+    return list(given)
+
+
+def split(model: Network, x: Any) -> list[tuple[str, Input, Any]]:
+    """Return the name, the input and the data of each argument of a model's forward."""
+    inputs = model.entries()
+    if len(inputs) == 1:
+        return [("x", entry, x) for entry in inputs.values()]
+    given = zip(inputs, in_order("x", x, list(inputs)), strict=True)
+    parts = {name: check_numbers(f"x[{name!r}]", part) for name, part in given}
+    lengths = {name: len(part) if part.ndim else 0 for name, part in parts.items()}
+    if len(set(lengths.values())) > 1:
+        counts = ", ".join(f"{n} for {name}" for name, n in lengths.items())
+        raise ShapeError(f"x must have as many samples for each input, but has {counts}")
+    return [(f"x[{name!r}]", entry, parts[name]) for name, entry in inputs.items()]
+
+
+split_samples.append(split)

@@ -1,0 +1,23 @@
+"""Lines on the standard output, which may be a terminal, a closed file, or any object with a ``write``."""
+
+from __future__ import annotations
+
+import sys
+
+
+def say(text: str) -> None:
+    """Print a line; where there is nothing to print to, or no longer, the run goes on without."""
+    try:
+        print(text, flush=True)
+    except UnicodeEncodeError:  # the encoding of the output lacks a sign of it
+        print(text.encode("ascii", "backslashreplace").decode(), flush=True)
+    except (OSError, ValueError):  # a pipe that nobody reads, a file that is closed
+        pass
+
+
+def on_terminal() -> bool:
+    """Return whether the standard output is a terminal: it may be None, closed, or any object with a ``write``."""
+    try:
+        return bool(sys.stdout.isatty())
+    except (AttributeError, OSError, ValueError):
+        return False

@@ -1,0 +1,24 @@
+"""A loss of `fit` that depends on tensors that look as if they were trained, and are not, is refused."""
+
+from __future__ import annotations
+
+from tinynet.core.engine import Tensor, ancestors
+from tinynet.errors import ArgumentError
+from tinynet.train.step import BatchStep
+
+
+def refuse_strays(step: BatchStep, loss: Tensor) -> None:
+    """Check, while tracing, that all that would be trained is the model's."""
+    if not loss.symbolic:  # where a forward may make leaves of its own, to differentiate with respect to them
+        return
+    own = {id(p) for p in step.model.parameters.values()}
+    leaves = [x for node in ancestors([loss]) for x in node.inputs if x.node is None and x.requires_grad]
+    if strays := [x.shape for x in leaves if id(x) not in own]:
+        raise ArgumentError(
+            "the loss depends on tensors that require gradients but are no parameters of the model, of the shapes "
+            f"{strays}; make them with Layer.add_parameter, in layers that are attributes of the model or in its "
+            "lists, tuples and dicts, or with requires_grad=False"
+        )
+
+
+BatchStep.check_loss = refuse_strays  # type: ignore[assignment, method-assign]
