@@ -14,6 +14,7 @@ ORDER = [
     "residual_network",
     "regression",
     "fine_tuning",
+    "two_inputs",
     "logistic_line_search",
     "convexity_and_rates",
     "gradients",
