@@ -82,6 +82,20 @@ def test_digits_lie_in_a_plane_by_what_they_are():
     assert np.abs(found["model"].predict(found["x_test"]) - found["x_test"]).mean() < 0.13
 
 
+def test_images_and_numbers_are_matched():
+    found = run("two_inputs")
+    assert found["accuracy"] > 0.9
+    assert found["probabilities"].shape == (1000, 10)
+
+
+@pytest.mark.slow
+def test_a_character_model_predicts_better_than_a_table_of_pairs(capsys):
+    found = run("character_model")
+    assert found["losses"].mean() < found["of_pairs"] - 0.6
+    assert found["losses"][8:].mean() < found["losses"][0] - 0.6  # it uses what came before
+    assert len(set("".join(found["alphabet"][found["line"][32:]]).split())) > 20
+
+
 def test_a_network_solves_a_differential_equation():
     found = run("differential_equation")
     largest = [error.max() for error in found["errors"].values()]

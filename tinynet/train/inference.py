@@ -137,6 +137,9 @@ def predict(model: Network, x: Any, batch_size: int = 256, compiled: bool = True
         run = runner(model, None, compiled and can_compile())
         for part in in_sessions(_parts(n, batch_size)):
             output = run(*[array[part] for array in samples])
+            if n <= batch_size:
+                result = nested(output, np.array)
+                continue
             if result is None:
                 result = nested(output, lambda made: np.empty((n, *made.shape[1:]), made.dtype))
             for whole, made in zip(leaves(result), leaves(output), strict=True):

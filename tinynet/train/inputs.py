@@ -32,7 +32,8 @@ def split(model: Network, x: Any) -> list[tuple[str, Input, Any]]:
     """Return the name, the input and the data of each argument of a model's forward."""
     inputs = model.entries()
     if len(inputs) == 1:
-        return [("x", entry, x) for entry in inputs.values()]
+        (entry,) = inputs.values()
+        return [("x", entry, x)]
     given = zip(inputs, in_order("x", x, list(inputs)), strict=True)
     parts = {name: readers[-1](f"x[{name!r}]", part) for name, part in given}
     lengths = {name: len(part) if part.ndim else 0 for name, part in parts.items()}
