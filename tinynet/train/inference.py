@@ -137,7 +137,7 @@ def predict(model: Network, x: Any, batch_size: int = 256, compiled: bool = True
         run = runner(model, None, compiled and can_compile())
         for part in in_sessions(_parts(n, batch_size)):
             output = run(*[array[part] for array in samples])
-            if n <= batch_size:
+            if n <= batch_size and out is None:
                 result = nested(output, np.array)
                 continue
             if result is None:
