@@ -211,6 +211,9 @@ def probability(y: Tensor) -> Tensor:
 LOSSES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "cross_entropy": lambda y, labels: functional.nll_loss(torch.log(y), labels),
     "cross_entropy of shares": lambda y, labels: functional.cross_entropy(torch.log(y), labels),
+    "cross_entropy smoothed": lambda y, labels: functional.cross_entropy(torch.log(y), labels, label_smoothing=0.1),
+    "cross_entropy of steps": lambda y, labels: functional.nll_loss(torch.log(y).flatten(0, 1), labels.flatten()),
+    "binary_cross_entropy of shares": functional.binary_cross_entropy,
     "binary_cross_entropy": lambda y, labels: functional.binary_cross_entropy(y[:, 0], labels.to(y.dtype)),
     "mse": functional.mse_loss,
     "mae": functional.l1_loss,

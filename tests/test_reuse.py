@@ -170,6 +170,13 @@ def test_a_submodel_shares_the_parameters_and_sees_them_change():
     assert [step.name for step in tn.compile(part).plan(IMAGES).steps].count("conv2d") == 2
 
 
+def test_a_submodel_is_measured_by_what_its_layer_makes():
+    model = tn.Sequential([tn.Input((6,)), tn.Dense(1, "sigmoid"), tn.Flatten()], seed=0).build_model()
+    labels = Y > 1
+    expected = model.evaluate(X, labels, loss="binary_cross_entropy")
+    assert tn.submodel(model, "dense").evaluate(X, labels, loss="binary_cross_entropy") == pytest.approx(expected)
+
+
 def test_gradients_of_a_class_score_with_respect_to_inner_values():
     """Grad-CAM, eager and compiled, against the chain rule by hand and against differences."""
     model = images_network()
@@ -210,6 +217,23 @@ def test_inner_values_are_of_all_layers_by_their_names_and_blocks_may_nest():
     assert none == {}
 
 
+def test_a_submodel_of_two_inputs_takes_both():
+    class Two(tn.Model):
+        def __init__(self):
+            super().__init__(seed=0, dtype="float64")
+            self.first, self.second = tn.Input((6,)), tn.Input((2,))
+            self.left, self.right = tn.Dense(4, "tanh", name="left"), tn.Dense(4, name="right")
+
+        def forward(self, a, b):
+            return self.left(self.first(a)) + self.right(self.second(b))
+
+    model, other = Two(), RNG.normal(size=(12, 2))
+    left, right = (tn.submodel(model, name) for name in ("left", "right"))
+    both = left.predict((X, other)) + right.predict((X, other))
+    np.testing.assert_allclose(both, model.predict((X, other)), rtol=1e-12)
+    np.testing.assert_allclose(tn.compile(right)(X, other), right.predict((X, other)), rtol=1e-12)
+
+
 def test_of_a_layer_that_is_used_twice_the_last_use_counts():
     class Twice(tn.Model):
         def __init__(self):
@@ -232,9 +256,8 @@ def test_what_a_submodel_cannot_do_is_refused():
         tn.submodel(model, "logit")
     with pytest.raises(ArgumentError, match="made of a model"):
         tn.submodel(model.layers[1], "conv2d")
-    with pytest.raises(ArgumentError, match="cannot be trained alone; train that model"):
-        part.fit(IMAGES, np.zeros(4))
-    with pytest.raises(ArgumentError, match="cannot be saved alone"):
-        part.save("nowhere")
+    for refused in (part.fit, part.save):
+        with pytest.raises(ArgumentError, match=r"is part of 'sequential' .*: train and save that model"):
+            refused(IMAGES, np.zeros(4))
     with pytest.raises(ArgumentError, match="has no layer"), tn.inner_values(model, tn.Dense(3)):
         pass

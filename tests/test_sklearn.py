@@ -264,6 +264,7 @@ def test_training_stops_where_nothing_improves():
     ("make", "message"),
     [
         (lambda: classifier(model=lambda shape, outputs: None).fit(X, Y), "returns a Model, not None"),
+        (lambda: classifier(model=3).fit(X, Y), "returns a Model, not 3"),
         (lambda: classifier(model=lambda s, n: convolutional((8, 8, 1), n + 1)).fit(X, Y), "must have 3 outputs"),
         (lambda: classifier().partial_fit(X, Y), "classes must be given"),
         (lambda: classifier().partial_fit(X, Y, classes=[0, 1]), "y has 2, which is none of the classes"),
@@ -294,3 +295,10 @@ def test_a_column_of_labels_is_taken_with_a_warning():
 def test_tinynet_is_imported_without_scikit_learn():
     code = "import tinynet, sys; assert 'sklearn' not in sys.modules; import tinynet.sklearn"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_without_scikit_learn_it_says_what_to_install():
+    code = "import sys; sys.modules['sklearn'] = None; import tinynet.sklearn"
+    done = subprocess.run([sys.executable, "-c", code], check=False, stderr=subprocess.PIPE, text=True)
+    assert "MissingPackageError: tinynet.sklearn makes" in done.stderr.splitlines()[-1]
+    assert "pip install 'tinynet[sklearn]'" in done.stderr

@@ -53,6 +53,7 @@ from tinynet.saving import load
 from tinynet.train import History, LearningRateFinder, Run, metrics
 from tinynet.train import inference as _inference  # noqa: F401 - which adds to models how they predict
 from tinynet.train.callbacks import Checkpoint, CSVLogger, EarlyStopping, LearningRateSchedule, StepSchedule
+from tinynet.train.stream import Stream
 
 if os.environ.get("TINYNET_REFERENCE", "0") == "0":  # otherwise each op is computed by its meaning, without Numba
     from tinynet.fast.threads import get_num_threads, set_num_threads  # and with these, the kernels of all ops
@@ -111,6 +112,7 @@ __all__ = [
     "State",
     "StepRecord",
     "StepSchedule",
+    "Stream",
     "Tensor",
     "TrainMode",
     "UpSampling",

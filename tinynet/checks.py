@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import numpy as np
@@ -77,3 +77,7 @@ def check_numbers(what: str, given: npt.ArrayLike) -> npt.NDArray[Any]:
     if array.dtype.kind not in "fiub":
         raise DTypeError(f"{what} must be an array of numbers, but has dtype {array.dtype}")
     return array
+
+
+# The last one makes data of what a user passes to `fit` under a name: an array, or what is read later.
+readers: list[Callable[[str, Any], Any]] = [check_numbers]

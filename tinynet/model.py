@@ -25,8 +25,8 @@ class Model(Network):
     A subclass assigns its layers as attributes and writes ``forward(x)``; or ``forward(a, b)``, with an `Input` for
     each argument among the layers, in this order. It returns a Tensor, or several in a tuple, list or dict.
 
-    All parameters are views into one flat vector, ``theta``, which is never replaced: an update, a copy, a trial step of
-    a line search is one operation on one array.
+    All parameters are views into one flat vector, ``theta``, which is never replaced: an update, a copy, a trial step
+    of a line search is one operation on one array.
 
     Parameters
     ----------

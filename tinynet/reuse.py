@@ -62,10 +62,10 @@ class Submodel(Model):
         super().__init__(dtype=model.dtype, name=name)
         self.model, self.until = model, name_of(model, layer)
 
-    def forward(self, *inputs: Tensor) -> Any:
+    def forward(self, *inputs: Any, **named: Any) -> Any:
         """Run the model, and return what the layer made."""
         with inner_values(self.model, self.until) as inner:
-            self.model(*inputs)
+            self.model(*inputs, **named)
         if self.until not in inner:
             raise ArgumentError(f"{self}: the forward of {self.model} does not use its layer {self.until!r}")
         return inner[self.until]
@@ -90,13 +90,11 @@ class Submodel(Model):
         """Return the inputs of the model that it is a part of."""
         return self.model.entries()
 
-    def fit(self, *arguments: Any, **options: Any) -> Any:
-        """Refuse to be trained."""
-        raise ArgumentError(f"{self} is part of {self.model}, and cannot be trained alone; train that model")
+    def _refuse(self, *arguments: Any, **options: Any) -> Any:
+        """Refuse to be trained or saved."""
+        raise ArgumentError(f"{self} is part of {self.model}: train and save that model")
 
-    def save(self, path: Any) -> None:
-        """Refuse to be saved."""
-        raise ArgumentError(f"{self} is part of {self.model}, and cannot be saved alone; save that model")
+    fit = save = _refuse
 
 
 def submodel(model: Model, layer: str | Layer) -> Submodel:
@@ -112,7 +110,7 @@ def submodel(model: Model, layer: str | Layer) -> Submodel:
     Returns
     -------
     Model
-        To be called, compiled, and asked to `predict`. It is not trained or saved by itself.
+        To be called, compiled, measured, and asked to `predict`. It is not trained or saved by itself.
 
     Raises
     ------

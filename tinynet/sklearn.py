@@ -9,6 +9,15 @@ from typing import Any, Self
 import numpy as np
 import numpy.typing as npt
 from safetensors import numpy as safetensors
+
+from tinynet.errors import ArgumentError, MissingPackageError
+
+try:
+    import sklearn  # noqa: F401 - to say what is missing, and not where
+except ImportError as error:
+    raise MissingPackageError(
+        "tinynet.sklearn makes estimators of scikit-learn, which is not installed: run `pip install 'tinynet[sklearn]'`"
+    ) from error
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state, column_or_1d
@@ -17,7 +26,6 @@ from sklearn.utils.multiclass import check_classification_targets, type_of_targe
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from tinynet.core.spec import Array, Shape
-from tinynet.errors import ArgumentError
 from tinynet.model import Model, Sequential
 from tinynet.nn.activations import Activation
 from tinynet.nn.dense import Dense
@@ -110,7 +118,7 @@ class _Net(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
             hidden = [Dense(units, self.activation) for units in self.hidden_layers]
             made: Model = Sequential([Input(shape), *hidden, Dense(outputs, self._last)], dtype=self.dtype)
         else:
-            made = self.model(shape, outputs)
+            made = self.model(shape, outputs) if callable(self.model) else self.model
         if not isinstance(made, Model):
             raise ArgumentError(
                 f"model must be a function of (input_shape, outputs) that returns a Model, not {made!r}"

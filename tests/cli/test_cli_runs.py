@@ -260,6 +260,23 @@ def test_a_record_of_version_0_1_is_one_of_mnist(command, place):
     assert "Softmax regression on MNIST" in (place / "run" / "report.html").read_text("utf-8")
 
 
+@pytest.mark.parametrize("likeness", [3, {"ink": 0.5}, {"ink": [0.1]}, {"ink": ["a", "b"]}])
+def test_a_record_that_says_nonsense_of_the_training_data_is_told(likeness, command, place):
+    np.save(place / "a.npy", tn.datasets.digits().x_test[0])
+    change(place / "run", lambda found: found["data"].update(likeness=likeness))
+    code, _, err = command("predict", "run", "a.npy")
+    assert code == 1
+    assert "run/metrics.json is damaged: it does not say what the training data are like" in err
+
+
+@pytest.mark.parametrize("part", ["classes", "title", "preparation"])
+def test_a_record_that_does_not_say_what_the_data_are_is_told(part, command, place):
+    change(place / "run", lambda found: found["data"].update({part: 3}))
+    code, _, err = command("evaluate", "run")
+    assert code == 1
+    assert "data is missing, or of another form than it should be" in err
+
+
 @pytest.mark.parametrize("option", ["--csv", "--json"])
 def test_outputs_that_cannot_be_written_are_told_before_anything_is_read(option, command, place):
     (place / "dir").mkdir()

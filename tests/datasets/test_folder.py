@@ -107,6 +107,12 @@ def test_too_few_classes_or_images_are_refused(spoil, message, photos):
         tn.datasets.image_folder(photos)
 
 
+def test_a_class_whose_name_cannot_be_printed_is_refused(photos):
+    (photos / "cat").rename(photos / "c\x1b[31mat")
+    with pytest.raises(DataError, match=r"the name 'c\\x1b\[31mat' of a class cannot be printed; rename"):
+        tn.datasets.image_folder(photos)
+
+
 def test_a_class_that_only_the_test_set_has_is_refused(tmp_path):
     for place in ("train/cat", "train/dog", "test/cat", "test/cow"):
         picture(tmp_path / place / "0.png")

@@ -401,11 +401,14 @@ def test_a_file_that_is_not_there_is_told(tmp_path):
 
 
 def files():
-    """A PNG and an npy of a digit, as bytes."""
-    first, second = io.BytesIO(), io.BytesIO()
-    Image.fromarray(DIGITS[0]).save(first, format="png")
-    np.save(second, DIGITS[0])
-    return first.getvalue(), second.getvalue()
+    """A digit in each format, as bytes."""
+    streams = {name: io.BytesIO() for name in ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "npy")}
+    for name, stream in streams.items():
+        if name == "npy":
+            np.save(stream, DIGITS[0])
+        else:
+            Image.fromarray(DIGITS[0]).save(stream, format=name)
+    return [stream.getvalue() for stream in streams.values()]
 
 
 @given(st.sampled_from(files()), st.data())

@@ -142,3 +142,8 @@ def test_what_cannot_be_adapted_to_is_refused_and_changes_nothing(x, axis, error
         layer.adapt(x, axis)
     assert layer.shift == 1.0
     assert layer.scale == 1.0
+
+
+def test_an_input_that_keeps_integers_is_not_adapted():
+    with pytest.raises(ArgumentError, match="keeps integers as they are"):
+        tn.Input((3,), integers=True).adapt([[1, 2, 3]])

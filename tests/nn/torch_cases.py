@@ -8,6 +8,7 @@ computes to ``torch_samples.npz``, which the tests read.
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -164,6 +165,10 @@ def classes(rng, shape):
     return rng.integers(0, shape[1], shape[0])
 
 
+def classes_of_steps(rng, shape):
+    return rng.integers(0, shape[2], shape[:2])
+
+
 def shares(rng, shape):
     return rng.dirichlet(np.ones(shape[1]), shape[0])
 
@@ -172,9 +177,17 @@ by_loss("cross_entropy", lambda: tn.Dense(4, "softmax"), o.cross_entropy, classe
 by_loss("cross_entropy of shares", lambda: tn.Dense(4, "softmax"), o.cross_entropy, shares)
 by_loss("binary_cross_entropy", lambda: tn.Dense(1, "sigmoid"), o.binary_cross_entropy,
         lambda rng, shape: rng.integers(0, 2, shape[0]))  # fmt: skip
+by_loss("cross_entropy smoothed", lambda: tn.Dense(4, "softmax"), partial(o.cross_entropy, label_smoothing=0.1),
+        classes)  # fmt: skip
+by_loss("binary_cross_entropy of shares", lambda: tn.Dense(3, "sigmoid"), o.binary_cross_entropy,
+        lambda rng, shape: rng.random(shape))  # fmt: skip
 by_loss("mse", lambda: tn.Dense(2), o.mean_squared_error, lambda rng, shape: rng.normal(size=shape))
 by_loss("mae", lambda: tn.Dense(2), o.mean_absolute_error, lambda rng, shape: rng.normal(size=shape))
 by_loss("huber", lambda: tn.Dense(2), o.huber, lambda rng, shape: rng.normal(size=shape) * 3)
+
+add(
+    "loss cross_entropy of steps", lambda: tn.Dense(4, "softmax"), (2, 3), loss=o.cross_entropy, labels=classes_of_steps
+)
 
 # --- optimizers, of a small network
 

@@ -91,7 +91,7 @@ def test_the_step_of_a_reference_model_is_timed():
     rows = found.plan.rows()
     assert (found.batch_size, found.threads, len(found.seconds)) == (8, tn.get_num_threads(), 3)
     assert all(row.seconds > 0 for row in rows)
-    assert rows[0].outputs[0].shape == (8, 28, 28, 1)
+    assert (8, 28, 28, 1) in [row.outputs[0].shape for row in rows]
 
 
 def test_a_batch_is_no_larger_than_the_set():

@@ -44,6 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as stop:
         print(f"\ntinynet: {str(stop) or 'stopped; nothing was saved'}", file=sys.stderr)
         return 130
+    except _UnwrittenError as error:
+        _drop_output()
+        return _told(str(error))
     except BrokenPipeError:  # whoever read the output, such as head, has gone
         _drop_output()
         return 1
@@ -51,9 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         what = error.strerror or str(error)
         try:
             _flush()
-        except OSError:
+        except (_UnwrittenError, OSError):
             _drop_output()
-            return _told(f"what the command prints cannot be written: {what}")
+            return _told(str(_UnwrittenError(error)))
         return _told(f"{os.fsdecode(error.filename)}: {what}" if isinstance(error.filename, str | bytes) else what)
     return code
 
@@ -67,8 +70,7 @@ def _run(given: list[str]) -> int:
     except BrokenPipeError:
         raise
     except OSError as error:  # as it printed the help
-        _drop_output()
-        return _told(f"what the command prints cannot be written: {error.strerror or error}")
+        raise _UnwrittenError(error) from error
     arguments.command_line = shlex.join(["tinynet", *given])
     if getattr(arguments, "threads", None) is not None:
         from tinynet.fast.threads import set_num_threads
@@ -84,9 +86,21 @@ def _told(text: str) -> int:
     return 1
 
 
+class _UnwrittenError(Exception):
+    """What the command prints cannot be written."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(f"what the command prints cannot be written: {error.strerror or error}")
+
+
 def _flush() -> None:
-    if sys.stdout is not None:  # as in a process that was started without
-        sys.stdout.flush()
+    try:
+        if sys.stdout is not None:  # as in a process that was started without
+            sys.stdout.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise _UnwrittenError(error) from error
 
 
 def _drop_output() -> None:
@@ -100,6 +114,7 @@ class _Parser(argparse.ArgumentParser):
     def _print_message(self, message: str, file: Any = None) -> None:
         if message and file is not None:  # as in a process that was started without
             file.write(message)
+            file.flush()
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tinynet.cli.arguments import add_command, add_run
 from tinynet.cli.data import Described, described
-from tinynet.cli.run_directory import BEST, as_json, open_run
+from tinynet.cli.run_directory import BEST, METRICS, as_json, open_run
 from tinynet.errors import ArgumentError, DatasetError, FileFormatError
 from tinynet.saving.files import write_atomically
+from tinynet.saving.form import conforms
 from tinynet.train.progress import counted
 
 if TYPE_CHECKING:
@@ -84,10 +85,14 @@ def run(arguments: argparse.Namespace) -> None:
     print(f"Model: {found.record['title']}, {found.directory / BEST}\n")
     width = max(len("image"), *(len(_printable(path)) for path, _ in files))
     print(_head(told, width))
-    known = found.record["data"].get("likeness")
+    known = found.record["data"].get("likeness", {})  # a record of version 0.1 has none
+    if not conforms(known, {str: [(float, int)]}) or any(len(pair) != 2 for pair in known.values()):
+        raise FileFormatError(
+            f"{found.directory / METRICS} is damaged: it does not say what the training data are like"
+        )
     answers: list[Answer] = []
     for start in range(0, len(files), _BATCH):
-        batch = _answers(found.model, told, known if isinstance(known, dict) else {}, files[start : start + _BATCH])
+        batch = _answers(found.model, told, known, files[start : start + _BATCH])
         answers += batch
         for answer in batch:
             print(_lines(answer, told, width))

@@ -158,6 +158,9 @@ def _class_names(roots: list[Path], folder: Path) -> list[str]:
         )
     if empty:
         raise DataError(f"{folder}: {', '.join(empty[:5])}: no file in it; put images there, or remove the directory")
+    unwritable = [name for name in names if not name.isprintable()]
+    if unwritable:
+        raise DataError(f"{folder}: the name {unwritable[0]!a} of a class cannot be printed; rename its directory")
     if len(names) > MOST_CLASSES:
         raise DataError(f"{folder}: there are {len(names):,} classes, but at most {MOST_CLASSES} can be taken")
     return names

@@ -39,7 +39,7 @@ def adapt(layer: L, x: Any, axis: int | Sequence[int] | None = -1) -> L:
     Raises
     ------
     ArgumentError
-        If there is no such axis, or it is that of the samples.
+        If there is no such axis, it is that of the samples, or the input keeps integers.
     ShapeError, DTypeError
         If ``x`` holds no samples of this input.
     DataError
@@ -63,6 +63,8 @@ def adapt(layer: L, x: Any, axis: int | Sequence[int] | None = -1) -> L:
     >>> layer(np.array([[1.0, 5.0]]))
     Tensor([[-1.,  0.]])
     """
+    if layer.integers:
+        raise ArgumentError(f"{layer} keeps integers as they are, so it has no shift and scale to adapt")
     samples = x if hasattr(x, "shape") else check_numbers("x", x)
     layer.check(tuple(samples.shape))
     if not len(samples):

@@ -15,8 +15,10 @@ from tinynet.core.spec import Array
 from tinynet.saving.run_state import stateful
 from tinynet.train.compound import described_metrics
 from tinynet.train.nests import leaves
+from tinynet.train.part import Part
 from tinynet.train.run import Run
 from tinynet.train.several import Losses
+from tinynet.train.stream import Stream
 
 _noted: WeakKeyDictionary[Run, dict[str, Any]] = WeakKeyDictionary()
 
@@ -54,6 +56,7 @@ def _described(run: Run) -> dict[str, Any]:
         "metrics": None if given["metrics"] is None else described_metrics(given["task"]),
         "batch_size": run.order.batch_size,
         "shuffle": given["shuffle"],
+        "blocks": _blocks(given["x"][0]),
         "seed": str(given["seed"]),
         "compiled": given["compiled"],
         "micro_batches": given["micro_batches"] if given["micro_batches"] > 1 else None,
@@ -62,8 +65,18 @@ def _described(run: Run) -> dict[str, Any]:
     }
 
 
-def _checksum(array: Array) -> int:
-    return zlib.crc32(np.ascontiguousarray(array).data)
+def _checksum(array: Array | Stream | Part) -> int:
+    """Return the checksum of an array; of one that is not in memory the same, read a piece at a time."""
+    data, found = array.data if isinstance(array, Part) else array, 0
+    for piece in data.pieces() if isinstance(data, Stream) else [data]:
+        found = zlib.crc32(np.ascontiguousarray(piece).data, found)
+    return found
+
+
+def _blocks(samples: Any) -> Any:
+    """Describe how the order is drawn of samples that are read in blocks."""
+    data = samples.data if isinstance(samples, Part) else None
+    return [data.block, data.blocks] if isinstance(data, Stream) and data.block else None
 
 
 def _weights(given: Any) -> Any:

@@ -12,6 +12,7 @@ from tinynet.train import (  # noqa: F401 - which register what fit finds by nam
     regression,
     several,
     showing,
+    sources,
     strays,
 )
 from tinynet.train.finder import LearningRateFinder

@@ -13,6 +13,7 @@ from tinynet.checks import check_count
 from tinynet.core.apart import apart
 from tinynet.core.engine import can_compile
 from tinynet.core.spec import Array
+from tinynet.errors import ShapeError
 from tinynet.model import Model
 from tinynet.nn.layer import nested
 from tinynet.nn.network import Network
@@ -95,7 +96,7 @@ def evaluate(
     return measure(model, weighted, samples, labelled, batch_size, compiled and can_compile())
 
 
-def predict(model: Network, x: Any, batch_size: int = 256, compiled: bool = True) -> Any:
+def predict(model: Network, x: Any, batch_size: int = 256, compiled: bool = True, out: Any = None) -> Any:
     """Compute the outputs of the model.
 
     Parameters
@@ -107,10 +108,13 @@ def predict(model: Network, x: Any, batch_size: int = 256, compiled: bool = True
     compiled : bool
         As in `fit`.
 
+    out : ndarray, or tuple, list or dict of ndarray, optional
+        Where the outputs go, such as an `np.memmap`: arrays of their shapes and dtype.
+
     Returns
     -------
     ndarray
-        (n, ...): a new array of the outputs; of several, arrays nested as the model returns them.
+        (n, ...): a new array of the outputs, or ``out``; of several, arrays nested as the model returns them.
 
     Raises
     ------
@@ -126,16 +130,33 @@ def predict(model: Network, x: Any, batch_size: int = 256, compiled: bool = True
     batch_size = check_count("batch_size", batch_size)
     samples = check_samples(model, x)
     n = len(samples[0])
-    result: Any = None
+    result: Any = out
+    if out is not None:
+        _check_out(leaves(out), n, leaves(model.build_model().made))
     with apart():
         run = runner(model, None, compiled and can_compile())
         for part in in_sessions(_parts(n, batch_size)):
             output = run(*[array[part] for array in samples])
+            if out is None and n <= batch_size:
+                result = nested(output, np.array)
+                continue
             if result is None:
                 result = nested(output, lambda made: np.empty((n, *made.shape[1:]), made.dtype))
             for whole, made in zip(leaves(result), leaves(output), strict=True):
                 whole[part] = made
     return result
+
+
+def _check_out(arrays: list[Any], n: int, made: list[Any]) -> None:
+    """Check the arrays that outputs of n samples are to go into."""
+    if len(arrays) != len(made):
+        raise ShapeError(f"out must have an array for each of {len(made)} outputs, but has {len(arrays)}")
+    for out, output in zip(arrays, made, strict=True):
+        shape = (n, *output.shape[1:])
+        fits = isinstance(out, np.ndarray) and (out.shape, out.dtype) == (shape, output.dtype)
+        if not fits or not out.flags.writeable:
+            came = f"{out.dtype} of shape {out.shape}" if isinstance(out, np.ndarray) else f"a {type(out).__name__}"
+            raise ShapeError(f"out must be a writable {output.dtype} array of shape {shape}, but got {came}")
 
 
 Model.evaluate = evaluate

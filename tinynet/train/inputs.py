@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinynet.checks import check_numbers
+from tinynet.checks import readers
 from tinynet.errors import ArgumentError, ShapeError
 from tinynet.nn.input import Input
 from tinynet.nn.network import Network
@@ -32,9 +32,10 @@ def split(model: Network, x: Any) -> list[tuple[str, Input, Any]]:
     """Return the name, the input and the data of each argument of a model's forward."""
     inputs = model.entries()
     if len(inputs) == 1:
-        return [("x", entry, x) for entry in inputs.values()]
+        (entry,) = inputs.values()
+        return [("x", entry, x)]
     given = zip(inputs, in_order("x", x, list(inputs)), strict=True)
-    parts = {name: check_numbers(f"x[{name!r}]", part) for name, part in given}
+    parts = {name: readers[-1](f"x[{name!r}]", part) for name, part in given}
     lengths = {name: len(part) if part.ndim else 0 for name, part in parts.items()}
     if len(set(lengths.values())) > 1:
         counts = ", ".join(f"{n} for {name}" for name, n in lengths.items())

@@ -60,11 +60,13 @@ def fit(
 
     Parameters
     ----------
-    x : array_like, or tuple or dict of array_like
+    x : array_like or Stream, or tuple or dict of these
         Samples (n, ...), of the shape that the model's input takes; any real dtype. They are copied as a
-        whole only where they are not in row order. Of several inputs: in the order of the arguments of ``forward``, or
+        whole only where they are not in row order. What is not in memory is read batch by batch: an `np.memmap`, a
+        dataset of h5py or zarr, or an object with a length that is indexed by arrays of integers; see `Stream`. Of
+        several inputs: in the order of the arguments of ``forward``, or
         by their names.
-    y : array_like, or tuple or dict of array_like
+    y : array_like or Stream, or tuple or dict of these
         Labels, as the loss takes them. Of several outputs: in their order, or by their names.
     epochs : int
         How many times to go over the samples.
@@ -172,6 +174,7 @@ def fit(
         "loss": loss,
         "metrics": metrics,
         "shuffle": bool(shuffle),
+        "batch_size": batch_size,
         "seed": seed,
         "compiled": bool(compiled),
         "micro_batches": cut,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.checks import check_numbers
+from tinynet.checks import readers
 from tinynet.core.spec import Array
 from tinynet.errors import DataError
 from tinynet.nn.input import Input
@@ -30,22 +30,18 @@ def check_samples(model: Network, x: Any) -> tuple[Array, ...]:
 
 
 def _check_input(name: str, entry: Input, given: Any) -> Array:
-    samples = check_numbers(name, given)
+    samples: Array = readers[-1](name, given)
     entry.check(samples.shape, name)
     if not len(samples):
         raise DataError(f"{name} is empty: it has shape {samples.shape}; give at least one sample")
-    if samples.dtype.kind == "f":
+    if samples.dtype.kind == "f" and isinstance(samples, np.ndarray):
         for start in range(0, len(samples), _AT_A_TIME):
-            _check_finite(name, samples[start : start + _AT_A_TIME], start)
+            part = samples[start : start + _AT_A_TIME]
+            finite = np.isfinite(part).reshape(len(part), -1).all(axis=1)
+            if not finite.all():
+                first = start + int(np.argmin(finite))
+                raise DataError(f"{name} has NaN or infinite values, the first in sample {first}; clean the data first")
     return samples
-
-
-def _check_finite(name: str, part: Array, start: int) -> None:
-    finite = np.isfinite(part)
-    if not finite.all():
-        by_sample = finite.reshape(len(part), -1).all(axis=1)
-        sample = start + int(np.argmin(by_sample))
-        raise DataError(f"{name} has NaN or infinite values, the first in sample {sample}; clean the data first")
 
 
 def check_labelled(model: Network, x: Any, y: Any, task: Task) -> tuple[tuple[Array, ...], Any]:

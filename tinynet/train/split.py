@@ -10,6 +10,7 @@ from tinynet.checks import check_numbers
 from tinynet.core.spec import Array
 from tinynet.errors import ArgumentError, ShapeError
 from tinynet.nn.layer import nested
+from tinynet.train.stream import select
 
 _SEED = 0x5EED  # the same for all runs, so that a second fit, or one with another seed, validates on the same samples
 
@@ -72,8 +73,8 @@ def split_off(arguments: dict[str, Any]) -> list[Any]:
             raise ShapeError(
                 f"sample_weight must have one number for each of {n} samples, but has shape {given[-1].shape}"
             )
-    validated, *others = (nested(data, lambda a: a[kept]) for data in given)
+    validated, *others = (nested(data, lambda a: select(a, kept)) for data in given)
     arguments["validation_data"] = (validated if len(samples) > 1 else validated[0], *others)
-    of_training = [nested(data, lambda a: a[trained]) for data in given]
+    of_training = [nested(data, lambda a: select(a, trained)) for data in given]
     arguments.update(zip(("x", "y", "sample_weight"), of_training, strict=False))
     return []

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from tinynet.checks import check_numbers, defined_in, find_function
+from tinynet.checks import defined_in, find_function, readers
 from tinynet.core.engine import Tensor
 from tinynet.core.spec import Array, Shape
 from tinynet.errors import DataError, ShapeError
@@ -31,9 +31,12 @@ class Task:
 
     def read_labels(self, y: Any, n: int, made: Any) -> Any:
         """Check the labels of n samples, against outputs such as ``made``."""
-        labels = check_numbers("y", y)
+        labels = readers[-1]("y", y)
         if not labels.ndim or len(labels) != n:
             raise ShapeError(f"x has {n} samples, but y has shape {labels.shape}; each sample needs one label")
+        if not isinstance(labels, np.ndarray):  # they are checked when they are read
+            labels.check = self.check_labels, made.shape[1:]
+            return labels
         if labels.dtype.kind == "f" and not np.isfinite(labels).all():
             raise DataError("y has NaN or infinite values; clean the data first")
         self.check_labels(labels, (n, *made.shape[1:]))

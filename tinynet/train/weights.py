@@ -55,7 +55,8 @@ def with_weights(
         raise ArgumentError("class_weight is for models of one output; give sample_weight, or loss_weights")
     if class_weight is not None:
         named = named_task(task.loss)
-        by_class = weights_by_class(labels, class_weight, rows=named is not None and named.loss is ops.cross_entropy)
+        whole = np.asarray(labels)  # of labels that are not in memory, too
+        by_class = weights_by_class(whole, class_weight, rows=named is not None and named.loss is ops.cross_entropy)
         weights = weights * by_class.reshape(-1, *[1] * (weights.ndim - 1))
     weights = weights.astype(dtype)
     if not weights.any():

@@ -2,7 +2,7 @@
 
 Every run has these, in this order: what shows it, what measures its epochs, what validates it, Ctrl-C; then those that
 the user passes. Samples to validate on are split off first. The loss is smoothed before the validation begins, since it
-is the same there, and weighted afterwards, since it is not.
+is the same there, and weighted afterwards, since it is not. Data that are not in memory pass through a window last.
 """
 
 from tinynet.train.callbacks.checkpoint import Checkpoint
@@ -20,6 +20,7 @@ from tinynet.train.smoothing import smooth_labels
 from tinynet.train.split import split_off
 from tinynet.train.validation import validate
 from tinynet.train.weights import weigh_samples
+from tinynet.train.window import read_in_batches
 
 for _make in (
     choose_display,
@@ -31,6 +32,7 @@ for _make in (
     weigh_samples,
     listen,
     given_callbacks,
+    read_in_batches,
 ):
     add_to_every_run(_make)
 

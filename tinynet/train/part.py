@@ -1,0 +1,50 @@
+"""Samples or labels that pass through a window: all of them are known, and those of the next steps are in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinynet.core.spec import Array
+from tinynet.train.stream import Stream
+
+
+class Part:
+    """Samples or labels of a run, of which the window has some; as an array, it is these.
+
+    Parameters
+    ----------
+    data : Stream or ndarray
+        All of them, (n, ...).
+    rows : int
+        How many the window has room for.
+
+    Attributes
+    ----------
+    memory : ndarray
+        (rows, ...): where the step finds samples, by the numbers that they have in the window.
+    """
+
+    def __init__(self, data: Stream | Array, rows: int) -> None:
+        self.data = data
+        self.shape = data.shape
+        self.dtype = data.dtype
+        self.memory = np.zeros((rows, *data.shape[1:]), data.dtype.newbyteorder("="))
+
+    def read(self, indices: Array, start: int) -> Array:
+        """Read the samples at some indices into the window, from a row on; returns these rows."""
+        rows = self.memory[start : start + len(indices)]
+        if isinstance(self.data, Stream):
+            return self.data.read(indices, rows)
+        return np.take(self.data, indices, axis=0, out=rows, mode="clip")
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return self.memory
+
+    def __getitem__(self, which: Any) -> Array:
+        found: Array = self.memory[which]
+        return found

@@ -1,0 +1,83 @@
+"""A run on data that are not in memory: the next batches lie in a window, which is filled ahead of the steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from tinynet.core.spec import Array
+from tinynet.nn.layer import nested
+from tinynet.train.nests import leaves
+from tinynet.train.part import Part
+from tinynet.train.run import Run
+from tinynet.train.stream import Stream
+from tinynet.train.window_order import WindowOrder
+
+_BYTES = 2**21  # of the samples in a half of the window, about: they stay in the cache
+
+
+class Window:
+    """The samples and labels of the next steps; a callback of the run that it serves.
+
+    Parameters
+    ----------
+    arguments : dict
+        Of `fit`. Its "x" and the arrays of "y" become parts of the window.
+    """
+
+    def __init__(self, arguments: dict[str, Any]) -> None:
+        streams = [data for data in leaves((arguments["x"], arguments["y"])) if isinstance(data, Stream)]
+        first, n = streams[0], len(streams[0])
+        size = sum(stream.sample_bytes for stream in streams)
+        batch = min(arguments["batch_size"] or n, n)
+        self.block, self.blocks = first.block, first.blocks
+        samples = first.block * first.blocks if first.block else _BYTES // size  # of blocks, all that are mixed
+        self.batches = max(1, -(-samples // batch))
+        self.half = min(n, self.batches * batch)
+        self.prefetch = all(stream.prefetch for stream in streams)
+        self.parts: list[Part] = []
+        for name in ("x", "y"):
+            arguments[name] = nested(arguments[name], self._part)
+
+    def _part(self, data: Stream | Array) -> Part:
+        self.parts.append(Part(data, 2 * self.half if self.prefetch else self.half))
+        return self.parts[-1]
+
+    def on_train_begin(self, run: Run) -> None:
+        """Let the run take its batches from the window."""
+        run.order = WindowOrder(run.order, self.filled, self.batches, self.block, self.blocks)
+
+    def read(self, indices: Array, start: int) -> None:
+        """Read the samples and labels at some indices into the window, from a row on."""
+        known: dict[int, Array] = {}
+        for part in self.parts:
+            if id(part.data) in known:  # as where an autoencoder has its samples as labels
+                part.memory[start : start + len(indices)] = known[id(part.data)]
+            else:
+                known[id(part.data)] = part.read(indices, start)
+
+    def filled(self, pieces: list[Array]) -> Iterator[tuple[int, int]]:
+        """Fill half of the window with the samples at some indices, piece after piece, in turns.
+
+        Yields where each piece begins and how many samples it has. In the meantime a thread fills the other half.
+        """
+        if not self.prefetch:
+            for piece in pieces:
+                self.read(piece, 0)
+                yield 0, len(piece)
+            return
+        starts = [self.half * (number % 2) for number in range(len(pieces))]
+        with ThreadPoolExecutor(1, "tinynet-window") as pool:
+            ahead = pool.submit(self.read, pieces[0], 0) if pieces else None
+            for number, piece in enumerate(pieces, 1):
+                assert ahead is not None
+                ahead.result()
+                ahead = pool.submit(self.read, pieces[number], starts[number]) if number < len(pieces) else None
+                yield starts[number - 1], len(piece)
+
+
+def read_in_batches(arguments: dict[str, Any]) -> list[Window]:
+    """Let a run read its data in batches, if they are not in memory."""
+    data = leaves((arguments["x"], arguments["y"]))
+    return [Window(arguments)] if any(isinstance(part, Stream) for part in data) else []
