@@ -61,7 +61,8 @@ model.summary()
 
 # %%
 # In one cycle, the rate rises for three tenths of the time and falls for the rest; the momentum goes the other way.
-# Both are set before each step. On all of MNIST, this network reaches 99.5 % with 12 epochs in batches of 128.
+# Both are set before each step. On all of MNIST, in batches of 128, this network reaches 99.54 % after 12
+# epochs, of 30 seconds of processor time each.
 
 optimizer = tn.SGD(0.1, 0.9, nesterov=True, weight_decay=5e-4)
 optimizer.decay = "weights"  # biases and normalisations are left alone

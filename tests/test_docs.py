@@ -84,6 +84,19 @@ def test_the_pieces_of_source_that_a_page_shows_are_there(path):
         assert 1 <= len(piece(target, start, end)[1].splitlines()) <= 45
 
 
+def test_the_table_of_projects_counts_the_lines_of_each():
+    text = (DOCS / "projects.md").read_text("utf-8")
+    rows = re.findall(r"^\| \[(.*?)\]\((.*?)\) \|.*?\| (\d+) \|", text, re.MULTILINE)
+    assert len(rows) == 16
+    for title, target, lines in rows:
+        if target.startswith("#"):
+            code = re.findall(r"^(?:>>>|\.\.\.).*", text.split(f"\n## {title}\n")[1].split("\n## ")[0], re.MULTILINE)
+        else:
+            script = (ROOT / "examples" / f"{Path(target).stem}.py").read_text("utf-8").split('"""', 2)[2]
+            code = [line for line in script.splitlines() if line.strip() and not line.strip().startswith("#")]
+        assert len(code) == int(lines), title
+
+
 def test_every_op_has_a_page_with_an_example_of_its_shapes():
     import op_reference
 
