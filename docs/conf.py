@@ -31,7 +31,7 @@ extensions = [
     "layer_reference",
     "diagrams",
 ]
-exclude_patterns = ["_ext", "decisions/README.md", "tutorials/*.ipynb", "tutorials/*.py"]
+exclude_patterns = ["_ext", "programs", "decisions/README.md", "tutorials/*.ipynb", "tutorials/*.py"]
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist", "attrs_inline"]
 myst_heading_anchors = 3
 autosummary_generate = True

@@ -5,6 +5,7 @@ import re
 import shlex
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,7 @@ FENCE = re.compile(r"^(?P<mark>```+)(?P<info>[^\n]+)\n(?P<text>.*?)^(?P=mark)$",
 PEERS = re.compile(r"^import (keras|torch)$", re.MULTILINE)
 
 sys.path.insert(0, str(DOCS / "_ext"))
+import programs  # noqa: E402
 from pieces import TEST, missing_test, piece  # noqa: E402
 
 
@@ -38,6 +40,11 @@ def is_ours(code):
     return not PEERS.search(code)
 
 
+def lacks_onnx(code):
+    """Whether something needs the package onnx, which the extra test brings, where it is missing."""
+    return "onnx" in code and find_spec("onnx") is None
+
+
 @pytest.mark.parametrize("path", [p for p in PAGES[1:] if blocks(p, "python")], ids=label)  # README has its own test
 def test_python_in_a_page_runs_in_its_order_and_prints_what_stands_there(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
@@ -50,7 +57,7 @@ def test_python_in_a_page_runs_in_its_order_and_prints_what_stands_there(path, t
             runner.run(test, out=report.append, clear_globs=False)
             assert not report, "".join(report)
             names = test.globs
-        elif is_ours(code):
+        elif is_ours(code) and not lacks_onnx(code):
             exec(compile("\n" * line + code, str(path), "exec"), names)
 
 
@@ -63,6 +70,15 @@ def test_python_of_a_peer_runs_where_it_is_installed(code):
     pytest.importorskip(PEERS.search(code)[1], reason="is in the bench extra only")
     (x_train, y_train), (x_test, y_test) = tn.datasets.mnist(source="sample")
     exec(code, {"x_train": x_train, "y_train": y_train, "x_test": x_test, "y_test": y_test})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", programs.NEEDS)
+def test_a_program_with_other_libraries_prints_what_is_kept_but_for_digits(name):
+    if programs.missing(name):
+        pytest.skip(f"{' and '.join(programs.missing(name))} is missing")
+    found, kept = (re.sub(r"\d", "#", text) for text in (programs.run(name), programs.kept(name)))
+    assert found == kept
 
 
 @pytest.mark.parametrize("path", [p for p in PAGES if TEST.search(p.read_text("utf-8"))], ids=label)
@@ -136,7 +152,7 @@ def test_commands_in_a_page_run_in_their_order(path, tmp_path, monkeypatch):
     Image.fromarray(tn.datasets.mnist(source="sample")[0][0][0]).save("seven.png")
     for _, line in dict.fromkeys(found for found in commands() if found[0] == path):
         arguments = shlex.split(line)
-        if arguments[:1] == ["tinynet"]:
+        if arguments[:1] == ["tinynet"] and not lacks_onnx(line):
             short = ["--epochs", "1", "--no-report"] if arguments[1] in ("train", "experiment") else []
             assert main([*arguments[1:], *short]) == 0, line
 

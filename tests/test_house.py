@@ -29,9 +29,11 @@ LAYERS = [
     ["recipes"],
     ["report"],
     ["datasets"],
+    ["onnx"],
     ["inspection"],
     ["train.callbacks"],  # some of which write files
     ["saving"],  # of models and runs, which do not know it
+    ["onnx.network"],  # the models that files become, which saving knows
     ["fullbatch"],
     ["compiled", "reuse"],
     ["train.validation", "train.inference"],  # of models
@@ -125,6 +127,7 @@ def test_importing_tinynet_loads_nothing_slow():
     script = "import sys, json, tinynet; print(json.dumps(list(sys.modules)))"
     loaded = json.loads(subprocess.check_output([sys.executable, "-c", script], text=True))
     slow = {"numba", "llvmlite", "scipy", "rich", "matplotlib", "pooch", "requests", "safetensors", "threadpoolctl"}
+    slow |= {"onnx"}
     assert sorted({name.split(".")[0] for name in loaded} & slow) == []
 
 

@@ -1,6 +1,8 @@
 """tinynet: a deep-learning framework small enough to read in an afternoon, and fast on a CPU."""
 
 import os
+from importlib import import_module as _import_module
+from typing import Any as _Any
 
 from tinynet import datasets, ops, report
 from tinynet.compiled import CompiledFunction, compile
@@ -141,3 +143,12 @@ __all__ = [
 # fmt: on
 
 __version__ = "0.1.0"
+
+_LATER = ("onnx",)  # parts of the package that are imported when they are asked for
+
+
+def __getattr__(name: str) -> _Any:
+    """Import a part of the package that nothing else imports."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return _import_module(f"{__name__}.{name}")

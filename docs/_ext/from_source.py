@@ -12,6 +12,7 @@ import tempfile
 from docutils import nodes
 from docutils.parsers.rst import directives
 from pieces import ROOT, missing_test, piece
+from programs import HERE, kept, missing, run
 from sphinx.util.docutils import SphinxDirective, SphinxRole
 
 
@@ -57,6 +58,25 @@ class Command(SphinxDirective):
         return [nodes.literal_block(text, text, language="console")]
 
 
+class Script(SphinxDirective):
+    """A program with other libraries, by its name in docs/programs."""
+
+    required_arguments = 1
+
+    def run(self):
+        """Show it with its output: that of now where its libraries are installed, otherwise the one that is kept."""
+        name = self.arguments[0]
+        path = HERE / f"{name}.py"
+        self.env.note_dependency(str(path))
+        try:
+            output = kept(name) if missing(name) else run(name)
+        except (OSError, RuntimeError) as error:
+            raise self.error(str(error)) from error
+        text = path.read_text("utf-8").rstrip()
+        shown = nodes.literal_block(text, text, language="python")
+        return [shown, nodes.paragraph("", "prints"), nodes.literal_block(output, output, language="text")]
+
+
 class Test(SphinxRole):
     """The name of a test, which must exist."""
 
@@ -76,5 +96,6 @@ def setup(app):
     """Add the directives and the role."""
     app.add_directive("source", Source)
     app.add_directive("command", Command)
+    app.add_directive("script", Script)
     app.add_role("test", Test())
     return {"parallel_read_safe": True, "parallel_write_safe": True}

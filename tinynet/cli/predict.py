@@ -11,8 +11,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tinynet.cli.arguments import add_command, add_run
+from tinynet.cli.arguments import add_command, factor
 from tinynet.cli.data import Described, described
+from tinynet.cli.onnx_file import Source, is_file, of_file
 from tinynet.cli.run_directory import BEST, METRICS, as_json, open_run
 from tinynet.errors import ArgumentError, DatasetError, FileFormatError
 from tinynet.saving.files import write_atomically
@@ -21,11 +22,11 @@ from tinynet.train.progress import counted
 
 if TYPE_CHECKING:
     from tinynet.datasets.images import Sample
-    from tinynet.model import Model
 
 EXAMPLES = """\
   tinynet predict runs/cnn seven.png four.jpg      the class of each image, with its probability
   tinynet predict runs/cnn scans/ --csv scans.csv  all images of a directory, as a table for other programs
+  tinynet predict digits.onnx seven.png            by the model of an ONNX file, which takes drawings of digits
 """
 _BATCH = 32  # images that are read before they are told
 _SURE = 0.6  # the least probability of an answer that is not called unsure
@@ -67,32 +68,29 @@ def declare(commands: Any) -> None:
         EXAMPLES,
         run,
     )
-    add_run(parser)
     add = parser.add_argument
+    add("model", type=Path, metavar="MODEL", help="the directory of a finished run, such as runs/cnn, or an ONNX file")
     add("images", nargs="+", type=Path, metavar="IMAGE", help="an image, or a directory, all of whose files are tried")
     add("--csv", type=Path, metavar="FILE", help="write the answers as a table, too, with a column for each class")
     add("--json", type=Path, metavar="FILE", help="write the answers as JSON, too")
+    add("--scale", type=factor, default=1.0, metavar="X", help="for an ONNX file: what pixels from 0 to 255 are "
+        "multiplied by, such as 0.00392157 for a model that takes pixels up to 1 (default: 1)")  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Run ``tinynet predict``."""
-    found = open_run(arguments.run_directory)
-    told = described(found.record)
+    source = of_file(arguments.model, arguments.scale) if is_file(arguments.model) else _of_run(arguments.model)
+    told = source.told
     _check_outputs(arguments)
     files = list(_files(arguments.images))
     if not files:
         raise ArgumentError(f"there is no file in {', '.join(map(str, arguments.images))}")
-    print(f"Model: {found.record['title']}, {found.directory / BEST}\n")
+    print(f"Model: {source.title}\n")
     width = max(len("image"), *(len(_printable(path)) for path, _ in files))
     print(_head(told, width))
-    known = found.record["data"].get("likeness", {})  # a record of version 0.1 has none
-    if not conforms(known, {str: [(float, int)]}) or any(len(pair) != 2 for pair in known.values()):
-        raise FileFormatError(
-            f"{found.directory / METRICS} is damaged: it does not say what the training data are like"
-        )
     answers: list[Answer] = []
     for start in range(0, len(files), _BATCH):
-        batch = _answers(found.model, told, known, files[start : start + _BATCH])
+        batch = _answers(source, files[start : start + _BATCH])
         answers += batch
         for answer in batch:
             print(_lines(answer, told, width))
@@ -112,13 +110,26 @@ def _files(given: Sequence[Path]) -> Iterator[tuple[Path, bool]]:
             yield from ((Path(root, name), False) for name in sorted(names) if not name.startswith("."))
 
 
-def _answers(model: Model, told: Described, known: dict[str, Any], files: list[tuple[Path, bool]]) -> list[Answer]:
+def _of_run(directory: Path) -> Source:
+    found = open_run(directory)
+    known = found.record["data"].get("likeness", {})  # a record of version 0.1 has none
+    if not conforms(known, {str: [(float, int)]}) or any(len(pair) != 2 for pair in known.values()):
+        raise FileFormatError(
+            f"{found.directory / METRICS} is damaged: it does not say what the training data are like"
+        )
+    return Source(
+        f"{found.record['title']}, {found.directory / BEST}", found.model.predict, described(found.record), known
+    )
+
+
+def _answers(source: Source, files: list[tuple[Path, bool]]) -> list[Answer]:
     """Read some images, and predict what can be read at once."""
     import numpy as np
 
     from tinynet.datasets.images import read_sample
     from tinynet.datasets.likeness import unlike
 
+    told = source.told
     samples: list[Sample | str] = []
     for path, _ in files:
         try:
@@ -126,14 +137,14 @@ def _answers(model: Model, told: Described, known: dict[str, Any], files: list[t
         except (DatasetError, FileFormatError) as error:
             samples.append(str(error).removeprefix(f"{path}: "))
     readable = [sample.pixels for sample in samples if not isinstance(sample, str)]
-    outputs: Iterator[Any] = iter(model.predict(np.stack(readable)) if readable else [])
+    outputs: Iterator[Any] = iter(source.predict(np.stack(readable)) if readable else [])
     answers = []
     for (path, _), sample in zip(files, samples, strict=True):
         if isinstance(sample, str):
             answers.append(Answer(_printable(path), [], [sample], []))
             continue
         probabilities = [float(p) for p in next(outputs)]
-        warnings = unlike(sample.pixels, told.preparation, known)
+        warnings = unlike(sample.pixels, told.preparation, source.known)
         if max(probabilities) < _SURE:
             warnings.append(f"unsure: no {told.noun} has a probability of {_SURE:g} or more")
         answers.append(Answer(_printable(path), sample.remarks, warnings, probabilities))

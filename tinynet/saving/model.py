@@ -80,10 +80,17 @@ def load(path: str | os.PathLike[str], custom_layers: Mapping[str, Any] | None =
     return model
 
 
-def _own() -> dict[str, Any]:
-    """Return tinynet's classes and ops by the names that files have for them."""
+_IMPORTED = "tinynet.ImportedModel"
+
+
+def _own(text: str) -> dict[str, Any]:
+    """Return tinynet's classes and ops by the names that files have for them; what is imported late, if it is named."""
     classes = [thing for thing in vars(nn).values() if isinstance(thing, type) and issubclass(thing, Layer)]
     own: dict[str, Any] = {f"tinynet.{thing.__name__}": thing for thing in (*classes, Sequential)}
+    if json.dumps(_IMPORTED) in text:
+        from tinynet.onnx.network.model import ImportedModel
+
+        own[_IMPORTED] = ImportedModel
     return own | {f"tinynet.ops.{name}": getattr(ops, name) for name in ops.__all__}
 
 
@@ -97,7 +104,7 @@ def _described_model(file: ModelFile, custom: Mapping[str, Any]) -> Model:
         )
     doubt = _doubt(text, custom)
     try:
-        return _build(file, text, {**custom, **_own()})
+        return _build(file, text, {**custom, **_own(text)})
     except UnknownNameError as error:
         raise CheckpointError(f"{path}: {error}") from error
     except DescriptionError as error:

@@ -1,0 +1,1 @@
+"""Imported models: ONNX graphs in tinynet's ops. Nothing here needs the package onnx."""
