@@ -328,7 +328,15 @@ def test_prediction_without_recording_is_fused_all_the_same():
     with tn.no_grad():
         model.predict(x)
     (plan,) = plans_of(model)
-    assert [step.name for step in plan.steps] == ["gather", "dense", "tanh", "dense", "softmax"]
+    assert [step.name for step in plan.steps] == [
+        "gather",
+        "matmul",
+        "bias_relu",
+        "tanh",
+        "matmul",
+        "bias_relu",
+        "softmax",
+    ]
 
 
 # --- results and parameters

@@ -11,7 +11,7 @@ import tinynet as tn
 from tests.plans import inference_plan, training_plan
 from tinynet.errors import ArgumentError
 from tinynet.fast import fusions
-from tinynet.fast.kernels import conv_pool as pooled
+from tinynet.fast.kernels import winograd
 from tinynet.fast.threads import kernel_gate
 from tinynet.inspection.table import Cost, sgemm_peak
 from tinynet.recipes import RECIPES
@@ -64,20 +64,23 @@ def test_the_table_has_one_row_for_each_call(name, fused):
 def test_the_flops_of_matrix_products_are_two_for_each_multiply_add():
     _, plan, _, _ = step_of("dense")
     rows = plan.rows()
-    assert costs(rows, "dense") == [(2 * N * m * k, 0, 0) for m, k in [(784, 128), (128, 64), (64, 10)]]
+    forward = [2 * N * m * k for m, k in [(784, 128), (128, 64), (64, 10)]]
     to_weights = [2 * N * m * k for m, k in [(784, 128), (128, 64), (64, 10)]]
     to_inputs = [2 * N * m * k for m, k in [(128, 64), (64, 10)]]
-    assert sorted(row.cost.flops for row in named(rows, "matmul")) == sorted(to_weights + to_inputs)
-    assert {row.cost.how for row in rows if row.name in ("dense", "matmul")} == {"BLAS"}
+    assert sorted(row.cost.flops for row in named(rows, "matmul")) == sorted(forward + to_weights + to_inputs)
+    assert {row.cost.how for row in rows if row.name == "matmul"} == {"BLAS"}
 
 
 def test_the_flops_of_convolutions_are_those_of_their_taps():
     _, plan, _, _ = step_of("cnn", fused=False)
     first, second = 2 * N * 26 * 26 * 9 * 32, 2 * N * 11 * 11 * 288 * 64
     rows = plan.rows()
-    assert costs(rows, "conv2d") == [(first, 0, 0), (second, 0, 0)]
-    assert costs(rows, "conv2d_weight_grad") == [(second, 0, 0), (first, 0, 0)]
-    assert costs(rows, "conv2d_input_grad") == [(second, 0, 0)]
+    tiles = 2 * N * 6 * 6 * 16 * 32 * 64  # by Winograd's algorithm, 16 places each; 7 x 7 of them for the input
+    assert [(r.cost.flops, r.cost.winograd) for r in named(rows, "conv2d")] == [(first, 0), (tiles, second - tiles)]
+    backward = named(rows, "conv2d_weight_grad")
+    assert [(r.cost.flops, r.cost.winograd) for r in backward] == [(tiles, second - tiles), (first, 0)]
+    tiles = tiles * 49 // 36
+    assert [(r.cost.flops, r.cost.winograd) for r in named(rows, "conv2d_input_grad")] == [(tiles, second - tiles)]
 
 
 def test_outputs_of_a_convolution_that_no_window_reads_are_saved(cnn):
@@ -120,18 +123,22 @@ def test_what_is_spent_and_saved_is_what_the_ops_cost_that_a_fused_op_stands_for
     for rows in (before, after):
         for name in ("", "_weight_grad", "_input_grad"):
             fused = sorted(sum(row.cost[:4]) for row in named(rows, f"conv_pool{name}"))
-            assert fused == sorted(row.cost.flops for row in named(unfused, f"conv2d{name}"))
+            assert fused == sorted(sum(row.cost[:4]) for row in named(unfused, f"conv2d{name}"))
 
 
 def test_bytes_are_those_of_what_is_read_and_written_and_scratch_is_apart(cnn):
     rows = cnn[2]
-    gather, second, dense = named(rows, "gather")[0], named(rows, "conv_pool")[1], named(rows, "dense")[0]
+    gather, second, dense = named(rows, "gather")[0], named(rows, "conv_pool")[1], named(rows, "matmul")[0]
     assert gather.moved == N * (784 + 8) + 4 * N * 784  # of the whole set, the images of the batch; and their indices
     outputs = N * 9 * 64 * (4 + 1)  # values and winners
     assert second.moved == 4 * (N * 13 * 13 * 32 + 288 * 64 + 64) + outputs
-    filters, tiles = 25 * 32 * 64, N * 9 * (25 * (32 + 64) + 9)  # transformed, products, and sizes
-    assert second.scratch - 4 * (filters + tiles) == 4 * pooled.chunks(N) * (5 * 32 + 3 * 5 * 64)
-    assert (dense.moved, dense.scratch) == (4 * (N * 576 + 576 * 128 + 128 + N * 128), 0)
+    chunks, block = winograd.cut(N * 3, 3, 32, 64)
+    filters = (9 + 15 + 25) * 32 * 64  # as they are, and transformed along one axis and both
+    lanes = min(chunks, tn.get_num_threads())
+    tiles = block * 3 * 25 * (32 + 64)  # of a block, transformed and multiplied
+    rows = 2 * 5 * 3 * 4 * 32 + (15 + 9) * 3 * 64 + 5 * 13  # of tiles: loaded and transformed; and sizes
+    assert second.scratch == 4 * (filters + lanes * (tiles + rows))
+    assert (dense.moved, dense.scratch) == (4 * (N * 576 + 576 * 128 + N * 128), 0)
     assert [(s.shape, str(s.dtype)) for s in second.outputs] == [((N, 3, 3, 64), "float32"), ((N, 3, 3, 64), "uint8")]
 
 
@@ -153,7 +160,7 @@ def test_each_call_is_part_of_the_forward_or_the_backward_or_the_update(cnn):
     assert kinds == sorted(kinds, key=["forward", "backward", "update"].index)
     assert [row.name for row in cnn[2] if row.kind == "update"] == ["descend"]
     assert {row.kind for row in cnn[2] if row.name.startswith("conv_pool_")} == {"backward"}
-    assert {row.kind for row in cnn[2] if row.name in ("conv_pool", "gather", "dense", "softmax")} == {"forward"}
+    assert {row.kind for row in cnn[2] if row.name in ("conv_pool", "gather", "bias_relu", "softmax")} == {"forward"}
 
     _, plan, _, _ = step_of("softmax", fused=False, optimizer=tn.SGD(0.1, momentum=0.9, weight_decay=0.1))
     update = [row.name for row in plan.rows() if row.kind == "update"]
@@ -165,7 +172,7 @@ def test_each_call_is_part_of_the_forward_or_the_backward_or_the_update(cnn):
 def test_a_fused_op_names_its_parts_and_leaves_out_what_it_does_not_do(cnn):
     parts = {row.name: row.fuses for row in cnn[2]}
     assert parts["conv_pool"] == "conv2d + bias + relu + max_pool"
-    assert [row.fuses for row in named(cnn[2], "dense")] == ["matmul + bias + relu", "matmul + bias"]
+    assert [row.fuses for row in named(cnn[2], "bias_relu")] == ["add + relu", "add"]
     assert parts["matmul"] == ""
 
 

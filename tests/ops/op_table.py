@@ -1075,23 +1075,23 @@ def joined(*arrays):
 
 
 @st.composite
-def denses(draw):
-    rng, (n, k, m) = draw(generators), (draw(lengths) for _ in range(3))
-    return Case((spread(rng, (n, k)), spread(rng, (k, m)), spread(rng, (m,))), {"relu": draw(st.booleans())})
+def biased(draw):
+    rng, shape = draw(generators), (draw(lengths), draw(lengths))
+    return Case((spread(rng, shape), spread(rng, shape[1:])), {"relu": draw(st.booleans())})
 
 
-def naive_dense(x, w, bias, relu):
-    y = ref.matmul(x, w) + bias
+def naive_bias_relu(x, bias, relu):
+    y = x + bias
     return np.where(y > 0, y, 0.0) if relu else y
 
 
 @st.composite
-def dense_cotangents(draw):
+def bias_relu_cotangents(draw):
     rng, shape = draw(generators), (draw(lengths), draw(lengths))
     return Case((spread(rng, shape), np.maximum(spread(rng, shape), 0)))
 
 
-def naive_dense_cotangent(g, y):
+def naive_bias_relu_cotangent(g, y):
     cut = np.where(y > 0, g, 0.0)
     return joined(cut, ref.reduce(ref.math.fsum)(cut, axis=0))
 
@@ -1166,12 +1166,12 @@ def naive_rmatvec(x, r, shift, scale):
 
 fused("standardised_matvec", standardised(transposed=False), naive_matvec, nan=False)
 fused("standardised_rmatvec", standardised(transposed=True), naive_rmatvec, nan=False)
-fused("dense", denses(), naive_dense)
+fused("bias_relu", biased(), naive_bias_relu)
 fused("adam", adam_steps(), naive_adam, output=0, differentiable=False)
 fused("adam_in_place", adam_steps(), naive_adam, output=0, differentiable=False)
 fused("momentum_step", momentum_steps(), naive_momentum, output=0, differentiable=False)
 fused("momentum_in_place", momentum_steps(), naive_momentum, output=0, differentiable=False)
-fused("dense_cotangent", dense_cotangents(), naive_dense_cotangent, differentiable=False, nan=False)
+fused("bias_relu_cotangent", bias_relu_cotangents(), naive_bias_relu_cotangent, differentiable=False, nan=False)
 fused("gather", image_gathers(), naive_gather, differentiable=False, nan=False)
 fused("descend", steps(), naive_descend, differentiable=False)
 fused(

@@ -10,10 +10,12 @@ import numpy as np
 
 from tinynet.core.engine import Op
 from tinynet.core.spec import Shape, Value
-from tinynet.fast.fusions import conv_pool, dense, descend, gather, standardised_matvec
+from tinynet.fast.bindings.conv import tiles_of
+from tinynet.fast.fusions import bias_relu, conv_pool, descend, gather, standardised_matvec
 from tinynet.fast.fusions.adam import adam_in_place
 from tinynet.fast.fusions.momentum import momentum_in_place
 from tinynet.fast.kernels import conv_pool as pooled
+from tinynet.fast.kernels import winograd
 from tinynet.inspection.table import Cost
 from tinynet.ops import average, conv, extremes, join, linear, parts, pieces, pool, reduce, running, shape
 from tinynet.ops.conv import Geometry
@@ -37,9 +39,14 @@ def _product(a: Value, b: Value, trans_a: bool, trans_b: bool) -> Cost:
     return Cost(2 * math.prod(made) * a.shape[-2 if trans_a else -1], how="BLAS" if len(made) == 2 else "")
 
 
-def _convolution(n: int, weights: Shape, p: Geometry) -> Cost:
-    """Return the cost of any of the three: each multiplies every output pixel with every weight."""
-    return Cost(2 * n * p.oh * p.ow * math.prod(weights), how="im2col, BLAS")
+def _convolution(n: int, weights: Shape, p: Geometry, size: Shape = ()) -> Cost:
+    """Return the cost of any of the three: each multiplies every output pixel with every weight, unless in tiles."""
+    all_ = 2 * n * p.oh * p.ow * math.prod(weights)
+    tiles = tiles_of(p, size or p[6:], weights)
+    if tiles is None:
+        return Cost(all_, how="im2col, BLAS")
+    needed = 2 * n * 16 * math.prod(tiles) * math.prod(weights[2:])
+    return Cost(needed, winograd=all_ - needed, how="Winograd, BLAS")
 
 
 def _index(x: Value, *indices: Value, checked: bool) -> Cost:
@@ -60,7 +67,7 @@ def _conv_pool(n: int, d: pooled.Dims, p: Geometry, how: str, index: Value | Non
     if index is None:
         return Cost(flops, dead, how=f"{how}, specialised")
     size = math.prod(index.shape)
-    alive = np.count_nonzero(index != pooled.DEAD) if isinstance(index, np.ndarray) else size
+    alive = np.count_nonzero(index != winograd.DEAD) if isinstance(index, np.ndarray) else size
     share = f" {alive / size:.0%}" if isinstance(index, np.ndarray) and size else ""
     needed = 2 * d.taps * int(alive)
     return Cost(needed, dead, flops - needed, how=f"{how}{share}, specialised")
@@ -70,8 +77,8 @@ def _conv_pool_forward(x: Value, w: Value, bias: Value, p: Geometry, q: Geometry
     n, d = x.shape[0], conv_pool.dims(x.shape, w.shape[3], p, q)
     if not d.winograd:
         return _conv_pool(n, d, p, "direct" if d.direct else "product")
-    (th, tw), cost = d.tile, _conv_pool(n, d, p, "Winograd")
-    needed = 2 * n * d.oh * d.ow * th * tw * d.c * d.f
+    cost = _conv_pool(n, d, p, "Winograd")
+    needed = 2 * n * d.oh * d.ow * (d.ph + 2) ** 2 * d.c * d.f
     return cost._replace(flops=needed, winograd=cost.flops - needed)
 
 
@@ -95,7 +102,7 @@ def _adam(theta: Value, *rest: Value, **betas: float) -> Cost:
 _COSTS: dict[Op, Callable[..., Cost]] = {
     _cast: _moves,
     conv._conv2d: lambda x, w, p: _convolution(x.shape[0], w.shape, p),
-    conv._conv2d_input_grad: lambda g, w, p, size: _convolution(g.shape[0], w.shape, p),
+    conv._conv2d_input_grad: lambda g, w, p, size: _convolution(g.shape[0], w.shape, p, size),
     conv._conv2d_weight_grad: lambda x, g, p: _convolution(x.shape[0], conv._weight_grad_infer(x, g, p).shape, p),
     extremes._max: lambda x: Cost(math.prod(x.shape)),
     extremes._min: lambda x: Cost(math.prod(x.shape)),
@@ -119,8 +126,8 @@ _COSTS: dict[Op, Callable[..., Cost]] = {
     conv_pool.conv_pool: _conv_pool_forward,
     conv_pool.conv_pool_weight_grad: _conv_pool_weight_grad,
     conv_pool.conv_pool_input_grad: _conv_pool_input_grad,
-    dense.dense: lambda x, w, bias, relu: Cost(2 * x.shape[0] * math.prod(w.shape), how="BLAS"),
-    dense.dense_cotangent: lambda g, y: Cost(2 * math.prod(g.shape)),
+    bias_relu.bias_relu: lambda x, bias, relu: Cost(2 * math.prod(x.shape)),
+    bias_relu.bias_relu_cotangent: lambda g, y: Cost(2 * math.prod(g.shape)),
     descend.descend: lambda theta, gradient, rate: Cost(2 * math.prod(gradient.shape)),
     gather.gather: _gather,
     standardised_matvec.standardised_matvec: _standardised,

@@ -43,8 +43,8 @@ def conv_pool(n, h, w, c, f, taps, window):
     yield fusions.conv_pool.conv_pool_input_grad, (g, weights, index), geometries | {"shape": x.shape}
 
 
-def convolution(n, size, padding):
-    x, w = normal(n, size, size, 3), normal(3, 3, 3, 16)
+def convolution(n, size, padding, channels=3):
+    x, w = normal(n, size, size, channels), normal(3, 3, channels, 16)
     p = geometry("case", x.shape, (3, 3), (1, 1), padding)
     g = normal(n, p.oh, p.ow, 16)
     yield conv._conv2d, (x, w), {"p": p}
@@ -67,8 +67,6 @@ def products(m, k, n):
     for trans_a, trans_b in product([False, True], repeat=2):
         a, b = normal(*((k, m) if trans_a else (m, k))), normal(*((n, k) if trans_b else (k, n)))
         yield linear._matmul, (a, b), {"trans_a": trans_a, "trans_b": trans_b}
-    for relu in (False, True):
-        yield fusions.dense.dense, (normal(m, k), normal(k, n), normal(n)), {"relu": relu}
 
 
 def rows(n, k):
@@ -81,7 +79,8 @@ def rows(n, k):
     yield loss._softmax, (x,), {}
     yield loss._log_softmax, (x,), {}
     yield fusions.cross_entropy.softmax_cross_entropy, (x, labels), {}
-    yield fusions.dense.dense_cotangent, (x, np.maximum(normal(k, n).T, 0)), {}
+    yield fusions.bias_relu.bias_relu, (x, normal(1, k)[0]), {"relu": True}
+    yield fusions.bias_relu.bias_relu_cotangent, (x, np.maximum(normal(k, n).T, 0)), {}
     yield fusions.gather.gather, (data, labels, normal(k), normal(1, k)[0]), {"sample": (k,)}
     yield fusions.descend.descend, (flat, flat + 1, np.array(0.1)), {}
     yield momentum_step, (flat - 1, flat / 2, flat + 1, np.array(0.1), np.array(0.9)), {"nesterov": True}
@@ -96,9 +95,11 @@ def cases():
     for n in (1, 19):
         yield from conv_pool(n, 12, 11, 1, 16, (3, 3), (2, 2))  # products in registers
         yield from conv_pool(n, 13, 13, 16, 16, (3, 3), (3, 3))  # Winograd's
+        yield from conv_pool(n, 13, 13, 16, 16, (3, 3), (2, 2))
         yield from conv_pool(n, 12, 11, 5, 16, (3, 3), (2, 2))  # of matrices
         yield from convolution(n, 9, "valid")
         yield from convolution(n, 7, "same")
+        yield from convolution(n, 8, "same", channels=16)  # Winograd's
         yield from pooling(n)
     for shape in [(3, 4, 5), (32, 784, 128), (300, 40, 500), (5, 300, 700), (130, 700, 530)]:
         yield from products(*shape)

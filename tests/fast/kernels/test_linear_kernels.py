@@ -53,15 +53,6 @@ def test_chunks_too_large_for_one_small_product_are_complete(trans_a, trans_b, a
     np.testing.assert_array_equal(c, (a.T if trans_a else a).astype(float) @ (b.T if trans_b else b).astype(float))
 
 
-@pytest.mark.parametrize("relu", [False, True])
-@given(lengths, lengths, lengths, generators, dtypes, st.integers(1, 12), st.integers(0, 2))
-def test_a_dense_layer_is_a_product_with_bias_however_it_is_cut(relu, m, k, n, rng, dtype, chunks, axis):
-    x, w, bias = whole(rng, (m, k), dtype), whole(rng, (k, n), dtype), whole(rng, (n,), dtype)
-    y, expected = garbage((m, n), dtype), naive(x, w) + bias
-    linear.dense(y, working_array(y, chunks, axis), x, w, bias, relu, chunks, axis)
-    np.testing.assert_array_equal(y, np.maximum(expected, 0) if relu else expected)
-
-
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_fractions_come_out_to_rounding(dtype):
     rng = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Convolution and its two gradients on their kernels."""
+"""Convolution and its gradients on their kernels: in tiles by Winograd's algorithm where that pays, or by im2col."""
 
 from __future__ import annotations
 
@@ -8,45 +8,106 @@ from typing import Any
 from tinynet.core.spec import Array, Shape, Spec, Value
 from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import conv as kernels
+from tinynet.fast.kernels import winograd
 from tinynet.fast.kernels.jit import for_chunks
+from tinynet.fast.threads import get_num_threads
 from tinynet.ops.conv import Geometry
 
 
-def _columns(n: int, weights: Shape, p: Geometry, like: Value) -> Spec:
+def im2col_scratch(n: int, weights: Shape, p: Geometry, like: Value) -> Spec:
+    """Return the working array of what is laid out at a time, for windows that lie as in p."""
     taps, filters = math.prod(weights[:3]), weights[3]
     chunks, rows = kernels.chunks(n, p.oh, p.ow, taps, filters, like.dtype.itemsize)
     return Spec((chunks, rows * p.ow, taps), like.dtype)
 
 
+# --- by Winograd's algorithm
+
+
+def tiles_of(p: Geometry, size: tuple[int, ...], weights: Shape) -> tuple[int, int] | None:
+    """Return the rows and columns of tiles of 2x2, where these save a third of the multiplications at least."""
+    tiles = -(-size[0] // 2), -(-size[1] // 2)
+    saved = 3 * 16 * math.prod(tiles) <= 2 * 9 * math.prod(size[:2])
+    return tiles if saved and p[:4] == (3, 3, 1, 1) and min(weights[2:]) >= winograd.LEAST_CHANNELS else None
+
+
+def _lanes(n: int, tiles: tuple[int, int], channels: int, filters: int) -> tuple[int, int, int]:
+    """Return the number of chunks, of sets of working arrays, and of tiles in a block."""
+    chunks, rows = winograd.cut(n * tiles[0], tiles[1], channels, filters)
+    return chunks, min(chunks, get_num_threads()), rows * tiles[1]
+
+
+def winograd_scratch(m: int, x: Value, tiles: tuple[int, int], c: int, f: int) -> tuple[Spec, ...]:
+    """Return the working arrays of a convolution of c channels by f filters, in tiles of m x m outputs."""
+    _, lanes, block = _lanes(x.shape[0], tiles, c, f)
+    s, slots, run = m + 2, tiles[1] + 1, tiles[1] * f
+    whole = (9, c, f), (3 * s, c * f), (s * s, c * f), (lanes, s * s, block * c), (lanes, s * s, block * f)
+    rows = (lanes, s, m, slots, c), (lanes, s, m * slots * c), (lanes, m * s, run), (lanes, m * m, run)
+    return tuple(Spec(shape, x.dtype) for shape in (*whole, *rows, (lanes, s, x.shape[2])))
+
+
+def winograd_call(
+    m: int, tiles: tuple[int, int], *arrays: Any, corner: Shape, adjoint: bool = False
+) -> tuple[Any, ...]:
+    """Return the call on y, winners of the pooling or None, working arrays, x, w, and the bias of the pooling or None.
+
+    ``corner`` is where the first filter lies: so many pixels above and left of the image.
+    """
+    chunks, lanes, _ = _lanes(len(arrays[-3]), tiles, *arrays[2].shape[1:])
+    kernel = for_chunks(winograd.convolution(m, arrays[-1] is not None), lanes)
+    return kernel, *arrays, *corner, tiles[0], chunks, adjoint
+
+
+# --- the ops
+
+
 def _forward_scratch(x: Value, w: Value, p: Geometry) -> tuple[Spec, ...]:
-    return (_columns(x.shape[0], w.shape, p, x),)
+    tiles = tiles_of(p, p[6:], w.shape)
+    return winograd_scratch(2, x, tiles, *w.shape[2:]) if tiles else (im2col_scratch(x.shape[0], w.shape, p, x),)
 
 
-def _forward(y: Array, columns: Array, x: Array, w: Array, p: Geometry) -> tuple[Any, ...]:
-    return for_chunks(kernels.conv2d, len(columns)), y, columns, x, w, p
+def _forward(y: Array, *rest: Array, p: Geometry) -> tuple[Any, ...]:
+    tiles = tiles_of(p, p[6:], rest[-1].shape)
+    if tiles:
+        return winograd_call(2, tiles, y, None, *rest, None, corner=(p.top, p.left))
+    return for_chunks(kernels.conv2d, len(rest[0])), y, *rest, p
 
 
 def _input_grad_scratch(g: Value, w: Value, p: Geometry, size: Shape) -> tuple[Spec, ...]:
+    tiles = tiles_of(p, size, w.shape)
+    if tiles:
+        return winograd_scratch(2, g, tiles, w.shape[3], w.shape[2])
     transposed = Spec((w.shape[3], math.prod(w.shape[:3])), g.dtype)
-    return _columns(g.shape[0], w.shape, p, g), transposed
+    return im2col_scratch(g.shape[0], w.shape, p, g), transposed
 
 
-def _input_grad(
-    dx: Array, columns: Array, transposed: Array, g: Array, w: Array, p: Geometry, size: Shape
-) -> tuple[Any, ...]:
-    return for_chunks(kernels.conv2d_input_grad, len(columns)), dx, columns, transposed, g, w, p
+def _input_grad(dx: Array, *rest: Array, p: Geometry, size: Shape) -> tuple[Any, ...]:
+    tiles = tiles_of(p, size, rest[-1].shape)
+    if tiles:
+        return winograd_call(2, tiles, dx, None, *rest, None, corner=(2 - p.top, 2 - p.left), adjoint=True)
+    return for_chunks(kernels.conv2d_input_grad, len(rest[0])), dx, *rest, p
 
 
 def _weight_grad_scratch(x: Value, g: Value, p: Geometry) -> tuple[Spec, ...]:
-    columns = _columns(x.shape[0], (p.kh, p.kw, x.shape[3], g.shape[3]), p, x)
-    partial = Spec((columns.shape[0], columns.shape[2], g.shape[3]), x.dtype)
+    c, f = x.shape[3], g.shape[3]
+    tiles = tiles_of(p, p[6:], (3, 3, c, f))
+    if tiles:
+        chunks, lanes, block = _lanes(x.shape[0], tiles, c, f)
+        shapes = (
+            (chunks, 9, c * f), (lanes, 12, c * f), (lanes, 16, c * f), (lanes, c, f), (lanes, 16, block * c),
+            (lanes, 16, block * f), (lanes, 4, 2, tiles[1] + 1, c), (lanes, 2, 2, tiles[1], f),
+            (lanes, 4, 2 * (tiles[1] + 1) * c), (lanes, 4, 2 * tiles[1] * f),
+        )  # fmt: skip
+        return tuple(Spec(shape, x.dtype) for shape in shapes)
+    columns = im2col_scratch(x.shape[0], (p.kh, p.kw, c, f), p, x)
+    partial = Spec((columns.shape[0], columns.shape[2], f), x.dtype)
     return columns, partial, partial
 
 
-def _weight_grad(
-    dw: Array, columns: Array, partial: Array, product: Array, x: Array, g: Array, p: Geometry
-) -> tuple[Any, ...]:
-    return for_chunks(kernels.conv2d_weight_grad, len(columns)), dw, columns, partial, product, x, g, p
+def _weight_grad(dw: Array, *rest: Array, p: Geometry) -> tuple[Any, ...]:
+    if tiles_of(p, p[6:], dw.shape):
+        return for_chunks(winograd.weight_grad, len(rest[1])), dw.reshape(9, -1), *rest, p.top, p.left
+    return for_chunks(kernels.conv2d_weight_grad, len(rest[0])), dw, *rest, p
 
 
 conv2d = Implementation(_forward, _forward_scratch, contiguous=True, threaded=True)

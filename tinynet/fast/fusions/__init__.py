@@ -3,23 +3,21 @@
 from tinynet.core.engine import Op
 from tinynet.fast.fusions import (
     adam,
+    bias_relu,
     conv_pool,
     cross_entropy,
-    dense,
     descend,
     gather,
     momentum,
     standardised_matvec,
-    times_one,
 )
 from tinynet.fast.match import Fusion
 
 FUSIONS: tuple[Fusion, ...] = (
     gather.FUSION,
     standardised_matvec.FUSION,
-    times_one.FUSION,
     conv_pool.FUSION,
-    dense.FUSION,
+    bias_relu.FUSION,
     cross_entropy.FUSION,
     descend.FUSION,
     adam.FUSION,

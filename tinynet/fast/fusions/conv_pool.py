@@ -8,6 +8,7 @@ import numpy as np
 
 from tinynet.core.engine import Node, Op, Tensor, constant
 from tinynet.core.spec import Array, Shape, Spec, Value
+from tinynet.fast.bindings.conv import im2col_scratch, winograd_call, winograd_scratch
 from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import conv_pool as kernels
 from tinynet.fast.kernels import winograd
@@ -15,14 +16,14 @@ from tinynet.fast.kernels.jit import for_chunks
 from tinynet.fast.match import Fusion, Rewrite, Uses, fused_op
 from tinynet.ops.arrange import pad
 from tinynet.ops.compare import less_equal, not_equal, where
-from tinynet.ops.conv import Geometry, _conv2d, _conv2d_input_grad, _conv2d_weight_grad
+from tinynet.ops.conv import Geometry, _conv2d, _conv2d_input_grad, _conv2d_weight_grad, margins
 from tinynet.ops.pointwise import add, relu
 from tinynet.ops.pool import _max_pool, _max_unpool
 
 _LEAST_PLACES = 4  # in a window; with fewer, dense gradients are the faster ones
 _MOST_PLACES = 254  # that an index of one byte can tell apart
 _MOST_IMAGE = 256 * 1024  # bytes of an image; larger ones do not stay in a cache while each filter goes over them
-_DEAD = np.uint8(kernels.DEAD)
+_DEAD = np.uint8(winograd.DEAD)
 
 # --- what it means
 
@@ -62,44 +63,28 @@ def dims(x_shape: Shape, filters: int, p: Geometry, q: Geometry) -> kernels.Dims
 
 
 def _forward_scratch(x: Value, w: Value, bias: Value, p: Geometry, q: Geometry) -> tuple[Spec, ...]:
-    n, d = x.shape[0], dims(x.shape, w.shape[3], p, q)
+    d = dims(x.shape, w.shape[3], p, q)
     if d.direct:
         return ()
     if d.winograd:
-        return tuple(Spec(shape, x.dtype) for shape in _winograd_scratch(n, d))
-    chunks = kernels.chunks(n)
-    rows = kernels.group(n, d, x.dtype.itemsize) * d.oh * d.ow * d.ph * d.pw
-    return Spec((chunks, rows, d.taps), x.dtype), Spec((chunks, rows, d.f), x.dtype)
-
-
-def _winograd_scratch(n: int, d: kernels.Dims) -> tuple[Shape, ...]:
-    (th, tw), (chunks, tiles) = d.tile, winograd.tiles(n, d)
-    return (
-        (th * tw, d.c, d.f),
-        (chunks, th * tw, tiles, d.c),
-        (chunks, th * tw, tiles, d.f),
-        (chunks, tw * d.c),
-        (chunks, d.ph, tw, d.f),
-        (chunks, tiles, d.ph * d.pw),
-    )
+        return winograd_scratch(d.ph, x, (d.oh, d.ow), d.c, d.f)
+    columns = im2col_scratch(x.shape[0], w.shape, q, x)
+    return columns, Spec((columns.shape[0], d.ph * d.pw, columns.shape[1], d.f), x.dtype)
 
 
 def _forward_bind(y: Array, index: Array, *rest: Array, p: Geometry, q: Geometry) -> tuple[Any, ...]:
     *scratch, x, w, bias = rest
-    d = dims(x.shape, w.shape[3], p, q)
-    inputs = x.reshape(len(x), -1), w.reshape(-1, d.f), bias
-    if not d.winograd:
-        make = kernels.forward_direct if d.direct else kernels.forward_product
-        return for_chunks(make(d), kernels.chunks(len(x))), y, index, *scratch, *inputs
-    (*high, over), (*wide, under) = winograd.transforms(d.ph, d.kh), winograd.transforms(d.pw, d.kw)
-    matrices = (matrix.astype(x.dtype) for matrix in (*high, *wide))
-    kernel = for_chunks(winograd.forward_winograd(d), winograd.tiles(len(x), d)[0])
-    windows = y.reshape(-1, d.f), index.reshape(-1, d.f)
-    return kernel, *windows, *scratch, *inputs, *matrices, x.dtype.type(over * under)
+    d, weights = dims(x.shape, w.shape[3], p, q), w.reshape(-1, w.shape[3])
+    if d.direct:
+        kernel = for_chunks(kernels.forward_direct(d), kernels.chunks(len(x)))
+        return kernel, y, index, x.reshape(len(x), -1), weights, bias
+    if d.winograd:
+        return winograd_call(d.ph, (d.oh, d.ow), y, index, *rest, corner=(0, 0))
+    return for_chunks(kernels.forward_product, len(scratch[0])), y, index, *scratch, x, weights, bias, p, q
 
 
 def _weight_grad_scratch(x: Value, g: Value, index: Value, p: Geometry, q: Geometry) -> tuple[Spec, ...]:
-    d, chunks = dims(x.shape, g.shape[3], p, q), kernels.partials(x.shape[0])
+    d, chunks = dims(x.shape, g.shape[3], p, q), kernels.chunks(-(-x.shape[0] // kernels.IMAGES_A_PARTIAL))
     partial = (chunks, d.taps * d.f) if d.direct else (chunks, d.f, d.taps)
     return Spec(partial, x.dtype), Spec((chunks, d.f), x.dtype)
 
@@ -110,7 +95,7 @@ def _weight_grad_bind(dw: Array, db: Array, *rest: Array, p: Geometry, q: Geomet
     inputs = x.reshape(x.shape[0], -1), g, index
     if d.direct:  # LLVM does not vectorise this one but in its parallel form
         return kernels.weight_grad_direct(d), dw.reshape(-1), db, *scratch, *inputs
-    kernel = for_chunks(kernels.weight_grad(d), kernels.partials(len(x)))
+    kernel = for_chunks(kernels.weight_grad(d), len(scratch[0]))
     return kernel, dw.reshape(d.taps, d.f), db, *scratch, *inputs
 
 
@@ -179,7 +164,7 @@ def _match(node: Node, uses: Uses) -> Rewrite | None:
     if not _pays(x, q):
         return None
     bias = total.inputs[1] if total else constant(np.zeros(w.shape[3], w.dtype))
-    padded = _padding(x.shape, p)
+    padded = margins(x.shape, p)
 
     def make(x: Tensor, w: Tensor, bias: Tensor) -> Any:
         inside = pad(x, padded) if any(map(any, padded)) else x
@@ -201,16 +186,8 @@ def _pool_and_what_is_before(node: Node, uses: Uses) -> tuple[Node | None, Node 
 
 def _pays(x: Tensor, q: Geometry) -> bool:
     """Return whether windows do not overlap and are of a size, and images small enough, for the fused kernels."""
-    image = int(np.prod(x.shape[1:])) * x.dtype.itemsize
-    apart = q.sh >= q.kh and q.sw >= q.kw
-    return apart and _LEAST_PLACES <= q.kh * q.kw <= _MOST_PLACES and image <= _MOST_IMAGE
-
-
-def _padding(shape: Shape, p: Geometry) -> list[tuple[int, int]]:
-    """Return the zeros around an image that make a convolution one without padding."""
-    below = max(0, (p.oh - 1) * p.sh + p.kh - shape[1] - p.top)
-    right = max(0, (p.ow - 1) * p.sw + p.kw - shape[2] - p.left)
-    return [(0, 0), (p.top, below), (p.left, right), (0, 0)]
+    small = int(np.prod(x.shape[1:])) * x.dtype.itemsize <= _MOST_IMAGE
+    return small and q.sh >= q.kh and q.sw >= q.kw and _LEAST_PLACES <= q.kh * q.kw <= _MOST_PLACES
 
 
 FUSION = Fusion(

@@ -10,6 +10,7 @@ import numba
 import numpy as np
 
 from tinynet.fast.kernels.jit import kernel
+from tinynet.fast.kernels.reduce import add_up
 
 _MOST_CHUNKS = 8
 _COLUMN_BYTES = 1536 * 1024  # of im2col at a time: about the L2 cache of a core
@@ -153,25 +154,13 @@ def weight_grad_chunk(partial, product, cols, x, g, lo, hi, p):
                 partial[k, f] = product[k, f] if first == lo else partial[k, f] + product[k, f]
 
 
-@kernel()
-def ordered_sum(total, partial, lo, hi):
-    """Add up rows lo to hi of the partial sums, in the order of the chunks."""
-    for k in range(lo, hi):
-        for f in range(total.shape[1]):
-            total[k, f] = partial[0, k, f]
-        for chunk in range(1, partial.shape[0]):
-            for f in range(total.shape[1]):
-                total[k, f] += partial[chunk, k, f]
-
-
 @kernel(parallel=True)
 def conv2d_weight_grad(dw, cols, partial, product, x, g, p):
     """Bring the cotangent g (N, OH, OW, F) back to the weights: dw (KH, KW, C, F)."""
     n, chunks, filters = x.shape[0], cols.shape[0], g.shape[3]
-    flat, total = g.reshape(-1, filters), dw.reshape(-1, filters)
+    flat = g.reshape(-1, filters)
     for chunk in numba.prange(chunks):
         lo, hi = bounds(chunk, chunks, n, p[6])
         weight_grad_chunk(partial[chunk], product[chunk], cols[chunk], x, flat, lo, hi, p)
     for chunk in numba.prange(chunks):
-        lo, hi = bounds(chunk, chunks, total.shape[0], 1)
-        ordered_sum(total, partial, lo, hi)
+        add_up(dw.reshape(dw.size), partial.reshape(chunks, dw.size), *bounds(chunk, chunks, dw.size, 1))

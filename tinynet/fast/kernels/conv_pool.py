@@ -17,16 +17,14 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
+from tinynet.fast.kernels.conv import im2col
 from tinynet.fast.kernels.jit import factory, kernel
+from tinynet.fast.kernels.reduce import add_up
+from tinynet.fast.kernels.winograd import DEAD, LEAST_CHANNELS, pool
 
-DEAD = 255  # in place of a winner, where relu cut it
 MOST_CHUNKS = 8
-_COLUMN_BYTES = 512 * 1024
-_MOST_IMAGES = 4
-_IMAGES_A_PARTIAL = 4  # so that eight cores have a chunk each at the usual batch of 32
+IMAGES_A_PARTIAL = 4  # so that eight cores have a chunk each at the usual batch of 32
 _DIRECT_TAPS = 32  # up to so many values under a filter, the products are made in registers
-_WINOGRAD_CHANNELS = 16  # and filters: with fewer, the transforms take longer than the products that they save
-WINOGRAD_POINTS = (0, 1, -1, 2)  # of the transforms; more of them cost more digits than they save time
 
 
 class Dims(NamedTuple):
@@ -58,36 +56,16 @@ class Dims(NamedTuple):
         return self.taps <= _DIRECT_TAPS
 
     @property
-    def tile(self) -> tuple[int, int]:
-        """The sides of what one window reads of the input, at stride 1."""
-        return self.ph + self.kh - 1, self.pw + self.kw - 1
-
-    @property
     def winograd(self) -> bool:
-        """Whether Winograd's algorithm has transforms for these shapes, and saves a third of the products at least."""
-        th, tw = self.tile
-        return (
-            (self.sh, self.sw) == (1, 1)
-            and max(th, tw) <= len(WINOGRAD_POINTS) + 1
-            and min(self.c, self.f) >= _WINOGRAD_CHANNELS
-            and 3 * th * tw <= 2 * self.ph * self.pw * self.kh * self.kw
-        )
+        """Whether Winograd's algorithm has tiles of this kind: 3x3 taps, windows of 2x2 or 3x3 without gaps."""
+        windows = (self.ph, self.pw, self.qh, self.qw)
+        plain = self[4:8] == (3, 3, 1, 1) and min(self.c, self.f) >= LEAST_CHANNELS
+        return plain and windows in ((2,) * 4, (3,) * 4)
 
 
 def chunks(n: int) -> int:
     """Give the number of chunks of a batch."""
     return max(1, min(MOST_CHUNKS, n))
-
-
-def partials(n: int) -> int:
-    """Give the number of chunks of a gradient of weights, whose partial sums cost as much as a few images each."""
-    return max(1, min(MOST_CHUNKS, -(-n // _IMAGES_A_PARTIAL)))
-
-
-def group(n: int, d: Dims, itemsize: int) -> int:
-    """Give the number of images whose im2col is made at a time."""
-    rows = d.oh * d.ow * d.ph * d.pw
-    return max(1, min(_MOST_IMAGES, _COLUMN_BYTES // (rows * d.taps * itemsize), -(-n // chunks(n))))
 
 
 @factory
@@ -127,63 +105,38 @@ def forward_direct(d: Dims) -> Any:
     return conv_pool_direct
 
 
-@factory
-def forward_product(d: Dims) -> Any:
-    """Make the forward kernel for many taps: im2col of the pooled outputs, window by window, and a matrix product."""
-    _, w, c, filters, kh, kw, sh, sw, ph, pw, qh, qw, oh, ow = d
-    run, row, places, windows = kw * c, w * c, ph * pw, oh * ow
-    pixels = places * windows
-
-    @kernel(parallel=True)
-    def conv_pool_product(y, index, columns, products, x, weights, bias):
-        n, chunks, zero = x.shape[0], columns.shape[0], x.dtype.type(0)
-        group = columns.shape[1] // pixels
-        for chunk in numba.prange(chunks):
-            lo, hi = chunk * n // chunks, (chunk + 1) * n // chunks
-            for first in range(lo, hi, group):
-                count = min(group, hi - first)
-                for m in range(count):
-                    for i in range(oh):
-                        for j in range(ow):
-                            for t in range(places):
-                                start = ((i * qh + t // pw) * sh * w + (j * qw + t % pw) * sw) * c
-                                r = ((m * oh + i) * ow + j) * places + t
-                                for u in range(kh):
-                                    for k in range(run):
-                                        columns[chunk, r, u * run + k] = x[first + m, start + u * row + k]
-                np.dot(columns[chunk, : count * pixels], weights, products[chunk, : count * pixels])
-                for m in range(count):
-                    for i in range(oh):
-                        for j in range(ow):
-                            r = ((m * oh + i) * ow + j) * places
-                            for f in range(filters):
-                                best = products[chunk, r, f] + bias[f]
-                                winner = 0
-                                for t in range(1, places):
-                                    v = products[chunk, r + t, f] + bias[f]
-                                    wins = v > best or v != v
-                                    best = v if wins else best
-                                    winner = t if wins else winner
-                                dead = best <= 0
-                                y[first + m, i, j, f] = zero if dead else best
-                                index[first + m, i, j, f] = DEAD if dead else winner
-
-    return conv_pool_product
-
-
-@kernel()
-def add_up(total, partial):
-    """Add up the partial sums of the chunks in their order: each loop adds to many values, and sums up none."""
-    for k in range(total.size):
-        total[k] = partial[0, k]
-    for chunk in range(1, partial.shape[0]):
-        for k in range(total.size):
-            total[k] += partial[chunk, k]
+@kernel(parallel=True)
+def forward_product(y, index, columns, products, x, weights, bias, p, q):
+    """Compute the block for many taps: for each place in the windows im2col and a matrix product, then the pooling."""
+    kh, kw, sh, sw = p[:4]
+    ph, pw, qh, qw, _, _, oh, ow = q
+    rows, chunks, block = len(x) * oh, len(products), columns.shape[1] // ow
+    for chunk in numba.prange(chunks):
+        end = (chunk + 1) * rows // chunks
+        for first in range(chunk * rows // chunks, end, block):
+            count = min(block, end - first)
+            for t in range(ph * pw):
+                place = kh, kw, sh * qh, sw * qw, -(t // pw) * sh, -(t % pw) * sw, oh, ow
+                im2col(columns[chunk], x, first, count, place)
+                np.dot(columns[chunk, : count * ow], weights, products[chunk, t, : count * ow])
+            for r in range(count):
+                made = products[chunk].reshape(ph * pw, -1)
+                pool(
+                    ph * pw,
+                    y,
+                    index,
+                    made,
+                    r * ow * bias.size,
+                    bias,
+                    (first + r) // oh,
+                    (first + r) % oh,
+                    y.dtype.type(1),
+                )
 
 
 @kernel()
 def add_up_transposed(total, partial):
-    """Do the same for total (K, F) and partial sums (chunks, F, K), which are added into the first of them."""
+    """Add up partial sums (chunks, F, K), into the first of them, for total (K, F)."""
     for chunk in range(1, partial.shape[0]):
         for f in range(partial.shape[1]):
             for k in range(partial.shape[2]):
@@ -222,7 +175,7 @@ def weight_grad(d: Dims) -> Any:
                                         partial[chunk, f, u * run + k] += v * x[m, start + u * row + k]
                     partial_bias[chunk, f] = total
         add_up_transposed(dw, partial)
-        add_up(db, partial_bias)
+        add_up(db, partial_bias, 0, db.size)
 
     return conv_pool_weight_grad
 
@@ -259,8 +212,8 @@ def weight_grad_direct(d: Dims) -> Any:
                                         total += x[m, start + u * row + k] * (v if winner == t else zero)
                                     partial[chunk, (u * run + k) * filters + f] = total
                             partial_bias[chunk, f] += zero if winner == DEAD else v
-        add_up(dw, partial)
-        add_up(db, partial_bias)
+        add_up(dw, partial, 0, dw.size)
+        add_up(db, partial_bias, 0, db.size)
 
     return conv_pool_weight_grad_direct
 

@@ -1,4 +1,4 @@
-"""Small fusions: gather + scale, the cotangent of relu, softmax + cross-entropy, the steps of SGD and of Adam."""
+"""Small fusions: gather + scale, softmax + cross-entropy, the steps of SGD and of Adam."""
 
 import math
 
@@ -43,28 +43,6 @@ def gather(out, x, indices, shift, scale):
         for k in range(out.shape[1]):
             out[r, k] = (out.dtype.type(x[source, k]) - shift[k]) * scale[k]
     return touched
-
-
-@kernel()
-def cut_columns(cut, db, g, y, lo, hi):
-    """Cut columns lo to hi of g where y is 0, and sum them over the rows."""
-    zero = g.dtype.type(0)
-    total = db[lo:hi]
-    total[:] = zero
-    for r in range(g.shape[0]):
-        row, source, output = cut[r, lo:hi], g[r, lo:hi], y[r, lo:hi]
-        for k in range(row.size):
-            v = zero if output[k] <= 0 else source[k]
-            row[k] = v
-            total[k] += v
-
-
-@kernel(parallel=True)
-def dense_cotangent(cut, db, g, y, chunks):
-    """Cut g where y (the output of relu) is 0, and sum it over the rows."""
-    columns = g.shape[1]
-    for chunk in numba.prange(chunks):
-        cut_columns(cut, db, g, y, chunk * columns // chunks, (chunk + 1) * columns // chunks)
 
 
 @kernel()

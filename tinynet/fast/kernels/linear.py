@@ -6,6 +6,7 @@ from llvmlite.binding import get_host_cpu_features
 
 from tinynet.fast.kernels.blas import gemm
 from tinynet.fast.kernels.jit import kernel
+from tinynet.fast.kernels.reduce import add_up
 
 _FLOPS_PER_CHUNK = 500_000  # a product of twice as many just gains by a second thread
 _MOST_CHUNKS = 8
@@ -41,7 +42,7 @@ def cut(rows: int, inner: int, columns: int, trans_b: bool = False) -> tuple[int
 
 @kernel()
 def part_product(sums, a, b, trans_a, trans_b, chunk, chunks, axis):
-    """Write the product of one chunk, and return the rows and columns that it has: from, to, from, to.
+    """Write the product of one chunk.
 
     There is one sum for each chunk where the inner axis is cut, and otherwise one for all: the product itself.
     """
@@ -67,29 +68,6 @@ def part_product(sums, a, b, trans_a, trans_b, chunk, chunks, axis):
             part_a = a[lo:hi, r:r2] if trans_a else a[r:r2, lo:hi]
             part_b = b[k:k2, lo:hi] if trans_b else b[lo:hi, k:k2]
             gemm(sums[place, r:r2, k:k2], part_a, part_b, trans_a, trans_b)  # one call: it takes long to compile
-    return top, bottom, left, right
-
-
-@kernel()
-def add_sums(c, sums, lo, hi):
-    """Write rows lo to hi of the sum over the chunks, in their order."""
-    for r in range(lo, hi):
-        c[r, :] = sums[0, r]
-        for other in range(1, sums.shape[0]):
-            for k in range(c.shape[1]):
-                c[r, k] += sums[other, r, k]
-
-
-@kernel()
-def finish(y, bias, relu, top, bottom, left, right):
-    """Add the bias to these rows and columns, and cut what is below 0 if asked."""
-    zero = y.dtype.type(0)
-    shift = bias[left:right]
-    for r in range(top, bottom):
-        row = y[r, left:right]
-        for k in range(row.size):
-            v = row[k] + shift[k]
-            row[k] = zero if relu and v <= 0 else v
 
 
 @kernel(parallel=True)
@@ -99,18 +77,5 @@ def matmul(c, sums, a, b, trans_a, trans_b, chunks, axis):
         part_product(sums, a, b, trans_a, trans_b, chunk, chunks, axis)
     if axis == 2:
         for chunk in numba.prange(chunks):
-            add_sums(c, sums, chunk * c.shape[0] // chunks, (chunk + 1) * c.shape[0] // chunks)
-
-
-@kernel(parallel=True)
-def dense(y, sums, x, w, bias, relu, chunks, axis):
-    """Compute y = x w + bias, then relu if asked; `sums` is y itself unless the inner axis is cut."""
-    for chunk in numba.prange(chunks):
-        top, bottom, left, right = part_product(sums, x, w, False, False, chunk, chunks, axis)
-        if axis < 2:
-            finish(y, bias, relu, top, bottom, left, right)
-    if axis == 2:
-        for chunk in numba.prange(chunks):
-            lo, hi = chunk * y.shape[0] // chunks, (chunk + 1) * y.shape[0] // chunks
-            add_sums(y, sums, lo, hi)
-            finish(y, bias, relu, lo, hi, 0, y.shape[1])
+            lo, hi = chunk * c.size // chunks, (chunk + 1) * c.size // chunks
+            add_up(c.reshape(c.size), sums.reshape(chunks, c.size), lo, hi)

@@ -1,4 +1,4 @@
-"""The sum of the rows of a matrix, such as the gradient of a bias; and whether all values are finite."""
+"""Sums of the rows of a matrix, such as the gradient of a bias, and of chunks; and whether all values are finite."""
 
 import numba
 
@@ -26,10 +26,44 @@ def sum_chunk(total, x):
 @kernel(parallel=True)
 def sum_rows(total, partial, x):
     """Sum the rows of each chunk, then the chunks in their order."""
-    rows, chunks = x.shape[0], partial.shape[0]
+    chunks = len(partial)
     for chunk in numba.prange(chunks):
-        sum_chunk(partial[chunk], x[chunk * rows // chunks : (chunk + 1) * rows // chunks])
+        sum_chunk(partial[chunk], x[chunk * len(x) // chunks : (chunk + 1) * len(x) // chunks])
     sum_chunk(total, partial)
+
+
+@kernel()
+def cut_rows(cut, total, g, y):
+    """Cut rows of g where y is 0, and sum them in their order."""
+    zero = g.dtype.type(0)
+    for k in range(total.size):
+        total[k] = zero
+    for r in range(len(g)):
+        row, source, output = cut[r], g[r], y[r]
+        for k in range(row.size):
+            v = zero if output[k] <= 0 else source[k]
+            row[k] = v
+            total[k] += v
+
+
+@kernel(parallel=True)
+def cut_and_sum(cut, total, partial, g, y):
+    """Cut g where y (the output of relu) is 0, and sum its rows: of each chunk, then the chunks in their order."""
+    chunks = len(partial)
+    for chunk in numba.prange(chunks):
+        lo, hi = chunk * len(g) // chunks, (chunk + 1) * len(g) // chunks
+        cut_rows(cut[lo:hi], partial[chunk], g[lo:hi], y[lo:hi])
+    sum_chunk(total, partial)
+
+
+@kernel()
+def add_up(total, partial, lo, hi):
+    """Add up values lo to hi of the partial sums of chunks, in their order: total (size,), partial (chunks, size)."""
+    for k in range(lo, hi):
+        total[k] = partial[0, k]
+    for chunk in range(1, len(partial)):
+        for k in range(lo, hi):
+            total[k] += partial[chunk, k]
 
 
 @kernel()
