@@ -162,6 +162,16 @@ def test_no_file_is_too_long(path):
     assert count_lines.count(path.read_text("utf-8")) <= 450
 
 
+@each_file
+def test_no_function_is_too_long(path):
+    """30 statements; kernels have 40, since to split one can cost it its speed."""
+    functions = [node for node in ast.walk(TREES[path]) if isinstance(node, ast.FunctionDef)]
+    statements = {f.name: [n for n in ast.walk(f) if isinstance(n, ast.stmt | ast.Lambda)] for f in functions}
+    lengths = {name: sum(not count_lines.is_docstring(n) for n in found) - 1 for name, found in statements.items()}
+    most = 40 if "kernels" in path.parts else 30
+    assert {name: length for name, length in lengths.items() if length > most} == {}
+
+
 def test_most_files_are_short():
     """Docstrings and all."""
     lengths = [len(path.read_text("utf-8").splitlines()) for path in FILES]

@@ -115,11 +115,12 @@ def _train(directory: Path, data: Dataset, positive: int, arguments: argparse.Na
     print(f"Training the logistic regression that tells {name} from the other {data.plural} of {data.title}")
     describe_data(data)
     model, optimizer = logistic_model(data.x_train, arguments.intercept), logistic_optimizer(l2)
-    search = vars(optimizer.line_search)
     print()
     model.summary()
-    print(f"\nGradient descent on all images, {counted(steps, 'step')}, L2 {l2:g}, line search with", end=" ")
-    print(", ".join(f"{name} {value:g}" for name, value in search.items()), flush=True)
+    search = ", ".join(f"{name} {value:g}" for name, value in vars(optimizer.line_search).items())
+    print(
+        f"\nGradient descent on all images, {counted(steps, 'step')}, L2 {l2:g}, line search with {search}", flush=True
+    )
 
     last = directory / LAST
     asked = {"model": arguments.model, "class": name, "hyper_parameters": {"l2": l2, "intercept": arguments.intercept}}
@@ -153,7 +154,7 @@ def _train(directory: Path, data: Dataset, positive: int, arguments: argparse.Na
         "hyper_parameters": {
             "loss": "binary_cross_entropy",
             "optimizer": type(optimizer).__name__,
-            "line_search": dict(search),
+            "line_search": dict(vars(optimizer.line_search)),
             "l2": l2,
             "intercept": arguments.intercept,
             "steps": found.epochs,  # a run that is resumed may have made more than are asked for now
@@ -167,8 +168,12 @@ def _train(directory: Path, data: Dataset, positive: int, arguments: argparse.Na
         "command": arguments.command_line,
     }
     write_atomically(directory / METRICS, as_json(record))
-    total, typical = sum(found.seconds), 1e3 * median(found.seconds)
-    print(f"\n{counted(found.epochs, 'step')} in {total:.2f} s, {typical:.1f} ms a step with its test")
+    _print_result(history, found.seconds)
+    print(f"Run directory: {directory} ({', '.join([METRICS, LAST, *curves])})")
+
+
+def _print_result(history: dict[str, list[float]], seconds: list[float]) -> None:
+    total, typical = sum(seconds), 1e3 * median(seconds)
+    print(f"\n{counted(len(seconds), 'step')} in {total:.2f} s, {typical:.1f} ms a step with its test")
     print(f"Final training loss {history['loss'][-1]:.12f}")
     print(f"Test loss {history['val_loss'][-1]:.6f}, test error {history['val_error'][-1]:.4f}")
-    print(f"Run directory: {directory} ({', '.join([METRICS, LAST, *curves])})")

@@ -154,6 +154,18 @@ def fit(
     return history
 
 
+def _best_model(best: Path, last: Path) -> Model:
+    from tinynet.saving import load
+
+    try:
+        return load(best)
+    except FileNotFoundError as error:  # of a run that is resumed, and does no better from there on
+        raise CheckpointError(
+            f"{best}, with the model of the best epoch, is gone, and {last} has only that of the last one; restore it "
+            "from a copy, or train again with --force in place of --resume"
+        ) from error
+
+
 def train(
     directory: Path,
     recipe: Recipe,
@@ -168,7 +180,6 @@ def train(
     after ``tinynet``, but for the options, to do the same again.
     """
     from tinynet.optim import SGD
-    from tinynet.saving import load
     from tinynet.train.callbacks import Checkpoint
 
     model: Model = recipe.for_data(data, arguments.seed)
@@ -204,13 +215,7 @@ def train(
     )
     settings = {**settings, "epochs": history.epochs}  # a run that is resumed may have made more than are asked for now
     started = time.perf_counter()
-    try:
-        model = load(best)
-    except FileNotFoundError as error:  # of a run that is resumed, and does no better from there on
-        raise CheckpointError(
-            f"{best}, with the model of the best epoch, is gone, and {last} has only that of the last one; restore it "
-            "from a copy, or train again with --force in place of --resume"
-        ) from error
+    model = _best_model(best, last)
     figures = model.evaluate(*test, loss=recipe.loss)
     predicted, scores = classify(model, data)
     seconds = sum(history.seconds) + time.perf_counter() - started
@@ -243,8 +248,7 @@ def train(
         like = _as_documented(data)
         print(f"(The test set itself has picked it{like}; --validation-split keeps training images apart for that)")
     describe_result(figures, predicted, scores)
-    print(f"\nTraining and test took {seconds:.1f} s")
-    print(f"Run directory: {directory} ({METRICS}, {BEST}, {LAST})")
+    print(f"\nTraining and test took {seconds:.1f} s\nRun directory: {directory} ({METRICS}, {BEST}, {LAST})")
     if not arguments.no_report:
         report(directory, record, model, data, predicted)
     return record

@@ -135,8 +135,7 @@ def trace(model: Network) -> Trace:
             f"{SIZES[1]}; a file has one graph for all sizes, so the ops must not depend on the size"
         )
     names = {id(leaf): name for name, leaf in model.leaves.items()}
-    places = ({id(node): i for i, node in enumerate(some)} for some in (nodes, others))
-    first, second = places
+    first, second = ({id(node): i for i, node in enumerate(some)} for some in (nodes, others))
     given = {id(x): i for i, x in enumerate(xs.values())}
 
     def source(a: Tensor, b: Tensor, where: str) -> Any:
