@@ -758,10 +758,17 @@ def test_without_a_network_the_option_for_the_sample_is_named(place, capsys, mon
     assert "source='sample' in Python, --data sample on the command line" in failure(capsys)
 
 
-@pytest.mark.parametrize("name", ["evaluate", "predict", "report"])
-def test_help_says_which_runs_a_command_takes(name, capsys):
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("evaluate", "a finished run of softmax, dense, cnn"),
+        ("predict", "a finished run, such as runs/cnn, or an ONNX file"),
+        ("report", "a finished run of softmax, dense, cnn"),
+    ],
+)
+def test_help_says_which_runs_a_command_takes(name, what, capsys):
     assert main([name, "--help"]) == 0
-    assert "a finished run of softmax, dense, cnn" in " ".join(capsys.readouterr().out.split())
+    assert what in " ".join(capsys.readouterr().out.split())
 
 
 def test_one_step_is_no_steps(data, capsys):
