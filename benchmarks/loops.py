@@ -1,6 +1,6 @@
 """Training loops written by hand: a compiled step, an eager one, and the same in PyTorch, beside `fit`.
 
-    python -m benchmarks.loops [--rounds 7]
+    python -m benchmarks.loops [--rounds 7] [--only gan gru]
 
 Each contender runs in a process of its own, one after the other in each round. The table has the median over the rounds
 of the milliseconds a step, and how many times as long as tinynet's compiled step that is.
@@ -19,9 +19,11 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks import networks
+
 BATCH = 32
 WARM_UP, SECONDS = 20, 1.0
-WORKLOADS = "cnn", "dense", "gan", "ode"
+WORKLOADS = "cnn", "dense", "gan", "ode", *networks.WORKLOADS
 CONTENDERS = "fit", "compiled", "eager", "torch", "torch.compile"
 Step = Callable[[], object]
 
@@ -41,6 +43,8 @@ def tinynet_step(workload: str, contender: str) -> Step:
     from tinynet.recipes import RECIPES
 
     mode, optimizer = tn.train_mode(seed=0), tn.SGD(0.01)
+    if workload in networks.WORKLOADS:
+        return looped(networks.tinynet_step(workload), mode, contender, *networks.data(workload))
     x, y = data()
     if workload in RECIPES:
         model = RECIPES[workload].model(seed=0)
@@ -129,6 +133,8 @@ def torch_step(workload: str, contender: str) -> Step:
     from torch import nn
 
     torch.manual_seed(0)
+    if workload in networks.WORKLOADS:
+        return networks.torch_step(workload, contender == "torch.compile")
     x, y = data()
     if workload in ("cnn", "dense"):
         blocks = [nn.Conv2d(1, 32, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(32, 64, 3), nn.ReLU(), nn.MaxPool2d(3)]
@@ -226,13 +232,14 @@ def main() -> None:
     """Measure all contenders in turns, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--only", nargs="*", default=WORKLOADS, choices=WORKLOADS, metavar="WORKLOAD")
     parser.add_argument("--one", nargs=2, metavar=("WORKLOAD", "CONTENDER"))
     options = parser.parse_args()
     if options.one:
         print(json.dumps(measure(*options.one)))
         return
     print(f"{'ms a step':<10}" + "".join(f"{name:>22}" for name in CONTENDERS))
-    for workload in WORKLOADS:
+    for workload in options.only:
         found: dict[str, list[float]] = {name: [] for name in CONTENDERS}
         for _ in range(options.rounds):
             for name in CONTENDERS:
