@@ -946,7 +946,7 @@ add(
     classified(),
     ref.cross_entropy,
     refused=(
-        no_labels(ShapeError, ("(2, 3, 1)", "Flatten"), [0, 1], shaped(2, 3, 1)),
+        no_labels(ShapeError, ("(2, 3, 1)", "(2, 3)"), [0, 1], shaped(2, 3, 1)),
         no_labels(ShapeError, ("(3,)",), [0, 1, 2], shaped(3)),
         no_labels(ShapeError, ("no samples",), np.ones(0, int), shaped(0, 3)),
         no_labels(ShapeError, ("(2, 3)", "(3,)"), [0, 1, 2]),
@@ -1014,9 +1014,9 @@ add(
         no_labels(ShapeError, ("no samples",), np.ones(0, int), shaped(0)),
         no_labels(ShapeError, ("(2,)", "(3,)"), [0, 1, 1], shaped(2)),
         no_labels(ShapeError, ("(2, 1)", "(1, 2)"), [[0, 1]], shaped(2, 1)),
-        no_labels(DataError, ("0 or 1", "2"), [0, 2], shaped(2)),
-        no_labels(DataError, ("0 or 1", "0.5"), [0.5, 1], shaped(2)),
-        no_labels(DataError, ("0 or 1", "nan"), [np.nan, 1], shaped(2)),
+        no_labels(DataError, ("from 0 to 1", "2"), [0, 2], shaped(2)),
+        no_labels(DataError, ("from 0 to 1", "-0.5"), [-0.5, 1], shaped(2)),
+        no_labels(DataError, ("from 0 to 1", "nan"), [np.nan, 1], shaped(2)),
         no_labels(DTypeError, ("int64",), [0, 1], np.ones(2, int)),
     ),
 )

@@ -77,10 +77,10 @@ def binary_cross_entropy(output: Any, labels: Any, label_smoothing: float = 0.0,
     Tensor([[0.12692801, 1.12692801]])
     """
     output, labels = as_tensor(output), as_tensor(labels)
+    if output.ndim and not output.size:
+        raise ShapeError("binary_cross_entropy: the output has no samples; there is no mean of nothing")
     check_logits("binary_cross_entropy", output.spec)
     check_binary(labels.data if labels.known else labels.spec, output.shape)
-    if not output.size:
-        raise ShapeError("binary_cross_entropy: the output has no samples; there is no mean of nothing")
     share = check_positive("binary_cross_entropy", "label_smoothing", label_smoothing, zero=True, most=1)
     logits = logits_of(output, sigmoid)
     target = reshape(cast(labels, logits.dtype), output.shape)
