@@ -64,6 +64,7 @@ def test_a_network_on_a_table_is_not_misled_by_wrong_numbers(capsys):
     assert "the model is that of epoch" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_frozen_layers_help_where_there_are_few_images(capsys):
     found = run("fine_tuning")
     frozen, scratch = (rows.mean(axis=1) for rows in found["accuracies"].values())
@@ -72,6 +73,7 @@ def test_frozen_layers_help_where_there_are_few_images(capsys):
     assert "not trainable: 4,800" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_digits_lie_in_a_plane_by_what_they_are():
     found = run("variational_autoencoder")
     points, digits = found["points"], found["y_test"]
@@ -184,6 +186,7 @@ def test_checked_gradients_show_every_verdict():
     assert verdicts == [{"ok"}, {"wrong"}, {"ok", "wrong"}, {"kink"}, {"round-off"}]
 
 
+@pytest.mark.slow
 def test_convexity_and_rates_agree_with_theory():
     found = run("convexity_and_rates")
     assert found["difference"] < 1e-12
@@ -208,6 +211,7 @@ def test_a_plan_is_read_and_its_memory_drawn(capsys):
     assert len(found["lives"]) > len(found["places"])  # memory is used again
 
 
+@pytest.mark.slow
 def test_a_search_finds_the_network_that_is_better_than_a_linear_one():
     found = run("grid_search")
     assert found["scores"].shape == (2, 3)

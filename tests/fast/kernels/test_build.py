@@ -21,9 +21,12 @@ import tinynet
 from tinynet.errors import KernelBuildError
 from tinynet.fast.kernels import build, pointwise, store
 
-pytestmark = pytest.mark.skipif(
-    bool(config.DISABLE_JIT or config.BOUNDSCHECK), reason="ordinary compilation is tested here, in other processes"
-)
+pytestmark = [
+    pytest.mark.slow,  # each builds kernels anew, in processes of its own
+    pytest.mark.skipif(
+        bool(config.DISABLE_JIT or config.BOUNDSCHECK), reason="ordinary compilation is tested here, in other processes"
+    ),
+]
 needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
 as_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can be another user")
 
