@@ -183,17 +183,20 @@ def test_every_kernel_has_the_same_bits_built_in_another_order_by_another_proces
 def test_every_kernel_has_the_same_bits_on_threads_and_in_its_serial_form():
     found = json.loads(run_bits())
     assert json.loads(run_bits("forked")) == found
-    assert {tuple(kernel) for kernel in found["kernels"]} == entered_kernels(), "each is among those compared"
+    missing = entered_kernels() - {tuple(kernel) for kernel in found["kernels"]}
+    assert missing == set(), "each is among those compared"
 
 
 def entered_kernels():
     """The module and the name of each kernel, or of the factory that makes it, that no other kernel calls."""
-    found = set()
+    found, called, files = set(), set(), {}
     for path in Path(build.__file__).parent.glob("*.py"):
         tree = ast.parse(path.read_text("utf-8"))
-        functions = {f.name: f for f in tree.body if isinstance(f, ast.FunctionDef)}
-        calls = [n for f in functions.values() for line in f.body for n in ast.walk(line) if isinstance(n, ast.Call)]
-        called = {call.func.id for call in calls if isinstance(call.func, ast.Name)}
+        files[path] = {f.name: f for f in tree.body if isinstance(f, ast.FunctionDef)}
+        bodies = [line for f in files[path].values() for line in f.body]
+        calls = [n for line in bodies for n in ast.walk(line) if isinstance(n, ast.Call)]
+        called |= {call.func.id for call in calls if isinstance(call.func, ast.Name)}
+    for path, functions in files.items():
         for name, function in functions.items():
             decorators = {ast.unparse(d).split("(")[0] for d in function.decorator_list}
             if "factory" in decorators or ("kernel" in decorators and name not in called):
