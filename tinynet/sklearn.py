@@ -160,7 +160,7 @@ class _Net(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
             validation,
             seed=(self._seed + self.n_iter_) % 2**31,
             verbose=self.verbose,
-            metrics=self._metrics(),
+            metrics=[],  # score measures what is asked for
             callbacks=callbacks,
             sample_weight=weights,
         )
@@ -175,9 +175,6 @@ class _Net(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
         return x, y, rest[0] if rest else None, tuple(parts[1::2])
 
     def _strata(self, y: Array) -> Array | None:
-        return None
-
-    def _metrics(self) -> list[Any] | None:
         return None
 
     # --- bytes
@@ -331,9 +328,6 @@ class NetClassifier(ClassifierMixin, _Net):  # type: ignore[misc]
 
     def _strata(self, y: Array) -> Array | None:
         return None if self._several else y
-
-    def _metrics(self) -> list[Any] | None:
-        return None if len(self.classes_) > 1 else []  # with one class all are right
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:  # noqa: N803 - scikit-learn's name
         """Train the network.
