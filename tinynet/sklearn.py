@@ -44,6 +44,12 @@ _MOST_AUTO = 200  # samples a batch
 __all__ = ["NetClassifier", "NetRegressor"]
 
 
+def _weights(given: Any, x: Array) -> Array | None:
+    """Check the weights of samples, if there are any."""
+    found: Array | None = None if given is None else _check_sample_weight(given, x, ensure_non_negative=True)
+    return found
+
+
 class _Net(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
     """What the two estimators share: how a network is made, fitted, and put into bytes."""
 
@@ -410,7 +416,7 @@ class NetClassifier(ClassifierMixin, _Net):  # type: ignore[misc]
         return np.arange(labels.shape[1]) if labels.ndim == 2 else np.unique(labels)
 
     def _go_on(self, x: Array, y: Array, sample_weight: Any, epochs: int, stopping: bool = True) -> Self:
-        weights = None if sample_weight is None else _check_sample_weight(sample_weight, x, ensure_non_negative=True)
+        weights = _weights(sample_weight, x)
         if self.class_weight is not None:
             by_class = compute_sample_weight(self.class_weight, y)
             weights = by_class if weights is None else weights * by_class
@@ -540,7 +546,7 @@ class NetRegressor(RegressorMixin, _Net):  # type: ignore[misc]
         return self._go_on(samples, targets, sample_weight, first, 1, stopping=False)
 
     def _go_on(self, x: Array, y: Array, sample_weight: Any, afresh: bool, epochs: int, stopping: bool = True) -> Self:
-        weights = None if sample_weight is None else _check_sample_weight(sample_weight, x, ensure_non_negative=True)
+        weights = _weights(sample_weight, x)
         if y.ndim == 2 and y.shape[1] == 1:
             y = column_or_1d(y, warn=True)
         targets = 0 if y.ndim == 1 else y.shape[1]  # 0: one number a sample, without an axis of its own
