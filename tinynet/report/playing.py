@@ -204,13 +204,12 @@ def _image_facts(model: Model, images: Array | None, labels: Array | None, netwo
         return {"images": None, "labels": None, "predicted": None}
     as_bytes = images.dtype == np.uint8
     pixels = encode(images if as_bytes else images.astype("<f4"))
-    output = model.predict(images)
+    held = {"count": len(images), "bytes": as_bytes, "pixels": pixels}
+    if labels is None:
+        return {"images": held, "labels": None, "predicted": None}
+    output = model.predict(images.reshape(-1, *model.input.shape))
     predicted = output[:, 0] >= 0.5 if network["meaning"] == "one probability" else output.argmax(axis=1)
-    return {
-        "images": {"count": len(images), "bytes": as_bytes, "pixels": pixels},
-        "labels": None if labels is None else labels.astype(int).tolist(),
-        "predicted": None if labels is None else predicted.astype(int).tolist(),
-    }
+    return {"images": held, "labels": labels.astype(int).tolist(), "predicted": predicted.astype(int).tolist()}
 
 
 # --- the file

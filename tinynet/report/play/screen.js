@@ -6,7 +6,7 @@
   const model = new Network.Model(data.network);
   const [height, width, channels] = model.shape;
   const [low, high] = data.levels;
-  const reducedImages = decodeImages();
+  const images = decodeImages();
   const fine = Math.max(2, Math.round(256 / Math.max(height, width)));
   const pad = new Sample.Pad(model.shape, fine, data.paper);
   const binary = data.network.meaning === "one probability";
@@ -320,10 +320,11 @@
       const { seen, weights, shape } = (layer.type === "conv" ? windowOf : rowOf)(layer, x, row, column, unit);
       const products = seen.map((value, i) => value * weights[i]);
       const bias = layer.bias ? layer.bias[unit] : 0;
-      const triple = body.appendChild(make("div", { className: "triple" }));
-      picture(triple, layer.type === "conv" ? "Window" : "Given", seen, shape);
-      picture(triple, layer.type === "conv" ? "\u00d7 filter" : "\u00d7 weights", weights, shape, true);
-      picture(triple, "= product", products, shape, true);
+      const className = (shape[2] ?? 1) > 4 ? "stack" : "triple";
+      const parts = body.appendChild(make("div", { className }));
+      picture(parts, layer.type === "conv" ? "Window" : "Given", seen, shape);
+      picture(parts, layer.type === "conv" ? "\u00d7 filter" : "\u00d7 weights", weights, shape, true);
+      picture(parts, "= product", products, shape, true);
       const sum = products.reduce((a, b) => a + b, 0);
       say(`The products add up to ${number(sum)}; with the bias ${number(bias)} that is ${number(z[at])}${activated()}.`);
     } else if (layer.type === "max_pool" || layer.type === "average_pool") {
@@ -381,9 +382,8 @@
     const text = all ? "all pixels of the image" : `rows ${top} to ${bottom}, columns ${left} to ${right} of the image`;
     canvas.setAttribute("aria-label", `It depends on ${text}`);
     const mark = make("span");
-    body.append(make("h4", { textContent: "What it has seen of the image" }), make("div", { className: "maps" }, canvas, mark));
+    body.append(make("h4", { textContent: "What it has seen of the image" }), make("div", { className: "maps seen" }, canvas, mark));
     paintImage(canvas, sample.map(toUnit), height, width);
-    canvas.parentElement.style.maxWidth = "180px";
     frame(mark, [top / height, left / width, Math.min(height, bottom + 1) / height, Math.min(width, right + 1) / width]);
     body.append(make("p", { className: "soft", textContent: `It depends on ${text}.` }));
   }
@@ -457,7 +457,7 @@
   const prepares = () => data.preparation && find("prepare").checked && !asItIs;
 
   function takeSample() {
-    if (image !== null) return Float64Array.from(reducedImages[image]);
+    if (image !== null) return Float64Array.from(images[image]);
     const unit = prepares() && !pad.blank ? Sample.prepared(pad, model.shape, data.preparation) : pad.reduced();
     return unit.map((t) => (data.integers ? Math.round(low + t * (high - low)) : low + t * (high - low)));
   }
@@ -594,7 +594,7 @@
 
   function fitting() {
     const asked = find("tests-class").value;
-    const all = reducedImages.map((_, i) => i);
+    const all = images.map((_, i) => i);
     if (asked === "") return all;
     if (asked === "wrong") return all.filter((i) => data.labels[i] !== data.predicted[i]);
     return all.filter((i) => data.labels[i] === Number(asked));
@@ -620,7 +620,7 @@
 
   function thumbnail(i) {
     const canvas = make("canvas");
-    paintImage(canvas, Array.from(reducedImages[i], toUnit), height, width);
+    paintImage(canvas, Array.from(images[i], toUnit), height, width);
     const title = describeImage(i);
     const wrong = data.labels && data.labels[i] !== data.predicted[i];
     const button = make("button", { type: "button", title, className: wrong ? "wrong" : "" }, canvas);
@@ -631,7 +631,7 @@
   }
 
   function choose(i) {
-    pad.load(Array.from(reducedImages[i], toUnit));
+    pad.load(Array.from(images[i], toUnit));
     [image, asItIs] = [i, true];
     markImage();
     changed();
@@ -706,7 +706,7 @@
     });
     addCards(model.layers, 0, []);
     listenToPad();
-    if (reducedImages.length) {
+    if (images.length) {
       find("tests").hidden = false;
       listenToTests();
       drawTests();
@@ -716,6 +716,6 @@
   }
 
   // For the console, and for tests: the network, the sample that it has now, and what it answers.
-  window.playground = { model, images: reducedImages, sample: () => sample, values: () => values, gradient: (k) => model.gradient(records, k) };
+  window.playground = { model, images, pad, sample: () => sample, values: () => values, gradient: (k) => model.gradient(records, k) };
   start();
 })();
