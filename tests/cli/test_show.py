@@ -47,6 +47,7 @@ def test_show_refuses_a_place_that_cannot_be_written(kept, tmp_path, capsys):
     assert "none is no directory" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_images_that_are_too_large_are_refused_by_show_and_leave_the_report_without_a_link(tmp_path, capsys):
     rng = np.random.default_rng(0)
     for name in ("dark & <b>", "light"):
