@@ -130,25 +130,26 @@
 
   const cards = [];
 
-  function addCards(layers, depth, path) {
+  function addCards(layers, path, owner = "") {
     layers.forEach((layer, i) => {
       const steps = [...path, i];
       if (layer.type === "residual") {
-        addCards(layer.layers, depth + 1, [...steps, "inner"]);
-        addCards(layer.shortcut, depth + 1, [...steps, "around"]);
+        const within = `${owner}${layer.name} \u203a `;
+        addCards(layer.layers, [...steps, "inner"], within);
+        addCards(layer.shortcut, [...steps, "around"], within);
       }
-      addCard(layer, depth, steps, path);
+      addCard(layer, owner + layer.name, steps, path);
     });
   }
 
-  function addCard(layer, depth, steps, path) {
+  function addCard(layer, name, steps, path) {
     const told = [layer.kind, shapeText(layer.output)];
     if (layer.activation && layer.type !== "same") told.splice(1, 0, layer.activation);
     if (layer.parameters) told.push(`${layer.parameters.toLocaleString("en")} parameters`);
     if (path.includes("around")) told.push("on the way around");
-    const head = make("div", { className: "layer-head" }, make("h3", { textContent: layer.name }));
+    const head = make("div", { className: "layer-head" }, make("h3", { textContent: name }));
     head.append(make("p", { className: "soft", textContent: told.join(" \u00b7 ") }));
-    const box = make("article", { className: depth ? "card layer within" : "card layer" }, head);
+    const box = make("article", { className: path.length ? "card layer within" : "card layer" }, head);
     find("layers").append(box);
     if (layer.type === "same" && !layer.activation) {
       const what = layer.reshapes ? "The same values in another shape." : "Acts in training alone: passes its input on.";
@@ -158,10 +159,10 @@
     const canvas = make("canvas", { tabIndex: 0 });
     canvas.setAttribute("role", "application");
     canvas.setAttribute("aria-roledescription", "picture to explore");
-    canvas.setAttribute("aria-label", `Values of ${layer.name}, ${shapeText(layer.output)}`);
+    canvas.setAttribute("aria-label", `Values of ${name}, ${shapeText(layer.output)}`);
     const marks = ["map", ""].map((className) => make("span", { className, hidden: true }));
     const caption = make("p", { className: "soft" });
-    const card = { layer, steps, canvas, marks, caption, place: layout(layer.output) };
+    const card = { layer, name, steps, canvas, marks, caption, place: layout(layer.output) };
     box.append(make("div", { className: "maps" }, canvas, ...marks), caption);
     const filters = filtersOf(layer);
     if (filters) addFilters(box, filters);
@@ -276,6 +277,8 @@
     const [y, x] = [top + row * place.zoom, left + column * place.zoom];
     frame(card.marks[1], share([y, x, y + place.zoom, x + place.zoom]));
     drawLook();
+    const value = recordOf(card).y[(row * place.w + column) * place.count + map];
+    find("look-said").textContent = `${find("look-title").textContent}: ${number(value)}`;
   }
 
   function drawLook() {
@@ -286,7 +289,7 @@
     const at = (row * place.w + column) * place.count + map;
     const single = place.h * place.w === 1;
     const where = single ? `value ${map}` : `image ${map}, row ${row}, column ${column}`;
-    find("look-title").textContent = `${layer.name}, ${where}`;
+    find("look-title").textContent = `${card.name}, ${where}`;
     const body = find("look-body");
     body.replaceChildren();
     body.append(make("p", { className: "sum" }, "Its value is ", make("strong", { textContent: number(record.y[at]) })));
@@ -704,7 +707,7 @@
       for (const card of cards) for (const mark of card.marks) mark.hidden = true;
       chosen = null;
     });
-    addCards(model.layers, 0, []);
+    addCards(model.layers, []);
     listenToPad();
     if (images.length) {
       find("tests").hidden = false;
