@@ -84,8 +84,12 @@ def press(driver, *keys):
 
 
 def settle(driver):
-    """Wait until the page has shown what came of it: two frames."""
-    driver.execute_async_script("requestAnimationFrame(() => requestAnimationFrame(arguments[0]))")
+    """Wait until the page has shown what came of it."""
+    driver.execute_async_script(
+        "const done = arguments[0];"
+        "const look = () => (playground.busy() ? setTimeout(look, 10) : done());"
+        "requestAnimationFrame(look);"
+    )
 
 
 def complaints(driver):

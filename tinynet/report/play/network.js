@@ -86,6 +86,13 @@ const Network = (() => {
     }
   }
 
+  // The places in a row of a matrix whose values are not 0: behind a relu or a pooling few are.
+  function occupied(g, start, n) {
+    const found = [];
+    for (let i = 0; i < n; i++) if (g[start + i] !== 0) found.push(i);
+    return found;
+  }
+
   // --- layers: forward(layer, x) and backward(layer, g, x, y), without their activation
 
   const LAYERS = {
@@ -109,9 +116,10 @@ const Network = (() => {
         const inputs = last(layer.input);
         const back = new Float64Array(size(layer.input));
         for (let row = 0; row * inputs < back.length; row++) {
+          const some = occupied(g, row * units, units);
           for (let i = 0; i < inputs; i++) {
             let sum = 0;
-            for (let u = 0; u < units; u++) sum += g[row * units + u] * weight[i * units + u];
+            for (const u of some) sum += g[row * units + u] * weight[i * units + u];
             back[row * inputs + i] = sum;
           }
         }
@@ -138,11 +146,13 @@ const Network = (() => {
         const { units, weight } = layer;
         const channels = layer.input[2];
         const back = new Float64Array(size(layer.input));
+        const some = Array.from({ length: g.length / units }, (_, window) => occupied(g, window * units, units));
         slide(layer, (pixel, tap, window) => {
+          if (some[window].length === 0) return;
           for (let c = 0; c < channels; c++) {
             const start = (tap * channels + c) * units;
             let sum = 0;
-            for (let f = 0; f < units; f++) sum += g[window * units + f] * weight[start + f];
+            for (const f of some[window]) sum += g[window * units + f] * weight[start + f];
             back[pixel * channels + c] += sum;
           }
         });

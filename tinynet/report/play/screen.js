@@ -13,6 +13,7 @@
   const certain = data.network.meaning !== "scores";
   const MOST_BARS = 12;
   const ON_A_PAGE = 24;
+  const SLOW = 120; // milliseconds
 
   const find = (id) => document.getElementById(id);
   const make = (tag, properties = {}, ...children) => {
@@ -34,7 +35,10 @@
   let sample = null;
   let records = [];
   let values = [];
-  let waiting = false;
+  let waiting = false; // for an update
+  let framed = false; // a frame is asked for
+  let cost = 0; // of the last update, in milliseconds
+  let pause = null; // a timer, while the pen is waited for
   let chosen = null; // the value that is looked at: {card, map, row, column}
 
   function decodeImages() {
@@ -89,7 +93,7 @@
     const zoom = h * w === 1 ? 3 : 1;
     const wide = w * zoom + 1;
     const wanted = h * w === 1 ? Math.min(count, 32) : Math.ceil(Math.sqrt((2 * count * (h + 1)) / (w + 1)));
-    const fitting = Math.max(1, Math.min(count, wanted, Math.floor(most / wide)));
+    const fitting = Math.max(1, Math.min(count, wanted, Math.max(8, Math.floor(most / wide))));
     const even = Array.from({ length: fitting }, (_, i) => fitting - i).find((n) => count % n === 0);
     const columns = even > fitting / 2 ? even : fitting;
     const rows = Math.ceil(count / columns);
@@ -467,23 +471,33 @@
 
   function update() {
     waiting = false;
+    const begun = performance.now();
     sample = takeSample();
     records = model.run(sample);
     values = probabilities();
-    paintImage(find("pad"), pad.values, pad.height, pad.width);
     paintImage(find("input"), sample.map(toUnit), height, width);
     drawAnswer();
     drawGradient();
     drawLayers();
     drawLook();
     tell();
+    cost = performance.now() - begun;
   }
 
-  // Compute anew, at most once a frame.
+  const drawPad = () => paintImage(find("pad"), pad.values, pad.height, pad.width);
+
+  // Show the pad, and compute anew, in the next frame; with a network that takes long, once the pen pauses.
   function changed() {
-    if (waiting) return;
     waiting = true;
-    requestAnimationFrame(update);
+    clearTimeout(pause);
+    if (cost > SLOW) pause = setTimeout(update, SLOW);
+    if (framed) return;
+    framed = true;
+    requestAnimationFrame(() => {
+      framed = false;
+      drawPad();
+      if (cost <= SLOW) update();
+    });
   }
 
   function tell() {
@@ -715,10 +729,12 @@
       drawTests();
       choose(0);
     }
+    drawPad();
     update();
   }
 
   // For the console, and for tests: the network, the sample that it has now, and what it answers.
-  window.playground = { model, images, pad, sample: () => sample, values: () => values, gradient: (k) => model.gradient(records, k) };
+  const gradient = (k) => model.gradient(records, k);
+  window.playground = { model, images, pad, gradient, sample: () => sample, values: () => values, busy: () => waiting };
   start();
 })();
