@@ -454,7 +454,7 @@
     paint(find("gradient"), height, width, (i, j) => signed(end ? byPixel[i * width + j] / end : 0));
     const unit = data.integers ? "a pixel that is lighter by 1" : `a pixel that is lighter by ${number((high - low) / 255)}`;
     const change = data.integers ? end : (end * (high - low)) / 255;
-    const told = `Red: lighter there speaks for ${names[k]}; blue: against it. At most, ${unit} changes the score by ${number(change)}.`;
+    const told = `Red: a lighter pixel there speaks for ${names[k]}; blue: against it. At most, ${unit} changes the score by ${number(change)}.`;
     find("gradient-caption").textContent = told;
     find("gradient").setAttribute("aria-label", `The gradient of the score of ${names[k]} by pixel`);
   }
@@ -706,7 +706,7 @@
     const colours = channels === 3 ? ", of red, green and blue" : "";
     find("input-caption").textContent = `${height} \u00d7 ${width} values from ${ends}${colours}.`;
     find("input").setAttribute("aria-label", "The image as the network gets it");
-    find("gradient-class").append(make("option", { value: "", textContent: "the first answer" }));
+    find("gradient-class").append(make("option", { value: "", textContent: "its answer" }));
     for (const { name, i } of options) find("gradient-class").append(make("option", { value: i, textContent: name }));
     find("bars").classList.toggle("long", names.some((name) => name.length > 4));
     const more = options.length > MOST_BARS ? ` The first 10 of ${options.length} classes.` : "";
