@@ -509,7 +509,7 @@
     } else if (pad.blank) text = "An empty pad. A network answers all the same.";
     else if (asItIs) text = "A test image that you changed. It goes into the network as it is.";
     if (state.textContent !== text) state.textContent = text;
-    find("prepare").disabled = asItIs;
+    find("prepare-label").hidden = !data.preparation || asItIs;
   }
 
   // --- drawing
@@ -701,7 +701,6 @@
       find("ink-label").hidden = false;
       find("ink").value = data.paper ? "#000000" : "#ffffff";
     }
-    find("prepare-label").hidden = !data.preparation;
     const ends = `${number(low)} (black) to ${number(high)} (white)`;
     const colours = channels === 3 ? ", of red, green and blue" : "";
     find("input-caption").textContent = `${height} \u00d7 ${width} values from ${ends}${colours}.`;
