@@ -89,12 +89,13 @@ def playground(
 
     Examples
     --------
-    >>> import tempfile, tinynet as tn
+    >>> import pathlib, tempfile, tinynet as tn
     >>> digits = tn.datasets.digits()
     >>> model = tn.Sequential([tn.Input((28, 28, 1), scale=1 / 255), tn.Flatten(), tn.Dense(10, "softmax")], seed=0)
     >>> with tempfile.TemporaryDirectory() as folder:
-    ...     tn.report.playground(model, f"{folder}/play.html", digits)
-    ...     print(open(f"{folder}/play.html", encoding="utf-8").readline().strip())
+    ...     page = pathlib.Path(folder, "play.html")
+    ...     tn.report.playground(model, page, digits)
+    ...     print(page.read_text("utf-8")[:15])
     <!DOCTYPE html>
     """
     if isinstance(data, Dataset):
