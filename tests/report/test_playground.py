@@ -46,6 +46,7 @@ class _Own(tn.Dense):
 
 
 REFUSED = {
+    "no model": (lambda: "cnn", "the model is a str, but"),
     "another model": (lambda: tn.Model(input_shape=(8, 8, 1), seed=0), "but the page shows a Sequential"),
     "not images": (lambda: small(tn.Dense(2), shape=(8,)), r"samples of shape \(8,\)"),
     "two channels": (lambda: small(tn.Flatten(), tn.Dense(2), shape=(8, 8, 2)), r"samples of shape \(8, 8, 2\)"),
@@ -82,7 +83,10 @@ def test_parameters_that_are_not_finite_are_refused(tmp_path):
         (ArgumentError, "a Dataset or", {"data": images(8, 8)}),
         (ShapeError, r"shape \(8, 8, 1\)", {"data": (images(8, 9), None)}),
         (ShapeError, "for each of 12 images", {"data": (images(8, 8), np.zeros(11, int))}),
-        (ArgumentError, "from 0 to 9, but got 10", {"data": (images(8, 8), np.full(12, 10))}),
+        (ArgumentError, "from 0 to 9, but are from 10 to 10", {"data": (images(8, 8), np.full(12, 10))}),
+        (ArgumentError, "from 0 to 9, but are from -1 to -1", {"data": (images(8, 8), np.full(12, -1))}),
+        (ArgumentError, "10 classes apart, but got 0 names", {"names": []}),
+        (ArgumentError, r"samples of shape \(28, 28, 1\), but", {"preparation": tn.datasets.digits().preparation}),
         (ArgumentError, "not finite", {"data": (np.full((2, 8, 8), np.inf), None)}),
         (ArgumentError, "all values of the images are 3", {"data": (np.full((2, 8, 8), 3), None)}),
     ],
@@ -139,6 +143,11 @@ def test_the_policy_of_the_page_allows_its_own_script_and_style_and_nothing_else
         assert f"{rule} 'sha256-{digest}';" in policy
     assert policy.startswith("default-src 'none'; ")
     assert not re.search(r"https?:|unsafe", text.replace("http-equiv", ""))
+
+
+def test_a_name_that_is_no_text_is_written_with_its_bytes(tmp_path):
+    tn.report.playground(grey(), tmp_path / "play.html", title="caf\udce9")
+    assert r"<h1>caf\udce9</h1>" in (tmp_path / "play.html").read_text("utf-8")
 
 
 def test_names_and_titles_stay_in_their_places(tmp_path):

@@ -19,7 +19,7 @@ from tinynet.datasets import Dataset
 from tinynet.datasets.preparation import Preparation
 from tinynet.errors import ArgumentError, ShapeError
 from tinynet.model import Model
-from tinynet.report.portable import encode, network_of
+from tinynet.report.portable import as_sequential, encode, network_of
 from tinynet.saving.files import write_atomically
 
 Array = npt.NDArray[Any]
@@ -98,17 +98,19 @@ def playground(
     ...     print(page.read_text("utf-8")[:15])
     <!DOCTYPE html>
     """
+    as_sequential(model)
     if isinstance(data, Dataset):
-        names, preparation = names or data.classes, preparation or data.preparation
+        names = data.classes if names is None else names
+        preparation = preparation or data.preparation
         title = title or f"{model.name} on {data.title}"
         data = data.x_test, data.y_test
-    write_atomically(path, page(model, data, names, title or model.name, preparation).encode())
+    write_atomically(path, page(model, data, names, title or model.name, preparation))
 
 
 def page_of_run(model: Model, record: Mapping[str, Any], data: Dataset) -> bytes:
     """Return the page of a run, whose record is that of its ``metrics.json``; errors as for `playground`."""
     title = f"{record['title'].capitalize()} on {data.title}"
-    return page(model, (data.x_test, data.y_test), data.classes, title, data.preparation).encode()
+    return page(model, (data.x_test, data.y_test), data.classes, title, data.preparation)
 
 
 def page(
@@ -117,12 +119,17 @@ def page(
     names: Sequence[str] | None,
     title: str,
     preparation: Preparation | None,
-) -> str:
+) -> bytes:
     """Return the page, for the arguments of `playground`; all of them are checked first."""
     network = network_of(model)
     classes = _class_names(names, 2 if network["meaning"] == "one probability" else network["outputs"])
     images, labels = _chosen(data, network["shape"], len(classes))
     fitted = preparation is not None and preparation.drawn and network["shape"][2] == 1
+    if preparation is not None and list(preparation.shape) != network["shape"]:
+        raise ArgumentError(
+            f"playground: the preparation makes samples of shape {preparation.shape}, but the model takes "
+            f"{tuple(network['shape'])}"
+        )
     facts = {
         "network": network,
         "names": classes,
@@ -131,7 +138,7 @@ def page(
         **_tones(images, model, fitted),
         **_image_facts(model, images, labels, network),
     }
-    return _filled(facts, title)
+    return _filled(facts, title).encode("utf-8", "backslashreplace")  # names of files need not be text
 
 
 # --- what the page is given
@@ -168,7 +175,9 @@ def _chosen(data: Any, shape: Sequence[int], classes: int) -> tuple[Array | None
                 f"{labels.dtype} of shape {labels.shape}"
             )
         if labels.min() < 0 or labels.max() >= classes:
-            raise ArgumentError(f"playground: labels must be from 0 to {classes - 1}, but got {labels.max()}")
+            raise ArgumentError(
+                f"playground: labels must be from 0 to {classes - 1}, but are from {labels.min()} to {labels.max()}"
+            )
     size = images[0].size * (1 if images.dtype == np.uint8 else 4)
     count = max(1, min(len(images), _MOST_IMAGES, _MOST_BYTES // size))
     at = np.linspace(0, len(images) - 1, count).astype(np.intp)

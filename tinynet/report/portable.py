@@ -99,15 +99,14 @@ def network_of(model: Model) -> dict[str, Any]:
     NotBuiltError
         If the model does not know the shape of its input.
     """
-    if type(model) is not Sequential:
-        raise _cannot_show(f"model {model} is a {type(model).__name__}, but the page shows a Sequential")
+    stack = as_sequential(model)
     model.build_model()
     entry = model.input
     shape = _image_shape(entry)
     if model.theta.size > _MOST_PARAMETERS:
         raise _cannot_show(f"model {model} has {model.theta.size:,} parameters, more than {_MOST_PARAMETERS:,}")
     parameters = Parameters()
-    layers = _describe_all([layer for layer in model.layers if layer is not entry], entry.shape, parameters)
+    layers = _describe_all([layer for layer in stack.layers if layer is not entry], entry.shape, parameters)
     if not layers:
         raise _cannot_show(f"model {model} has no layer but its Input")
     output = layers[-1]["output"]
@@ -124,6 +123,13 @@ def network_of(model: Model) -> dict[str, Any]:
         "meaning": _meaning(layers, output[0]),
         "weights": parameters.encoded(),
     }
+
+
+def as_sequential(model: Any) -> Sequential:
+    """Return a `Sequential` as it is; all else is an ArgumentError, also a subclass, which may compute anything."""
+    if type(model) is not Sequential:
+        raise _cannot_show(f"the model is a {type(model).__name__}, but the page shows a Sequential")
+    return model
 
 
 def can_show(model: Model) -> bool:
