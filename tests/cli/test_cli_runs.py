@@ -21,7 +21,7 @@ from tinynet.report.page import Picture, render
 
 FIGURES = {"class_distribution", "confusion", "data_grid", "filters", "learning_curve", "mislabelled", "model_diagram",
            "predictions"}  # fmt: skip
-REPORT = {"classification_report.txt", "report.html"} | {f"{name}.png" for name in FIGURES}
+REPORT = {"classification_report.txt", "report.html", "playground.html"} | {f"{name}.png" for name in FIGURES}
 
 
 @pytest.fixture(scope="module")

@@ -46,7 +46,8 @@ class Kind(NamedTuple):
 
 RUN = Kind(  # its record and models, what its report has, and the curves of logistic
     "a run", (METRICS, BEST, LAST),
-    (METRICS, BEST, LAST, "report.html", "classification_report.txt", "class_distribution.png", "confusion.png",
+    (METRICS, BEST, LAST, "report.html", "playground.html", "classification_report.txt", "class_distribution.png",
+     "confusion.png",
      "data_grid.png", "filters.png", "learning_curve.png", "mislabelled.png", "model_diagram.png", "predictions.png",
      "training_loss.pdf", "test_loss.pdf", "test_error.pdf", "step_size.pdf"),
 )  # fmt: skip
