@@ -5,6 +5,7 @@ import json
 import pytest
 
 import tinynet as tn
+from tests.distributed.kill_ranks import rounds
 from tests.distributed.mpi import run
 from tests.distributed.programs.fit import train
 
@@ -85,3 +86,14 @@ def test_an_error_that_nobody_catches_ends_all_processes_and_says_what_it_is(cas
     ended = run(2, "fail.py", tmp_path, case)
     assert ended.code == code, ended.output
     assert text in ended.output
+
+
+def test_a_run_that_is_killed_goes_on_with_any_number_of_processes_to_the_same_bits(tmp_path):
+    """`python -m tests.distributed.kill_ranks` does so twenty times."""
+    assert rounds(tmp_path, 1, 8, seed=1) >= 1
+
+
+def test_the_command_refuses_once_what_all_processes_refuse(tmp_path):
+    ended = run(2, "tinynet", "train", "logistic", "--out", tmp_path / "a")
+    assert ended.code == 1
+    assert ended.output.count("tinynet: error: logistic is trained by one process, but mpiexec has started 2") == 1

@@ -309,12 +309,9 @@ def _end_together(world: World) -> None:
 
 
 @contextmanager
-def silent(quiet: bool) -> Iterator[None]:
-    """Let nothing be printed in this context, if ``quiet``: by a process that is not the one that tells."""
+def silent() -> Iterator[None]:
+    """Let nothing be printed in this context: by a process that is not the one that tells."""
     usual = sys.stdout
-    if not quiet:
-        yield
-        return
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123
         sys.stdout = nowhere
         try:
