@@ -172,6 +172,7 @@ _OPTIONS = {
     "variants": "--variant", "learning_rate": "--lr", "batch_size": "--batch-size", "epochs": "--epochs", "l2": "--l2",
     "intercept": "--intercept", "class": "--class", "seed": "--seed", "sha256": "--data of SHA-256",
     "sha256 of the data": "--data of SHA-256", "validation_split": "--validation-split",
+    "micro_batches": "--micro-batches",
 }  # fmt: skip
 
 

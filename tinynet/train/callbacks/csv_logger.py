@@ -40,6 +40,8 @@ class CSVLogger:
     ('epoch,loss,accuracy,learning_rate,seconds', 4)
     """
 
+    only_writes = True  # so that one process of several is enough
+
     def __init__(self, path: str | os.PathLike[str]) -> None:
         self.path = Path(path)
 
