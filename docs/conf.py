@@ -27,6 +27,7 @@ extensions = [
     "myst_parser",
     "mathml",
     "from_source",
+    "labs_on_pages",
     "op_reference",
     "layer_reference",
     "diagrams",
