@@ -28,6 +28,7 @@ extensions = [
     "mathml",
     "from_source",
     "labs_on_pages",
+    "pictures",
     "op_reference",
     "layer_reference",
     "diagrams",
