@@ -21,7 +21,7 @@ def add_command(
     help: str,
     description: str,
     examples: str,
-    run: Callable[[argparse.Namespace], None],
+    run: Callable[[argparse.Namespace], int | None],
 ) -> argparse.ArgumentParser:
     """Add a command.
 
@@ -32,7 +32,7 @@ def add_command(
     name, help, description, examples : str
         What it is called, and its help in a line, in full, and by example.
     run : callable
-        Runs it; takes all arguments, and in ``command_line`` the whole as it was typed.
+        Runs it; takes all arguments, and in ``command_line`` the whole as it was typed. May return an exit code.
 
     Returns
     -------
