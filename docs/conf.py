@@ -27,6 +27,8 @@ extensions = [
     "myst_parser",
     "mathml",
     "from_source",
+    "labs_on_pages",
+    "pictures",
     "op_reference",
     "layer_reference",
     "diagrams",
