@@ -9,11 +9,11 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tinynet.cli import evaluate, experiment, export, predict, profile, report, train, warm
+from tinynet.cli import evaluate, experiment, export, lab, predict, profile, report, show, train, warm
 from tinynet.cli.processes import end_all, let_speak
 from tinynet.errors import TinynetError
 
-COMMANDS = (train, evaluate, predict, export, report, experiment, profile, warm)  # in the order of the help
+COMMANDS = (train, evaluate, predict, export, report, show, experiment, profile, warm, lab)  # in the order of the help
 
 _EXAMPLES = f"""\
 examples:
@@ -85,8 +85,7 @@ def _run(given: list[str]) -> int:
         from tinynet.fast.threads import set_num_threads
 
         set_num_threads(arguments.threads)
-    arguments.run(arguments)
-    return 0
+    return int(arguments.run(arguments) or 0)
 
 
 def _told(text: str) -> int:

@@ -18,7 +18,7 @@ from tinynet.train.nests import joined, leaves
 from tinynet.train.step import BatchStep, engine_room, register_step
 from tinynet.train.task import Measures
 from tinynet.train.tree import TreeSum
-from tinynet.train.weighted import total_losses
+from tinynet.train.weighing import Share, share_of, total_losses
 
 
 class MicroBatchStep(BatchStep):
@@ -44,11 +44,11 @@ class MicroBatchStep(BatchStep):
             self.differentiate = engine_room().Compiled(self._differentiate, "a micro-batch of fit").replay
             self.finish = engine_room().Compiled(self._finish, "the update of fit").replay
 
-    def _differentiate(self, indices: Array | Tensor) -> Any:
+    def _differentiate(self, indices: Array | Tensor, factors: Any = None) -> Any:
         """Return the outputs and labels of a micro-batch, its gradient, its states, and the sum of its losses."""
         samples, labels = nested(self.data, lambda whole: _index(whole, indices, checked=True))
         output = self.model(*samples)
-        losses = total_losses(self.task, output, labels, len(indices))
+        losses = total_losses(self.task, output, labels, len(indices), factors)
         self.check_loss(losses[0])
         vectors = self.optimizer.gradients(losses[0], self.model)
         return output, labels, vectors, train_transaction("a micro-batch").withdraw(self.states), losses
@@ -60,7 +60,7 @@ class MicroBatchStep(BatchStep):
             state.assign(new)
         return loss
 
-    def _block(self, indices: Array) -> Block:
+    def _block(self, indices: Array, share: Share) -> Block:
         """Compute the micro-batches of a batch that are computed here."""
         parts, sums, seen = list(cut(indices, self.micro_batches)), TreeSum(), []
         others: list[Array] | None = None
@@ -69,7 +69,7 @@ class MicroBatchStep(BatchStep):
                 sums.add(None)
                 continue
             self.mode.micro_batch = number
-            output, labels, vectors, states, losses = nested(self.differentiate(parts[number]), _array)
+            output, labels, vectors, states, losses = nested(self.differentiate(parts[number], *share.factors), _array)
             seen.append(nested((output, labels), np.array))
             weighted = [s * s.dtype.type(len(parts[number])) for s in states if s.dtype.kind == "f"]
             sums.add([*losses, *vectors, *weighted])
@@ -79,10 +79,10 @@ class MicroBatchStep(BatchStep):
 
     def __call__(self, indices: Array) -> Measures:
         """Train on the samples at some indices."""
-        weight = self.task.weigh(self.labels, indices).get("loss", len(indices))
+        share = share_of(self.task, self.labels, indices)
         with self.mode:
-            whole = self.partners.total(self._block(indices))
-            means, states = whole.means(weight, len(indices), [s.dtype for s in self.states])
+            whole = self.partners.total(self._block(indices, share))
+            means, states = whole.means(share.weight, len(indices), [s.dtype for s in self.states])
             seen = iter(whole.seen or [])
             at = len(means) - len(self.optimizer.parts_of(self.model))
             self.finish(np.asarray(means[0]), means[at:], states)
