@@ -31,6 +31,7 @@ ORDER = [
     "variational_autoencoder",
     "differential_equation",
     "exact_resume",
+    "several_processes",
     "reading_a_plan",
     "grid_search",
 ]

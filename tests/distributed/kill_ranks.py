@@ -48,7 +48,7 @@ def rounds(place, count, epochs, seed=0, tell=lambda line: None):
     for number in range(count):
         folder, done = place / str(number), []
         while True:
-            workers = chance.choice([1, 2, 4]) if len(done) < 3 else 0
+            workers = chance.choice([1, 2, 4] if len(done) < 3 else [0, 1, 2, 4])
             started = begin(folder, workers, epochs)
             what = disturb(started, folder, workers, chance, 1.0) if len(done) < 3 else ""
             ended = end(started)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 PROGRAMS = Path(__file__).parent / "programs"
 MPIEXEC = Path(sys.executable).parent / "mpiexec"  # that of the package mpich
-LONGEST = 120  # seconds
+LONGEST = 240  # seconds
 MARK = "TINYNET_TEST"  # by which all processes of a program are known: mpiexec gives each rank a session of its own
 
 

@@ -1,6 +1,7 @@
 """Runs of several processes, by mpiexec: the bits of one process, and no hang."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -97,3 +98,11 @@ def test_the_command_refuses_once_what_all_processes_refuse(tmp_path):
     ended = run(2, "tinynet", "train", "logistic", "--out", tmp_path / "a")
     assert ended.code == 1
     assert ended.output.count("tinynet: error: logistic is trained by one process, but mpiexec has started 2") == 1
+
+
+def test_the_tutorial_ends_in_the_same_line_with_any_number_of_processes(tmp_path):
+    script = Path(__file__).parents[2] / "examples" / "several_processes.py"
+    lines = [run(workers, script).output.splitlines() for workers in (0, 2)]
+    assert [line[0].split(",")[0] for line in lines] == ["1 process", "2 processes"]
+    assert lines[0][-1] == lines[1][-1]
+    assert lines[0][-1].startswith("digest of the parameters: ")

@@ -28,6 +28,8 @@ class Acting:
         """Do what the case says."""
         if (run.epoch, run.batch) == (1, 2) and other:
             act(self.case, run)
+        if self.case == "hangs":
+            world.timeout = 3.0  # from here on: the first batches load kernels
 
     def on_epoch_end(self, run):
         """Fail as a process does that cannot write."""
@@ -82,7 +84,7 @@ def train(case, model):
 
 if __name__ == "__main__":
     folder, *cases = sys.argv[1:]
-    world = tn.distributed.world(timeout=3 if "hangs" in cases else 60)
+    world = tn.distributed.world(timeout=100)
     other = world.rank == 1
     found = {}
     for case in cases:

@@ -72,6 +72,6 @@ def train(world, folder, name, kind):
 
 if __name__ == "__main__":
     folder, jobs = Path(sys.argv[1]), json.loads(sys.argv[2])
-    world = tn.distributed.world(timeout=60)
+    world = tn.distributed.world(timeout=100)
     found = [train(world, folder, *job) for job in jobs]
     (folder / f"{world.rank}.json").write_text(json.dumps(found))

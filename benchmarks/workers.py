@@ -1,0 +1,120 @@
+"""Steps of the reference CNN by one and by two processes, beside two threads, and a simulation of many processes.
+
+``python -m benchmarks.workers`` measures in turns, and prints a table for the page on several processes. A second table
+is computed from the processor time of a micro-batch and of an update, for a network whose latency and bandwidth are
+stated. It starts itself with ``mpiexec``, as ``python -m benchmarks.workers --step BATCH``.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+import tinynet as tn
+from tinynet.recipes import RECIPES
+
+BATCHES = (512, 2048, 8192)
+MICRO_BATCHES = 8
+NETWORKS = {"10 Gb/s, 30 us": (10e9 / 8, 30e-6), "100 Gb/s, 2 us": (100e9 / 8, 2e-6)}  # bytes a second, seconds
+
+
+class Clock:
+    """Notes when each step ends, and the processor time so far."""
+
+    def __init__(self):
+        self.ends = []
+
+    def on_batch_end(self, run):
+        """Note it."""
+        self.ends.append((time.perf_counter(), time.process_time()))
+
+
+def measured(batch, micro_batches=MICRO_BATCHES):
+    """Train for some steps; returns their seconds, processor seconds and bytes sent, in the middle."""
+    world, steps = tn.distributed.world(), 6
+    rng = np.random.default_rng(0)
+    x = rng.integers(0, 256, (batch, 28, 28, 1)).astype(np.uint8)
+    y = np.arange(batch) % 10
+    model, clock = RECIPES["cnn"].model(seed=0), Clock()
+    model.fit(x, y, steps, batch, verbose=0, seed=0, micro_batches=micro_batches, world=world, callbacks=[clock])
+    differences = np.diff(np.array(clock.ends), axis=0)[1:]  # the first steps load kernels
+    return [*np.median(differences, axis=0).tolist(), world.sent / steps]
+
+
+def start(workers, threads, batch):
+    """Measure in processes of their own; returns what process 0 finds."""
+    command = [sys.executable, "-m", "benchmarks.workers", "--step", str(batch)]
+    if workers > 1:
+        command = [str(Path(sys.executable).parent / "mpiexec"), "-n", str(workers), *command]
+    environment = {**os.environ, "NUMBA_NUM_THREADS": str(threads)}
+    return json.loads(subprocess.check_output(command, env=environment, text=True))
+
+
+def compared(rounds):
+    """Print the steps a second of each kind, in turns."""
+    kinds = {"1 process, 1 thread": (1, 1), "2 processes of 1 thread": (2, 1), "1 process, 2 threads": (1, 2)}
+    found = {(batch, kind): [] for batch in BATCHES for kind in kinds}
+    for _ in range(rounds):
+        for batch, kind in found:
+            found[batch, kind].append(start(*kinds[kind], batch))
+    print(
+        "| batch | processor ms a step: " + " | ".join(f"{kind}" for kind in kinds) + " | steps/s of each | kB sent |"
+    )
+    print("|---:|" + "---:|" * (len(kinds) + 2))
+    for batch in BATCHES:
+        rows = [found[batch, kind] for kind in kinds]
+        processor = [statistics.median(seconds for _, seconds, _ in row) for row in rows]
+        speeds = [statistics.median(1 / seconds for seconds, _, _ in row) for row in rows]
+        shown = [*(f"{1000 * p:.0f}" for p in processor), ", ".join(f"{s:.2f}" for s in speeds)]
+        print(f"| {batch:,} | {' | '.join(shown)} | {rows[1][0][2] / 1000:.0f} |", flush=True)
+
+
+def simulated(batch, workers, sample, update, vector, network):
+    """Return the seconds of a step: the slowest part, an exchange up and down the tree, additions, and the update."""
+    bandwidth, latency = network
+    levels = workers.bit_length() - 1
+    seen = batch * 48  # outputs and labels: doubled at each level on the way up, all of them on the way down
+    messages = 2 * levels * (latency + vector / bandwidth) + (levels + (levels > 0)) * seen / bandwidth
+    return batch / workers * sample + messages + levels * vector / 10e9 + update
+
+
+def simulation():
+    """Measure the processor time of a sample and of the rest of a step, and print the speed-up."""
+    (_, small, _), (_, large, _) = start(1, 1, 512), start(1, 1, 8192)
+    sample = (large - small) / (8192 - 512)
+    update = max(small - 512 * sample, 1e-4)
+    print(f"\nA sample takes {1e6 * sample:.0f} us of a core, the rest of a step {1e3 * update:.2f} ms.")
+    tables(sample, update)
+
+
+def tables(sample, update):
+    """Print the speed-up of 1 to 1,024 processes, from the seconds of a sample and of the rest of a step."""
+    vector = 4 * RECIPES["cnn"].model(seed=0).theta.size
+    for name, network in NETWORKS.items():
+        print(f"\n{name}\n\n| batch | " + " | ".join(f"{1 << k}" for k in range(11)) + " |")
+        print("|---:|" + "---:|" * 11)
+        for batch in (512, 8192, 65536):
+            alone = simulated(batch, 1, sample, update, vector, network)
+            fits = [1 << k for k in range(11) if batch >> k]
+            gains = [alone / simulated(batch, n, sample, update, vector, network) for n in fits]
+            print(f"| {batch:,} | " + " | ".join([f"{gain:.1f}" for gain in gains] + [""] * (11 - len(gains))) + " |")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--step", type=int)
+    parser.add_argument("--rounds", type=int, default=5)
+    given = parser.parse_args()
+    if given.step:
+        result = measured(given.step)
+        if tn.distributed.world().rank == 0:
+            print(json.dumps(result))
+    else:
+        compared(given.rounds)
+        simulation()
