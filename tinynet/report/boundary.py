@@ -94,7 +94,7 @@ def decision_boundary(
 def _tinted(shares: Array, colors: Array) -> Array:
     """Return the colour of each place: that of its class, the paler the less sure it is."""
     least = 1 / shares.shape[1]
-    sure = np.clip((shares.max(1) - least) / (1 - least), 0, 1)[:, None] if least < 1 else np.ones((len(shares), 1))
+    sure = np.clip((shares.max(1) - least) / (1 - least), 0, 1)[:, None]
     white = 1 - (1 - _LIGHT) * (0.25 + 0.75 * sure)
     image: Array = white + (1 - white) * colors[np.argmax(shares, axis=1)]
     return image.reshape(_GRID, _GRID, 3)

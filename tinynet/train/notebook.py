@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import sys
 import time
+from importlib import import_module
 from typing import Any
 
 from tinynet.train.output import say
@@ -24,8 +25,7 @@ class Bar(Lines):
 
     def on_train_begin(self, run: Run) -> None:
         """Show an empty bar."""
-        from IPython.display import display
-
+        display = import_module("IPython.display").display
         self.began = self.shown = time.perf_counter()
         self.handle: Any = display(_content(0, "starting"), raw=True, display_id=True)
         super().on_train_begin(run)
