@@ -32,6 +32,7 @@ extensions = [
     "op_reference",
     "layer_reference",
     "diagrams",
+    "drawable",
 ]
 exclude_patterns = ["_ext", "programs", "decisions/README.md", "tutorials/*.ipynb", "tutorials/*.py"]
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist", "attrs_inline"]

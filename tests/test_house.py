@@ -33,6 +33,7 @@ LAYERS = [
     ["onnx"],
     ["inspection"],
     ["train.callbacks"],  # some of which write files
+    ["distributed"],  # runs of several processes, which training does not know
     ["saving"],  # of models and runs, which do not know it
     ["onnx.network"],  # the models that files become, which saving knows
     ["fullbatch"],
@@ -128,7 +129,7 @@ def test_importing_tinynet_loads_nothing_slow():
     script = "import sys, json, tinynet; print(json.dumps(list(sys.modules)))"
     loaded = json.loads(subprocess.check_output([sys.executable, "-c", script], text=True))
     slow = {"numba", "llvmlite", "scipy", "rich", "matplotlib", "pooch", "requests", "safetensors", "threadpoolctl"}
-    slow |= {"onnx"}
+    slow |= {"onnx", "mpi4py"}
     assert sorted({name.split(".")[0] for name in loaded} & slow) == []
 
 

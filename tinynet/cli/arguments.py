@@ -8,6 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tinynet.errors import ArgumentError
+from tinynet.saving.places import as_path
+
 MODELS = {  # known here without what computes them, so that help comes at once
     "softmax": "softmax regression, 7,850 parameters",
     "dense": "dense network, 109,386 parameters",
@@ -64,7 +67,7 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
 
 def add_run(parser: argparse.ArgumentParser) -> None:
     """Add the directory of a finished run."""
-    parser.add_argument("run_directory", type=Path, metavar="RUN", help=f"the directory of a finished run of "
+    parser.add_argument("run_directory", type=file, metavar="RUN", help=f"the directory of a finished run of "
         f"{', '.join(MODELS)}, such as runs/cnn")  # fmt: skip
 
 
@@ -111,7 +114,15 @@ def directory(text: str) -> Path:
     """Read the path of a directory; an empty one, as of a shell variable that is not set, would be the current one."""
     if not text:
         raise argparse.ArgumentTypeError("must be a directory, but got ''; give . for the current one")
-    return Path(text)
+    return file(text)
+
+
+def file(text: str) -> Path:
+    """Read the path of a file, in which a leading ``~`` that no shell has replaced stands for the home directory."""
+    try:
+        return as_path("a file", text)
+    except ArgumentError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def count(text: str) -> int:

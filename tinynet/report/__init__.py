@@ -7,6 +7,7 @@ from tinynet.report.curves import learning_curve
 from tinynet.report.data import class_distribution, data_grid
 from tinynet.report.expression import graph
 from tinynet.report.model import first_layer_filters, model_diagram
+from tinynet.report.playing import playground
 from tinynet.report.predictions import confusion_heat_map, prediction_grid
 from tinynet.report.profile import profile_figure
 from tinynet.report.rates import learning_rate_curve
@@ -26,6 +27,7 @@ __all__ = [
     "learning_rate_curve",
     "linear_rate_figure",
     "model_diagram",
+    "playground",
     "prediction_grid",
     "profile_figure",
     "spectrum_figure",
