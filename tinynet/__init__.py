@@ -13,6 +13,7 @@ from tinynet.core.transaction import State, TrainMode, train_mode, training
 from tinynet.datasets.labels import one_hot
 from tinynet.fullbatch import Backtracking, GradientDescent, LineSearchOptimizer, Newton, Objective, StepRecord
 from tinynet.inspection import finite as _finite  # noqa: F401 - which tells what made a step not finite
+from tinynet.inspection import in_html as _in_html  # noqa: F401 - which adds to models how notebooks show them
 from tinynet.inspection import summary as _summary  # noqa: F401 - which adds to models how they are printed
 from tinynet.inspection.gradcheck import check_gradients
 from tinynet.model import Model, Sequential
@@ -59,6 +60,7 @@ from tinynet.train.stream import Stream
 
 if os.environ.get("TINYNET_REFERENCE", "0") == "0":  # otherwise each op is computed by its meaning, without Numba
     from tinynet.fast.threads import get_num_threads, set_num_threads  # and with these, the kernels of all ops
+    from tinynet.inspection import plan_in_html as _plan_in_html  # noqa: F401
     from tinynet.inspection import table as _table  # noqa: F401 - which adds to plans how they are read
 
 # fmt: off

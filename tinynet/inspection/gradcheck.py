@@ -135,16 +135,18 @@ class GradientReport:
             "  ".join(c.ljust(w) if i in left else c.rjust(w) for i, (c, w) in enumerate(zip(r, widths, strict=True)))
             for r in table
         ]
+        first = "slopes of f, weighted with random cotangents: analytic <gradient, direction>, numeric from quotients"
+        return "\n".join([first, *(line.rstrip() for line in lines), *self.legend()])
+
+    def legend(self) -> list[str]:
+        """Return the lines that explain the verdicts that occur."""
         found = {row.verdict for row in self.rows}
-        return "\n".join(
-            [
-                "slopes of f, weighted with random cotangents: analytic <gradient, direction>, numeric from quotients",
-                *(line.rstrip() for line in lines),
-                f"compared: directions; each row shows its worst one; right up to a relative error of {self.rtol:g}",
-                *(f"{verdict}: {text}" for verdict, text in _LEGEND.items() if verdict in found),
-                *(["order 2: the gradient of the gradient, in the inputs and in the cotangent"] if both else []),
-            ]
-        )
+        both = len({row.order for row in self.rows}) > 1
+        return [
+            f"compared: directions; each row shows its worst one; right up to a relative error of {self.rtol:g}",
+            *(f"{verdict}: {text}" for verdict, text in _LEGEND.items() if verdict in found),
+            *(["order 2: the gradient of the gradient, in the inputs and in the cotangent"] if both else []),
+        ]
 
     __repr__ = __str__
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tinynet.inspection.shapes import output_shapes
 from tinynet.model import Model
 
@@ -26,19 +28,31 @@ def summary(model: Model) -> None:
     """
     model.build_model()
     rows = [("Layer (type)", "Output shape", "Parameters")]
-    for layer in [*model.sublayers(), *([model] if model.own_parameters or model.own_states else [])]:
-        parts = [model] if layer is model else [part for _, part in layer.walk()]
-        counted = {id(p): p.size for part in parts for p in (*part.own_parameters.values(), *part.own_states.values())}
-        shape, count = output_shapes(layer.output_shape), f"{sum(counted.values()):,}"
-        rows.append((str(layer).replace("'", ""), shape, count))
+    rows += [(name, output_shapes(shape), f"{count:,}") for name, shape, count in summary_rows(model)]
     widths = [max(18, *(len(row[i]) for row in rows)) for i in range(2)]
     lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>10}" for a, b, c in rows]
     rule = "-" * len(lines[0])
+    print(f"Model: {model.name!r}", lines[0], rule, *lines[1:], rule, *count_leaves(model), sep="\n")
+
+
+def summary_rows(model: Model) -> list[tuple[str, Any, int]]:
+    """Return of each layer its name and type, the shape of its output, and the number of its parameters and states."""
+    rows = []
+    for layer in [*model.sublayers(), *([model] if model.own_parameters or model.own_states else [])]:
+        parts = [model] if layer is model else [part for _, part in layer.walk()]
+        counted = {id(p): p.size for part in parts for p in (*part.own_parameters.values(), *part.own_states.values())}
+        rows.append((str(layer).replace("'", ""), layer.output_shape, sum(counted.values())))
+    return rows
+
+
+def count_leaves(model: Model) -> tuple[str, str]:
+    """Write how many parameters and states a model has, and how many of them are trained."""
     leaves, trained = model.leaves.values(), sum(part.stop - part.start for part in model.parts())
     total, size = sum(x.size for x in leaves), sum(x.memory.nbytes for x in leaves)
-    print(f"Model: {model.name!r}", lines[0], rule, *lines[1:], rule, sep="\n")
-    print(f"Total parameters: {total:,} ({_size(size)} in {model.dtype})")
-    print(f"Trainable: {trained:,}, not trainable: {total - trained:,}")
+    return (
+        f"Total parameters: {total:,} ({_size(size)} in {model.dtype})",
+        f"Trainable: {trained:,}, not trainable: {total - trained:,}",
+    )
 
 
 def _size(n: int) -> str:

@@ -17,7 +17,7 @@ from tinynet.errors import ArgumentError
 from tinynet.fast.plan import Plan
 from tinynet.fast.threads import get_num_threads, kernel_gate
 
-_LEFT = ("op", "fuses", "how", "output")  # columns of text
+LEFT = ("op", "fuses", "how", "output")  # columns of text
 _DROPPED = (
     "scratch kB",
     "output",
@@ -229,19 +229,14 @@ def table(plan: Plan, width: int | None = None) -> str:
     <BLANKLINE>
     Plan of 3 calls with 3 kB of buffers
     """
-    found = rows(plan)
-    flops = Cost(*(sum(getattr(row.cost, name) for row in found) for name in ("flops", "dead", "sparse", "winograd")))
-    measured = plan.measured
-    times = (sum(measured.seconds), measured.peak) if measured else ()
-    total = Row("total", "", "", (), sum(row.moved for row in found), 0, flops, *times)
-    lines = [*(_cells(str(i), row, total) for i, row in enumerate(found, 1)), _cells("", total, total)]
+    lines, measured = plan_cells(plan), plan.measured
     widths = {name: max(len(line[name]) for line in lines) for name in lines[0]}
     widths = {name: max(len(name), n) for name, n in widths.items() if n}
     for name in _DROPPED:
         if width is not None and sum(widths.values()) + 2 * len(widths) - 2 > width:
             widths.pop(name, None)
     texts = [
-        "  ".join(f"{line[name]:{'<' if name in _LEFT else '>'}{n}}" for name, n in widths.items()).rstrip()
+        "  ".join(f"{line[name]:{'<' if name in LEFT else '>'}{n}}" for name, n in widths.items()).rstrip()
         for line in [{name: name for name in widths}, *lines]
     ]
     rule = "-" * (sum(widths.values()) + 2 * len(widths) - 2)
@@ -255,6 +250,16 @@ def table(plan: Plan, width: int | None = None) -> str:
         a_thread = measured.peak / measured.threads / 1e9
         notes.append(f"peak: sgemm at {a_thread:.1f} GFLOP/s a thread, times {measured.threads}")
     return "\n".join([texts[0], rule, *texts[1:-1], rule, texts[-1], "", *notes])
+
+
+def plan_cells(plan: Plan) -> list[dict[str, str]]:
+    """Write the cells of each call of a plan by their columns, and last those of the total."""
+    found = rows(plan)
+    flops = Cost(*(sum(getattr(row.cost, name) for row in found) for name in ("flops", "dead", "sparse", "winograd")))
+    measured = plan.measured
+    times = (sum(measured.seconds), measured.peak) if measured else ()
+    total = Row("total", "", "", (), sum(row.moved for row in found), 0, flops, *times)
+    return [*(_cells(str(i), row, total) for i, row in enumerate(found, 1)), _cells("", total, total)]
 
 
 def _cells(number: str, row: Row, total: Row) -> dict[str, str]:

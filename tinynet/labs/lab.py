@@ -11,7 +11,7 @@ from typing import Any
 from tinynet.labs.doctor import LATER, Finding, Part
 
 Parts = Iterable[Part]
-_WIDTH, _INDENT = 100, " " * 9
+_WIDTH, _INDENT = 84, " " * 9
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from tinynet.report.comparison import comparison_figure, comparison_table
 from tinynet.report.convergence import gap_figure, linear_rate_figure, spectrum_figure, step_curves
 from tinynet.report.curves import learning_curve
 from tinynet.report.data import class_distribution, data_grid
-from tinynet.report.graph import graph
+from tinynet.report.expression import graph
 from tinynet.report.model import first_layer_filters, model_diagram
 from tinynet.report.playing import playground
 from tinynet.report.predictions import confusion_heat_map, prediction_grid

@@ -12,6 +12,7 @@ from tinynet.model import Model
 from tinynet.report.style import BLUE, GREEN, LABEL, ORANGE, SKY, SMALL, VERMILION, Array, canvas, class_names, plain
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _COLORS = (BLUE, ORANGE, GREEN, VERMILION, SKY, "#CC79A7", "#999933", "#555555")
@@ -66,9 +67,8 @@ def decision_boundary(
     if not len(points) or not np.isfinite(points).all():
         raise DataError("decision_boundary: x must have at least one point, and no NaN or infinity")
     extent = _extent(points)
-    across, down = np.linspace(*extent[:2], _GRID), np.linspace(*extent[2:], _GRID)
-    grid = np.stack(np.meshgrid(across, down), axis=-1).reshape(-1, 2)
-    shares = _shares(model, grid)
+    across, up = np.linspace(*extent[:2], _GRID), np.linspace(*extent[2:], _GRID)
+    shares = _shares(model, np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2))
     classes = shares.shape[1]
     _check_labels(labels, points, classes)
     names = _names(class_names, classes)
@@ -76,15 +76,8 @@ def decision_boundary(
     figure = canvas(4.6, title if title is not None else f"{right.mean():.1%} of {len(right):,} points right")
     axes = figure.add_subplot()
     colors = _palette(classes)
-    sure = np.clip((shares.max(1) - 1 / classes) / (1 - 1 / classes), 0, 1)[:, None]
-    white = 1 - (1 - _LIGHT) * (0.25 + 0.75 * sure)
-    image = white + (1 - white) * colors[np.argmax(shares, axis=1)]
-    axes.imshow(image.reshape(_GRID, _GRID, 3), extent=extent, origin="lower", interpolation="bilinear")
-    for k in range(classes if classes > 2 else 1):
-        others = np.delete(shares, k, axis=1).max(1)
-        lead = (shares[:, k] - others).reshape(_GRID, _GRID)
-        if lead.min() < 0 < lead.max():
-            axes.contour(across, down, lead, levels=[0], colors="0.25", linewidths=1)
+    axes.imshow(_tinted(shares, colors), extent=extent, origin="lower", interpolation="bilinear")
+    _draw_borders(axes, across, up, shares)
     for k in range(classes):
         mine = points[labels == k]
         axes.scatter(
@@ -96,6 +89,25 @@ def decision_boundary(
     axes.set_ylabel("x[:, 1]", fontsize=LABEL)
     figure.legend(loc="outside lower center", ncols=classes, fontsize=SMALL, frameon=False)
     return figure
+
+
+def _tinted(shares: Array, colors: Array) -> Array:
+    """Return the colour of each place: that of its class, the paler the less sure it is."""
+    least = 1 / shares.shape[1]
+    sure = np.clip((shares.max(1) - least) / (1 - least), 0, 1)[:, None]
+    white = 1 - (1 - _LIGHT) * (0.25 + 0.75 * sure)
+    image: Array = white + (1 - white) * colors[np.argmax(shares, axis=1)]
+    return image.reshape(_GRID, _GRID, 3)
+
+
+def _draw_borders(axes: Axes, across: Array, up: Array, shares: Array) -> None:
+    """Draw a line around the places of each class."""
+    classes = shares.shape[1]
+    for k in range(classes if classes > 2 else 1):
+        others = np.delete(shares, k, axis=1).max(1)
+        lead = (shares[:, k] - others).reshape(_GRID, _GRID)
+        if lead.min() < 0 < lead.max():
+            axes.contour(across, up, lead, levels=[0], colors="0.25", linewidths=1)
 
 
 def _extent(points: Array) -> tuple[float, float, float, float]:

@@ -8,6 +8,7 @@ from tinynet.train import (  # noqa: F401 - which register what fit finds by nam
     live,
     measuring,
     micro,
+    notebook,
     pairing,
     regression,
     several,

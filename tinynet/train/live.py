@@ -6,7 +6,8 @@ import sys
 import time
 from typing import Any
 
-from tinynet.train.progress import Lines, counted, epoch_line, use_on_terminals, write_measures
+from tinynet.train.output import on_terminal
+from tinynet.train.progress import Lines, counted, epoch_line, use_display, write_measures
 from tinynet.train.run import Run
 
 _REFRESH = 0.1  # seconds between updates of the line
@@ -66,4 +67,4 @@ class Live(Lines):
         super().on_train_end(run)
 
 
-use_on_terminals(Live)
+use_display(on_terminal, Live)

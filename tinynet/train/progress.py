@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from tinynet.core.engine import current_backend
@@ -104,16 +105,16 @@ def epoch_line(run: Run) -> str:
     )
 
 
-_on_terminals: list[type[Lines]] = [Lines]
+_displays: list[tuple[Callable[[], bool], type[Lines]]] = [(on_terminal, Lines)]
 
 
-def use_on_terminals(display: type[Lines]) -> None:
-    """Show runs by this display from now on where the output is a terminal."""
-    _on_terminals[:] = [display]
+def use_display(where: Callable[[], bool], display: type[Lines]) -> None:
+    """Show runs by this display from now on where the output is of a kind; the last that fits is taken."""
+    _displays.insert(0, (where, display))
 
 
 def choose_display(arguments: dict[str, Any]) -> list[Lines]:
-    """Choose how to show a run: not at all, as it goes, on a terminal by batch, or by epoch."""
+    """Choose how to show a run: not at all, as it goes, on a terminal or in a notebook by batch, or by epoch."""
     verbose = arguments["verbose"]
     if verbose not in (0, 1, 2):
         raise ArgumentError(f"verbose must be 0 (silent), 1 (progress) or 2 (a line an epoch), but got {verbose!r}")
@@ -121,4 +122,4 @@ def choose_display(arguments: dict[str, Any]) -> list[Lines]:
         return []
     if verbose == 2:
         return [Lines()]
-    return [_on_terminals[0]() if on_terminal() else OftenLines()]
+    return [next((display for where, display in _displays if where()), OftenLines)()]

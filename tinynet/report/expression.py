@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _SIGNS = {"add": "+", "subtract": "−", "multiply": "×", "divide": "÷", "matmul": "@", "negative": "−", "power": "^"}  # noqa: RUF001
 _BOX, _OP, _LETTER = 0.92, 0.5, 0.064  # inches: the least widths of a value and an op, and that of a letter
-_GAP, _ROW = 0.24, 0.72  # inches from one column to the next, and from one row to the next
+_GAP, _ROW, _APART = 0.24, 0.72, 0.1  # inches between columns, from one row to the next, between lines into an op
 _SWEEPS = 12
 _FEW = 3  # values of an array that are written out
 
@@ -273,10 +273,14 @@ def _draw_lines(axes: Axes, item: _Item) -> None:
     from matplotlib.patches import FancyArrowPatch
     from matplotlib.path import Path
 
-    for other in item.after:
+    for i, other in enumerate(item.after):
         start, end = item.x + item.width / 2, other.x - other.width / 2
         middle = (start + end) / 2
-        points = [(start, item.y), (middle, item.y), (middle, other.y), (end, other.y)]
+        arriving = sorted(other.before, key=lambda before: before.y)  # from above to below: no lines cross here
+        places = [place for place, before in enumerate(arriving) if before is item]
+        place = places[item.after[:i].count(other)]  # an op may take a value twice
+        arrival = other.y + _APART * (place - (len(other.before) - 1) / 2)
+        points = [(start, item.y), (middle, item.y), (middle, arrival), (end, arrival)]
         path = Path(points, [Path.MOVETO, *[Path.CURVE4] * 3])
         style: Any = "-" if other.kind == "bend" else "-|>"
         axes.add_patch(FancyArrowPatch(path=path, arrowstyle=style, mutation_scale=8, color="0.4", lw=1, zorder=0))

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import tinynet as tn
 from tinynet.errors import ArgumentError
-from tinynet.report.graph import graph
+from tinynet.report.expression import graph
 
 
 @pytest.fixture(autouse=True)
