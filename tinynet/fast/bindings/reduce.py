@@ -11,6 +11,7 @@ from tinynet.core.spec import Array, Spec, Value
 from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import reduce as kernels
 from tinynet.fast.kernels.jit import for_chunks
+from tinynet.ops.reduce import sum_over
 
 
 def _rows(x: Value, axes: tuple[int, ...]) -> int:
@@ -23,17 +24,19 @@ def _rows(x: Value, axes: tuple[int, ...]) -> int:
 def _scratch(x: Value, axes: tuple[int, ...]) -> tuple[Spec, ...]:
     rows = _rows(x, axes)
     columns = math.prod(x.shape[len(axes) :])
-    chunks = kernels.chunks(rows, rows * columns)
-    return (Spec((chunks, columns), x.dtype),) if chunks > 1 else ()
+    return (Spec((kernels.blocks(rows, rows * columns), columns), x.dtype),) if rows else ()
 
 
 def _sum(out: Array, *rest: Array, axes: tuple[int, ...]) -> tuple[Any, ...]:
     *partial, x = rest
     if partial:
-        return kernels.sum_rows, out.reshape(-1), *partial, x.reshape(-1, out.size)
-    if _rows(x, axes):
-        return kernels.sum_chunk, out.reshape(-1), x.reshape(-1, out.size)
-    return np.add.reduce, x, axes, None, out
+        return (
+            for_chunks(kernels.sum_rows, kernels.chunks(x.size // out.size, x.size)),
+            out.reshape(-1),
+            *partial,
+            x.reshape(-1, out.size),
+        )
+    return sum_over, x, axes, out
 
 
 def _finite_scratch(x: Value) -> tuple[Spec, ...]:

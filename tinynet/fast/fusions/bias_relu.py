@@ -37,12 +37,19 @@ def _bind(y: Array, x: Array, bias: Array, relu: bool) -> tuple[object, ...]:
 
 
 def _cotangent_scratch(g: Value, y: Value) -> tuple[Spec, ...]:
-    chunks = reduce.chunks(math.prod(g.shape[:-1]), math.prod(g.shape))
-    return (Spec((chunks, g.shape[-1]), g.dtype),)
+    blocks = reduce.blocks(math.prod(g.shape[:-1]), math.prod(g.shape))
+    return (Spec((blocks, g.shape[-1]), g.dtype),)
 
 
 def _bind_cotangent(cut: Array, db: Array, sums: Array, g: Array, y: Array) -> tuple[object, ...]:
-    return for_chunks(reduce.cut_and_sum, len(sums)), _rows(cut), db, sums, _rows(g), _rows(y)
+    return (
+        for_chunks(reduce.cut_and_sum, reduce.chunks(g.size // g.shape[-1], g.size)),
+        _rows(cut),
+        db,
+        sums,
+        _rows(g),
+        _rows(y),
+    )
 
 
 def _cotangents(g: Tensor, y: Tensor, relu: bool) -> tuple[Tensor, Tensor]:
