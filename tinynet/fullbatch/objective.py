@@ -18,7 +18,7 @@ from tinynet.checks import check_count, check_numbers, check_positive
 from tinynet.core.engine import Node, Tensor, ancestors, as_tensor, can_compile, current_backend, differentiate, filled
 from tinynet.core.mode import no_grad, recording, tracing
 from tinynet.core.spec import Array, Spec
-from tinynet.errors import DataError, ShapeError, TraceError
+from tinynet.errors import ArgumentError, DataError, ShapeError, TraceError
 from tinynet.nn.layer import nested
 from tinynet.nn.network import Network
 from tinynet.ops.join import flat
@@ -107,6 +107,8 @@ class Objective:
         sample_weight: npt.ArrayLike | None = None,
         class_weight: Any = None,
     ) -> None:
+        if not isinstance(model, Network):
+            raise ArgumentError(f"Objective takes a model, but got {model!r}")
         self.model, self.compiled = model, compiled and can_compile()
         made = model.build_model().made
         task = loss if isinstance(loss, Task) else find_task(loss, None, made)
