@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tinynet.inspection.shapes import output_shapes
 from tinynet.model import Model
+from tinynet.train.output import say
 
 
 def summary(model: Model) -> None:
@@ -36,9 +37,10 @@ def summary(model: Model) -> None:
     rule = "-" * len(lines[0])
     leaves, trained = model.leaves.values(), sum(part.stop - part.start for part in model.parts())
     total, size = sum(x.size for x in leaves), sum(x.memory.nbytes for x in leaves)
-    print(f"Model: {model.name!r}", lines[0], rule, *lines[1:], rule, sep="\n")
-    print(f"Total parameters: {total:,} ({_size(size)} in {model.dtype})")
-    print(f"Trainable: {trained:,}, not trainable: {total - trained:,}")
+    table = [f"Model: {model.name!r}", lines[0], rule, *lines[1:], rule]
+    table += [f"Total parameters: {total:,} ({_size(size)} in {model.dtype})"]
+    table += [f"Trainable: {trained:,}, not trainable: {total - trained:,}"]
+    say("\n".join(table))
 
 
 def _size(n: int) -> str:
