@@ -4,7 +4,7 @@ A convolutional network in scikit-learn
 
 ``NetClassifier`` is a network in the form that scikit-learn knows: with ``fit``, ``predict`` and ``predict_proba``. You
 learn to put a convolutional network into a pipeline, and to search for a good learning rate and number of filters by
-cross-validation. It needs ``pip install 'tinynet[sklearn]'``.
+cross-validation. It needs ``pip install 'tinynet-cpu[sklearn]'``.
 """
 
 import matplotlib.pyplot as plt

@@ -301,4 +301,4 @@ def test_without_scikit_learn_it_says_what_to_install():
     code = "import sys; sys.modules['sklearn'] = None; import tinynet.sklearn"
     done = subprocess.run([sys.executable, "-c", code], check=False, stderr=subprocess.PIPE, text=True)
     assert "MissingPackageError: tinynet.sklearn makes" in done.stderr.splitlines()[-1]
-    assert "pip install 'tinynet[sklearn]'" in done.stderr
+    assert "pip install 'tinynet-cpu[sklearn]'" in done.stderr

@@ -145,7 +145,7 @@ __all__ = [
 ]
 # fmt: on
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _LATER = ("onnx",)  # parts of the package that are imported when they are asked for
 

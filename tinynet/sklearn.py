@@ -16,7 +16,7 @@ try:
     import sklearn  # noqa: F401 - to say what is missing, and not where
 except ImportError as error:
     raise MissingPackageError(
-        "tinynet.sklearn makes estimators of scikit-learn, which is not installed: run `pip install 'tinynet[sklearn]'`"
+        "tinynet.sklearn makes estimators of scikit-learn, not installed: run `pip install 'tinynet-cpu[sklearn]'`"
     ) from error
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.model_selection import train_test_split

@@ -29,7 +29,7 @@ ENTRIES: dict[str, Entry] = {
     "onnxruntime": Entry("ONNX Runtime", "onnxruntime"),
     "openvino": Entry("OpenVINO", "openvino"),
 }
-INSTALL = "pip install 'tinynet[bench]'"
+INSTALL = "pip install 'tinynet-cpu[bench]'"
 
 # Every way in which one of the libraries learns how many threads it may use; NPROC is XLA's.
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS", "NPROC")

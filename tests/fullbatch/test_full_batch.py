@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 from itertools import pairwise
 
 import numpy as np
@@ -308,3 +309,16 @@ def test_where_no_step_is_left_float32_is_named(dtype):
     objective = Function(lambda w: w @ w, lambda w: -2 * w)
     record = tn.GradientDescent().step(objective, np.array([1.0, 2.0], dtype))
     assert ('make the model with dtype="float64", and scale inputs' in record.stopped) == (dtype == "float32")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_newton_does_not_walk_along_directions_in_which_the_loss_is_flat(dtype):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(200, 3)), rng.integers(0, 2, 200)
+    model = tn.Sequential([tn.Input((3,)), tn.Dense(2)], seed=0, dtype=dtype)  # a constant added to both is no change
+    theta, records = tn.Newton().minimize(tn.Objective(model, x, y), model.theta, steps=50)
+    assert np.abs(theta - model.theta).max() < 2
+    assert len(records) < 12
+    assert re.search("within the tolerance|no longer decrease", records[-1].stopped)
+    assert records[-1].step_size == 0
+    assert records[-1].loss <= min(record.loss for record in records) + 1e-6

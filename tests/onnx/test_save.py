@@ -293,5 +293,5 @@ def test_without_the_package_onnx_there_is_an_error_that_names_the_extra(monkeyp
     for name in [name for name in sys.modules if name.split(".")[0] == "onnx" or name.startswith("tinynet.onnx.")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(MissingPackageError, match=r"pip install 'tinynet\[onnx\]'"):
+    with pytest.raises(MissingPackageError, match=r"pip install 'tinynet-cpu\[onnx\]'"):
         tn.onnx.save  # noqa: B018

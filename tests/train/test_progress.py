@@ -27,9 +27,6 @@ class OnlyWrites:
     def write(self, text):
         self.written += text
 
-    def flush(self):
-        pass
-
 
 class Broken(io.StringIO):
     def write(self, text):

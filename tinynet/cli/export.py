@@ -23,7 +23,7 @@ def declare(commands: Any) -> None:
         "export",
         "write the model of a run for other programs",
         "Write the model of a run, with the parameters of its best epoch, as an ONNX file: for batches of any size,\n"
-        "with the scaling of its input. It needs the package onnx: pip install 'tinynet[onnx]'.",
+        "with the scaling of its input. It needs the package onnx: pip install 'tinynet-cpu[onnx]'.",
         EXAMPLES,
         run,
     )

@@ -503,7 +503,8 @@ def grad(
         if not x.requires_grad:
             raise GradientError(
                 f"a gradient was asked for with respect to a tensor of shape {x.shape} and dtype {x.dtype} that does "
-                "not require one; make it with tn.Tensor(array, requires_grad=True), outside of tn.no_grad()"
+                "not require one; make it with tn.Tensor(array, requires_grad=True), outside of tn.no_grad(); to "
+                "keep the parameters of a layer as they are, set layer.trainable = False"
             )
     seeds = _seeds(outputs, cotangents)
     if _tracing.get() and not create_graph:

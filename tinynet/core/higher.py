@@ -133,6 +133,8 @@ def _leaf(x: Any) -> Tensor:
 
 
 def _value(name: str, f: Function, x: Tensor) -> Tensor:
+    if not callable(f):
+        raise ArgumentError(f"{name}: takes a function of a tensor, but got {f!r}")
     y = f(x)
     if not isinstance(y, Tensor) or y.dtype.kind != "f":
         came = f"a Tensor of dtype {y.dtype}" if isinstance(y, Tensor) else f"a {type(y).__name__}"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,12 @@ from tinynet.optim.optimizer import Slots
 
 Vector = npt.NDArray[np.float64]
 _NOTHING = 2.0**-100  # a step so small is none, even from parameters that are 0
+
+
+def computed_in(objective: Objective, theta: Array) -> np.dtype[Any]:
+    """Return the dtype that a loss is computed in: that of its model, or of theta for a function without one."""
+    model = getattr(objective, "model", None)
+    return theta.dtype if model is None else model.dtype
 
 
 @dataclass(frozen=True)
@@ -140,19 +146,29 @@ class LineSearchOptimizer:
             return StepRecord(
                 loss, norm, 0.0, 0, 0.0, 1 + products, f"no direction of descent: the slope is {slope:.3g}"
             )
-        eps = np.finfo(theta.dtype).eps
-        least = eps * float(np.abs(theta).max()) / float(np.abs(d).max()) / 4 + _NOTHING
+        dtype = computed_in(objective, theta)
+        eps = float(np.finfo(dtype).eps)
+        least = np.finfo(theta.dtype).eps * float(np.abs(theta).max()) / float(np.abs(d).max()) / 4 + _NOTHING
         t, after, trials = self.line_search.search(
-            objective.along(theta, d), loss, slope, least, self.round_off * eps * abs(loss)
+            objective.along(theta, d), loss, slope, least, slack := self.round_off * eps * abs(loss)
         )
         hint = ""
-        if theta.dtype == np.float32:
+        if dtype == np.float32:
             hint = ', as rounding in float32 lets it; make the model with dtype="float64", and scale inputs to around 1'
+        before = theta.copy()
         theta += (t * d).astype(theta.dtype)
         objective.follow(t)
+        if t and loss - after <= slack and not self._closer(objective, theta, norm):
+            theta[...] = before
+            why = f"the loss and its gradient, of norm {norm:.3g}, no longer decrease{hint}"
+            return StepRecord(loss, norm, 0.0, trials, 0.0, 2 + products + trials, why)
         margin = loss - after + self.line_search.alpha * t * slope
         stopped = "" if t else f"no decrease along the direction: the step shrank to nothing in {trials} trials{hint}"
         return StepRecord(after, norm, t, trials, margin, 1 + products + trials, stopped)
+
+    def _closer(self, objective: Objective, theta: Array, norm: float) -> bool:
+        """Return whether a step that rounding hides in the loss has halved the gradient, so that it was one."""
+        return bool(np.linalg.norm(objective.value_and_gradient(theta)[1]) <= norm / 2)
 
     def minimize(self, objective: Objective, theta: npt.ArrayLike, steps: int = 100) -> tuple[Vector, list[StepRecord]]:
         """Make steps until one says why it is the last.

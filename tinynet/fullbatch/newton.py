@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from tinynet.core.spec import Array
-from tinynet.fullbatch.line_search import LineSearchOptimizer, Vector
+from tinynet.fullbatch.line_search import LineSearchOptimizer, Vector, computed_in
 from tinynet.fullbatch.objective import Objective
 
 
@@ -36,7 +36,11 @@ class Newton(LineSearchOptimizer):
     Notes
     -----
     The system is solved to a residual of min(0.5, |g|) |g|, so that steps converge quadratically near the minimum.
-    Where a direction of negative curvature is met, what is solved so far is taken, or -g.
+    Where a direction of negative curvature is met, or of one that rounding hides, what is solved so far is taken, or
+    -g: a network with more parameters than it needs has directions along which the loss is flat.
+
+    A small gradient is no proof of a minimum. Where the classes can be separated and there is no penalty, the loss
+    falls for ever, and the parameters grow with it; ``l2`` of the objective gives it a minimum.
 
     References
     ----------
@@ -62,10 +66,12 @@ class Newton(LineSearchOptimizer):
         d, residual, p, products = np.zeros_like(gradient), gradient.copy(), -gradient, 0
         square = float(residual @ residual)
         enough = min(0.5, math.sqrt(square)) * math.sqrt(square)
+        most, flat = 0.0, 8 * np.finfo(computed_in(objective, theta)).eps
         while math.sqrt(square) > enough and products < 2 * gradient.size:
             curved, products = objective.hvp(theta, p), products + 1
             curvature = float(p @ curved)
-            if not curvature > 0:
+            most = max(most, curvature / float(p @ p))
+            if not curvature > flat * most * float(p @ p):
                 return (d if products > 1 else -gradient), products
             d += square / curvature * p
             residual += square / curvature * curved

@@ -107,6 +107,8 @@ class Objective:
         sample_weight: npt.ArrayLike | None = None,
         class_weight: Any = None,
     ) -> None:
+        if not isinstance(model, Network):
+            raise ArgumentError(f"Objective takes a model, but got {model!r}")
         self.model, self.compiled = model, compiled and can_compile()
         made = model.build_model().made
         task = loss if isinstance(loss, Task) else find_task(loss, None, made)

@@ -235,6 +235,8 @@ def check_gradients(
     """
     if directions < 1 or not 0 < rtol < 1:
         raise ArgumentError(f"directions must be 1 or more and rtol between 0 and 1, but got {directions} and {rtol}")
+    if not callable(f):
+        raise ArgumentError(f"check_gradients takes a function of tensors, or a model, but got {f!r}")
     if order not in (1, 2):
         raise ArgumentError(f"order must be 1 or 2, but got {order!r}")
     if isinstance(getattr(f, "parameters", None), Mapping):

@@ -6,6 +6,7 @@ from typing import Any
 
 from tinynet.inspection.shapes import output_shapes
 from tinynet.model import Model
+from tinynet.train.output import say
 
 
 def summary(model: Model) -> None:
@@ -32,7 +33,7 @@ def summary(model: Model) -> None:
     widths = [max(18, *(len(row[i]) for row in rows)) for i in range(2)]
     lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>10}" for a, b, c in rows]
     rule = "-" * len(lines[0])
-    print(f"Model: {model.name!r}", lines[0], rule, *lines[1:], rule, *count_leaves(model), sep="\n")
+    say("\n".join([f"Model: {model.name!r}", lines[0], rule, *lines[1:], rule, *count_leaves(model)]))
 
 
 def summary_rows(model: Model) -> list[tuple[str, Any, int]]:

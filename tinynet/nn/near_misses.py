@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tinynet.errors import NearMissWarning
+from tinynet.nn import replaced as _replaced  # noqa: F401 - whose __setattr__ is called within that of this file
 from tinynet.nn.layer import Layer
 
 _HABITS = {"lr": "learning_rate", "requires_grad": "trainable"}  # of those who come from elsewhere

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -110,5 +110,14 @@ def _check_kind(what: str, leaf: Tensor, array: Array) -> None:
         raise DTypeError(f"{what} holds {leaf.dtype}, but got {array.dtype}; convert the array first")
 
 
+def _set_theta(model: Network, value: Any) -> None:
+    """Let ``model.theta -= step`` pass, which has written into the vector already, and refuse another vector."""
+    if value is not model.theta:
+        raise ArgumentError(
+            f"model {model}: theta stays the vector that it is; write into it: model.theta[...] = values"
+        )
+
+
+Network.theta = Network.theta.setter(_set_theta)  # type: ignore[method-assign, attr-defined]
 Network.get_weights = get_weights
 Network.set_weights = set_weights

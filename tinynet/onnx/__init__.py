@@ -1,4 +1,4 @@
-"""Models as ONNX files, and ONNX files as models. It needs the package onnx: ``pip install 'tinynet[onnx]'``."""
+"""Models as ONNX files, and ONNX files as models. It needs the package onnx: ``pip install 'tinynet-cpu[onnx]'``."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ def __getattr__(name: str) -> Any:
         if error.name is None or error.name.split(".")[0] != "onnx":
             raise
         raise MissingPackageError(
-            f"tn.onnx.{name} needs the package onnx, which is missing; install it with pip install 'tinynet[onnx]'"
+            f"tn.onnx.{name} needs the package onnx, which is missing; install it with pip install 'tinynet-cpu[onnx]'"
         ) from error

@@ -178,12 +178,12 @@ def check_classes(labels: Value, shape: Shape) -> None:
         if isinstance(labels, np.ndarray):
             _check_rows(labels.reshape(-1, classes))
         return
+    hint = '; for outputs of one column and labels from 0 to 1 use "binary_cross_entropy"' if classes == 1 else ""
     if labels.shape == shape[:-1] and labels.dtype.kind not in "iu":
         raise DTypeError(
             f"cross_entropy: labels are class numbers, so integers, but got dtype {labels.dtype} of shape "
-            f"{labels.shape}; convert with labels.astype(int) if they are whole numbers"
+            f"{labels.shape}; convert with labels.astype(int) if they are whole numbers{hint}"
         )
-    hint = '; for outputs of one column and labels 0 and 1 use "binary_cross_entropy"' if classes == 1 else ""
     if labels.shape != shape[:-1]:
         column = "; take the only column of the labels, y[..., 0]" if labels.shape == (*shape[:-1], 1) else ""
         missing = "; is a Flatten layer missing?" if len(shape) > 2 and len(labels.shape) == 1 else ""
@@ -205,7 +205,8 @@ def _check_rows(rows: Array) -> None:
         row = int(np.argmax(wrong))
         raise DataError(
             f"cross_entropy: rows of labels must be probabilities, each >= 0 and with sum 1, but row {row} has the sum "
-            f"{sums[row]:g} and values from {rows[row].min():g} to {rows[row].max():g}"
+            f"{sums[row]:g} and values from {rows[row].min():g} to {rows[row].max():g}; for labels each from 0 to 1, "
+            'whatever the others are, use "binary_cross_entropy"'
         )
 
 

@@ -11,11 +11,13 @@ import numpy as np
 
 from tinynet.checks import check_integers
 from tinynet.core.engine import Op, Tensor, as_tensor
-from tinynet.core.spec import Shape, Spec, Value
+from tinynet.core.spec import Array, Shape, Spec, Value
 from tinynet.errors import ShapeError
 from tinynet.ops.shape import normal_axes, reshape
 
 Axis = int | Sequence[int] | None
+
+_LONG = 2_048  # numbers; a running sum of more loses digits
 
 
 def _sum_infer(x: Value, axes: tuple[int, ...]) -> Spec:
@@ -33,10 +35,20 @@ def _sum_vjp(g: Tensor, out: Tensor, x: Tensor, axes: tuple[int, ...]) -> Tensor
     return broadcast_to(g if leading else reshape(g, keep_axes(x, axes)), x.shape)
 
 
+def sum_over(x: Array, axes: tuple[int, ...], out: Array | None = None) -> Any:
+    """Sum over axes, in blocks where NumPy would add up so many rows one by one that digits are lost."""
+    longest = max(axes, key=lambda a: x.shape[a], default=-1)
+    count = math.prod(x.shape[a] for a in axes)
+    if x.dtype.kind == "f" and count > _LONG and x.ndim - 1 not in axes:
+        x = np.stack([np.sum(part, axes) for part in np.array_split(x, math.isqrt(count), longest)])
+        axes = (0,)
+    return np.sum(x, axes, None if x.dtype.kind == "f" else np.int64, out)
+
+
 _sum: Op = Op(
     "sum",
     infer=_sum_infer,
-    compute=lambda x, axes: np.sum(x, axes, dtype=_sum_infer(x, axes).dtype),
+    compute=sum_over,
     vjp=(_sum_vjp,),
     formula="the sum of x over the axes",
 )

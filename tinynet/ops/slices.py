@@ -75,5 +75,5 @@ def getitem(x: Any, key: Any) -> Tensor:
             raise DTypeError(f"indexing: cannot index with {p!r}; use integers, slices, None, ... or integer arrays")
     try:
         return _slice(x, key=parts)
-    except IndexError as error:
+    except (IndexError, ValueError) as error:  # a step of 0 is a ValueError
         raise ShapeError(f"indexing a tensor of shape {x.shape} with {key!r}: {error}") from None

@@ -13,6 +13,7 @@ from tinynet import nn, ops
 from tinynet.errors import ArgumentError, CheckpointError, TinynetError
 from tinynet.model import Model, Sequential
 from tinynet.nn.layer import Layer
+from tinynet.nn.replaced import refuse_replaced
 from tinynet.saving.description import DescriptionError, UnknownNameError, decode_model
 from tinynet.saving.files import write_atomically
 from tinynet.saving.modelfile import MOST_METADATA, ModelFile, content, opened
@@ -32,8 +33,9 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
     WriteError
         If the file cannot be written; what was there before is then untouched.
     ArgumentError
-        If an argument of a layer cannot be put into a file.
+        If an argument of a layer cannot be put into a file, or a layer was replaced since the model was built.
     """
+    refuse_replaced(model)
     write_atomically(as_path("a model file", path), content(model, model.leaves))
 
 

@@ -94,7 +94,7 @@ def check_place(path: Path, what: str) -> None:
     try:
         target = target_of(path)
         target.lstat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # see below
         pass
     except OSError as error:
         reason = error.strerror or error

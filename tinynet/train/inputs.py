@@ -8,6 +8,7 @@ from tinynet.checks import readers
 from tinynet.errors import ArgumentError, ShapeError
 from tinynet.nn.input import Input
 from tinynet.nn.network import Network
+from tinynet.nn.replaced import refuse_replaced
 from tinynet.train.samples import split_samples
 
 
@@ -30,6 +31,7 @@ def in_order(what: str, given: Any, names: list[str]) -> list[Any]:
 
 def split(model: Network, x: Any) -> list[tuple[str, Input, Any]]:
     """Return the name, the input and the data of each argument of a model's forward."""
+    refuse_replaced(model)
     inputs = model.entries()
     if len(inputs) == 1:
         (entry,) = inputs.values()

@@ -14,6 +14,7 @@ from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import reduce as kernels
 from tinynet.fast.kernels.jit import for_chunks
 from tinynet.ops import reduce
+from tinynet.ops.reduce import sum_over
 from tinynet.optim import clipping
 
 
@@ -27,17 +28,15 @@ def _rows(x: Value, axes: tuple[int, ...]) -> int:
 def _scratch(x: Value, axes: tuple[int, ...]) -> tuple[Spec, ...]:
     rows = _rows(x, axes)
     columns = math.prod(x.shape[len(axes) :])
-    chunks = kernels.chunks(rows, rows * columns)
-    return (Spec((chunks, columns), x.dtype),) if chunks > 1 else ()
+    return (Spec((kernels.blocks(rows, rows * columns), columns), x.dtype),) if rows else ()
 
 
 def _sum(out: Array, *rest: Array, axes: tuple[int, ...]) -> tuple[Any, ...]:
     *sums, x = rest
-    if sums:
-        return kernels.sum_rows, out.reshape(-1), *sums, x.reshape(-1, out.size)
-    if _rows(x, axes):
-        return kernels.sum_chunk, out.reshape(-1), x.reshape(-1, out.size)
-    return np.add.reduce, x, axes, None, out
+    if not sums:
+        return sum_over, x, axes, out
+    kernel = for_chunks(kernels.sum_rows, kernels.chunks(x.size // out.size, x.size))
+    return kernel, out.reshape(-1), *sums, x.reshape(-1, out.size)
 
 
 def _row_scratch(x: Value) -> tuple[Spec, ...]:

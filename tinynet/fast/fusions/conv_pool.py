@@ -187,7 +187,7 @@ def _pool_and_what_is_before(node: Node, uses: Uses) -> tuple[Node | None, Node 
 def _pays(x: Tensor, q: Geometry) -> bool:
     """Return whether windows do not overlap and are of a size, and images small enough, for the fused kernels."""
     small = int(np.prod(x.shape[1:])) * x.dtype.itemsize <= _MOST_IMAGE
-    return small and q.sh >= q.kh and q.sw >= q.kw and _LEAST_PLACES <= q.kh * q.kw <= _MOST_PLACES
+    return small and x.size > 0 and q.sh >= q.kh and q.sw >= q.kw and _LEAST_PLACES <= q.kh * q.kw <= _MOST_PLACES
 
 
 FUSION = Fusion(

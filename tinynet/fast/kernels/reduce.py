@@ -14,6 +14,11 @@ def chunks(rows: int, size: int) -> int:
     return max(1, min(_MOST_CHUNKS, rows, size // _CHUNK))
 
 
+def blocks(rows: int, size: int) -> int:
+    """Give the number of parts whose sums are added up, so that rounding grows with the root of the rows only."""
+    return max(chunks(rows, size), int(rows**0.5) if rows > 2_048 else 1)
+
+
 @kernel()
 def sum_chunk(total, x):
     """Sum rows in their order."""

@@ -1,0 +1,51 @@
+"""Sums of many numbers keep their digits, along whichever axes, and so do the gradients of biases."""
+
+import numpy as np
+import pytest
+
+import tinynet as tn
+
+TENTH = float(np.float32(0.1))
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis"),
+    [
+        ((10**6, 1), 0),
+        ((250_000, 4), 0),
+        ((10, 10**5, 1), (0, 1)),
+        ((1, 10**6, 1), 1),
+        ((10**5, 5, 2), 0),
+        ((10**6,), 0),
+    ],
+)
+@pytest.mark.parametrize("mode", ["eager", "compiled", "reference", "columns"])
+def test_a_sum_of_a_million_float32_is_right_to_six_digits(shape, axis, mode):
+    x = np.full(shape, 0.1, np.float32)
+    if mode == "columns":
+        x = np.asfortranarray(x)
+    total = tn.compile(lambda x: tn.ops.sum(x, axis)) if mode == "compiled" else lambda x: tn.ops.sum(x, axis).data
+    if mode == "reference":
+        with tn.reference():
+            found = total(tn.Tensor(x))
+    else:
+        found = total(x if mode == "compiled" else tn.Tensor(x))
+    expected = np.full(found.shape, TENTH * x.size / max(1, found.size))
+    np.testing.assert_allclose(found, expected, rtol=3e-6)
+
+
+@pytest.mark.parametrize("activation", [None, "relu"])
+@pytest.mark.parametrize("compiled", [True, False])
+def test_the_gradient_of_a_bias_over_a_long_batch_keeps_its_digits(compiled, activation):
+    n = 300_000
+    model = tn.Sequential([tn.Input((1,)), tn.Dense(2, activation)], seed=0)
+    model.build_model()
+    weight, bias = model.parameters.values()
+    weight.memory[...] = 0
+    bias.memory[...] = 1
+
+    def gradient(x):
+        return tn.grad((model(x) * np.float32(0.1)).sum(), [bias])[0]
+
+    found = (tn.compile(gradient) if compiled else gradient)(np.ones((n, 1), np.float32))
+    np.testing.assert_allclose(np.asarray(found), [n * TENTH] * 2, rtol=1e-5)
