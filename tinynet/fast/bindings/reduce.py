@@ -10,11 +10,13 @@ import numpy as np
 
 from tinynet.core.engine import Op
 from tinynet.core.spec import Array, Spec, Value
-from tinynet.fast.implementation import Implementation
+from tinynet.fast.implementation import Implementation, store_meaning
 from tinynet.fast.kernels import reduce as kernels
 from tinynet.fast.kernels.jit import for_chunks
 from tinynet.ops import reduce
 from tinynet.optim import clipping
+
+_SHORT = 128  # values of a row that NumPy's reduce adds up in order, where einsum uses vectors
 
 
 def _rows(x: Value, axes: tuple[int, ...]) -> int:
@@ -37,6 +39,8 @@ def _sum(out: Array, *rest: Array, axes: tuple[int, ...]) -> tuple[Any, ...]:
         return kernels.sum_rows, out.reshape(-1), *sums, x.reshape(-1, out.size)
     if _rows(x, axes):
         return kernels.sum_chunk, out.reshape(-1), x.reshape(-1, out.size)
+    if axes == (x.ndim - 1,) and 0 < x.shape[-1] <= _SHORT and x.dtype.char in "fd" and x.flags.c_contiguous:
+        return partial(np.einsum, out=out), "...k->...", x
     return np.add.reduce, x, axes, None, out
 
 
@@ -49,12 +53,8 @@ def _of_a_row(kernel: Any, op: Op, out: Array, *rest: Array) -> tuple[Any, ...]:
     """Bind a kernel that makes one number of a row of floats; of all else, it is made by the meaning of the op."""
     *sums, x = rest
     if not sums:
-        return _store, op, out, x
+        return store_meaning, op, (out,), (x,), {}
     return for_chunks(kernel, len(sums[0])), out.reshape(1), *sums, x
-
-
-def _store(op: Op, out: Array, x: Array) -> None:
-    out[...] = op.compute(x)
 
 
 sum = Implementation(_sum, _scratch)
