@@ -1172,7 +1172,12 @@ fused("momentum_step_in_place", momentum_steps(), naive_momentum, output=0, diff
 for ending in ("", "_in_place"):
     fused(f"rmsprop{ending}", rmsprop_steps(False), naive_rmsprop, output=0, differentiable=False)
     fused(f"rmsprop_with_momentum{ending}", rmsprop_steps(True), naive_rmsprop, output=0, differentiable=False)
-fused("sum_of_squares", st.builds(lambda rng, n: Case((spread(rng, (n,)),)), generators, lengths), naive_squares)
+fused(
+    "sum_of_squares",
+    st.builds(lambda rng, n: Case((spread(rng, (n,)),)), generators, lengths),
+    naive_squares,
+    dtype=lambda case, given: np.dtype(np.float64),
+)
 fused("gather", image_gathers(), naive_gather, differentiable=False, nan=False)
 fused("descend", steps(), naive_descend, differentiable=False)
 fused(

@@ -17,7 +17,7 @@ from tinynet.core.mode import tracing
 from tinynet.fast import fusions
 from tinynet.fast.kernels import build
 from tinynet.fast.plan import Plan
-from tinynet.ops import conv, linear, loss, pointwise, pool, reduce, warp
+from tinynet.ops import conv, gaussian, linear, loss, pointwise, pool, reduce, warp
 from tinynet.ops.conv import geometry
 from tinynet.optim.adam import adam
 from tinynet.optim.clipping import sum_of_squares
@@ -61,7 +61,6 @@ def pooling(n):
     g, index = normal(n, p.oh, p.ow, 5), np.random.default_rng(n).integers(0, 6, (n, p.oh, p.ow, 5), np.uint8)
     yield pool._max_pool, (x,), {"p": p}
     yield pool._max_unpool, (g, index), {"p": p, "size": (12, 12)}
-    yield pool._pool_gather, (x, index), {"p": p}
     for images in (x, np.random.default_rng(n).integers(0, 256, x.shape, np.uint8)):
         yield warp.warp, (images, normal(n, 2, 3)), {}
 
@@ -78,6 +77,7 @@ def rows(n, k):
     yield pointwise.relu, (x,), {}
     yield pointwise.relu_gradient, (normal(k, n).T.copy(), x), {}
     yield reduce._sum, (x,), {"axes": (0,)}
+    yield gaussian.erf, (x,), {}
     yield reduce.all_finite, (flat,), {}
     yield loss._softmax, (x,), {}
     yield loss._log_softmax, (x,), {}

@@ -10,12 +10,14 @@ import numpy as np
 
 from tinynet.core.engine import Op
 from tinynet.core.spec import Array, Spec, Value
-from tinynet.fast.implementation import Implementation
+from tinynet.fast.implementation import Implementation, store_meaning
 from tinynet.fast.kernels import reduce as kernels
 from tinynet.fast.kernels.jit import for_chunks
 from tinynet.ops import reduce
 from tinynet.ops.reduce import sum_over
 from tinynet.optim import clipping
+
+_SHORT = 128  # values of a row that NumPy's reduce adds up in order, where einsum uses vectors
 
 
 def _rows(x: Value, axes: tuple[int, ...]) -> int:
@@ -33,10 +35,12 @@ def _scratch(x: Value, axes: tuple[int, ...]) -> tuple[Spec, ...]:
 
 def _sum(out: Array, *rest: Array, axes: tuple[int, ...]) -> tuple[Any, ...]:
     *sums, x = rest
-    if not sums:
-        return sum_over, x, axes, out
-    kernel = for_chunks(kernels.sum_rows, kernels.chunks(x.size // out.size, x.size))
-    return kernel, out.reshape(-1), *sums, x.reshape(-1, out.size)
+    if sums:
+        kernel = for_chunks(kernels.sum_rows, kernels.chunks(x.size // out.size, x.size))
+        return kernel, out.reshape(-1), *sums, x.reshape(-1, out.size)
+    if axes == (x.ndim - 1,) and 0 < x.shape[-1] <= _SHORT and x.dtype.char in "fd" and x.flags.c_contiguous:
+        return partial(np.einsum, out=out), "...k->...", x
+    return sum_over, x, axes, out
 
 
 def _row_scratch(x: Value) -> tuple[Spec, ...]:
@@ -48,12 +52,8 @@ def _of_a_row(kernel: Any, op: Op, out: Array, *rest: Array) -> tuple[Any, ...]:
     """Bind a kernel that makes one number of a row of floats; of all else, it is made by the meaning of the op."""
     *sums, x = rest
     if not sums:
-        return _store, op, out, x
+        return store_meaning, op, (out,), (x,), {}
     return for_chunks(kernel, len(sums[0])), out.reshape(1), *sums, x
-
-
-def _store(op: Op, out: Array, x: Array) -> None:
-    out[...] = op.compute(x)
 
 
 sum = Implementation(_sum, _scratch)

@@ -5,6 +5,7 @@ import math
 import numba
 
 from tinynet.fast.kernels.jit import kernel
+from tinynet.fast.kernels.loss import exponentials
 
 _ROW_CHUNK = 8_192  # values of a row-wise pass that are worth a thread
 _MOST_CHUNKS = 8
@@ -51,13 +52,7 @@ def cross_entropy(loss, slope, logits, labels):
     n, classes = logits.shape
     total = 0.0
     for r in range(n):
-        top = logits[r, 0]
-        for k in range(1, classes):
-            top = max(top, logits[r, k])
-        mass = logits.dtype.type(0)
-        for k in range(classes):
-            slope[r, k] = math.exp(logits[r, k] - top)
-            mass += slope[r, k]
+        top, mass = exponentials(slope[r], logits[r])
         factor = 1 / (mass * n)
         for k in range(classes):
             slope[r, k] *= factor
