@@ -145,3 +145,17 @@ def test_cotangents_of_slices_that_overlap_are_not_kept_until_the_end():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 8 * x.data.nbytes
+
+
+@given(st.sampled_from(["u1", "i4", "i8", "u8"]), st.integers(0, 9), st.integers(0, 99))
+def test_rows_are_added_in_their_order_at_indices_of_any_dtype(dtype, count, seed):
+    rng = np.random.default_rng(seed)
+    indices, rows = rng.integers(0, 200, (2, count)).astype(dtype), rng.standard_normal((2, count, 3, 5))
+    expected = np.zeros((200, 3, 5))
+    np.add.at(expected, (indices,), rows)
+    np.testing.assert_array_equal(OPS["index_add"](rows, indices, shape=expected.shape).data, expected)
+
+
+def test_a_negative_index_adds_to_a_row_from_the_end():
+    made = OPS["index_add"](np.ones((2, 3)), np.array([-1, -4]), shape=(4, 3)).data
+    np.testing.assert_array_equal(made, np.array([1.0, 0, 0, 1])[:, None] * np.ones(3))

@@ -102,7 +102,7 @@ def _bind_ufunc(op: Op, out: Array, *inputs: Array, **attrs: Any) -> tuple[Any, 
         *_, dtype = function.resolve_dtypes((*[a.dtype for a in inputs], None))
         if dtype == out.dtype:
             return _call_ufunc, function, out, *inputs
-    return _store_meaning, op, (out,), inputs, attrs
+    return store_meaning, op, (out,), inputs, attrs
 
 
 def _call_ufunc(function: np.ufunc, out: Array, *inputs: Array) -> None:
@@ -119,12 +119,13 @@ def bound_call(
     """Give the function and the arguments that compute an op on arrays. Outputs that are inputs are not given."""
     found = implementation(op)
     if found.bind is None:
-        return _store_meaning, (op, outputs, inputs, attrs)
+        return store_meaning, (op, outputs, inputs, attrs)
     call = found.bind(*outputs, *scratch, *inputs, **attrs)
     return runnable(call[0]), call[1:]
 
 
-def _store_meaning(op: Op, outputs: tuple[Array, ...], inputs: tuple[Array, ...], attrs: dict[str, Any]) -> None:
+def store_meaning(op: Op, outputs: tuple[Array, ...], inputs: tuple[Array, ...], attrs: dict[str, Any]) -> None:
+    """Compute an op by its meaning, and copy what it makes into arrays that are there."""
     for out, made in zip(outputs, meaning(op, inputs, attrs), strict=True):
         out[...] = made
 

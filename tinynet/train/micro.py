@@ -18,7 +18,7 @@ from tinynet.train.nests import joined
 from tinynet.train.step import BatchStep, engine_room, register_step
 from tinynet.train.task import Measures
 from tinynet.train.tree import TreeSum
-from tinynet.train.weighted import total_losses
+from tinynet.train.weighing import share_of, total_losses
 
 
 def cut(indices: Array, count: int) -> Iterator[Array]:
@@ -48,11 +48,11 @@ class MicroBatchStep(BatchStep):
             self.differentiate = engine_room().Compiled(self._differentiate, "a micro-batch of fit").replay
             self.finish = engine_room().Compiled(self._finish, "the update of fit").replay
 
-    def _differentiate(self, indices: Array | Tensor) -> Any:
+    def _differentiate(self, indices: Array | Tensor, factors: Any = None) -> Any:
         """Return the outputs and labels of a micro-batch, its gradient, its states, and the sum of its losses."""
         samples, labels = nested(self.data, lambda whole: _index(whole, indices, checked=True))
         output = self.model(*samples)
-        losses = total_losses(self.task, output, labels, len(indices))
+        losses = total_losses(self.task, output, labels, len(indices), factors)
         self.check_loss(losses[0])
         vectors = self.optimizer.gradients(losses[0], self.model)
         return output, labels, vectors, train_transaction("a micro-batch").withdraw(self.states), losses
@@ -67,7 +67,7 @@ class MicroBatchStep(BatchStep):
     def __call__(self, indices: Array) -> Measures:
         """Train on the samples at some indices."""
         sums, seen = TreeSum(), []
-        weight = self.task.weigh(self.labels, indices).get("loss", len(indices))
+        share = share_of(self.task, self.labels, indices)
         whole: list[Array] | None = None  # new values of the states that are not floating
         with self.mode:
             for number, part in enumerate(cut(indices, self.micro_batches)):
@@ -75,14 +75,14 @@ class MicroBatchStep(BatchStep):
                     sums.add(None)
                     continue
                 self.mode.micro_batch = number
-                output, labels, vectors, states, losses = nested(self.differentiate(part), _array)
+                output, labels, vectors, states, losses = nested(self.differentiate(part, *share.factors), _array)
                 seen.append(nested((output, labels), np.array))
                 weighted = [s * s.dtype.type(len(part)) for s in states if s.dtype.kind == "f"]
                 sums.add([*losses, *vectors, *weighted])
                 whole = _agreeing(whole, [s.copy() for s in states if s.dtype.kind != "f"])
             self.mode.micro_batch = 0
             totals, end = sums.total(), len(losses) + len(vectors)
-            means = [a / a.dtype.type(weight) for a in totals[:end]]
+            means = [a / a.dtype.type(share.weight) for a in totals[:end]]
             losses, vectors = means[: len(losses)], means[len(losses) :]
             floating, others = iter([a / a.dtype.type(len(indices)) for a in totals[end:]]), iter(whole or [])
             states = [next(floating if s.dtype.kind == "f" else others) for s in self.states]

@@ -75,3 +75,17 @@ def test_equal_logits_share_the_probability_however_large_they_are(dtype, size):
     np.testing.assert_allclose(y, -math.log(2), rtol=np.finfo(dtype).eps)
     loss.softmax(y, x)
     assert (y == 0.5).all()
+
+
+def test_the_exponential_of_float32_is_right_to_the_last_place():
+    x = np.concatenate([np.linspace(-87, 0, 20_001), [-0.0, -1e-30]]).astype(np.float32)[:, None]
+    rows, y = np.concatenate([np.zeros_like(x), x], axis=1), garbage((len(x), 2), np.float32)
+    tops = [loss.exponentials(to, row)[0] for to, row in zip(y, rows, strict=True)]
+    assert not any(tops)
+    np.testing.assert_allclose(y[:, 1], np.exp(x[:, 0].astype(float)), rtol=1.01 * np.finfo(np.float32).eps)
+
+
+def test_what_is_far_below_the_maximum_is_0():
+    x, y = np.array([0, -87.4, -1e30, -np.inf], np.float32), garbage(4, np.float32)
+    assert loss.exponentials(y, x) == (0, 1)
+    assert y.tolist() == [1, 0, 0, 0]

@@ -1,6 +1,7 @@
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import special
 
 from tests.fast.kernels.kernel_cases import dtypes, garbage, generators
 from tinynet.fast.kernels import pointwise
@@ -12,10 +13,8 @@ cuts = st.integers(1, 9)
 def values(draw, count=1):
     """Vectors of fractions among which zeros, infinities and NaN are common."""
     rng, dtype, size = draw(generators), draw(dtypes), draw(st.integers(0, 40))
-    special = [0.0, -0.0, np.inf, -np.inf, np.nan, np.finfo(dtype).smallest_subnormal, -1.0]
-    drawn = [
-        np.where(rng.random(size) < 0.3, rng.choice(special, size), rng.standard_normal(size)) for _ in range(count)
-    ]
+    rare = [0.0, -0.0, np.inf, -np.inf, np.nan, np.finfo(dtype).smallest_subnormal, -1.0]
+    drawn = [np.where(rng.random(size) < 0.3, rng.choice(rare, size), rng.standard_normal(size)) for _ in range(count)]
     return [v.astype(dtype) for v in drawn]
 
 
@@ -38,3 +37,18 @@ def test_relu_gradient_keeps_the_cotangent_where_the_output_is_positive_or_nan(c
 @given(st.integers(0, 10**8))
 def test_the_number_of_chunks_is_in_range(size):
     assert 1 <= pointwise.chunks(size) <= max(1, min(64, size))
+
+
+def test_the_error_function_of_float32_is_right_to_some_last_places():
+    x = np.concatenate([np.linspace(-6, 6, 100_001), np.logspace(-30, 0, 1000)]).astype(np.float32)
+    y = garbage(x.shape, x.dtype)
+    pointwise.erf(y, x, 3)
+    np.testing.assert_allclose(y, special.erf(x.astype(float)), rtol=4 * np.finfo(np.float32).eps)
+    assert np.abs(y).max() <= 1
+
+
+def test_the_error_function_of_what_is_not_finite():
+    x, y = np.array([np.nan, np.inf, -np.inf, -0.0], np.float32), garbage(4, np.float32)
+    pointwise.erf(y, x, 1)
+    np.testing.assert_allclose(y, [np.nan, 1, -1, 0], rtol=1e-7)
+    assert np.signbit(y[3])

@@ -6,6 +6,7 @@ from tinynet.ops import (
     compare,
     conv,
     extremes,
+    gaussian,
     join,
     linear,
     logistic,
@@ -21,6 +22,8 @@ from tinynet.ops import (
 )
 from tinynet.ops.dtypes import _cast
 from tinynet.optim.adam import adam
+from tinynet.optim.clipping import sum_of_squares
+from tinynet.optim.rmsprop import rmsprop, rmsprop_with_momentum
 from tinynet.optim.sgd import momentum_step
 
 _TABLE: dict[Op, str] = {
@@ -32,6 +35,7 @@ _TABLE: dict[Op, str] = {
     conv._conv2d_weight_grad: "conv:conv2d_weight_grad",
     extremes._max: "arrays:max",
     extremes._min: "arrays:min",
+    gaussian.erf: "pointwise:erf",
     reduce.all_finite: "reduce:all_finite",
     join._concatenate: "arrays:concatenate",
     momentum_step: "updates:momentum",
@@ -45,8 +49,10 @@ _TABLE: dict[Op, str] = {
     pointwise.relu_gradient: "pointwise:relu_gradient",
     pool._max_pool: "pool:max_pool",
     pool._max_unpool: "pool:max_unpool",
-    pool._pool_gather: "pool:pool_gather",
     reduce._sum: "reduce:sum",
+    rmsprop: "updates:rmsprop",
+    rmsprop_with_momentum: "updates:rmsprop_with_momentum",
+    sum_of_squares: "reduce:sum_of_squares",
     running._cumsum: "arrays:cumsum",
     shape._index: "arrays:index",
     shape._index_add: "arrays:index_add",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any
 
@@ -62,7 +63,12 @@ def _take(out: Array, x: Array, indices: tuple[Array, ...], checked: bool) -> No
 
 def _add_at(out: Array, g: Array, indices: tuple[Array, ...]) -> None:
     out[...] = 0
-    np.add.at(out, indices, g)
+    if len(indices) == 1 and out.ndim > 1:  # NumPy adds numbers at places several times as fast as it adds rows
+        size = math.prod(out.shape[1:])
+        places = indices[0].reshape(-1, 1).astype(np.intp) * size + np.arange(size)
+        np.add.at(out.reshape(-1), places.reshape(-1), g.reshape(-1))
+    else:
+        np.add.at(out, indices, g)
 
 
 def _put_slice(out: Array, g: Array, key: Any) -> None:

@@ -1,4 +1,4 @@
-"""Max-pooling, its unpooling and the gather on their kernels."""
+"""Max-pooling and its unpooling on their kernels."""
 
 from __future__ import annotations
 
@@ -19,10 +19,5 @@ def _max_unpool(x: Array, g: Array, index: Array, p: Geometry, size: Shape) -> t
     return for_chunks(kernels.max_unpool, len(x)), x, g, index, p.kh, p.kw, p.sh, p.sw
 
 
-def _pool_gather(y: Array, x: Array, index: Array, p: Geometry) -> tuple[Any, ...]:
-    return for_chunks(kernels.pool_gather, len(x)), y, x, index, p.kw, p.sh, p.sw
-
-
 max_pool = Implementation(_max_pool, contiguous=True)
 max_unpool = Implementation(_max_unpool, contiguous=True)
-pool_gather = Implementation(_pool_gather, contiguous=True)

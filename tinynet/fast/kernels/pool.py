@@ -1,4 +1,4 @@
-"""Max-pooling, its unpooling, and the gather that is the unpooling's adjoint.
+"""Max-pooling and its unpooling.
 
 Axes: N images, H x W pixels, C channels; windows KH x KW at strides SH, SW. A place in a window is a number, by rows.
 """
@@ -57,21 +57,3 @@ def max_unpool(x, g, index, kh, kw, sh, sw):
     """Add each value of g at the place of its window that the index names; windows may overlap."""
     for n in numba.prange(g.shape[0]):
         unpool_image(x[n], g[n], index[n], kh, kw, sh, sw)
-
-
-@kernel()
-def gather_image(y, x, index, kw, sh, sw):
-    """Gather from one image: y, index (OH, OW, C), x (H, W, C)."""
-    oh, ow, c_in = y.shape
-    for i in range(oh):
-        for j in range(ow):
-            for c in range(c_in):
-                place = index[i, j, c]
-                y[i, j, c] = x[i * sh + place // kw, j * sw + place % kw, c]
-
-
-@kernel(parallel=True)
-def pool_gather(y, x, index, kw, sh, sw):
-    """Take, for each window, the value at the place that the index names."""
-    for n in numba.prange(y.shape[0]):
-        gather_image(y[n], x[n], index[n], kw, sh, sw)
