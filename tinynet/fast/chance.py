@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import pickle
 import random
 import sys
 import types
@@ -85,7 +86,8 @@ class _Chance:
 
     def _states(self) -> list[Any]:
         own = [repr(_state(generator)) for generator in self.generators]
-        return [random.getstate(), repr(np.random.get_state()), *own]  # noqa: NPY002 - the user's, which is only read
+        users = pickle.dumps(np.random.get_state())  # noqa: NPY002 - NumPy's own, which is only read
+        return [random.getstate(), users, *own]
 
     def check(self, name: str) -> None:
         """Raise a TraceError if a generator has drawn since."""
@@ -94,8 +96,7 @@ class _Chance:
 
 
 def _state(generator: Any) -> Any:
-    if isinstance(generator, np.random.Generator):
-        return generator.bit_generator.state
+    generator = getattr(generator, "bit_generator", generator)  # of a np.random.Generator
     if isinstance(generator, np.random.BitGenerator):
         return generator.state
     return generator.get_state() if isinstance(generator, np.random.RandomState) else generator.getstate()
@@ -163,8 +164,8 @@ def _parts_of_function(function: types.FunctionType) -> list[Any]:
 
 
 def _package(thing: Any) -> str:
-    name: str = (thing.__name__ if isinstance(thing, types.ModuleType) else getattr(thing, "__module__", "")) or ""
-    return name.split(".")[0]
+    name = thing.__name__ if isinstance(thing, types.ModuleType) else getattr(thing, "__module__", "")
+    return str(name or "").split(".")[0]
 
 
 def _makes_chance(thing: Any) -> bool:

@@ -70,8 +70,7 @@ class Compiled:
             return found
         same = (traced for kept, traced in reversed(self._kept) if kept == key and traced.holds())
         found = next(same, None) or self._trace(given, transaction)
-        others = [pair for pair in self._kept if pair[1] is not found]
-        self._kept = [*others, (key, found)][-self.most :]
+        self._kept = [*(pair for pair in self._kept if pair[1] is not found), (key, found)][-self.most :]
         self._latest = dict(self._kept)
         return found
 
@@ -138,12 +137,11 @@ class Traced:
 
     def holds(self) -> bool:
         """Whether the layers and optimizers that were used have the attributes that they had."""
-        if self._seen == last_change():
-            return True
         seen = last_change()
-        if self._fingerprint() != self._settings:
-            return False
-        self._seen = seen
+        if seen != self._seen:
+            if self._fingerprint() != self._settings:
+                return False
+            self._seen = seen
         return True
 
     def put(self, values: Sequence[Any]) -> None:

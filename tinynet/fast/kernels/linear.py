@@ -1,5 +1,7 @@
 """Matrix products, shared out to threads in fixed chunks: each chunk is one single-threaded BLAS call."""
 
+from functools import lru_cache
+
 import numba
 import numpy as np
 from llvmlite.binding import get_host_cpu_features
@@ -25,6 +27,7 @@ def chunks(rows: int, flops: int) -> int:
     return max(1, min(rows, _MOST_CHUNKS, flops // _FLOPS_PER_CHUNK))
 
 
+@lru_cache(maxsize=1024)  # an eager product asks more than once
 def cut(rows: int, inner: int, columns: int, trans_b: bool = False) -> tuple[int, int]:
     """Return the number of chunks of a product, and the axis that they cut: 0 for rows, 1 for columns, 2 for `inner`.
 

@@ -51,9 +51,9 @@ def add_up(total, partial, lo, hi):
 @kernel()
 def sum_of_zeros(x):
     """Sum 0 x: 0 if all values are finite, otherwise NaN."""
-    total = 0 * x[0]
+    total = x.dtype.type(0)
     for k in range(x.size):
-        total += 0 * x[k]
+        total += x.dtype.type(0) * x[k]  # times a whole number, the products would be of float64
     return total
 
 
