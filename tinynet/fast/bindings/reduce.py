@@ -20,17 +20,13 @@ from tinynet.optim import clipping
 _SHORT = 128  # values of a row that NumPy's reduce adds up in order, where einsum uses vectors
 
 
-def _rows(x: Value, axes: tuple[int, ...]) -> int:
-    """Give the number of rows if the sum is one of the rows of a float matrix in row order, otherwise 0."""
-    leading = 0 < len(axes) < x.ndim and axes == tuple(range(len(axes)))
-    ordered = isinstance(x, np.ndarray) and x.flags.c_contiguous and x.dtype.kind == "f"
-    return math.prod(x.shape[: len(axes)]) if leading and ordered and 0 not in x.shape else 0
-
-
 def _scratch(x: Value, axes: tuple[int, ...]) -> tuple[Spec, ...]:
-    rows = _rows(x, axes)
-    columns = math.prod(x.shape[len(axes) :])
-    return (Spec((kernels.blocks(rows, rows * columns), columns), x.dtype),) if rows else ()
+    """Return the sums of blocks, if the sum is one of the rows of a float matrix in row order."""
+    ordered = isinstance(x, np.ndarray) and x.flags.c_contiguous and x.dtype.kind == "f" and 0 not in x.shape
+    if not ordered or not axes or axes != tuple(range(len(axes))) or len(axes) == x.ndim:
+        return ()
+    rows, columns = math.prod(x.shape[: len(axes)]), math.prod(x.shape[len(axes) :])
+    return (Spec((kernels.blocks(rows, rows * columns), columns), x.dtype),)
 
 
 def _sum(out: Array, *rest: Array, axes: tuple[int, ...]) -> tuple[Any, ...]:
