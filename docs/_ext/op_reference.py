@@ -124,20 +124,27 @@ OPERANDS = (f4(32, 10), f4(10))  # of the other elementwise ops
 
 
 def declarations(module):
-    """Give the ops that a module declares, each with its variable, in their order."""
+    """Give the ops that a module declares, alone or in a dict, each with its variable, in their order."""
     names = [
         target.id
         for node in ast.parse(inspect.getsource(module)).body
         for target in ([node.target] if isinstance(node, ast.AnnAssign) else getattr(node, "targets", []))
         if isinstance(target, ast.Name)
     ]
-    return [(name, vars(module)[name]) for name in names if isinstance(vars(module)[name], Op)]
+    found = [(name, op) for name in names for op in listed(vars(module)[name])]
+    return [(name, op) for name, op in found if isinstance(op, Op)]
+
+
+def listed(value):
+    """Give the values of a dict, or a value that is none."""
+    return list(value.values()) if isinstance(value, dict) else [value]
 
 
 def call_of(module, name):
     """Give the text of the file of a declaration, and the call that makes it."""
     path, node = find(f"{module.__name__}.{name}")
-    return parsed(path)[0], node.value
+    made = node.value.value if isinstance(node.value, ast.DictComp) else node.value  # of a dict: each of its ops
+    return parsed(path)[0], made
 
 
 def rules(text, call):
