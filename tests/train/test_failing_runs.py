@@ -31,6 +31,7 @@ def same_after_resuming(folder, whole, **options):
     return np.array_equal(train(folder, resume=last if last.exists() else None, **options).theta, whole.theta)
 
 
+@pytest.mark.slow
 def test_memory_that_ends_at_any_op_of_a_step_costs_no_more_than_the_step(tmp_path, monkeypatch):
     whole = train(tmp_path)
     call, calls, fails_at = engine.Op.__call__, [0], [0]
