@@ -1,6 +1,6 @@
 """Training loops written by hand: a compiled step, an eager one, and the same in PyTorch, beside `fit`.
 
-    python -m benchmarks.loops [--rounds 7] [--only gan gru] [--cpu]
+    python -m benchmarks.loops [--rounds 7] [--only gan gru] [--contenders compiled torch] [--cpu]
 
 Each contender runs in a process of its own, one after the other in each round. The table has the median over the rounds
 of the milliseconds a step, and how many times as long as tinynet's compiled step that is. With ``--cpu`` these are of
@@ -234,17 +234,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", nargs="*", default=WORKLOADS, choices=WORKLOADS, metavar="WORKLOAD")
+    parser.add_argument("--contenders", nargs="*", default=CONTENDERS, choices=CONTENDERS, metavar="CONTENDER")
     parser.add_argument("--cpu", action="store_true", help="measure processor time")
     parser.add_argument("--one", nargs=2, metavar=("WORKLOAD", "CONTENDER"))
     options = parser.parse_args()
     if options.one:
         print(json.dumps(measure(*options.one, time.process_time if options.cpu else time.perf_counter)))
         return
-    print(f"{'ms a step':<10}" + "".join(f"{name:>22}" for name in CONTENDERS))
+    if "compiled" not in options.contenders:
+        parser.error("compiled must be among the contenders, since times are relative to it")
+    print(f"{'ms a step':<10}" + "".join(f"{name:>22}" for name in options.contenders))
     for workload in options.only:
-        found: dict[str, list[float]] = {name: [] for name in CONTENDERS}
+        found: dict[str, list[float]] = {name: [] for name in options.contenders}
         for _ in range(options.rounds):
-            for name in CONTENDERS:
+            for name in options.contenders:
                 if name != "fit" or workload in ("cnn", "dense"):
                     value = in_a_process(workload, name, *["--cpu"] * options.cpu)
                     found[name] += [] if value is None else [value]
@@ -253,7 +256,7 @@ def main() -> None:
             for name, times in found.items()
             if times
         }
-        cells = [f"{statistics.median(found[n]):.3f} ({ratios[n]:.2f})" if found[n] else "-" for n in CONTENDERS]
+        cells = [f"{statistics.median(ms):.3f} ({ratios[n]:.2f})" if ms else "-" for n, ms in found.items()]
         print(f"{workload:<10}" + "".join(f"{cell:>22}" for cell in cells), flush=True)
 
 

@@ -137,8 +137,8 @@ def test_a_run_leaves_its_metrics_and_its_model(place, data, capsys):
     assert record["machine"]["threads"] == tn.get_num_threads()
     assert record["command"] == shlex.join(["tinynet", *arguments])
     assert record["reproduce"] == (
-        f"tinynet train softmax --dataset mnist --data {data} --seed 4 --epochs 3 --batch-size 16 --loss cross_entropy "
-        "--optimizer SGD --learning-rate 0.1"
+        f"tinynet train softmax --dataset mnist --data {data} --epochs 3 --batch-size 16 --loss cross_entropy "
+        "--optimizer SGD --learning-rate 0.1 --seed 4"
     )
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", record["finished"])
 

@@ -376,8 +376,6 @@ def custom_layers(recipe: Recipe, model: Model) -> dict[str, Any]:
 
 def _spelled_out(command: list[str], made: Job, settings: dict[str, Any]) -> str:
     """Return the command with every default spelled out."""
-    base = made.recipe.settings(len(made.data.x_train))
-    options = {**data_options(made.data), "--seed": made.seed}
-    return shlex.join(
-        ["tinynet", *command, *(str(w) for option in options.items() for w in option), *words(settings, base)]
-    )
+    data = (str(word) for option in data_options(made.data).items() for word in option)
+    chosen = words(settings, made.recipe.settings(len(made.data.x_train)))
+    return shlex.join(["tinynet", *command, *data, *chosen, "--seed", str(made.seed)])
