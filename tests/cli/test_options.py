@@ -64,6 +64,7 @@ VALUES = {
     "warmup_epochs": st.sampled_from([0.0, 0.5]),
     "step_size": st.integers(1, 5),
     "gamma": st.floats(0.1, 1),
+    "micro_batches": st.integers(1, 8),
 }
 
 

@@ -114,7 +114,8 @@ SCHEDULE = (
     Option("step_size", count, "of step: multiply the rate after every so many epochs", "N"),
     Option("gamma", rate, "of step and exponential: what the rate is multiplied by (default of step: 0.1)", "X"),
 )  # fmt: skip
-OPTIONS = (*TRAINING, *OPTIMIZER, *SCHEDULE)
+PROCESSES = Option("micro_batches", count, "declared by `tinynet.cli.processes`", "N", off=1)
+OPTIONS = (*TRAINING, *OPTIMIZER, *SCHEDULE, PROCESSES)
 BY_NAME = {option.name: option for option in OPTIONS}
 
 
@@ -135,7 +136,7 @@ def add_training(parser: argparse.ArgumentParser) -> None:
 
 def given_in(arguments: argparse.Namespace) -> dict[str, Any]:
     """Return the options that were given, by name."""
-    return {name: value for name in BY_NAME if (value := getattr(arguments, name)) is not None}
+    return {name: value for name in BY_NAME if (value := getattr(arguments, name, None)) is not None}
 
 
 def chosen(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:

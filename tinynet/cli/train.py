@@ -23,6 +23,7 @@ from tinynet.cli.options import (
     metrics_for,
     words,
 )
+from tinynet.cli.processes import add_processes, check_alone, claimed_by_one, one_first, options_of_fit
 from tinynet.cli.run_directory import (
     BEST,
     LAST,
@@ -33,7 +34,6 @@ from tinynet.cli.run_directory import (
     check_resumed,
     checkpoint_of,
     circumstances,
-    claimed,
     clear,
     explained,
     parameters_digest,
@@ -63,6 +63,7 @@ EXAMPLES = """\
   tinynet train lenet --optimizer adamw --schedule cosine --warmup-epochs 1 --augment shift=2,rotation=0.03
   tinynet train model.py:make --dataset photos/    a model of yours: what the function make in model.py returns
   tinynet train cnn --out runs/a --resume          goes on where that run was stopped, and ends in the same bits
+  mpiexec -n 4 tinynet train cnn --micro-batches 8 four processes, to the same bits as one
   tinynet train logistic --l2 0.001 --intercept    is it a 5? full batch, with a line search
 """
 
@@ -93,6 +94,7 @@ def declare(commands: Any) -> None:
     add_data(parser)
     add_training(parser)
     parser.set_defaults(seed=None)  # so that logistic can tell whether it is given; see `run`
+    add_processes(parser)
     add_threads(parser)
     add_output(
         parser,
@@ -151,22 +153,26 @@ def job(recipe: Recipe, data: Dataset, settings: dict[str, Any], seed: int) -> J
 
 def run(arguments: argparse.Namespace) -> None:
     """Run ``tinynet train``: train, test, and leave a run directory."""
+    from tinynet import distributed
+
     logistic.check_options(arguments)
     if arguments.model in logistic.MODEL:
+        check_alone(arguments.model)
         logistic.run(arguments)
         return
     recipe = recipe_of(arguments.model)
     given = given_in(arguments)
     if not arguments.resume:
         chosen(recipe.settings(0), given)  # what does not go together is refused before anything is made or read
-    with claimed(arguments.out, short_name(recipe.name), arguments.force, arguments.resume) as directory:
+    arguments.world = world = distributed.world(timeout=arguments.timeout, threads=arguments.threads)
+    with claimed_by_one(world, arguments.out, short_name(recipe.name), arguments.force, arguments.resume) as directory:
         begun = begun_with(directory) if arguments.resume else {}
-        data = load_chosen(arguments)
+        data = one_first(world, lambda: load_chosen(arguments))
         settings = chosen(begun.get("hyper_parameters") or recipe.settings(len(data.x_train)), given)
         seed = begun.get("seed", 0) if arguments.seed is None else arguments.seed
         made = job(recipe, data, settings, seed)  # an image that is too small is refused before a run is replaced
         check_resumed(directory, begun, asked_of(made))
-        if arguments.force:
+        if arguments.force and world.rank == 0:
             clear(directory)
         print(f"Training the {recipe.title} ({recipe.name}) on {data.title}")
         describe_data(data)
@@ -284,12 +290,8 @@ def train(directory: Path, made: Job, arguments: argparse.Namespace, command: li
     y_train, y_test = (labels_for(loss, y, len(data.classes)) for y in (data.y_train, data.y_test))
     best, last = directory / BEST, directory / LAST
     asked = asked_of(made)
-    begun = {**asked, "hyper_parameters": settings, "command": arguments.command_line}
-    kept = [
-        _Begun(directory / SETTINGS, begun),
-        Checkpoint(best, best_only=True),
-        Checkpoint(last, every_seconds=arguments.checkpoint_seconds),
-    ]
+    begun = _Begun(directory / SETTINGS, {**asked, "hyper_parameters": settings, "command": arguments.command_line})
+    writes = not getattr(arguments, "world", None) or not arguments.world.rank
     with _forgotten_if_nothing_is_saved(directory):
         history = fit(
             model,
@@ -302,9 +304,17 @@ def train(directory: Path, made: Job, arguments: argparse.Namespace, command: li
             y=y_train,
             validation_data=None if split else (data.x_test, y_test),
             seed=made.seed,
-            callbacks=[*make_schedules(settings), *kept],
+            callbacks=[
+                *make_schedules(settings),
+                *([begun] if writes else []),
+                Checkpoint(best, best_only=True),
+                Checkpoint(last, every_seconds=arguments.checkpoint_seconds),
+            ],
             **fit_arguments(settings),
+            **options_of_fit(arguments, settings),
         )
+    if not writes:
+        return {}  # one process tests the model and writes the rest
     settings = {**settings, "epochs": history.epochs}  # a run that is resumed may have made more than are asked for now
     started = time.perf_counter()
     model = _best_model(best, last, custom_layers(recipe, model))
