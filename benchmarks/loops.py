@@ -1,9 +1,10 @@
 """Training loops written by hand: a compiled step, an eager one, and the same in PyTorch, beside `fit`.
 
-    python -m benchmarks.loops [--rounds 7] [--only gan gru]
+    python -m benchmarks.loops [--rounds 7] [--only gan gru] [--contenders compiled torch] [--cpu]
 
 Each contender runs in a process of its own, one after the other in each round. The table has the median over the rounds
-of the milliseconds a step, and how many times as long as tinynet's compiled step that is.
+of the milliseconds a step, and how many times as long as tinynet's compiled step that is. With ``--cpu`` these are of
+processor time, which on one thread says what a quiet machine would take.
 """
 
 from __future__ import annotations
@@ -207,23 +208,23 @@ def torch_ode(contender: str) -> Step:
 # --- timing
 
 
-def measure(workload: str, contender: str) -> float:
+def measure(workload: str, contender: str, clock: Callable[[], float] = time.perf_counter) -> float:
     """Return the milliseconds of a step: the median of runs of ten."""
     step = (torch_step if contender.startswith("torch") else tinynet_step)(workload, contender)
     for _ in range(WARM_UP):
         step()
     laps, until = [], time.perf_counter() + SECONDS
     while time.perf_counter() < until:
-        started = time.perf_counter()
+        started = clock()
         for _ in range(10):
             step()
-        laps.append((time.perf_counter() - started) * 100)
+        laps.append((clock() - started) * 100)
     return statistics.median(laps)
 
 
-def in_a_process(workload: str, contender: str) -> float | None:
+def in_a_process(workload: str, contender: str, *options: str) -> float | None:
     """Measure in a new process; None where the contender cannot run."""
-    command = [sys.executable, "-m", "benchmarks.loops", "--one", workload, contender]
+    command = [sys.executable, "-m", "benchmarks.loops", "--one", workload, contender, *options]
     done = subprocess.run(command, capture_output=True, text=True, cwd=Path(__file__).parent.parent, check=False)
     return json.loads(done.stdout) if done.returncode == 0 else None
 
@@ -233,25 +234,29 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--only", nargs="*", default=WORKLOADS, choices=WORKLOADS, metavar="WORKLOAD")
+    parser.add_argument("--contenders", nargs="*", default=CONTENDERS, choices=CONTENDERS, metavar="CONTENDER")
+    parser.add_argument("--cpu", action="store_true", help="measure processor time")
     parser.add_argument("--one", nargs=2, metavar=("WORKLOAD", "CONTENDER"))
     options = parser.parse_args()
     if options.one:
-        print(json.dumps(measure(*options.one)))
+        print(json.dumps(measure(*options.one, time.process_time if options.cpu else time.perf_counter)))
         return
-    print(f"{'ms a step':<10}" + "".join(f"{name:>22}" for name in CONTENDERS))
+    if "compiled" not in options.contenders:
+        parser.error("compiled must be among the contenders, since times are relative to it")
+    print(f"{'ms a step':<10}" + "".join(f"{name:>22}" for name in options.contenders))
     for workload in options.only:
-        found: dict[str, list[float]] = {name: [] for name in CONTENDERS}
+        found: dict[str, list[float]] = {name: [] for name in options.contenders}
         for _ in range(options.rounds):
-            for name in CONTENDERS:
+            for name in options.contenders:
                 if name != "fit" or workload in ("cnn", "dense"):
-                    value = in_a_process(workload, name)
+                    value = in_a_process(workload, name, *["--cpu"] * options.cpu)
                     found[name] += [] if value is None else [value]
         ratios = {
             name: statistics.median(a / b for a, b in zip(times, found["compiled"], strict=False))
             for name, times in found.items()
             if times
         }
-        cells = [f"{statistics.median(found[n]):.3f} ({ratios[n]:.2f})" if found[n] else "-" for n in CONTENDERS]
+        cells = [f"{statistics.median(ms):.3f} ({ratios[n]:.2f})" if ms else "-" for n, ms in found.items()]
         print(f"{workload:<10}" + "".join(f"{cell:>22}" for cell in cells), flush=True)
 
 

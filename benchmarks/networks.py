@@ -10,8 +10,18 @@ from typing import Any
 
 import numpy as np
 
-WORKLOADS = "residual", "transformer", "gru", "vae", "table", "fine-tuning"
-BATCHES = {"residual": 64, "transformer": 64, "gru": 64, "vae": 64, "table": 64, "fine-tuning": 32}
+RECIPES = "lenet", "resnet"  # as `tinynet train` trains them, with what is random in training
+WORKLOADS = *RECIPES, "residual", "transformer", "gru", "vae", "table", "fine-tuning"
+BATCHES = {
+    "lenet": 64,
+    "resnet": 128,
+    "residual": 64,
+    "transformer": 64,
+    "gru": 64,
+    "vae": 64,
+    "table": 64,
+    "fine-tuning": 32,
+}
 LENGTH, WIDTH, CHARACTERS = 48, 64, 64  # of the transformer
 STEPS, UNITS, FEATURES = 50, 64, 16  # of the GRU
 COLUMNS = 10  # of the table
@@ -63,6 +73,11 @@ def _tinynet(workload: str) -> tuple[Any, Any, Callable[..., Any]]:
     def block(filters: int) -> list[tn.Layer]:
         return [tn.Residual([*convolution(filters), tn.ReLU(), *convolution(filters)]), tn.ReLU()]
 
+    if workload in RECIPES:
+        from tinynet.recipes import RECIPES as KNOWN
+        from tinynet.recipes.training import make_optimizer
+
+        return KNOWN[workload].model(seed=0), make_optimizer(KNOWN[workload].settings(60_000)), entropy
     if workload == "residual":
         first = [tn.Input((28, 28, 1)), tn.Conv2D(24, 3, padding="same", activation="relu"), tn.MaxPool(2), *block(24)]
         rest = [tn.MaxPool(2), *convolution(48), tn.ReLU(), *block(48), tn.GlobalAvgPool(), tn.Dense(10)]
@@ -133,11 +148,19 @@ def _torch(workload: str) -> tuple[Any, Any, Callable[..., Any]]:
     from torch import nn
 
     entropy = nn.functional.cross_entropy
+    if workload == "lenet":
+        model = _lenet().to(memory_format=torch.channels_last)
+        return model, torch.optim.SGD(model.parameters(), 0.05, 0.9, nesterov=True), lambda f, x, y: entropy(f(x), y)
+    if workload == "resnet":
+        model = _residual(nn.Dropout(0.2))
+        weights = [p for p in model.parameters() if p.ndim > 1]
+        others = [p for p in model.parameters() if p.ndim == 1]
+        groups = [{"params": weights, "weight_decay": 5e-4}, {"params": others, "weight_decay": 0.0}]
+        optimizer = torch.optim.SGD(groups, 0.1, 0.9, nesterov=True)
+        return model, optimizer, lambda f, x, y: entropy(f(_shifted(x, 2)), y)
     if workload == "residual":
-        layers = [nn.Conv2d(1, 24, 3, padding="same"), nn.ReLU(), nn.MaxPool2d(2), _block(24), nn.MaxPool2d(2)]
-        layers += [*_convolution(24, 48), nn.ReLU(), _block(48), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
-        model = nn.Sequential(*layers, nn.Linear(48, 10)).to(memory_format=torch.channels_last)
-        optimizer: Any = torch.optim.SGD(model.parameters(), 0.05, 0.9, nesterov=True)
+        model = _residual()
+        optimizer = torch.optim.SGD(model.parameters(), 0.05, 0.9, nesterov=True)
         return model, optimizer, lambda f, x, y: entropy(f(x), y)
     if workload == "table":
         model = nn.Sequential(nn.Linear(COLUMNS, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 1))
@@ -163,6 +186,36 @@ def _torch_vae(forward: Any, x: Any, y: Any) -> Any:
     likeness = functional.binary_cross_entropy_with_logits(images, x.reshape(len(x), -1))
     divergence = (mean**2 + log_variance.exp() - log_variance - 1).sum() / (2 * len(x))
     return 784 * likeness + divergence
+
+
+def _lenet() -> Any:
+    from torch import nn
+
+    layers = [nn.Conv2d(1, 6, 5, padding="same"), nn.ReLU(), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5), nn.ReLU()]
+    dense = [nn.Linear(400, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)]
+    return nn.Sequential(*layers, nn.MaxPool2d(2), nn.Flatten(), *dense)
+
+
+def _residual(*before_the_head: Any) -> Any:
+    import torch
+    from torch import nn
+
+    layers = [nn.Conv2d(1, 24, 3, padding="same"), nn.ReLU(), nn.MaxPool2d(2), _block(24), nn.MaxPool2d(2)]
+    layers += [*_convolution(24, 48), nn.ReLU(), _block(48), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    model = nn.Sequential(*layers, *before_the_head, nn.Linear(48, 10))
+    return model.to(memory_format=torch.channels_last)
+
+
+def _shifted(x: Any, most: int) -> Any:
+    """Move each image by up to so many pixels, in one indexing."""
+    import torch
+
+    n, _, h, w = x.shape
+    padded = torch.nn.functional.pad(x, (most,) * 4)
+    rows = torch.randint(0, 2 * most + 1, (n, 1)) + torch.arange(h)
+    columns = torch.randint(0, 2 * most + 1, (n, 1)) + torch.arange(w)
+    moved = padded[torch.arange(n)[:, None, None], 0, rows[:, :, None], columns[:, None, :]]
+    return moved[:, None].contiguous(memory_format=torch.channels_last)
 
 
 def _convolution(channels: int, filters: int) -> list[Any]:

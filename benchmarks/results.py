@@ -20,7 +20,7 @@ import numpy as np
 import tinynet as tn
 from tinynet.datasets import Dataset
 from tinynet.errors import TinynetError
-from tinynet.recipes import RECIPES
+from tinynet.recipes import DOCUMENTED, RECIPES
 from tinynet.saving.files import write_atomically
 from tinynet.train.metrics import Scores
 
@@ -233,7 +233,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.results", description=__doc__)
     parser.add_argument("--data", default="full", help="full, or the path of the MNIST files (default: %(default)s)")
     parser.add_argument("--epochs", type=int, default=EPOCHS, help="default: %(default)s")
-    parser.add_argument("--models", nargs="+", choices=RECIPES, default=list(RECIPES), help="default: all")
+    parser.add_argument("--models", nargs="+", choices=DOCUMENTED, default=DOCUMENTED, help="default: all")
     parser.add_argument("--seed", type=int, default=0, help="of the run shown in full; default: %(default)s")
     parser.add_argument("--seeds", type=int, default=5, help="runs of each model, this one included (default: 5)")
     parser.add_argument("--out", type=Path, default=Path("docs/results.md"), help="default: %(default)s")

@@ -6,10 +6,13 @@ Layers around which the input goes too (He et al., 2016), batch normalisation, a
 random. You learn to put these together, and to let the learning rate rise and fall in one cycle.
 """
 
+import inspect
+
 import matplotlib.pyplot as plt
 import numpy as np
 
 import tinynet as tn
+from tinynet.recipes import RECIPES, networks
 
 (x_train, y_train), (x_test, y_test) = tn.datasets.mnist(source="sample")
 
@@ -28,40 +31,22 @@ plt.show()
 
 # %%
 # A block adds what its layers compute to what went in. If they compute 0, it changes nothing; so a deep network is not
-# harder to train than a shallow one. A convolution before a batch normalisation needs no bias.
+# harder to train than a shallow one. A convolution before a batch normalisation needs no bias. The network is one of
+# the reference models, which ``tinynet train resnet`` trains. It is written with these three functions:
 
+for function in (networks.convolution, networks.residual_block, networks.residual_network):
+    print(inspect.getsource(function))
 
-def convolution(filters):
-    """Make a convolution with batch normalisation."""
-    return [tn.Conv2D(filters, 3, padding="same", use_bias=False, kernel_init="he_normal"), tn.BatchNorm()]
+# %%
+# The recipe puts ``RandomShift(2)`` behind the input.
 
-
-def block(filters):
-    """Make a residual block of two convolutions."""
-    return [tn.Residual([*convolution(filters), tn.ReLU(), *convolution(filters)]), tn.ReLU()]
-
-
-model = tn.Sequential(
-    [
-        tn.Input((28, 28, 1), scale=1 / 255),
-        tn.RandomShift(2),
-        tn.Conv2D(24, 3, padding="same", activation="relu"),
-        tn.MaxPool(2),
-        *block(24),
-        tn.MaxPool(2),
-        *convolution(48),
-        tn.ReLU(),
-        *block(48),
-        tn.GlobalAvgPool(),
-        tn.Dense(10, activation="softmax"),
-    ],
-    seed=0,
-)
+recipe = RECIPES["resnet"]
+model = recipe.model(seed=0)
 model.summary()
 
 # %%
 # In one cycle, the rate rises for three tenths of the time and falls for the rest; the momentum goes the other way.
-# Both are set before each step. On all of MNIST, in batches of 128, this network reaches 99.54 % after 12
+# Both are set before each step. On all of MNIST, in batches of 128, ``tinynet train resnet`` reaches 99.65 % after 12
 # epochs, of 30 seconds of processor time each.
 
 optimizer = tn.SGD(0.1, 0.9, nesterov=True, weight_decay=5e-4)

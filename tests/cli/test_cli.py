@@ -19,6 +19,8 @@ from tinynet.cli import main, run_directory
 from tinynet.fast import threads
 from tinynet.saving import files
 
+RUN_FILES = {"metrics.json", "best.safetensors", "last.safetensors", "settings.json"}
+
 
 @pytest.fixture(autouse=True)
 def place(tmp_path, monkeypatch):
@@ -105,7 +107,7 @@ def test_a_run_leaves_its_metrics_and_its_model(place, data, capsys):
     arguments.append("--no-report")
     assert main(arguments) == 0
     directory = place / "runs" / "softmax"
-    assert sorted(path.name for path in directory.iterdir()) == ["best.safetensors", "last.safetensors", "metrics.json"]
+    assert {path.name for path in directory.iterdir()} == RUN_FILES
     record = metrics(directory)
     assert record["model"] == "softmax"
     assert (record["parameters"]["count"], record["parameters"]["dtype"]) == (7850, "float32")
@@ -134,7 +136,10 @@ def test_a_run_leaves_its_metrics_and_its_model(place, data, capsys):
     assert record["machine"]["cpus"] == os.cpu_count()
     assert record["machine"]["threads"] == tn.get_num_threads()
     assert record["command"] == shlex.join(["tinynet", *arguments])
-    assert record["reproduce"] == shlex.join(["tinynet", *arguments[:2], "--dataset", "mnist", *arguments[2:-1]])
+    assert record["reproduce"] == (
+        f"tinynet train softmax --dataset mnist --data {data} --epochs 3 --batch-size 16 --loss cross_entropy "
+        "--optimizer SGD --learning-rate 0.1 --seed 4"
+    )
     assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", record["finished"])
 
     model = tn.load(directory / "best.safetensors")
@@ -233,7 +238,7 @@ def test_a_run_is_never_replaced_without_force(place, data, capsys, monkeypatch)
     assert {path: path.read_bytes() for path in (place / "mine").iterdir()} == before
     assert train("--data", data, "--out", "mine", "--seed", "1", "--force") == 0
     assert metrics(place / "mine")["seed"] == 1
-    assert len(list((place / "mine").iterdir())) == 3
+    assert {path.name for path in (place / "mine").iterdir()} == RUN_FILES
 
 
 def test_a_run_that_is_resumed_ends_in_the_same_bits(place, data, capsys):
@@ -260,10 +265,10 @@ def test_a_run_is_resumed_with_what_it_was_started_with_only(place, data, capsys
     begun = f"tinynet train softmax --epochs 1 --no-report --data {data} --out mine --epochs 1"
     digests = [tn.datasets.load_mnist(source).digest()[:20] for source in (data, "sample")]
     for options, told in (
-        (["--lr", "7"], "--lr 0.01, now 7.0"),
+        (["--lr", "7"], "--learning-rate 0.01, now 7.0"),
         (["--seed", "7"], "--seed 0, now 7"),
         (["--batch-size", "7"], "--batch-size 32, now 7"),
-        (["--lr", "7", "--batch-size", "7", "--epochs", "3"], "--lr 0.01, now 7.0; --batch-size 32, now 7"),
+        (["--lr", "7", "--batch-size", "7", "--epochs", "3"], "--batch-size 32, now 7; --learning-rate 0.01, now 7.0"),
         (["--data", "sample"], f"--data of SHA-256 {digests[0]}, now {digests[1]}"),
     ):
         assert train("--data", data, "--out", "mine", "--resume", *options) == 1
@@ -280,6 +285,9 @@ def test_a_run_that_was_stopped_is_resumed_with_what_it_was_started_with_only(pl
     assert train("--data", data, "--out", "mine") == 0
     (place / "mine" / "metrics.json").unlink()
     capsys.readouterr()
+    assert train("--data", data, "--out", "mine", "--resume", "--batch-size", "7") == 1
+    assert "mine holds a run that was started with --batch-size 32, now 7; resume it" in failure(capsys)
+    (place / "mine" / "settings.json").unlink()  # as of version 0.1
     assert train("--data", data, "--out", "mine", "--resume", "--batch-size", "7") == 1
     assert re.match("mine/last.safetensors: the run was started with .*batch_size 32, now 7", failure(capsys))
 
@@ -323,7 +331,7 @@ def test_a_run_that_has_lost_its_last_checkpoint_is_not_begun_anew(model, place,
     with monkeypatch.context() as patched:
         patched.setattr(tn.datasets, "load", lambda *_: pytest.fail("refused only after the data was read"))
         assert train("--data", data, "--out", "mine", "--resume", model=model) == 1
-    held = ", ".join(sorted((path.name for path in before), reverse=True))
+    held = ", ".join(sorted((path.name for path in before if path.name != "settings.json"), reverse=True))
     assert failure(capsys) == (
         f"mine holds a run ({held}), but not last.safetensors, from which it would go on; restore that from a copy, "
         "choose another directory with --out, or train again with --force in place of --resume"
@@ -358,7 +366,7 @@ def test_a_run_that_was_stopped_between_its_two_checkpoints_goes_on_from_the_fir
         patched.setattr(files.os, "replace", kill)
         with pytest.raises(Killed):
             train("--data", data, "--out", "part", "--epochs", "3")
-    assert [path.name for path in (place / "part").iterdir()] == ["best.safetensors"]
+    assert {path.name for path in (place / "part").iterdir()} == {"best.safetensors", "settings.json"}
     capsys.readouterr()
     assert train("--data", data, "--out", "part", "--epochs", "3", "--resume") == 0
     assert "Going on with the run in part\nEpoch 2/3" in capsys.readouterr().out
@@ -405,7 +413,7 @@ def test_a_run_that_is_replaced_leaves_none_of_its_files(place, data, capsys):
     kept = {"notes.txt", "mine.png", "report.txt"}
     assert {path.name for path in mine.iterdir()} == {"metrics.json", "last.safetensors"} | curves | kept
     assert train("--data", data, "--out", "mine", "--force") == 0
-    assert {path.name for path in mine.iterdir()} == {"metrics.json", "best.safetensors", "last.safetensors"} | kept
+    assert {path.name for path in mine.iterdir()} == RUN_FILES | kept
 
 
 @pytest.mark.parametrize("model", ["softmax", "logistic"])
@@ -482,12 +490,7 @@ def test_other_files_in_a_named_directory_are_left_alone(place, data):
     (place / "a" / "b").mkdir(parents=True)
     (place / "a" / "b" / "notes").write_text("keep")
     assert train("--data", data, "--out", "a/b") == 0
-    assert sorted(path.name for path in (place / "a" / "b").iterdir()) == [
-        "best.safetensors",
-        "last.safetensors",
-        "metrics.json",
-        "notes",
-    ]
+    assert {path.name for path in (place / "a" / "b").iterdir()} == RUN_FILES | {"notes"}
     assert (place / "a" / "b" / "notes").read_text() == "keep"
 
 
@@ -526,7 +529,7 @@ def test_a_full_disk_is_told_and_leaves_no_part_of_a_file(function, place, data,
     assert train("--data", data) == 1
     monkeypatch.undo()
     assert re.match(
-        r"could not write runs/softmax/best\.safetensors: No space left on device; nothing was changed\. Check that",
+        r"could not write runs/softmax/settings\.json: No space left on device; nothing was changed\. Check that",
         failure(capsys),
     )
     assert not list((place / "runs").iterdir())
@@ -556,16 +559,25 @@ def test_a_full_disk_leaves_the_run_that_was_there(place, data, capsys, monkeypa
         (["train"], "the following arguments are required: model"),
         (
             ["train", "rnn"],
-            r"argument model: invalid choice: 'rnn' \(choose from '?softmax'?, '?dense'?, .*\)",
+            r"argument model: must be one of softmax, dense, .*, or name a function in a Python file, .* but got 'rnn'",
         ),
         (["train", "cnn", "--epochs", "0"], "argument --epochs: must be a whole number of 1 or more, but got '0'"),
         (["train", "cnn", "--epochs", "-3"], "argument --epochs: must be a whole number of 1 or more, but got '-3'"),
         (["train", "cnn", "--epochs", "ten"], "argument --epochs: must be a whole number of 1 or more, but got 'ten'"),
         (["train", "cnn", "--batch-size", "2.5"], "--batch-size: must be a whole number of 1 or more, but got '2.5'"),
-        (["train", "cnn", "--lr", "0"], "argument --lr: must be a finite number above 0, but got '0'"),
-        (["train", "cnn", "--lr", "inf"], "argument --lr: must be a finite number above 0, but got 'inf'"),
-        (["train", "cnn", "--lr", "nan"], "argument --lr: must be a finite number above 0, but got 'nan'"),
-        (["train", "cnn", "--lr", "fast"], "argument --lr: must be a finite number above 0, but got 'fast'"),
+        (["train", "cnn", "--lr", "0"], "argument --learning-rate/--lr: must be a finite number above 0, but got '0'"),
+        (
+            ["train", "cnn", "--lr", "inf"],
+            "argument --learning-rate/--lr: must be a finite number above 0, but got 'inf'",
+        ),
+        (
+            ["train", "cnn", "--lr", "nan"],
+            "argument --learning-rate/--lr: must be a finite number above 0, but got 'nan'",
+        ),
+        (
+            ["train", "cnn", "--lr", "fast"],
+            "argument --learning-rate/--lr: must be a finite number above 0, but got 'fast'",
+        ),
         (["train", "cnn", "--seed", "-1"], "argument --seed: must be a whole number of 0 or more, but got '-1'"),
         (["train", "cnn", "--threads", "0"], "argument --threads: must be a whole number of 1 or more, but got '0'"),
         (["train", "cnn", "--epoch", "3"], "unrecognized arguments: --epoch 3"),
@@ -629,15 +641,15 @@ def test_numbers_that_json_has_no_words_for_become_null():
 def test_help_shows_the_options_their_defaults_and_examples(capsys):
     assert main(["--help"]) == 0
     out = capsys.readouterr().out
-    assert "train a reference model on MNIST" in out
+    assert "train a model on MNIST" in out
     assert "\n  tinynet train cnn " in out
     assert main(["train", "--help"]) == 0
     out = " ".join(capsys.readouterr().out.split())
     for option, default in {
         "--data": "auto",
-        "--epochs": "10 on the full set, more on a small one",
+        "--epochs": "10 on the full set, 12 for resnet, more on a small one",
         "--batch-size": "32",
-        "--lr": "0.01",
+        "--learning-rate": "0.01",
         "--seed": "0",
         "--l2": "0",
         "--threads": "all cores",
@@ -685,7 +697,8 @@ def test_ctrl_c_ends_in_one_line(data, place):
         "\ntinynet: stopped; the same command with --out runs/softmax --resume goes on from here\n"
     )
     assert process.returncode == 130
-    assert {path.name for path in (place / "runs" / "softmax").iterdir()} == {"best.safetensors", "last.safetensors"}
+    left = {path.name for path in (place / "runs" / "softmax").iterdir()}
+    assert left == RUN_FILES - {"metrics.json"}
     assert tn.load(place / "runs" / "softmax" / "last.safetensors").theta.any()
 
 
@@ -761,9 +774,9 @@ def test_without_a_network_the_option_for_the_sample_is_named(place, capsys, mon
 @pytest.mark.parametrize(
     ("name", "what"),
     [
-        ("evaluate", "a finished run of softmax, dense, cnn"),
+        ("evaluate", "a finished run, such as runs/cnn; not of logistic"),
         ("predict", "a finished run, such as runs/cnn, or an ONNX file"),
-        ("report", "a finished run of softmax, dense, cnn"),
+        ("report", "a finished run, such as runs/cnn; not of logistic"),
     ],
 )
 def test_help_says_which_runs_a_command_takes(name, what, capsys):
@@ -819,7 +832,7 @@ def test_an_intercept_and_a_penalty_are_options(place, data):
 @pytest.mark.parametrize(
     ("model", "options", "says"),
     [
-        ("logistic", ["--lr", "0.1"], "--lr"),
+        ("logistic", ["--lr", "0.1"], "--learning-rate"),
         ("logistic", ["--batch-size", "8"], "--batch-size"),
         ("logistic", ["--seed", "0"], "--seed"),
         ("logistic", ["--seed", "7"], "--seed"),

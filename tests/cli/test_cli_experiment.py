@@ -119,7 +119,7 @@ def test_another_experiment_is_not_gone_on_with(words, capsys):
     for options, told in (
         (["--seed", "3"], "--seed 0, now 3"),
         (["--epochs", "3"], "--epochs 2, now 3"),
-        (["--epochs", "3", "--lr", "0.2"], "--lr 0.1, now 0.2; --epochs 2, now 3"),
+        (["--epochs", "3", "--lr", "0.2"], "--learning-rate 0.1, now 0.2; --epochs 2, now 3"),
         (["--variant", "5:relu"], "--variant 20,10:linear and 12:relu, now 20,10:linear and 12:relu and 5:relu"),
     ):
         assert main([*words, *options, "--resume"]) == 1

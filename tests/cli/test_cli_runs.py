@@ -72,7 +72,7 @@ def change(directory, change):
 
 def test_a_run_leaves_every_figure_the_scores_and_the_page(place):
     left = {path.name for path in (place / "run").iterdir()}
-    assert left - {"metrics.json", "best.safetensors", "last.safetensors"} == REPORT
+    assert left - {"metrics.json", "best.safetensors", "last.safetensors", "settings.json"} == REPORT
     for name in FIGURES:
         with Image.open(place / "run" / f"{name}.png") as image:
             assert image.width == 1120  # 5.6 inches, 200 points each
@@ -430,7 +430,10 @@ def test_a_run_of_another_kind_of_model_is_told(command, place):
     (place / "run" / "best.safetensors").unlink()
     code, _, err = command("evaluate", "run")
     assert code == 1
-    assert err == "tinynet: error: run holds a run of logistic; this command takes runs of softmax, dense, cnn\n"
+    assert err == (
+        "tinynet: error: run holds a run of logistic; this command takes runs of softmax, dense, cnn, "
+        "lenet, resnet, and models of yours\n"
+    )
 
 
 # --- Ctrl-C

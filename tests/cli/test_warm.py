@@ -14,12 +14,18 @@ from tinynet.cli import main
 @pytest.mark.parametrize("arguments", [[], ["cnn", "--all"]])
 def test_one_model_or_all_must_be_named(arguments, capsys):
     assert main(["warm", *arguments]) == 1
-    assert "name one of softmax, dense, cnn, logistic, a file of a model, or --all" in capsys.readouterr().err
+    assert (
+        "name one of softmax, dense, cnn, lenet, resnet, logistic, a file of a model, or --all"
+        in capsys.readouterr().err
+    )
 
 
 def test_a_name_that_is_no_model_and_no_file_is_refused(capsys):
     assert main(["warm", "nothing"]) == 1
-    assert "nothing is none of softmax, dense, cnn, logistic, and there is no such file" in capsys.readouterr().err
+    assert (
+        "nothing is none of softmax, dense, cnn, lenet, resnet, logistic, and there is no such file"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.slow

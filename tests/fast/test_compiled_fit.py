@@ -21,7 +21,7 @@ from tests.small_network import losses_of
 from tinynet.core.spec import Spec
 from tinynet.errors import NonFiniteError, TraceError
 from tinynet.fast.threads import kernel_gate
-from tinynet.recipes import RECIPES
+from tinynet.recipes import DOCUMENTED, RECIPES
 from tinynet.train.step import BatchStep
 from tinynet.train.task import find_task
 
@@ -56,7 +56,7 @@ def assert_as_eager(model, x, **options):
 # --- the reference models
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", DOCUMENTED)
 def test_the_reference_models_learn_evaluate_and_predict_as_without_plans(name, digits):
     x, y = digits
     recipe = RECIPES[name]

@@ -23,7 +23,7 @@ from tinynet.fast.fusions.descend import descend
 from tinynet.fast.implementation import implementation
 from tinynet.fast.plan import Plan
 from tinynet.fast.threads import kernel_gate
-from tinynet.recipes import RECIPES
+from tinynet.recipes import DOCUMENTED, RECIPES
 from tinynet.train.step import BatchStep
 from tinynet.train.task import find_task
 
@@ -89,7 +89,7 @@ def _counted_by_numba():
     _nrt_python.memsys_disable_stats()
 
 
-every_recipe = pytest.mark.parametrize("name", RECIPES)
+every_recipe = pytest.mark.parametrize("name", DOCUMENTED)
 with_and_without_momentum = pytest.mark.parametrize("momentum", [0.0, 0.9], ids=["plain", "momentum"])
 
 

@@ -21,7 +21,7 @@ from tests.fast.networks import (
 )
 from tests.plans import evaluation_plan, inference_plan
 from tinynet.core.engine import Tensor
-from tinynet.recipes import RECIPES
+from tinynet.recipes import DOCUMENTED, RECIPES
 from tinynet.train.task import find_task
 
 BATCHES = [[0, 1, 2], [5, 3, 4], [6, 7], [2, 0, 7], [3, 6]]  # the last of an epoch smaller
@@ -66,7 +66,7 @@ def test_prediction_and_evaluation_give_the_bits_of_eager_execution(data):
     assert same_bits(found["loss"], value.data)
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", DOCUMENTED)
 def test_the_reference_models_give_the_bits_of_eager_execution(name):
     """Large enough for several chunks in each kernel."""
     (x, y), _ = tn.datasets.mnist(source="sample")

@@ -15,6 +15,8 @@ MODELS = {  # known here without what computes them, so that help comes at once
     "softmax": "softmax regression, 7,850 parameters",
     "dense": "dense network, 109,386 parameters",
     "cnn": "convolutional network, 93,962 parameters",
+    "lenet": "LeNet-5, 61,706 parameters",
+    "resnet": "residual network, 63,322 parameters",
 }
 
 
@@ -54,9 +56,35 @@ def add_command(
     return parser
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
-    """Add the name of a reference model."""
-    parser.add_argument("model", choices=MODELS, help=f"one of {', '.join(MODELS)}")
+def is_own(text: str) -> bool:
+    """Return whether a text names something in a Python file, such as ``model.py:make``."""
+    return text.endswith(".py") or ".py:" in text
+
+
+def short_name(model: str) -> str:
+    """Return what files and directories of a model are called: of one of the user's, after its file."""
+    return Path(model.rpartition(":")[0] or model).stem if is_own(model) else model
+
+
+def model_of(*names: str) -> Callable[[str], str]:
+    """Return what reads the name of a model: one of some names, or something in a Python file."""
+
+    def read(text: str) -> str:
+        if text not in names and not is_own(text):
+            raise argparse.ArgumentTypeError(
+                f"must be one of {', '.join(names)}, or name a function in a Python file, such as model.py:make, but "
+                f"got {text!r}"
+            )
+        return text
+
+    return read
+
+
+def add_model(parser: argparse.ArgumentParser, *others: str) -> None:
+    """Add the name of a reference model, or of a model of the user's."""
+    names = (*MODELS, *others)
+    parser.add_argument("model", type=model_of(*names), metavar="model", help=f"one of {', '.join(names)}, or a model "
+        "of yours, such as model.py:make: the Python file is run")  # fmt: skip
 
 
 def add_threads(parser: argparse.ArgumentParser) -> None:
@@ -67,22 +95,15 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
 
 def add_run(parser: argparse.ArgumentParser) -> None:
     """Add the directory of a finished run."""
-    parser.add_argument("run_directory", type=file, metavar="RUN", help=f"the directory of a finished run of "
-        f"{', '.join(MODELS)}, such as runs/cnn")  # fmt: skip
+    parser.add_argument("run_directory", type=file, metavar="RUN", help="the directory of a finished run, such as "
+        "runs/cnn; not of logistic")  # fmt: skip
+    add_code(parser)
 
 
-def add_training(parser: argparse.ArgumentParser) -> None:
-    """Add how a model is trained."""
-    add = parser.add_argument
-    add("--epochs", type=count, metavar="N", help="passes over the training images (default: 10 on the full set, "
-        "more on a small one)")  # fmt: skip
-    add("--batch-size", type=count, metavar="N", help="images a step (default: 32)")
-    add("--lr", type=rate, metavar="X", help="learning rate of SGD (default: 0.01)")
-    add("--validation-split", type=share, metavar="X", help="the share of the training images to keep apart, such as "
-        "0.1: the best epoch is picked by them, and the test images are used once, at the end (default: none; the best "
-        "epoch is picked by the test images, as in the documents)")  # fmt: skip
-    add("--seed", type=seed, default=0, metavar="N", help="decides the initial parameters and the order of the images "
-        "(default: 0)")  # fmt: skip
+def add_code(parser: argparse.ArgumentParser) -> None:
+    """Add the file with what the model of a run has that is not tinynet's own."""
+    parser.add_argument("--code", type=file, metavar="FILE", help="the Python file with the layers or functions of "
+        "yours that the model has, if there are any: it is run")  # fmt: skip
 
 
 def add_output(parser: argparse.ArgumentParser, what: str, default: str, out: str, no_report: str) -> None:

@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 from tinynet.cli.arguments import add_command, add_run, add_threads
 from tinynet.cli.data import add_own_data, load_data
+from tinynet.cli.options import labels_for, metrics_for
 from tinynet.cli.run_directory import BEST, open_run
-from tinynet.cli.train import classify, describe_result
+from tinynet.cli.told import describe_result
+from tinynet.cli.train import classify
 
 if TYPE_CHECKING:
     import argparse
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 EXAMPLES = """\
   tinynet evaluate runs/cnn                        loss, accuracy, and the scores of each class
   tinynet evaluate runs/cnn --data ~/mnist         on other images than those of the run
+  tinynet evaluate runs/model --code model.py      a model with layers of yours, which the file defines
 """
 
 
@@ -35,9 +38,11 @@ def declare(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run ``tinynet evaluate``."""
-    found = open_run(arguments.run_directory)
+    found = open_run(arguments.run_directory, arguments.code)
     data = load_data(found, arguments.data, same=False)
     print(f"Model: {found.record['title']}, {found.directory / BEST}")
     print(f"Data: {data.source}; {len(data.x_test):,} test images")
-    figures = found.model.evaluate(data.x_test, data.y_test, loss=found.record["hyper_parameters"]["loss"])
+    loss = found.record["hyper_parameters"]["loss"]
+    labels = labels_for(loss, data.y_test, len(data.classes))
+    figures = found.model.evaluate(data.x_test, labels, loss=loss, metrics=metrics_for(loss))
     describe_result(figures, *classify(found.model, data))

@@ -7,8 +7,9 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tinynet.cli.arguments import add_command, add_output, add_threads, add_training
+from tinynet.cli.arguments import add_command, add_output, add_threads
 from tinynet.cli.data import add_data, load_chosen
+from tinynet.cli.options import add_training, compared
 from tinynet.cli.run_directory import (
     EXPERIMENT,
     METRICS,
@@ -23,7 +24,8 @@ from tinynet.cli.run_directory import (
     read_json,
     read_record,
 )
-from tinynet.cli.train import describe_data, hyper_parameters, resumable, train
+from tinynet.cli.told import describe_data
+from tinynet.cli.train import hyper_parameters, job, resumable, train
 from tinynet.saving.files import write_atomically
 
 if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
@@ -143,7 +145,8 @@ def _train(
             print(f"It is trained already: {place}")
             continue
         words = ["experiment", "dense", "--variant", name]
-        records[name] = train(place, recipe, data, plan["hyper_parameters"], arguments, words)
+        made = job(recipe, data, plan["hyper_parameters"], arguments.seed)
+        records[name] = train(place, made, arguments, words)
     return records
 
 
@@ -153,7 +156,8 @@ def _begin(directory: Path, places: list[Path], plan: dict[str, Any], arguments:
 
     path = directory / PLAN
     if arguments.resume and path.exists():
-        asked = {**plan, "hyper_parameters": {"validation_split": None, **plan["hyper_parameters"]}}
+        settings = plan["hyper_parameters"]
+        asked = {**plan, "hyper_parameters": {**compared(settings), "epochs": settings["epochs"]}}
         differs = differences(read_json(path), asked)
         if differs:
             raise ArgumentError(

@@ -39,7 +39,7 @@ def run(arguments: argparse.Namespace) -> None:
     save, path = onnx.save, arguments.onnx
     if path.exists() and not arguments.force:
         raise ArgumentError(f"{path} is there already; give another name, or --force to replace it")
-    found = open_run(arguments.run_directory)
+    found = open_run(arguments.run_directory, arguments.code)
     save(found.model, path)
     shape = ", ".join(map(str, ("N", *found.model.input.shape)))
     print(f"Model: {found.record['title']}, {found.directory / BEST}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tinynet.cli.arguments import factor
 from tinynet.cli.data import data_record, load_chosen
+from tinynet.cli.options import BY_NAME, given_in
 from tinynet.cli.run_directory import (
     LAST,
     METRICS,
@@ -33,8 +34,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "options of logistic",
         "Its steps are its --epochs (default: 200). It begins at zeros, each step takes all images, and a line\n"
-        "search finds how far it goes: --batch-size, --lr and --seed are refused. It has curves as PDF in place\n"
-        "of a report; --no-report leaves them out.",
+        "search finds how far it goes: all other options of training are refused. It has curves as PDF in\n"
+        "place of a report; --no-report leaves them out.",
     )
     group.add_argument("--class", dest="positive", metavar="NAME", help="the class that is told from the others "
         "(default: the sixth, which is the 5 of MNIST, or the last of fewer)")  # fmt: skip
@@ -45,18 +46,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def check_options(arguments: argparse.Namespace) -> None:
     """Refuse options that do not go with the model."""
     if arguments.model in MODEL:
+        taken = [BY_NAME[name].flag for name in given_in(arguments) if name != "epochs"]
         given, why = (
-            [
-                option
-                for option, value in {
-                    "--batch-size": arguments.batch_size,
-                    "--lr": arguments.lr,
-                    "--seed": arguments.seed,
-                    "--validation-split": arguments.validation_split,
-                    "--micro-batches": arguments.micro_batches,
-                }.items()
-                if value is not None
-            ],
+            taken + ["--seed"] * (arguments.seed is not None),
             "takes all images in each step, begins at zeros, and a line search finds how far each step goes",
         )
     else:
@@ -105,7 +97,8 @@ def _check_data(data: Dataset, positive: int) -> None:
 
 
 def _train(directory: Path, data: Dataset, positive: int, arguments: argparse.Namespace) -> None:
-    from tinynet.cli.train import describe_data, fit, resumable
+    from tinynet.cli.told import describe_data
+    from tinynet.cli.train import fit, resumable
     from tinynet.recipes import LOGISTIC_STEPS, logistic_model, logistic_optimizer
     from tinynet.report import step_curves
     from tinynet.report.style import encode

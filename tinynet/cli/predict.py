@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tinynet.cli.arguments import add_command, factor, file
+from tinynet.cli.arguments import add_code, add_command, factor, file
 from tinynet.cli.data import Described, described
 from tinynet.cli.onnx_file import Source, is_file, of_file
 from tinynet.cli.run_directory import BEST, METRICS, as_json, open_run
@@ -73,13 +73,14 @@ def declare(commands: Any) -> None:
     add("images", nargs="+", type=file, metavar="IMAGE", help="an image, or a directory, all of whose files are tried")
     add("--csv", type=file, metavar="FILE", help="write the answers as a table, too, with a column for each class")
     add("--json", type=file, metavar="FILE", help="write the answers as JSON, too")
+    add_code(parser)
     add("--scale", type=factor, default=1.0, metavar="X", help="for an ONNX file: what pixels from 0 to 255 are "
         "multiplied by, such as 0.00392157 for a model that takes pixels up to 1 (default: 1)")  # fmt: skip
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Run ``tinynet predict``."""
-    source = of_file(arguments.model, arguments.scale) if is_file(arguments.model) else _of_run(arguments.model)
+    source = _source(arguments)
     told = source.told
     _check_outputs(arguments)
     files = list(_files(arguments.images))
@@ -110,8 +111,14 @@ def _files(given: Sequence[Path]) -> Iterator[tuple[Path, bool]]:
             yield from ((Path(root, name), False) for name in sorted(names) if not name.startswith("."))
 
 
-def _of_run(directory: Path) -> Source:
-    found = open_run(directory)
+def _source(arguments: argparse.Namespace) -> Source:
+    if is_file(arguments.model):
+        return of_file(arguments.model, arguments.scale)
+    return _of_run(arguments.model, arguments.code)
+
+
+def _of_run(directory: Path, code: Path | None) -> Source:
+    found = open_run(directory, code)
     known = found.record["data"].get("likeness", {})  # a record of version 0.1 has none
     if not conforms(known, {str: [(float, int)]}) or any(len(pair) != 2 for pair in known.values()):
         raise FileFormatError(

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinynet.cli.arguments import add_command, add_model, add_threads, count, file
+from tinynet.cli.arguments import add_command, add_model, add_threads, count, file, short_name
 from tinynet.cli.data import add_data, load_chosen
 from tinynet.errors import ArgumentError, WriteError
 from tinynet.saving.files import write_atomically
@@ -32,15 +32,15 @@ def declare(commands: Any) -> None:
         commands,
         "profile",
         "show where the time of a training step goes",
-        "Train a reference model for a hundred steps, then time the kernel calls of one: a\ntable of what "
-        "each computes, moves and takes, and a picture.",
+        "Train a reference model, or one of yours, for a hundred steps, then time the kernel calls of one:\n"
+        "a table of what each computes, moves and takes, and a picture.",
         EXAMPLES,
         run,
     )
     add_model(parser)
     add_data(parser)
     add = parser.add_argument
-    add("--batch-size", type=count, metavar="N", help="images a step (default: 32)")
+    add("--batch-size", type=count, metavar="N", help="images a step (default: as in training)")
     add_threads(parser)
     add("--repeats", type=count, default=_REPEATS, metavar="N", help="replays of the step to take the median of "
         "(default: %(default)s)")  # fmt: skip
@@ -51,16 +51,16 @@ def declare(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run ``tinynet profile``: print the table, and write the picture."""
+    from tinynet.cli.train import recipe_of
     from tinynet.fast.kernels import build
     from tinynet.inspection.profiling import profile_step
-    from tinynet.recipes import RECIPES
     from tinynet.report import profile_figure
     from tinynet.report.style import encode
     from tinynet.train.progress import say_building
 
-    out = arguments.out or Path(f"profile-{arguments.model}.png")
+    recipe = recipe_of(arguments.model)
+    out = arguments.out or Path(f"profile-{short_name(arguments.model)}.png")
     _check(out, arguments.force)
-    recipe = RECIPES[arguments.model]
     data = load_chosen(arguments)
     with build.watch(say_building):
         found = profile_step(recipe, data, arguments.batch_size, arguments.repeats)

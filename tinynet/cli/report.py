@@ -35,7 +35,7 @@ def declare(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run ``tinynet report``."""
-    found = open_run(arguments.run_directory)
+    found = open_run(arguments.run_directory, arguments.code)
     data = load_data(found, arguments.data, same=True)
     predicted, _ = classify(found.model, data)
     report(found.directory, found.record, found.model, data, predicted)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import errno
 import fcntl
@@ -17,14 +18,18 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tinynet.cli.arguments import MODELS, is_own
 from tinynet.cli.data import Described, described
+from tinynet.cli.options import BY_NAME, LOSSES, OPTIONS
 from tinynet.errors import ArgumentError, CheckpointError, FileFormatError, WriteError
+from tinynet.saving.form import conforms
 
 if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
     from tinynet.datasets import Dataset
     from tinynet.model import Model
 
 METRICS, BEST, LAST = "metrics.json", "best.safetensors", "last.safetensors"
+SETTINGS = "settings.json"  # how a run was begun, which it goes on with
 
 
 class Kind(NamedTuple):
@@ -47,10 +52,9 @@ class Kind(NamedTuple):
 
 RUN = Kind(  # its record and models, what its report has, and the curves of logistic
     "a run", (METRICS, BEST, LAST),
-    (METRICS, BEST, LAST, "report.html", "playground.html", "classification_report.txt", "class_distribution.png",
-     "confusion.png",
-     "data_grid.png", "filters.png", "learning_curve.png", "mislabelled.png", "model_diagram.png", "predictions.png",
-     "training_loss.pdf", "test_loss.pdf", "test_error.pdf", "step_size.pdf"),
+    (METRICS, BEST, LAST, SETTINGS, "report.html", "playground.html", "classification_report.txt",
+     "class_distribution.png", "confusion.png", "data_grid.png", "filters.png", "learning_curve.png", "mislabelled.png",
+     "model_diagram.png", "predictions.png", "training_loss.pdf", "test_loss.pdf", "test_error.pdf", "step_size.pdf"),
 )  # fmt: skip
 PLAN, TABLE, PICTURE = "experiment.json", "comparison.txt", "comparison.png"
 EXPERIMENT = Kind("an experiment", (PLAN,), (PLAN, TABLE, PICTURE))
@@ -127,7 +131,7 @@ def _check_held(wanted: Path, kind: Kind, replace: bool, resume: bool) -> None:
             )
         if kind is RUN:
             checkpoint_of(wanted)
-    elif held := _held(wanted, kind.written):
+    elif held := [name for name in _held(wanted, kind.written) if name != SETTINGS]:  # which is nothing by itself
         raise WriteError(
             errno.EEXIST,
             f"{wanted} holds {', '.join(held)}, which {kind.name} would replace; choose another directory with --out, "
@@ -170,11 +174,64 @@ def checkpoint_of(directory: Path) -> Path | None:
 
 
 _OPTIONS = {
-    "variants": "--variant", "learning_rate": "--lr", "batch_size": "--batch-size", "epochs": "--epochs", "l2": "--l2",
-    "intercept": "--intercept", "class": "--class", "seed": "--seed", "sha256": "--data of SHA-256",
-    "sha256 of the data": "--data of SHA-256", "validation_split": "--validation-split",
-    "micro_batches": "--micro-batches",
+    **{option.name: option.flag for option in OPTIONS},
+    "variants": "--variant", "l2": "--l2", "intercept": "--intercept", "class": "--class", "seed": "--seed",
+    "sha256": "--data of SHA-256", "sha256 of the data": "--data of SHA-256",
 }  # fmt: skip
+
+
+def begun_with(directory: Path) -> dict[str, Any]:
+    """Return what a run was begun with: its "model", its settings as "hyper_parameters", its "seed".
+
+    Parameters
+    ----------
+    directory : pathlib.Path
+        Of a run, or of none.
+
+    Returns
+    -------
+    dict
+        As its settings say, or its record, if it was begun by a version that wrote no settings; empty if there is no
+        run, or only what a run of such a version leaves when it is stopped.
+
+    Raises
+    ------
+    FileFormatError
+        If the file is damaged.
+    """
+    if checkpoint_of(directory) is None:
+        return {}
+    path = next((directory / name for name in (SETTINGS, METRICS) if (directory / name).is_file()), None)
+    if path is None:
+        return {}
+    begun = read_json(path)
+    found = begun.get("hyper_parameters") if isinstance(begun, dict) else None
+    known = isinstance(found, dict) and all(map(_is_setting, found.items())) and {"optimizer", "loss"} <= found.keys()
+    if not known or not conforms(begun, {"model": str, "seed": int, str: (object, bool)}):
+        if path.name == METRICS:  # of another kind of run, or damaged: what it is, is told elsewhere
+            return {}
+        raise FileFormatError(f"{path} is damaged: it does not say how the run was begun; restore it from a copy")
+    return dict(begun)
+
+
+def _is_setting(item: tuple[str, Any]) -> bool:
+    """Return whether a name and a value are those of an option."""
+    name, value = item
+    if name == "shuffle" or (name in BY_NAME and BY_NAME[name].read is bool):
+        return isinstance(value, bool)
+    try:
+        return name in BY_NAME and bool(BY_NAME[name].read(str(value)) == value)
+    except argparse.ArgumentTypeError:
+        return False
+
+
+def check_resumed(directory: Path, begun: Mapping[str, Any], now: Mapping[str, Any]) -> None:
+    """Refuse to go on with a run that was begun with other settings, before anything is written."""
+    told = differences(begun, now) if begun else ""
+    if told:
+        if now["hyper_parameters"].get("epochs", epochs := begun["hyper_parameters"].get("epochs")) != epochs:
+            told += " (its schedule depends on how many there are)"
+        raise _started_otherwise(directory, begun, told)
 
 
 def differences(before: Any, now: Mapping[str, Any]) -> str:
@@ -231,11 +288,15 @@ def explained(directory: Path, now: Mapping[str, Any], data: Dataset) -> Iterato
         told = differences(before, {**now, "data": {"sha256": data.digest()}})
         if not told:
             raise
-        command = before.get("command") if isinstance(before, dict) else None
-        raise CheckpointError(
-            f"{directory} holds a run that was started with {told}; resume it with the same, or choose another "
-            f"directory with --out{f'. Its last command was: {command}' if command else ''}"
-        ) from error
+        raise _started_otherwise(directory, before, told) from error
+
+
+def _started_otherwise(directory: Path, before: Any, told: str) -> CheckpointError:
+    command = before.get("command") if isinstance(before, dict) else None
+    return CheckpointError(
+        f"{directory} holds a run that was started with {told}; resume it with the same, or choose another "
+        f"directory with --out{f'. Its last command was: {command}' if command else ''}"
+    )
 
 
 @contextlib.contextmanager
@@ -419,13 +480,15 @@ _FORM = {  # of what a record must hold for a run to be evaluated and reported o
 }
 
 
-def open_run(directory: Path) -> Run:
+def open_run(directory: Path, code: Path | None = None) -> Run:
     """Read a run directory.
 
     Parameters
     ----------
     directory : pathlib.Path
         As ``tinynet train`` left it.
+    code : pathlib.Path, optional
+        A Python file with the classes of the model that are not tinynet's own; it is run.
 
     Returns
     -------
@@ -439,8 +502,6 @@ def open_run(directory: Path) -> Run:
     FileFormatError, CheckpointError
         If a file in it is damaged, or of a newer version.
     """
-    from tinynet.saving import load
-
     if (directory / METRICS).is_file():
         _check_model(read_json(directory / METRICS), directory)
     elif (directory / LAST).is_file():
@@ -454,13 +515,38 @@ def open_run(directory: Path) -> Run:
         raise ArgumentError(
             f"{directory} {what}; give the directory of a finished run, as 'tinynet train' names it at its end"
         )
-    record, model = read_record(directory), load(directory / BEST)
+    record = read_record(directory)
+    model = _load(directory / BEST, record, code)
     if parameters_digest(model) != record["parameters"]["sha256"]:
         raise CheckpointError(
             f"{directory / BEST} does not hold the parameters that {METRICS} speaks of; if the run was stopped since, "
             "finish it with 'tinynet train ... --resume', or else train again"
         )
     return Run(directory, record, model)
+
+
+def _load(path: Path, record: Mapping[str, Any], code: Path | None) -> Model:
+    """Load the model of a run, with the classes in a file that the user names."""
+    from tinynet.saving import load
+    from tinynet.saving.description import UnknownNameError
+
+    known: dict[str, Any] = {}
+    if code is not None:
+        from tinynet.cli.own_model import run_file
+
+        known = {name: thing for name, thing in run_file(code).items() if callable(thing)}
+    try:
+        return load(path, known)
+    except CheckpointError as error:
+        if not isinstance(error.__cause__, UnknownNameError):
+            raise
+        made = record["model"].rpartition(":")[0] or "model.py"
+        where = f"{code} does not define it; " if code is not None else ""
+        raise CheckpointError(
+            f"{path} holds a model with layers or functions that are not tinynet's own, and no run directory holds "
+            f"code; {where}name the Python file that defines them, which is then run: --code {shlex.quote(made)} "
+            f"({str(error.__cause__).partition(';')[0]})"
+        ) from error
 
 
 def parameters_digest(model: Model) -> str:
@@ -470,18 +556,15 @@ def parameters_digest(model: Model) -> str:
 
 def _check_model(record: Any, directory: Path) -> None:
     """Refuse the run of a model that is no classifier of several classes."""
-    from tinynet.recipes import RECIPES
-
     model = record.get("model") if isinstance(record, dict) else None
-    if isinstance(model, str) and model not in RECIPES:
-        raise ArgumentError(f"{directory} holds a run of {model}; this command takes runs of {', '.join(RECIPES)}")
+    if isinstance(model, str) and model not in MODELS and not is_own(model):
+        raise ArgumentError(
+            f"{directory} holds a run of {model}; this command takes runs of {', '.join(MODELS)}, and models of yours"
+        )
 
 
 def read_record(directory: Path) -> dict[str, Any]:
     """Read and check what ``metrics.json`` says of a finished run; errors as for `open_run`."""
-    from tinynet.recipes import RECIPES
-    from tinynet.saving.form import conforms
-
     record, path = read_json(directory / METRICS), directory / METRICS
     parts = record if isinstance(record, dict) else {}
     wrong = [name for name, form in _FORM.items() if not conforms(parts.get(name), form)]
@@ -491,7 +574,7 @@ def read_record(directory: Path) -> dict[str, Any]:
         fits = {
             "data": data is not None,
             "classes": data is None or parts["classes"] == len(data.classes),
-            "hyper_parameters": parts["hyper_parameters"]["loss"] in {recipe.loss for recipe in RECIPES.values()},
+            "hyper_parameters": parts["hyper_parameters"]["loss"] in LOSSES,
             "history": all(len(values) == epochs for values in parts["history"].values()),
             "best_epoch": 1 <= parts["best_epoch"] <= epochs,
         }

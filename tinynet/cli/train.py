@@ -6,25 +6,40 @@ import contextlib
 import shlex
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tinynet.cli import logistic
-from tinynet.cli.arguments import MODELS, add_command, add_output, add_threads, add_training
+from tinynet.cli.arguments import MODELS, add_command, add_model, add_output, add_threads, is_own, short_name
 from tinynet.cli.data import add_data, data_options, data_record, load_chosen
+from tinynet.cli.options import (
+    add_training,
+    chosen,
+    compared,
+    fit_arguments,
+    given_in,
+    labels_for,
+    metrics_for,
+    words,
+)
 from tinynet.cli.processes import add_processes, check_alone, claimed_by_one, one_first, options_of_fit
 from tinynet.cli.run_directory import (
     BEST,
     LAST,
     METRICS,
+    SETTINGS,
     as_json,
+    begun_with,
+    check_resumed,
     checkpoint_of,
     circumstances,
     clear,
     explained,
     parameters_digest,
 )
-from tinynet.errors import CheckpointError
+from tinynet.cli.told import announce, arrays, as_documented, describe_data, describe_result
+from tinynet.errors import ArgumentError, CheckpointError
 from tinynet.saving.files import write_atomically
 from tinynet.train.progress import counted
 
@@ -44,12 +59,20 @@ EXAMPLES = """\
   tinynet train softmax --lr 0.1 --batch-size 128 --seed 7
   tinynet train cnn --dataset fashion_mnist        clothes in place of digits; kmnist has Japanese characters
   tinynet train cnn --dataset photos/              a directory of images for each class, such as photos/cat
+  tinynet train resnet                             99.6 % on MNIST: normalised, with dropout, on images that are moved
+  tinynet train lenet --optimizer adamw --schedule cosine --warmup-epochs 1 --augment shift=2,rotation=0.03
+  tinynet train model.py:make --dataset photos/    a model of yours: what the function make in model.py returns
   tinynet train cnn --out runs/a --resume          goes on where that run was stopped, and ends in the same bits
   mpiexec -n 4 tinynet train cnn --micro-batches 8 four processes, to the same bits as one
   tinynet train logistic --l2 0.001 --intercept    is it a 5? full batch, with a line search
 """
 
 _MODELS = MODELS | logistic.MODEL
+_OWN = """\
+a model of yours: model.py:make is what the Python file model.py has under the name make, a function of
+(input_shape, outputs), such as (28, 28, 1) and 10, or without arguments, which returns a model, or a model. It ends in
+a softmax, with an output for each class. The file is run, here and wherever you name it. The defaults are Adam,
+batches of 32, and as many epochs as for the CNN; the initial parameters come from --seed."""
 
 
 def declare(commands: Any) -> None:
@@ -57,14 +80,17 @@ def declare(commands: Any) -> None:
     parser = add_command(
         commands,
         "train",
-        "train a reference model on MNIST, another dataset or images of yours",
-        "Train a reference model on MNIST, another dataset or a directory of images, test it, and keep its metrics,\n"
-        "its parameters, figures and a report in a directory.\n\nmodels, with their parameters on MNIST:\n"
-        + "\n".join(f"  {name:<9}{title}" for name, title in _MODELS.items()),
+        "train a model on MNIST, another dataset or images of yours",
+        "Train a reference model, or one of yours, on MNIST, another dataset or a directory of images, test it, and\n"
+        "keep its metrics, its parameters, figures and a report in a directory.\n\n"
+        "models, with their parameters on MNIST:\n"
+        + "\n".join(f"  {name:<9}{title}" for name, title in _MODELS.items())
+        + "\n\n"
+        + _OWN,
         EXAMPLES,
         run,
     )
-    parser.add_argument("model", choices=_MODELS, help=f"one of {', '.join(_MODELS)}")
+    add_model(parser, *logistic.MODEL)
     add_data(parser)
     add_training(parser)
     parser.set_defaults(seed=None)  # so that logistic can tell whether it is given; see `run`
@@ -80,43 +106,88 @@ def declare(commands: Any) -> None:
     logistic.add_options(parser)
 
 
+class Job(NamedTuple):
+    """A model to be trained, with all that decides what comes of it.
+
+    Attributes
+    ----------
+    recipe : Recipe
+        Its name and title.
+    model : Model
+        The model, not yet trained.
+    data : Dataset
+        What it is trained and tested on.
+    settings : dict
+        As `chosen` returns them.
+    seed : int
+        Of the run.
+    """
+
+    recipe: Recipe
+    model: Model
+    data: Dataset
+    settings: dict[str, Any]
+    seed: int
+
+
+def recipe_of(name: str) -> Recipe:
+    """Return the recipe of a reference model, or that of a model of the user's, such as ``model.py:make``."""
+    from tinynet.recipes import RECIPES
+
+    if name in RECIPES:
+        return RECIPES[name]
+    if not is_own(name):
+        raise ArgumentError(f"{name} is none of {', '.join(_MODELS)}; a model of yours is named as model.py:make")
+    from tinynet.cli.own_model import own_recipe
+
+    return own_recipe(name)
+
+
+def job(recipe: Recipe, data: Dataset, settings: dict[str, Any], seed: int) -> Job:
+    """Make the model of a recipe, in which the images are changed as the settings say."""
+    from tinynet.recipes.training import NO_AUGMENTATION
+
+    model = replace(recipe, augment=settings.get("augment", NO_AUGMENTATION)).for_data(data, seed)
+    return Job(recipe, model.build_model(), data, settings, seed)
+
+
 def run(arguments: argparse.Namespace) -> None:
     """Run ``tinynet train``: train, test, and leave a run directory."""
     from tinynet import distributed
-    from tinynet.recipes import RECIPES
 
     logistic.check_options(arguments)
     if arguments.model in logistic.MODEL:
         check_alone(arguments.model)
         logistic.run(arguments)
         return
-    arguments.seed = arguments.seed or 0
-    recipe = RECIPES[arguments.model]
+    recipe = recipe_of(arguments.model)
+    given = given_in(arguments)
+    if not arguments.resume:
+        chosen(recipe.settings(0), given)  # what does not go together is refused before anything is made or read
     arguments.world = world = distributed.world(timeout=arguments.timeout, threads=arguments.threads)
-    with claimed_by_one(world, arguments.out, recipe.name, arguments.force, arguments.resume) as directory:
+    with claimed_by_one(world, arguments.out, short_name(recipe.name), arguments.force, arguments.resume) as directory:
+        begun = begun_with(directory) if arguments.resume else {}
         data = one_first(world, lambda: load_chosen(arguments))
-        recipe.for_data(data).build_model()  # an image that is too small for it is refused before a run is replaced
+        settings = chosen(begun.get("hyper_parameters") or recipe.settings(len(data.x_train)), given)
+        seed = begun.get("seed", 0) if arguments.seed is None else arguments.seed
+        made = job(recipe, data, settings, seed)  # an image that is too small is refused before a run is replaced
+        check_resumed(directory, begun, asked_of(made))
         if arguments.force and world.rank == 0:
             clear(directory)
-        settings = hyper_parameters(arguments, recipe, data)
         print(f"Training the {recipe.title} ({recipe.name}) on {data.title}")
         describe_data(data)
         with resumable(directory, LAST, arguments.force):
-            train(directory, recipe, data, settings, arguments, ["train", recipe.name])
+            train(directory, made, arguments, ["train", recipe.name])
+
+
+def asked_of(made: Job) -> dict[str, Any]:
+    """Return what the record of a run that goes on must say, but for the data; see `differences`."""
+    return {"model": made.recipe.name, "hyper_parameters": compared(made.settings), "seed": made.seed}
 
 
 def hyper_parameters(arguments: argparse.Namespace, recipe: Recipe, data: Dataset) -> dict[str, Any]:
-    """Give how a model is trained: as the user says, or else as its recipe does."""
-    return {
-        "loss": recipe.loss,
-        "optimizer": "SGD",
-        "learning_rate": arguments.lr or recipe.learning_rate,
-        "batch_size": arguments.batch_size or recipe.batch_size,
-        "epochs": arguments.epochs or recipe.epochs_for(len(data.x_train)),
-        "shuffle": True,
-        **({"validation_split": arguments.validation_split} if arguments.validation_split else {}),
-        **({"micro_batches": parts} if (parts := getattr(arguments, "micro_batches", None) or 1) > 1 else {}),
-    }
+    """Return how a model is trained: as the user says, and for the rest as its recipe does."""
+    return chosen(recipe.settings(len(data.x_train)), given_in(arguments))
 
 
 @contextlib.contextmanager
@@ -160,11 +231,40 @@ def fit(
     return history
 
 
-def _best_model(best: Path, last: Path) -> Model:
+class _Begun:
+    """Writes down how a run was begun, once it is known that it can be, or can go on."""
+
+    def __init__(self, path: Path, settings: dict[str, Any]) -> None:
+        self.path, self.content = path, as_json(settings)
+
+    def on_train_begin(self, run: Any) -> None:
+        """Write the file."""
+        write_atomically(self.path, self.content)
+
+
+def _about(recipe: Recipe, model: Model) -> dict[str, Any]:
+    """Describe a model for the record of its run."""
+    parameters = {"count": model.theta.size, "dtype": str(model.dtype), "sha256": parameters_digest(model)}
+    names = {"model": recipe.name, "title": recipe.title, "documented": recipe.documented}
+    return {**names, "parameters": parameters}
+
+
+@contextlib.contextmanager
+def _forgotten_if_nothing_is_saved(directory: Path) -> Iterator[None]:
+    """Remove what was written down of a run that ends in here before its first checkpoint."""
+    try:
+        yield
+    except BaseException:
+        if checkpoint_of(directory) is None:
+            (directory / SETTINGS).unlink(missing_ok=True)
+        raise
+
+
+def _best_model(best: Path, last: Path, custom_layers: dict[str, Any]) -> Model:
     from tinynet.saving import load
 
     try:
-        return load(best)
+        return load(best, custom_layers)
     except FileNotFoundError as error:  # of a run that is resumed, and does no better from there on
         raise CheckpointError(
             f"{best}, with the model of the best epoch, is gone, and {last} has only that of the last one; restore it "
@@ -172,73 +272,60 @@ def _best_model(best: Path, last: Path) -> Model:
         ) from error
 
 
-def train(
-    directory: Path,
-    recipe: Recipe,
-    data: Dataset,
-    settings: dict[str, Any],
-    arguments: argparse.Namespace,
-    command: list[str],
-) -> dict[str, Any]:
-    """Train and test a model, and write all files of its run directory; gives the record of the run.
+def train(directory: Path, made: Job, arguments: argparse.Namespace, command: list[str]) -> dict[str, Any]:
+    """Train and test a model, and write all files of its run directory; returns the record of the run.
 
     With ``arguments.resume``, a run that the directory holds goes on where it was stopped. The command is what to type
     after ``tinynet``, but for the options, to do the same again.
     """
-    from tinynet.optim import SGD
+    from tinynet.recipes.training import make_schedules
     from tinynet.train.callbacks import Checkpoint
 
-    model: Model = recipe.for_data(data, arguments.seed)
+    recipe, model, data, settings = made.recipe, made.model, made.data, made.settings
     print()
     model.summary()
     print()
-    _announce(recipe, data, settings, chosen=arguments.epochs is not None)
-    test, split = (data.x_test, data.y_test), settings.get("validation_split", 0.0)
+    announce(recipe, data, settings, chosen=arguments.epochs is not None)
+    loss, split = settings["loss"], settings.get("validation_split", 0.0)
+    y_train, y_test = (labels_for(loss, y, len(data.classes)) for y in (data.y_train, data.y_test))
     best, last = directory / BEST, directory / LAST
-    asked = {
-        "model": recipe.name,
-        "hyper_parameters": {name: value for name, value in settings.items() if name != "epochs"}
-        | {"validation_split": split or None, "micro_batches": settings.get("micro_batches")},
-        "seed": arguments.seed,
-    }
-    history = fit(
-        model,
-        directory,
-        data,
-        arguments.resume,
-        asked,
-        "epoch",
-        x=data.x_train,
-        y=data.y_train,
-        epochs=settings["epochs"],
-        batch_size=settings["batch_size"],
-        optimizer=SGD(settings["learning_rate"]),
-        loss=recipe.loss,
-        validation_data=None if split else test,
-        validation_split=split,
-        seed=arguments.seed,
-        **options_of_fit(arguments, settings),
-        callbacks=[Checkpoint(best, best_only=True), Checkpoint(last, every_seconds=arguments.checkpoint_seconds)],
-    )
-    if getattr(arguments, "world", None) is not None and arguments.world.rank:
+    asked = asked_of(made)
+    begun = _Begun(directory / SETTINGS, {**asked, "hyper_parameters": settings, "command": arguments.command_line})
+    writes = not getattr(arguments, "world", None) or not arguments.world.rank
+    with _forgotten_if_nothing_is_saved(directory):
+        history = fit(
+            model,
+            directory,
+            data,
+            arguments.resume,
+            asked,
+            "epoch",
+            x=data.x_train,
+            y=y_train,
+            validation_data=None if split else (data.x_test, y_test),
+            seed=made.seed,
+            callbacks=[
+                *make_schedules(settings),
+                *([begun] if writes else []),
+                Checkpoint(best, best_only=True),
+                Checkpoint(last, every_seconds=arguments.checkpoint_seconds),
+            ],
+            **fit_arguments(settings),
+            **options_of_fit(arguments, settings),
+        )
+    if not writes:
         return {}  # one process tests the model and writes the rest
     settings = {**settings, "epochs": history.epochs}  # a run that is resumed may have made more than are asked for now
     started = time.perf_counter()
-    model = _best_model(best, last)
-    figures = model.evaluate(*test, loss=recipe.loss)
+    model = _best_model(best, last, custom_layers(recipe, model))
+    figures = model.evaluate(data.x_test, y_test, loss=loss, metrics=metrics_for(loss))
     predicted, scores = classify(model, data)
     seconds = sum(history.seconds) + time.perf_counter() - started
     record = {
-        "model": recipe.name,
-        "title": recipe.title,
+        **_about(recipe, model),
         "classes": len(data.classes),
-        "parameters": {
-            "count": model.theta.size,
-            "dtype": str(model.dtype),
-            "sha256": parameters_digest(model),
-        },
         "hyper_parameters": settings,
-        "seed": arguments.seed,
+        "seed": made.seed,
         "data": {**data_record(data), "arrays": arrays(data)},
         "history": history.history,
         "best_epoch": history.best_epoch,
@@ -247,25 +334,26 @@ def train(
         "seconds": {"total": seconds, "by_epoch": history.seconds},
         **circumstances(),
         "command": arguments.command_line,
-        "reproduce": _spelled_out(command, arguments, settings, data),
+        "reproduce": _spelled_out(command, made, settings),
     }
     write_atomically(directory / METRICS, as_json(record))
-    _say_which_is_tested(history, data, split)
-    describe_result(figures, predicted, scores)
-    print(f"\nTraining and test took {seconds:.1f} s\nRun directory: {directory} ({METRICS}, {BEST}, {LAST})")
+    _tell_result(made, record, predicted, scores)
+    print(f"Run directory: {directory} ({METRICS}, {BEST}, {LAST})")
     if not arguments.no_report:
         report(directory, record, model, data, predicted)
     return record
 
 
-def _say_which_is_tested(history: History, data: Dataset, split: float) -> None:
-    """Say which model is tested, and what has picked it."""
-    validated = "validation" if split else "test"
-    of = f"epoch {history.best_epoch} of {history.epochs}"
-    print(f"\nThe least {validated} loss was that of {of}, whose model is tested here")
+def _tell_result(made: Job, record: dict[str, Any], predicted: Any, scores: Scores) -> None:
+    """Say which model was tested, and what came of it."""
+    split = "validation_split" in made.settings
+    of = f"epoch {record['best_epoch']} of {record['hyper_parameters']['epochs']}"
+    print(f"\nThe least {'validation' if split else 'test'} loss was that of {of}, whose model is tested here")
     if not split:
-        like = _as_documented(data)
+        like = as_documented(made.recipe, made.data)
         print(f"(The test set itself has picked it{like}; --validation-split keeps training images apart for that)")
+    describe_result(record["test"], predicted, scores)
+    print(f"\nTraining and test took {record['seconds']['total']:.1f} s")
 
 
 def report(directory: Path, record: dict[str, Any], model: Model, data: Dataset, predicted: Any) -> None:
@@ -287,74 +375,17 @@ def classify(model: Model, data: Dataset) -> tuple[Any, Scores]:
     return predicted, classification_scores(matrix, data.classes)
 
 
-def describe_result(figures: dict[str, float], predicted: Any, scores: Scores) -> None:
-    """Print what came of a test."""
-    print(f"Test loss {figures['loss']:.4f}, test accuracy {figures['accuracy']:.4f}")
-    print(f"Predictions have shape {(len(predicted), len(scores.names))}\n\n{scores}")
+def custom_layers(recipe: Recipe, model: Model) -> dict[str, Any]:
+    """Return the classes of the user's that the file of a model names."""
+    if recipe.name in MODELS:
+        return {}
+    from tinynet.cli.own_model import OwnRecipe, known_in
+
+    return known_in(model, recipe.classes if isinstance(recipe, OwnRecipe) else {})
 
 
-def arrays(data: Dataset) -> dict[str, dict[str, Any]]:
-    """Describe the arrays of a dataset: shape, dtype, least and largest value."""
-    found = {name: getattr(data, name) for name in ("x_train", "y_train", "x_test", "y_test")}
-    return {
-        name: {"shape": list(a.shape), "dtype": str(a.dtype), "min": int(a.min()), "max": int(a.max())}
-        for name, a in found.items()
-    }
-
-
-def describe_data(data: Dataset) -> None:
-    """Print what the documents' runs print of their data: shapes and ranges, how many samples, one-hot labels."""
-    from tinynet.datasets.labels import one_hot
-
-    print(f"Data: {data.source}")
-    if data.classes != tuple(map(str, range(len(data.classes)))):
-        print(f"  {len(data.classes)} classes: {', '.join(data.classes)}")
-    for name, array in arrays(data).items():
-        print(f"  {name:<8} {tuple(array['shape'])!s:<16} {array['dtype']}, from {array['min']} to {array['max']}")
-    shapes = [one_hot(labels, len(data.classes)).shape for labels in (data.y_train, data.y_test)]
-    print(f"{len(data.x_train):,} training samples, {len(data.x_test):,} test samples")
-    print(f"One-hot labels have shapes {shapes[0]} and {shapes[1]}")
-
-
-def _announce(recipe: Recipe, data: Dataset, settings: dict[str, Any], chosen: bool) -> None:
-    """Say how the model is going to be trained."""
-    if not chosen and settings["epochs"] != recipe.epochs:
-        holder = "embedded sample" if data.origin == "sample" else "training set"
-        print(
-            f"The {holder} holds {len(data.x_train):,} images, so the run makes {settings['epochs']} epochs instead of "
-            f"{recipe.epochs}."
-        )
-    print(
-        f"SGD, learning rate {settings['learning_rate']:g}, batch size {settings['batch_size']}, epochs "
-        f"{settings['epochs']}, validated on {_validated(settings, data)}",
-        flush=True,
-    )
-
-
-def _validated(settings: dict[str, Any], data: Dataset) -> str:
-    """Say what the run is validated on."""
-    split = settings.get("validation_split")
-    if not split:
-        return f"the test set{_as_documented(data)}"
-    return f"{100 * split:g} % of the training images, which are kept apart; the test images are used once, at the end"
-
-
-def _as_documented(data: Dataset) -> str:
-    return ", as in the documents" if data.title == "MNIST" else ""
-
-
-def _spelled_out(command: list[str], arguments: argparse.Namespace, settings: dict[str, Any], data: Dataset) -> str:
-    """Give the command with every default spelled out."""
-    options = {
-        **data_options(data),
-        "--epochs": settings["epochs"],
-        "--batch-size": settings["batch_size"],
-        "--lr": settings["learning_rate"],
-        "--seed": arguments.seed,
-    }
-    if "validation_split" in settings:
-        options["--validation-split"] = settings["validation_split"]
-    if "micro_batches" in settings:
-        options["--micro-batches"] = settings["micro_batches"]
-    words = [str(word) for option in options.items() for word in option]
-    return shlex.join(["tinynet", *command, *words])
+def _spelled_out(command: list[str], made: Job, settings: dict[str, Any]) -> str:
+    """Return the command with every default spelled out."""
+    data = (str(word) for option in data_options(made.data).items() for word in option)
+    chosen = words(settings, made.recipe.settings(len(made.data.x_train)))
+    return shlex.join(["tinynet", *command, *data, *chosen, "--seed", str(made.seed)])

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinynet.cli.arguments import MODELS, add_command
+from tinynet.cli.arguments import MODELS, add_command, is_own
 from tinynet.errors import ArgumentError
 from tinynet.train.progress import counted
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
     from tinynet.fast.kernels.build import Progress
     from tinynet.model import Model
+    from tinynet.optim import Optimizer
 
 EXAMPLES = """\
   tinynet warm cnn                                 build what training and using the CNN needs
@@ -22,7 +24,8 @@ EXAMPLES = """\
   tinynet warm model.safetensors                   for a model of yours
 """
 _NAMES = [*MODELS, "logistic"]
-_BATCHES = 32, 1  # samples of a training step; fewer come last in an epoch
+_BATCH = 32  # samples of a training step, by default; fewer come last in an epoch
+_MNIST = 60_000  # images; what is left of them for the last batch
 _SAMPLES = 256, 232, 32, 16, 1  # of a batch that is evaluated or predicted
 _ROWS = 1024  # of the data that are made for a full-batch model
 
@@ -39,7 +42,8 @@ def declare(commands: Any) -> None:
         EXAMPLES,
         run,
     )
-    parser.add_argument("model", nargs="?", metavar="MODEL", help=f"one of {', '.join(_NAMES)}, or a file of a model")
+    parser.add_argument("model", nargs="?", metavar="MODEL", help=f"one of {', '.join(_NAMES)}, a file of a model, or "
+        "a model of yours, such as model.py:make: the Python file is run")  # fmt: skip
     parser.add_argument("--all", action="store_true", help="all reference models")
 
 
@@ -50,7 +54,7 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.all == (arguments.model is not None):
         raise ArgumentError(f"name one of {', '.join(_NAMES)}, a file of a model, or --all")
     wanted = _NAMES if arguments.all else [arguments.model]
-    unknown = [name for name in wanted if name not in _NAMES and not Path(name).exists()]
+    unknown = [name for name in wanted if name not in _NAMES and not is_own(name) and not Path(name).exists()]
     if unknown:
         raise ArgumentError(f"{unknown[0]} is none of {', '.join(_NAMES)}, and there is no such file")
     started = time.perf_counter()
@@ -80,7 +84,10 @@ def _warm(name: str) -> None:
     """Build what one model needs."""
     import numpy as np
 
-    from tinynet.recipes import RECIPES, logistic_model, logistic_optimizer
+    from tinynet.cli.train import recipe_of
+    from tinynet.optim import SGD, Adam
+    from tinynet.recipes import logistic_model, logistic_optimizer
+    from tinynet.recipes.training import make_optimizer
     from tinynet.saving import load
 
     if name == "logistic":
@@ -97,20 +104,24 @@ def _warm(name: str) -> None:
             validation_data=(images, labels),
             verbose=0,
         )
-    elif name in RECIPES:
-        _build_plans(RECIPES[name].model(seed=0), ["uint8"])
+    elif name in MODELS or is_own(name):
+        recipe = recipe_of(name)
+        batch, optimizer = recipe.batch_size, make_optimizer(recipe.settings(0))
+        others = [SGD(), SGD(momentum=0.9), Adam()] if recipe.optimizer == "SGD" and batch == _BATCH else []
+        _build_plans(recipe.model(seed=0), ["uint8"], [optimizer, *others], (batch, _MNIST % batch or 1))
     else:
         loaded = load(name)
-        _build_plans(loaded, sorted({"uint8", str(loaded.dtype)}))
+        _build_plans(loaded, sorted({"uint8", str(loaded.dtype)}), [SGD(), SGD(momentum=0.9), Adam()])
 
 
-def _build_plans(model: Model, dtypes: list[str]) -> None:
+def _build_plans(
+    model: Model, dtypes: list[str], optimizers: Sequence[Optimizer], batches: Sequence[int] = (_BATCH, 1)
+) -> None:
     """Build what plans need that train the model, evaluate it and predict with it, on data of some dtypes."""
     import numpy as np
 
     from tinynet.core.transaction import train_mode
     from tinynet.fast.kernels import build
-    from tinynet.optim import SGD, Adam
     from tinynet.train.kept import compiled_inference
     from tinynet.train.step import BatchStep
     from tinynet.train.task import find_task
@@ -120,14 +131,14 @@ def _build_plans(model: Model, dtypes: list[str]) -> None:
     labelled = len(shape) < 3
     with build.together():
         for dtype in dtypes:
-            n = max(*_BATCHES, *_SAMPLES)
+            n = max(*batches, *_SAMPLES)
             x = [np.zeros((n, *e.shape), np.int64 if e.integers else dtype) for e in model.entries().values()]
             y = np.zeros(n, np.uint8)
-            for optimizer in (SGD(), SGD(momentum=0.9), Adam()) if labelled else ():
+            for optimizer in optimizers if labelled else ():
                 mode = train_mode(seed=0)
                 step = BatchStep(model, task, optimizer, tuple(x), y, mode=mode, compiled=True)
                 with mode:
-                    for batch in _BATCHES:
+                    for batch in batches:
                         step.compiled.find(np.arange(batch))
             for samples in _SAMPLES:
                 some = [a[:samples] for a in x]

@@ -75,16 +75,16 @@ def profile_step(
 
     from tinynet.core.transaction import train_mode
     from tinynet.fast.threads import get_num_threads, kernel_gate
-    from tinynet.optim import SGD
+    from tinynet.recipes.training import make_optimizer
     from tinynet.train.step import BatchStep
     from tinynet.train.task import find_task
 
     size = min(recipe.batch_size if batch_size is None else batch_size, len(data.x_train))
     if size < 1 or repeats < 1:
         raise ArgumentError(f"batch_size and repeats must be 1 or more, but got {batch_size} and {repeats}")
-    model, optimizer, rng = recipe.for_data(data, seed), SGD(recipe.learning_rate), np.random.default_rng(seed)
-    task, mode = find_task(recipe.loss, None), train_mode(seed)
-    training = BatchStep(model, task, optimizer, data.x_train, data.y_train, mode=mode, compiled=True)
+    rng, mode = np.random.default_rng(seed), train_mode(seed)
+    parts = recipe.for_data(data, seed), find_task(recipe.loss, None), make_optimizer(recipe.settings(size))
+    training = BatchStep(*parts, data.x_train, data.y_train, mode=mode, compiled=True)
 
     def batch() -> Array:
         return rng.choice(len(data.x_train), size, replace=False)

@@ -163,7 +163,8 @@ def _test(record: Mapping[str, Any], scores: Scores, pictures: Mapping[str, Pict
     ]
     table = _table(rows, ("Class", "Precision", "Recall", "F1", "Support"), foot=foot)
     first, wrong = (_figure(pictures[name]) for name in ("predictions", "mislabelled"))
-    picked = "test loss. So the test set has picked them, as in the documents that the model comes from."
+    like = ", as in the documents that the model comes from" if record.get("documented", True) else ""
+    picked = f"test loss. So the test set has picked them{like}."
     if _split(record):
         picked = (
             f"validation loss: on {100 * _split(record):g} % of the training images, which were kept apart for that. "

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import tinynet as tn
 from tinynet.cli.arguments import MODELS
 from tinynet.errors import ArgumentError
 from tinynet.recipes import (
+    DOCUMENTED,
     LOGISTIC_STEPS,
     RECIPES,
     dense_variant,
@@ -37,7 +39,7 @@ PARAMETERS = {
     "dense": {"Dense1": 100_480, "Dense2": 8_256, "Output": 650},
     "cnn": {"Conv1": 320, "Conv2": 18_496, "Dense1": 73_856, "Output": 1_290},
 }
-TOTALS = {"softmax": 7_850, "dense": 109_386, "cnn": 93_962}
+TOTALS = {"softmax": 7_850, "dense": 109_386, "cnn": 93_962, "lenet": 61_706, "resnet": 63_322}
 
 each_model = pytest.mark.parametrize("name", SHAPES)
 
@@ -109,11 +111,44 @@ def test_a_small_set_takes_more_epochs(name):
     assert recipe.epochs_for(4_000) == recipe.sample_epochs > 10
 
 
-@each_model
+@pytest.mark.parametrize("name", RECIPES)
 def test_the_command_line_knows_each_model_and_its_size(name):
     assert list(MODELS) == list(RECIPES)
     assert RECIPES[name].name == name
     assert MODELS[name] == f"{RECIPES[name].title}, {TOTALS[name]:,} parameters"
+
+
+def test_the_documented_models_are_those_of_the_documents():
+    assert list(SHAPES) == DOCUMENTED
+
+
+def test_lenet_has_the_sizes_of_the_paper():
+    model = RECIPES["lenet"].model(seed=0).build_model()
+    shapes = [layer.output_shape for layer in model.layers]
+    assert shapes[1:5] == [(28, 28, 6), (14, 14, 6), (10, 10, 16), (5, 5, 16)]
+    assert shapes[5:] == [(400,), (120,), (84,), (10,)]
+    assert model.theta.size == TOTALS["lenet"]
+
+
+def test_the_residual_network_moves_images_normalises_and_drops_out():
+    model = RECIPES["resnet"].model(seed=0).build_model()
+    kinds = {type(layer) for _, layer in model.walk()}
+    assert {tn.RandomShift, tn.BatchNorm, tn.Dropout, tn.Residual} <= kinds
+    assert isinstance(model.layers[1], tn.RandomShift)
+    assert model.theta.size == TOTALS["resnet"]
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_model_takes_small_images_in_colour(name):
+    model = RECIPES[name].model(seed=0, shape=(16, 20, 3), classes=4)
+    assert model(np.zeros((2, 16, 20, 3), np.uint8)).shape == (2, 4)
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_model_comes_back_from_its_file(name, tmp_path):
+    model = RECIPES[name].model(seed=3)
+    model.save(tmp_path / "model.safetensors")
+    np.testing.assert_array_equal(tn.load(tmp_path / "model.safetensors").theta, model.theta)
 
 
 def test_recipes_cannot_be_changed_by_accident():
