@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import pickle
 import random
 import sys
 import types
@@ -86,8 +85,9 @@ class _Chance:
 
     def _states(self) -> list[Any]:
         own = [repr(_state(generator)) for generator in self.generators]
-        users = pickle.dumps(np.random.get_state())  # noqa: NPY002 - NumPy's own, which is only read
-        return [random.getstate(), users, *own]
+        state = np.random.get_state()  # noqa: NPY002 - NumPy's own, which is only read
+        words = [part.tobytes() if isinstance(part, np.ndarray) else part for part in state]  # as a text, 624 numbers
+        return [random.getstate(), words, *own]
 
     def check(self, name: str) -> None:
         """Raise a TraceError if a generator has drawn since."""
