@@ -22,7 +22,9 @@ class Picture(NamedTuple):
     alt: str  # says what it shows, for those who do not see it
 
 
-def render(record: Mapping[str, Any], model: Model, scores: Scores, pictures: Mapping[str, Picture]) -> str:
+def render(
+    record: Mapping[str, Any], model: Model, scores: Scores, pictures: Mapping[str, Picture], playground: str = ""
+) -> str:
     """Write the page of a run.
 
     Parameters
@@ -36,6 +38,8 @@ def render(record: Mapping[str, Any], model: Model, scores: Scores, pictures: Ma
     pictures : mapping of str to Picture
         By their names: "data_grid", "class_distribution", "model_diagram", "learning_curve", "predictions",
         "mislabelled", "confusion" and "filters".
+    playground : str
+        The name of the page beside this one on which one can draw; "" if there is none.
 
     Returns
     -------
@@ -72,6 +76,7 @@ def render(record: Mapping[str, Any], model: Model, scores: Scores, pictures: Ma
 <header>
 <h1>{escape(title)}</h1>
 <p class="soft">A run of tinynet, finished {escape(record["finished"])}. Data: {escape(record["data"]["source"])}.</p>
+{f'<p><a href="{escape(playground)}">Draw on this network</a>, and see inside it.</p>' if playground else ""}
 {_cards(record, scores)}
 <nav aria-label="Sections">{links}</nav>
 </header>

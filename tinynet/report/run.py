@@ -14,6 +14,8 @@ from tinynet.report.curves import learning_curve
 from tinynet.report.data import choice, chosen_images, class_distribution, data_grid
 from tinynet.report.model import first_layer_filters, model_diagram
 from tinynet.report.page import Picture, render
+from tinynet.report.playing import PLAYGROUND, page_of_run
+from tinynet.report.portable import can_show
 from tinynet.report.predictions import confusion_heat_map, prediction_grid
 from tinynet.report.style import Array, encode
 from tinynet.saving.files import write_atomically
@@ -114,7 +116,10 @@ def write_report(
     pictures = {name: Picture(encode(draw()), alt) for name, (draw, alt) in made.items()}
     contents = {f"{name}.png": picture.png for name, picture in pictures.items()}
     contents[SCORES] = f"{scores}\n".encode()
-    contents[PAGE] = render(record, model, scores, pictures).encode()
+    playable = can_show(model)
+    if playable:
+        contents[PLAYGROUND] = page_of_run(model, record, data)
+    contents[PAGE] = render(record, model, scores, pictures, PLAYGROUND if playable else "").encode()
     for name, content in contents.items():
         write_atomically(directory / name, content)
     return list(contents)

@@ -52,6 +52,7 @@ def fit(
     label_smoothing: float = 0.0,
     loss_weights: Any = None,
     validation_split: float = 0.0,
+    world: Any = None,
 ) -> History:
     """Train the model.
 
@@ -122,6 +123,9 @@ def fit(
         for all, or a dict of numbers by name, or a tuple in order.
     loss_weights : tuple or dict of float, optional
         Of several outputs: what the loss of each is multiplied with, 0 or more, before they are added; 1 by default.
+    world : World, optional
+        The processes that compute the micro-batches of each step, each a block of them; see
+        `tinynet.distributed.world`. The result has the bits of one process.
 
     Returns
     -------
@@ -139,6 +143,8 @@ def fit(
         If the model's forward or the loss reads values of tensors; run it with ``compiled=False``.
     NonFiniteError
         If the loss or its gradient becomes NaN or infinite; all is then as it was before that batch.
+    WorldError
+        If another process has failed, hangs, or differs from this one.
     CheckpointError, FileNotFoundError
         If the checkpoint is damaged, foreign, of another run, or not there; nothing is changed then.
     WriteError
@@ -185,6 +191,7 @@ def fit(
         "label_smoothing": label_smoothing,
         "loss_weights": loss_weights,
         "verbose": verbose,
+        "world": world,
         "callbacks": callbacks,
     }
     notified = callbacks_of(arguments)  # some of which replace the task or the data
