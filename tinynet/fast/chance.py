@@ -85,9 +85,9 @@ class _Chance:
 
     def _states(self) -> list[Any]:
         own = [repr(_state(generator)) for generator in self.generators]
-        state = np.random.get_state()  # noqa: NPY002 - NumPy's own, which is only read
-        words = [part.tobytes() if isinstance(part, np.ndarray) else part for part in state]  # as a text, 624 numbers
-        return [random.getstate(), words, *own]
+        # NumPy's own generator, which is only read; its 624 numbers as bytes, since a text of them takes long.
+        users = (part.tobytes() if isinstance(part, np.ndarray) else part for part in np.random.get_state())  # noqa: NPY002
+        return [random.getstate(), *users, *own]
 
     def check(self, name: str) -> None:
         """Raise a TraceError if a generator has drawn since."""

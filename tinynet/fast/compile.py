@@ -167,11 +167,10 @@ class Traced:
 def graph_of(traced: Transaction, symbols: Sequence[Tensor], outputs: Sequence[Tensor]) -> Graph:
     """Gather what was traced."""
     live = {f"live {i}": symbol for i, (symbol, _) in enumerate(traced.live)}
-    wanted = {str(i): y for i, y in enumerate(outputs)} | {f"check {i}": x for i, x in enumerate(traced.checks)}
     updates = tuple(traced.updates)
     return Graph(
         {f"input {i}": x for i, x in enumerate(symbols)} | live,
-        wanted,
+        {str(i): y for i, y in enumerate(outputs)} | {f"check {i}": x for i, x in enumerate(traced.checks)},
         tuple((leaf, leaf.memory) for leaf, _ in updates),
         updates,
     )

@@ -26,7 +26,8 @@ def exp_single(x):
     r, p = v - n * _HIGH - n * _LOW, _SHORT[0]
     for term in _SHORT[1:]:
         p = p * r + term
-    return np.float32(0) if x < np.float32(-87.3) else p * np.int32(shifted.view(np.int32) << 23).view(np.float32)
+    bits = np.int32(shifted.view(np.int32) << 23)
+    return np.float32(0) if x < np.float32(-87.3) else p * bits.view(np.float32)
 
 
 @kernel(reorder=False)
@@ -38,7 +39,8 @@ def exp_double(x):
     r, p = v - n * 0.6931471803691238 - n * 1.9082149292705877e-10, _SERIES[0]  # log(2) as in fdlibm (e_exp.c)
     for term in _SERIES[1:]:
         p = p * r + term
-    return 0.0 if x < -708.3 else p * np.int64(shifted.view(np.int64) << 52).view(np.float64)
+    bits = np.int64(shifted.view(np.int64) << 52)
+    return 0.0 if x < -708.3 else p * bits.view(np.float64)
 
 
 @kernel()
