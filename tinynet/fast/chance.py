@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import pickle
 import random
 import sys
 import types
@@ -86,8 +85,9 @@ class _Chance:
 
     def _states(self) -> list[Any]:
         own = [repr(_state(generator)) for generator in self.generators]
-        users = pickle.dumps(np.random.get_state())  # noqa: NPY002 - NumPy's own, which is only read
-        return [random.getstate(), users, *own]
+        # NumPy's own generator, which is only read; its 624 numbers as bytes, since a text of them takes long.
+        users = (part.tobytes() if isinstance(part, np.ndarray) else part for part in np.random.get_state())  # noqa: NPY002
+        return [random.getstate(), *users, *own]
 
     def check(self, name: str) -> None:
         """Raise a TraceError if a generator has drawn since."""

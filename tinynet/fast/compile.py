@@ -122,8 +122,7 @@ class Traced:
         self._seen = last_change()
         self.captured = list(traced.captured.values())
         self._settings = self._fingerprint()
-        self.graph = graph_of(traced, symbols, outputs)
-        self.plan = Plan(*(fuse_graph(self.graph, fused)))
+        self.plan = Plan(*fuse_graph(graph_of(traced, symbols, outputs), fused))
         self._arguments = [self.plan.inputs[f"input {i}"] for i in range(len(symbols))]
         self._live = [(self.plan.inputs[f"live {i}"], source) for i, (_, source) in enumerate(traced.live)]
         self._touched = traced.touched
@@ -167,11 +166,14 @@ class Traced:
 
 def graph_of(traced: Transaction, symbols: Sequence[Tensor], outputs: Sequence[Tensor]) -> Graph:
     """Gather what was traced."""
-    inputs = {f"input {i}": symbol for i, symbol in enumerate(symbols)}
-    inputs |= {f"live {i}": symbol for i, (symbol, _) in enumerate(traced.live)}
-    wanted = {str(i): y for i, y in enumerate(outputs)} | {f"check {i}": x for i, x in enumerate(traced.checks)}
+    live = {f"live {i}": symbol for i, (symbol, _) in enumerate(traced.live)}
     updates = tuple(traced.updates)
-    return Graph(inputs, wanted, tuple((leaf, leaf.memory) for leaf, _ in updates), updates)
+    return Graph(
+        {f"input {i}": x for i, x in enumerate(symbols)} | live,
+        {str(i): y for i, y in enumerate(outputs)} | {f"check {i}": x for i, x in enumerate(traced.checks)},
+        tuple((leaf, leaf.memory) for leaf, _ in updates),
+        updates,
+    )
 
 
 def fuse_graph(graph: Graph, fused: bool = True) -> Graph:

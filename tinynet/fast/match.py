@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -54,11 +55,8 @@ class Uses:
     ) -> None:
         self.replaced = replaced
         self.written = {(id(new.node), new.index): leaf for leaf, new in updates}  # where new values are to be
-        self.count: dict[Any, int] = {}
-        for x in [*outputs, *(x for node in nodes for x in node.inputs)]:
-            if x.node is not None:
-                key = id(x.node), x.index
-                self.count[key] = self.count.get(key, 0) + 1
+        used = [*outputs, *(x for node in nodes for x in node.inputs)]
+        self.count = Counter((id(x.node), x.index) for x in used if x.node is not None)
         self.last_read: dict[int, float] = {}  # of each leaf: the number of the last node that reads it
         for node in nodes:
             for x in node.inputs:

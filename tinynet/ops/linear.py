@@ -22,8 +22,6 @@ def _infer(a: Value, b: Value, trans_a: bool, trans_b: bool) -> Spec:
             f"matmul: a has shape {a.shape}{' (transposed)' if trans_a else ''}, which ends in {k} columns, but b has "
             f"shape {b.shape}{' (transposed)' if trans_b else ''}, which has {k2} rows; the two must be equal"
         )
-    if len(a.shape) == len(b.shape) == 2:
-        return Spec((m, n), a.dtype)
     try:
         stack = broadcast_shapes(a.shape[:-2], b.shape[:-2])
     except ValueError:

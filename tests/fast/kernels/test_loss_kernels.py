@@ -77,15 +77,27 @@ def test_equal_logits_share_the_probability_however_large_they_are(dtype, size):
     assert (y == 0.5).all()
 
 
-def test_the_exponential_of_float32_is_right_to_the_last_place():
-    x = np.concatenate([np.linspace(-87, 0, 20_001), [-0.0, -1e-30]]).astype(np.float32)[:, None]
-    rows, y = np.concatenate([np.zeros_like(x), x], axis=1), garbage((len(x), 2), np.float32)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_exponential_is_right_to_the_last_place(dtype):
+    x = np.concatenate([np.linspace(-87, 0, 20_001), [-0.0, -1e-30]]).astype(dtype)[:, None]
+    rows, y = np.concatenate([np.zeros_like(x), x], axis=1), garbage((len(x), 2), dtype)
     tops = [loss.exponentials(to, row)[0] for to, row in zip(y, rows, strict=True)]
     assert not any(tops)
-    np.testing.assert_allclose(y[:, 1], np.exp(x[:, 0].astype(float)), rtol=1.01 * np.finfo(np.float32).eps)
+    np.testing.assert_allclose(y[:, 1], np.exp(x[:, 0].astype(float)), rtol=1.01 * np.finfo(dtype).eps)
 
 
-def test_what_is_far_below_the_maximum_is_0():
-    x, y = np.array([0, -87.4, -1e30, -np.inf], np.float32), garbage(4, np.float32)
+@given(generators, dtypes, st.integers(1, 70))
+def test_a_number_has_the_same_exponential_wherever_it_stands(rng, dtype, n):
+    x = np.append(-np.abs(rng.standard_normal(n) * 10), 0).astype(dtype)
+    y, alone = garbage(n + 1, dtype), garbage((n + 1, 2), dtype)
+    loss.exponentials(y, x)
+    for pair, value in zip(alone, x, strict=True):
+        loss.exponentials(pair, np.array([0, value], dtype))
+    assert y.tobytes() == alone[:, 1].tobytes()
+
+
+@pytest.mark.parametrize(("dtype", "low"), [(np.float32, -87.4), (np.float64, -708.4)])
+def test_what_is_far_below_the_maximum_is_0(dtype, low):
+    x, y = np.array([0, low, -1e30, -np.inf], dtype), garbage(4, dtype)
     assert loss.exponentials(y, x) == (0, 1)
     assert y.tolist() == [1, 0, 0, 0]

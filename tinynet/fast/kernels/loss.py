@@ -6,30 +6,41 @@ import numpy as np
 
 from tinynet.fast.kernels.jit import kernel
 
-_LOWEST = np.float32(-87.3)  # e^x is below the smallest normal number there, and comes out as 0
-_LOG2_E = np.float32(1.44269504)
-_LN_2_HIGH, _LN_2_LOW = np.float32(0.693145752), np.float32(1.42860677e-06)  # their sum has the digits of two numbers
-_C2, _C3, _C4 = np.float32(0.50000001201), np.float32(0.16666665459), np.float32(0.041665795894)
-_C5, _C6, _C7 = np.float32(0.0083334519073), np.float32(0.0013981999507), np.float32(0.00019875691500)
-# A number this large has no binary places, so that adding it rounds; its last bits then hold 127 + n, which is the
-# exponent field of 2^n.
-_ROUNDING = np.float32(1.5 * 2**23 + 127)
-_FIELD = np.int32(23)  # where the exponent is in a number
+# Adding a number that has no binary places rounds to one; the last bits of the sum then hold n and the bias of
+# exponents, which are the exponent field of 2^n.
+_ROUND_32, _ROUND_64 = np.float32(1.5 * 2**23 + 127), np.float64(1.5 * 2**52 + 1023)
+_HIGH, _LOW = np.float32(0.693145752), np.float32(1.42860677e-06)  # log(2) in the digits of two numbers
+_SERIES = tuple(1 / math.factorial(n) for n in range(13, -1, -1))  # of e^r; what is left out is below 1e-17
+_SHORT = tuple(np.float32(term) for term in _SERIES[6:])  # and below 1e-8
 
 
 @kernel(reorder=False)
 def exp_single(x):
     """Compute e^x in float32 for x up to 0, in arithmetic that vectorises: 2^n e^r, with |r| up to log(2) / 2.
 
-    The polynomial is that of Cephes (expf.c); the largest error is one unit in the last place.
+    The largest error is one unit in the last place; what is below the smallest normal number comes out as 0.
     """
-    v = _LOWEST if x < _LOWEST else x
-    shifted = np.float32(v * _LOG2_E + _ROUNDING)
-    n = shifted - _ROUNDING
-    r = v - n * _LN_2_HIGH - n * _LN_2_LOW
-    p = ((((_C7 * r + _C6) * r + _C5) * r + _C4) * r + _C3) * r + _C2
-    bits = np.int32(shifted.view(np.int32) << _FIELD)
-    return np.float32(0) if x < _LOWEST else (p * r * r + r + np.float32(1)) * bits.view(np.float32)
+    v = np.float32(-87.3) if x < np.float32(-87.3) else x
+    shifted = np.float32(v * np.float32(1 / math.log(2)) + _ROUND_32)
+    n = shifted - _ROUND_32
+    r, p = v - n * _HIGH - n * _LOW, _SHORT[0]
+    for term in _SHORT[1:]:
+        p = p * r + term
+    bits = np.int32(shifted.view(np.int32) << 23)
+    return np.float32(0) if x < np.float32(-87.3) else p * bits.view(np.float32)
+
+
+@kernel(reorder=False)
+def exp_double(x):
+    """Compute e^x in float64 for x up to 0, likewise."""
+    v = -708.3 if x < -708.3 else x
+    shifted = np.float64(v * (1 / math.log(2)) + _ROUND_64)
+    n = shifted - _ROUND_64
+    r, p = v - n * 0.6931471803691238 - n * 1.9082149292705877e-10, _SERIES[0]  # log(2) as in fdlibm (e_exp.c)
+    for term in _SERIES[1:]:
+        p = p * r + term
+    bits = np.int64(shifted.view(np.int64) << 52)
+    return 0.0 if x < -708.3 else p * bits.view(np.float64)
 
 
 @kernel()
@@ -43,7 +54,7 @@ def exponentials(y, x):
             y[k] = exp_single(np.float32(x[k] - top))
     else:
         for k in range(x.size):
-            y[k] = math.exp(x[k] - top)
+            y[k] = exp_double(np.float64(x[k] - top))
     total = x.dtype.type(0)
     for k in range(x.size):
         total += y[k]
