@@ -244,6 +244,15 @@ def test_the_figure_has_the_curves_of_each_run():
     assert [line.get_ydata().tolist() for line in accuracies.lines[:2]] == [[0.8, 0.9], [0.7, 0.8]]
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == [*(f"{n}:relu" for n in range(1, 9)), "training", "test"]
+    looks = {(line.get_color(), line.get_marker()) for line in losses.lines[1::2]}
+    assert len(looks) == 8
+
+
+def test_names_of_runs_are_written_as_they_are():
+    figure = comparison_figure({"_a": RUN, "$b$": RUN})
+    texts = figure.legends[0].get_texts()
+    assert [text.get_text() for text in texts[:2]] == ["_a", "$b$"]
+    assert not texts[1].get_parse_math()
 
 
 def test_there_is_nothing_to_compare_without_runs():

@@ -1,19 +1,23 @@
 """Figures and the report of a run. Only this package imports matplotlib, and only where a figure is drawn."""
 
 from tinynet.report.comparison import comparison_figure, comparison_table
+from tinynet.report.confusion import ConfusedPair, confused_pairs, confusion_heat_map
 from tinynet.report.convergence import gap_figure, linear_rate_figure, spectrum_figure, step_curves
 from tinynet.report.curves import learning_curve
 from tinynet.report.data import class_distribution, data_grid
 from tinynet.report.model import first_layer_filters, model_diagram
-from tinynet.report.predictions import confusion_heat_map, prediction_grid
+from tinynet.report.predictions import confused_pairs_grid, prediction_grid
 from tinynet.report.profile import profile_figure
 from tinynet.report.rates import learning_rate_curve
 from tinynet.report.run import write_report
 
 __all__ = [
+    "ConfusedPair",
     "class_distribution",
     "comparison_figure",
     "comparison_table",
+    "confused_pairs",
+    "confused_pairs_grid",
     "confusion_heat_map",
     "data_grid",
     "first_layer_filters",

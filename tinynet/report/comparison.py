@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinynet.errors import ArgumentError
-from tinynet.report.style import BLUE, GREEN, LABEL, ORANGE, SKY, SMALL, VERMILION, canvas, plain, whole
+from tinynet.report.style import COLORS, LABEL, MARKERS, add_legend, canvas, plain, whole
 from tinynet.train import History
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-_COLORS = (BLUE, VERMILION, GREEN, ORANGE, SKY, "#CC79A7", "#000000")
-_MARKERS = "osD^vPX"
 
 
 def comparison_figure(histories: Mapping[str, History], title: str | None = None, validation: str = "test") -> Figure:
@@ -61,7 +58,7 @@ def comparison_figure(histories: Mapping[str, History], title: str | None = None
     points: dict[str, Any] = {"marker": "o", "markersize": 5} if single else {}
     keys = []
     for i, (name, history) in enumerate(histories.items()):
-        color, marker = _COLORS[i % len(_COLORS)], _MARKERS[i % len(_MARKERS)]
+        color, marker = COLORS[i % len(COLORS)], MARKERS[i % len(MARKERS)]
         keys.append(Line2D([], [], color=color, marker=marker, markersize=5, label=name))
         for axes, measure in zip(panels, ("loss", "accuracy"), strict=True):
             values = [np.array(history.history.get(key, []), np.float64) for key in (measure, f"val_{measure}")]
@@ -77,7 +74,7 @@ def comparison_figure(histories: Mapping[str, History], title: str | None = None
     whole(panels[1])
     keys.append(Line2D([], [], color="0.3", linewidth=1, label="training", **points, **hollow))
     keys.append(Line2D([], [], color="0.3", linestyle="--", label=validation, **points))
-    figure.legend(handles=keys, loc="outside lower center", ncols=2, fontsize=SMALL, frameon=False)
+    add_legend(figure, keys)
     return figure
 
 

@@ -10,11 +10,12 @@ import numpy as np
 
 from tinynet.datasets import Dataset
 from tinynet.model import Model
+from tinynet.report.confusion import confusion_heat_map
 from tinynet.report.curves import learning_curve
 from tinynet.report.data import choice, chosen_images, class_distribution, data_grid
 from tinynet.report.model import first_layer_filters, model_diagram
 from tinynet.report.page import Picture, render
-from tinynet.report.predictions import confusion_heat_map, prediction_grid
+from tinynet.report.predictions import prediction_grid
 from tinynet.report.style import Array, encode
 from tinynet.saving.files import write_atomically
 from tinynet.train import History
