@@ -200,7 +200,7 @@ def test_of_a_pair_of_long_names_both_are_seen():
     names = ["grace hopper", "the temple of heaven"]
     figure = report.prediction_grid(IMAGES[:1], np.array([0]), np.array([1]), names=names)
     (title,) = texts(figure)
-    assert title == "grace hopper\n→ the te… heaven"
+    assert title == "grace hopper\n→ the t… heaven"
 
 
 def test_the_confidence_is_in_the_titles_and_the_worst_mistake_comes_first():
