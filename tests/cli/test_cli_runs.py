@@ -17,10 +17,12 @@ from PIL import Image
 
 import tinynet as tn
 from tinynet.cli import main
-from tinynet.report.page import Picture, render
+from tinynet.report.page import render
+from tinynet.report.run import subject_of_run
+from tinynet.report.sections import made_sections
 
-FIGURES = {"class_distribution", "confusion", "data_grid", "filters", "learning_curve", "mislabelled", "model_diagram",
-           "predictions"}  # fmt: skip
+FIGURES = {"calibration", "class_distribution", "confused_pairs", "confusion", "data_grid", "filters", "learning_curve",
+           "mislabelled", "model_diagram", "predictions", "thresholds", "worst_mistakes"}  # fmt: skip
 REPORT = {"classification_report.txt", "report.html"} | {f"{name}.png" for name in FIGURES}
 
 
@@ -455,10 +457,9 @@ def test_the_page_says_what_has_picked_the_model(kept, split):
     found = record(kept / "run")
     if split:
         found["hyper_parameters"]["validation_split"] = split
-    names = ["data_grid", "class_distribution", "model_diagram", "learning_curve", "predictions", "mislabelled"]
-    pictures = {name: Picture(b"", "") for name in [*names, "confusion", "filters"]}
-    scores = tn.metrics.classification_scores(np.eye(10, dtype=int))
-    page = render(found, tn.load(kept / "run" / "best.safetensors"), scores, pictures)
+    model = tn.load(kept / "run" / "best.safetensors")
+    subject = subject_of_run(found, model, tn.datasets.load_mnist(kept / "mnist.npz"))
+    page = render(subject, made_sections(subject), lambda _: b"")
     picked = "So the test set has picked them, as in the documents that the model comes from."
     assert (picked in page) == (not split)
     assert ("on 10 % of the training images, which were kept apart for that. The test set was used once." in page) == (

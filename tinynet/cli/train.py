@@ -232,6 +232,7 @@ def train(
         "seed": arguments.seed,
         "data": {**data_record(data), "arrays": arrays(data)},
         "history": history.history,
+        "learning_rates": history.learning_rates,
         "best_epoch": history.best_epoch,
         "test": figures,
         "scores": {name: getattr(scores, name).tolist() for name in ("precision", "recall", "f1", "support")},
@@ -254,13 +255,15 @@ def train(
     return record
 
 
-def report(directory: Path, record: dict[str, Any], model: Model, data: Dataset, predicted: Any) -> None:
+def report(
+    directory: Path, record: dict[str, Any], model: Model, data: Dataset, predicted: Any, also: list[str] | None = None
+) -> None:
     """Write the figures and the report into the run directory, and say where it is."""
     from tinynet.report import write_report
 
     print("Drawing the figures and writing the report ...", flush=True)
     started = time.perf_counter()
-    names = write_report(directory, record, model, data, predicted)
+    names = write_report(directory, record, model, data, predicted, also or ())
     print(f"{len(names)} files in {time.perf_counter() - started:.1f} s; open {directory / names[-1]} in a browser")
 
 

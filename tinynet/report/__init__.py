@@ -1,5 +1,6 @@
 """Figures and the report of a run. Only this package imports matplotlib, and only where a figure is drawn."""
 
+from tinynet.report.calibration import calibration_figure
 from tinynet.report.comparison import comparison_figure, comparison_table
 from tinynet.report.confusion import ConfusedPair, confused_pairs, confusion_heat_map
 from tinynet.report.convergence import gap_figure, linear_rate_figure, spectrum_figure, step_curves
@@ -9,10 +10,13 @@ from tinynet.report.model import first_layer_filters, model_diagram
 from tinynet.report.predictions import confused_pairs_grid, prediction_grid
 from tinynet.report.profile import profile_figure
 from tinynet.report.rates import learning_rate_curve
-from tinynet.report.run import write_report
+from tinynet.report.regression import regression_figure
+from tinynet.report.run import write_model_report, write_report
+from tinynet.report.thresholds import threshold_figure
 
 __all__ = [
     "ConfusedPair",
+    "calibration_figure",
     "class_distribution",
     "comparison_figure",
     "comparison_table",
@@ -28,7 +32,10 @@ __all__ = [
     "model_diagram",
     "prediction_grid",
     "profile_figure",
+    "regression_figure",
     "spectrum_figure",
     "step_curves",
+    "threshold_figure",
+    "write_model_report",
     "write_report",
 ]
