@@ -65,7 +65,7 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
 def add_run(parser: argparse.ArgumentParser) -> None:
     """Add the directory of a finished run."""
     parser.add_argument("run_directory", type=Path, metavar="RUN", help=f"the directory of a finished run of "
-        f"{', '.join(MODELS)}, such as runs/cnn")  # fmt: skip
+        f"{', '.join(MODELS)} or logistic, such as runs/cnn")  # fmt: skip
 
 
 def add_training(parser: argparse.ArgumentParser) -> None:

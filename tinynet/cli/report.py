@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinynet.cli.arguments import add_command, add_run, add_threads
 from tinynet.cli.data import add_own_data, load_data
-from tinynet.cli.run_directory import open_run
+from tinynet.cli.logistic_run import open_any
 from tinynet.cli.train import report
 
 if TYPE_CHECKING:
@@ -40,8 +40,7 @@ def run(arguments: argparse.Namespace) -> None:
     """Run ``tinynet report``."""
     from tinynet.report.run import check_writable
 
-    found = open_run(arguments.run_directory)
+    found = open_any(arguments.run_directory)
     check_writable(found.directory)  # before anything is computed
     data = load_data(found, arguments.data, same=True)
-    outputs = found.model.predict(data.x_test)
-    report(found.directory, found.record, found.model, data, outputs, arguments.also)
+    report(found.directory, found.record, found.model, data, None, arguments.also)

@@ -73,7 +73,7 @@ def declare(commands: Any) -> None:
         "run",
         "runs/<model>",
         out="the run directory (default: runs/<model>, or runs/<model>-2, ... if that is there already)",
-        no_report="write no figures and no report; 'tinynet report' makes them later, but for logistic",
+        no_report="write no figures and no report; 'tinynet report' makes them later",
     )
     logistic.add_options(parser)
 

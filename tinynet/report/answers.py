@@ -107,6 +107,13 @@ def answers_of(model: Model, x: Any, y: Any, loss: Any = None, names: Any = None
     return [_answers(out, node, array, true, one, words.get(out)) for out, node, array, true, one in parts if one]
 
 
+def as_probabilities(outputs: Array) -> Array:
+    """Return the probabilities of classes, (n, K): outputs that are some as they are, others after a softmax."""
+    if (outputs >= 0).all() and np.allclose(outputs.sum(axis=1), 1, atol=1e-3):
+        return outputs
+    return _values(ops.softmax(outputs))
+
+
 def _answers(output: str, made: Any, given: Array, y: Any, loss: Any, names: Sequence[str] | None) -> Answers:
     truth = check_numbers("y", y)
     if len(truth) != len(given):
@@ -119,8 +126,7 @@ def _answers(output: str, made: Any, given: Array, y: Any, loss: Any, names: Seq
     if task == CLASSES:
         rows = given.reshape(-1, given.shape[-1])
         true = truth.reshape(-1, truth.shape[-1]).argmax(axis=1) if truth.shape == given.shape else truth.reshape(-1)
-        sums = bool((rows >= 0).all()) and bool(np.allclose(rows.sum(axis=1), 1, atol=1e-3))
-        return _named(output, task, rows if op is ops.softmax or sums else _values(ops.softmax(rows)), true, names)
+        return _named(output, task, rows if op is ops.softmax else as_probabilities(rows), true, names)
     flat = given.reshape(len(given), -1)
     true = truth.reshape(len(truth), -1)
     if flat.shape != true.shape:

@@ -118,7 +118,10 @@ def _first_figures(subject: Subject) -> dict[str, str]:
     first["Parameters"] = f"{subject.model.theta.size:,}"
     history, record = subject.history, subject.record
     if history is not None and history.epochs:
-        first["Best epoch"] = f"{history.best_epoch} of {history.epochs}"
+        if "step_size" in history.history:
+            first["Steps"] = f"{history.epochs}"
+        else:
+            first["Best epoch"] = f"{history.best_epoch} of {history.epochs}"
     if record is not None:
         first["Time"] = seconds(record["seconds"]["total"])
     return first

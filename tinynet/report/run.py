@@ -13,7 +13,7 @@ import numpy as np
 from tinynet.datasets import Dataset
 from tinynet.errors import ArgumentError, WriteError
 from tinynet.model import Model
-from tinynet.report.answers import CLASSES, Answers, answers_of
+from tinynet.report.answers import CLASSES, Answers, answers_of, as_probabilities
 from tinynet.report.outcomes import scores_of
 from tinynet.report.page import render
 from tinynet.report.sections import made_sections
@@ -73,14 +73,19 @@ def write_report(
 
 def subject_of_run(record: Mapping[str, Any], model: Model, data: Dataset, predicted: Array | None = None) -> Subject:
     """Bring together what the report of a run is about; the arguments are those of `write_report`."""
-    title = f"{record['title'].capitalize()} on {record['data'].get('title', 'MNIST')}"
     given = np.empty(0) if predicted is None else predicted
     outputs = given if given.ndim == 2 else model.predict(data.x_test)
-    answers = Answers("", CLASSES, outputs, data.y_test.astype(np.int64), tuple(data.classes))
+    classes, labels, of = tuple(data.classes), data.y_test.astype(np.int64), record.get("title", "")
+    if "class" in record:  # which a logistic regression tells from all others
+        name = record["class"]
+        classes, labels = (f"not {name}", name), (labels == classes.index(name)).astype(np.int64)
+        outputs, of = np.hstack([1 - outputs, outputs]), f"is it {name}? logistic regression"
+    answers = Answers("", CLASSES, as_probabilities(outputs), labels, classes)
     split = record["hyper_parameters"].get("validation_split", 0)
     return Subject(
-        title, model, [answers], record["test"], _history(record), "validation" if split else "test", data.x_test,
-        data.preparation.drawn, data.noun, data.plural, data, record, settings=settings_of(record),
+        f"{of[:1].upper()}{of[1:]} on {record['data'].get('title', 'MNIST')}", model, [answers], record["test"],
+        _history(record), "validation" if split else "test", data.x_test, data.preparation.drawn, data.noun,
+        data.plural, data, record, settings=settings_of(record),
     )  # fmt: skip
 
 
@@ -188,8 +193,9 @@ def _setting(value: Any) -> str:
 
 def _history(record: Mapping[str, Any]) -> History:
     known = {name: [np.nan if v is None else v for v in values] for name, values in record["history"].items()}
-    rates = record.get("learning_rates") or []
-    return History(known, record["seconds"]["by_epoch"], [np.nan if rate is None else rate for rate in rates])
+    seconds = record["seconds"]
+    rates = [np.nan if rate is None else rate for rate in record.get("learning_rates") or []]
+    return History(known, seconds.get("by_epoch") or seconds["by_step"], rates)
 
 
 def _are_images(samples: Array) -> bool:

@@ -9,11 +9,15 @@ from typing import Any
 from tinynet.inspection.shapes import output_shapes
 from tinynet.report import outcomes
 from tinynet.report.answers import CLASSES, LABELS, VALUES
+from tinynet.report.convergence import step_curves
 from tinynet.report.curves import learning_curve
 from tinynet.report.data import choice, chosen_images, class_distribution, data_grid
 from tinynet.report.html import folded, named, number, paragraph, table, words
 from tinynet.report.model import first_layer_filters, has_filters, model_diagram
 from tinynet.report.subject import Drawing, Pair, Part, Section, Subject
+from tinynet.train import History
+
+_MOST_STEPS = 25  # of a full-batch run that a table shows
 
 
 def _model(subject: Subject) -> Sequence[Part]:
@@ -24,7 +28,11 @@ def _model(subject: Subject) -> Sequence[Part]:
         rows.append((name, output_shapes(layer.output_shape), f"{sum(counted.values()):,}"))
     size = f"{subject.model.theta.size:,}"
     summary = table(rows, ("Layer (type)", "Output shape", "Parameters"), foot=[("Total", "", size)])
-    title = f"{subject.record['title'].capitalize()}, {size} parameters" if subject.record else None
+    title = (
+        f"{subject.record['title'].capitalize()}, {size} parameters"
+        if subject.record and "title" in subject.record
+        else None
+    )
     diagram = Drawing(
         "model_diagram",
         lambda: model_diagram(subject.model, title=title),
@@ -55,7 +63,7 @@ def _data(subject: Subject) -> Sequence[Part]:
         ),
         f"Stacked bars: how many of {n_train:,} training and {n_test:,} test samples each {data.noun} has.",
     )
-    arrays = subject.record["data"]["arrays"] if subject.record else {}
+    arrays = subject.record["data"].get("arrays", {}) if subject.record else {}
     rows = [
         (name, _shape(array["shape"]), array["dtype"], str(array["min"]), str(array["max"]))
         for name, array in arrays.items()
@@ -73,6 +81,8 @@ def _training(subject: Subject) -> Sequence[Part]:
     history = subject.history
     if history is None or not history.epochs:
         return []
+    if "step_size" in history.history:
+        return _steps(history)
     measured = {name: values for name, values in history.history.items() if len(values) == history.epochs}
     rows = [
         (str(i + 1), *(number(values[i]) for values in measured.values()), f"{time:.1f}")
@@ -94,6 +104,26 @@ def _training(subject: Subject) -> Sequence[Part]:
     return [curve, folded("Epoch by epoch; the best one is marked", epochs)]
 
 
+def _steps(history: History) -> Sequence[Part]:
+    """Show a run of full-batch steps: its curves, and some of its steps."""
+    figures = step_curves(history.history)
+    told = {
+        "training_loss": "The training loss after each step.",
+        "test_loss": "The test loss after each step.",
+        "test_error": "The share of test samples that were told wrongly after each step.",
+        "step_size": "How far each step went; the line search halves a step until it is short enough.",
+    }
+    drawings = [Drawing(name, lambda name=name: figures[name], alt) for name, alt in told.items()]  # type: ignore[misc]
+    every = -(-history.epochs // _MOST_STEPS)
+    chosen = [*range(0, history.epochs - 1, every), history.epochs - 1]
+    names = list(history.history)
+    rows = [(str(i + 1), *(number(history.history[name][i]) for name in names)) for i in chosen]
+    heads = (f"Test {n[4:]}" if n.startswith("val_") else named(n) for n in names)
+    steps = table(rows, ("Step", *heads))
+    summary = "Step by step" if every == 1 else f"Every step of {every}"
+    return [Pair(drawings[:2], drawings[2:]), folded(summary, steps)]
+
+
 def _picked(subject: Subject) -> Sequence[Part]:
     """Say which parameters are tested, and which set has picked them."""
     history = subject.history
@@ -101,7 +131,9 @@ def _picked(subject: Subject) -> Sequence[Part]:
     shown: list[Part] = []
     if subject.record is None:
         shown.append(table(measures, ("Measure", "On the test set")))
-    if subject.record is not None and history is not None:
+    if subject.record is not None and "class" in subject.record:
+        shown.append(paragraph("Tested with the parameters of the last step."))
+    elif subject.record is not None and history is not None:
         picked = "test loss. So the test set has picked them"
         picked += ", as in the documents that the model comes from." if _is_mnist(subject.record) else "."
         share = float(subject.record["hyper_parameters"].get("validation_split", 0))
