@@ -46,7 +46,8 @@ def test_the_original_stands_beside_the_modified_ones(words, tmp_path, capsys):
     assert err == ""
     directory = tmp_path / "here" / "runs" / "experiment-dense"
     left = {path.name for path in directory.iterdir()}
-    assert left == {"20-10-linear", "12-relu", "comparison.png", "comparison.txt", "experiment.json"}
+    files = {"comparison.html", "comparison.png", "comparison.txt", "experiment.json"}
+    assert left == {"20-10-linear", "12-relu", *files}
     table = (directory / "comparison.txt").read_text("utf-8")
     assert table in out
     first, second = table.splitlines()[1:]

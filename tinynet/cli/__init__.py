@@ -9,10 +9,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tinynet.cli import evaluate, experiment, export, predict, profile, report, train, warm
+from tinynet.cli import compare, evaluate, experiment, export, predict, profile, report, train, warm
 from tinynet.errors import TinynetError
 
-COMMANDS = (train, evaluate, predict, export, report, experiment, profile, warm)  # in the order of the help
+COMMANDS = (train, evaluate, predict, export, report, compare, experiment, profile, warm)  # in the order of the help
 
 _EXAMPLES = f"""\
 examples:

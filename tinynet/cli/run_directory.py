@@ -54,8 +54,8 @@ RUN = Kind(  # its record and models, and what its report has
     (METRICS, BEST, LAST, "report.html", "classification_report.txt",
      *(f"{name}.{ending}" for name in _FIGURES for ending in ("png", "svg", "pdf"))),
 )  # fmt: skip
-PLAN, TABLE, PICTURE = "experiment.json", "comparison.txt", "comparison.png"
-EXPERIMENT = Kind("an experiment", (PLAN,), (PLAN, TABLE, PICTURE))
+PLAN, TABLE, PICTURE, SUMMARY = "experiment.json", "comparison.txt", "comparison.png", "comparison.html"
+EXPERIMENT = Kind("an experiment", (PLAN,), (PLAN, TABLE, PICTURE, SUMMARY))
 
 
 def claim(out: Path | None, name: str, replace: bool, resume: bool = False, kind: Kind = RUN) -> tuple[Path, bool]:

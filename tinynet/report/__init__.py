@@ -1,7 +1,7 @@
 """Figures and the report of a run. Only this package imports matplotlib, and only where a figure is drawn."""
 
 from tinynet.report.calibration import calibration_figure
-from tinynet.report.comparison import comparison_figure, comparison_table
+from tinynet.report.comparison import comparison_figure, comparison_page, comparison_table
 from tinynet.report.confusion import ConfusedPair, confused_pairs, confusion_heat_map
 from tinynet.report.convergence import gap_figure, linear_rate_figure, spectrum_figure, step_curves
 from tinynet.report.curves import learning_curve
@@ -19,6 +19,7 @@ __all__ = [
     "calibration_figure",
     "class_distribution",
     "comparison_figure",
+    "comparison_page",
     "comparison_table",
     "confused_pairs",
     "confused_pairs_grid",

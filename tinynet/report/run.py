@@ -14,6 +14,7 @@ from tinynet.datasets import Dataset
 from tinynet.errors import ArgumentError, WriteError
 from tinynet.model import Model
 from tinynet.report.answers import CLASSES, Answers, answers_of, as_probabilities
+from tinynet.report.comparison import history_of, settings_of
 from tinynet.report.outcomes import scores_of
 from tinynet.report.page import render
 from tinynet.report.sections import made_sections
@@ -84,7 +85,7 @@ def subject_of_run(record: Mapping[str, Any], model: Model, data: Dataset, predi
     split = record["hyper_parameters"].get("validation_split", 0)
     return Subject(
         f"{of[:1].upper()}{of[1:]} on {record['data'].get('title', 'MNIST')}", model, [answers], record["test"],
-        _history(record), "validation" if split else "test", data.x_test, data.preparation.drawn, data.noun,
+        history_of(record), "validation" if split else "test", data.x_test, data.preparation.drawn, data.noun,
         data.plural, data, record, settings=settings_of(record),
     )  # fmt: skip
 
@@ -176,26 +177,6 @@ def check_writable(directory: Path) -> None:
             f"the directory {directory} cannot be made or written to ({error.strerror or error}), so there is no place "
             "for the report; make it writable, or choose another one",
         ) from error
-
-
-def settings_of(record: Mapping[str, Any]) -> dict[str, str]:
-    """Return how a model was trained, in words, from the record of its run."""
-    named = {name.replace("_", " ").capitalize(): value for name, value in record["hyper_parameters"].items()}
-    rows = {**named, "Seed": record.get("seed"), "Type of numbers": record["parameters"]["dtype"]}
-    return {name: _setting(value) for name, value in rows.items() if value is not None}
-
-
-def _setting(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{name.replace('_', ' ')} {_setting(one)}" for name, one in value.items())
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _history(record: Mapping[str, Any]) -> History:
-    known = {name: [np.nan if v is None else v for v in values] for name, values in record["history"].items()}
-    seconds = record["seconds"]
-    rates = [np.nan if rate is None else rate for rate in record.get("learning_rates") or []]
-    return History(known, seconds.get("by_epoch") or seconds["by_step"], rates)
 
 
 def _are_images(samples: Array) -> bool:

@@ -117,7 +117,7 @@ def _steps(history: History) -> Sequence[Part]:
     every = -(-history.epochs // _MOST_STEPS)
     chosen = [*range(0, history.epochs - 1, every), history.epochs - 1]
     names = list(history.history)
-    rows = [(str(i + 1), *(number(history.history[name][i]) for name in names)) for i in chosen]
+    rows = [(str(i + 1), *(f"{history.history[name][i]:.4g}" for name in names)) for i in chosen]
     heads = (f"Test {n[4:]}" if n.startswith("val_") else named(n) for n in names)
     steps = table(rows, ("Step", *heads))
     summary = "Step by step" if every == 1 else f"Every step of {every}"

@@ -13,6 +13,7 @@ from tinynet.report.style import COLORS, LABEL, Array, add_legend, canvas, class
 from tinynet.train.metrics import average_precision, precision_recall_curve, roc_auc, roc_curve
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 _MOST_NAMED = 6  # curves with a colour; of more, those with the least area
@@ -86,16 +87,17 @@ def threshold_figure(
         if place <= _MOST_NAMED:
             handles.append(line)
     left.plot([0, 1], [0, 1], ":", color="0.5", linewidth=1, zorder=0)
-    for axes, label, other in (
-        (left, "False positive rate", "True positive rate"),
-        (right, "Recall", "Precision"),
-    ):
-        plain(axes, grid="both")
-        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
-        axes.set_xlabel(label, fontsize=LABEL)
-        axes.set_ylabel(other, fontsize=LABEL)
+    _frame(left, "False positive rate", "True positive rate")
+    _frame(right, "Recall", "Precision")
     add_legend(figure, handles[::-1], ncols=2)
     return figure
+
+
+def _frame(axes: Axes, x: str, y: str) -> None:
+    plain(axes, grid="both")
+    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
+    axes.set_xlabel(x, fontsize=LABEL)
+    axes.set_ylabel(y, fontsize=LABEL)
 
 
 def _look(place: int, label: str, curves: int) -> dict[str, Any]:
