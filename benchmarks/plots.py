@@ -6,7 +6,8 @@ from typing import Any
 
 from benchmarks.contenders import ENTRIES
 from benchmarks.measure import BASELINE, Result, quartiles, ratios
-from benchmarks.report import DATA_TITLES, MODEL_TITLES, group
+from benchmarks.report import group, workload_title
+from benchmarks.workload import MODELS
 
 # The colours of Okabe and Ito, which people with any kind of colour vision can tell apart; and one hatch for each.
 COLOURS = {
@@ -16,8 +17,9 @@ COLOURS = {
     "jax": "#0072B2",
     "sklearn": "#009E73",
     "onnxruntime": "#CC79A7",
+    "openvino": "#56B4E9",
 }
-HATCHES = {"torch": "", "keras": "//", "jax": "..", "sklearn": "xx", "onnxruntime": "\\\\"}
+HATCHES = {"torch": "", "keras": "//", "jax": "..", "sklearn": "xx", "onnxruntime": "\\\\", "openvino": "++"}
 MARKS = {"tinynet": "o", "torch": "s"}
 
 
@@ -26,12 +28,15 @@ def draw(results: dict[str, Result], out: Path) -> list[str]:
     import matplotlib
 
     matplotlib.use("agg")
-    steps = {f"{MODEL_TITLES[m]},\n{DATA_TITLES[d]}": found for (m, d), found in group(results, "step").items()}
-    inference = {f"batch {batch}": found for (_, batch), found in group(results, "inference").items()}
+    steps = {workload_title(*key).replace(", ", ",\n"): found for key, found in group(results, "step").items()}
+    inference = {
+        f"{MODELS[model].title},\nbatch {batch}".replace(", ", ",\n"): found
+        for (model, batch), found in group(results, "inference").items()
+    }
     convs = {case.replace(", ", "\n"): found for (case,), found in group(results, "conv").items()}
     drawn = [
-        _bars(steps, "A training step at batch 32", out / "training_steps.png"),
-        _bars(inference, "Inference of the CNN", out / "inference.png"),
+        _bars(steps, "A training step", out / "training_steps.png"),
+        _bars(inference, "Inference", out / "inference.png"),
         _bars(convs, "Convolution with both gradients, batch 32", out / "convolutions.png"),
         _growth(group(results, "scaling"), out / "cost_by_batch_size.png"),
     ]

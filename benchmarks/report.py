@@ -12,9 +12,14 @@ from rich.table import Table as RichTable
 
 from benchmarks.contenders import ENTRIES
 from benchmarks.measure import APART, BASELINE, Result, quartiles, ratios
+from benchmarks.workload import MODELS
 
-MODEL_TITLES = {"softmax": "softmax regression", "dense": "dense network", "cnn": "CNN"}
-DATA_TITLES = {"digits": "digits", "random": "random images"}
+DATA_TITLES = {"digits": "digits", "random": "random images", "colour": "random images"}
+
+
+def workload_title(model: str, data: str, batch: str) -> str:
+    """Say what is trained on what."""
+    return f"{MODELS[model].title}, {DATA_TITLES[data]}, batch {batch}"
 
 
 @dataclass(frozen=True)
@@ -129,12 +134,12 @@ def tables(results: dict[str, Result]) -> list[Table]:
     )
     return [
         *compared(
-            results, "step", "A training step, batch 32",
+            results, "step", "A training step",
             f"{read} A step is gather, forward, backward, update, loss. tinynet's also measures the accuracy; its "
             "`fit` is the whole loop. The random images have no black pixels.",
-            lambda key: f"{MODEL_TITLES[key[0]]}, {DATA_TITLES[key[1]]}",
+            lambda key: workload_title(*key),
         ),
-        *compared(results, "inference", "Inference of the CNN", read, lambda key: f"batch {key[1]}"),
+        *compared(results, "inference", "Inference", read, lambda key: f"{MODELS[key[0]].title}, batch {key[1]}"),
         *compared(
             results, "conv", "Convolutions alone, batch 32",
             f"{read} The forward pass, the gradient of the images and that of the filters.", lambda key: key[0],

@@ -7,13 +7,14 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from benchmarks.contenders import ENTRIES, environment
 from benchmarks.measure import APART, BASELINE, compare
 from benchmarks.processes import IdleWatch, Process, WorkerError
-from benchmarks.workload import BATCH, CONVS, DATA, MODELS
+from benchmarks.workload import BATCH, CONVS, MODELS
 
 Result = dict[str, Any]
 _SCALED = ("tinynet", "torch")
@@ -62,7 +63,7 @@ class Session:
 
     def leading(self, name: str, count: int) -> list[str] | None:
         """Give the best modes of training the CNN, if they are known yet."""
-        found = self.results.get("step/cnn/digits", {}).get("contenders", {}).get(name)
+        found = self.results.get(f"step/cnn/digits/{BATCH}", {}).get("contenders", {}).get(name)
         if not found:
             return None
         medians = {mode: statistics.median(t) for mode, t in found["seconds"].items() if t and mode not in APART}
@@ -80,13 +81,14 @@ Measurement = tuple[str, Callable[[Session], Result]]
 
 def measurements(quick: bool) -> Iterator[Measurement]:
     """Give all that can be measured, by name."""
-    for model in MODELS:
-        for data in DATA:
-            task = {"kind": "train", "model": model, "data": data, "batch": BATCH}
-            yield f"step/{model}/{data}", lambda s, task=task: {"contenders": s.compared(task)}
-    for batch in (1, 32, 256):
-        task = {"kind": "predict", "model": "cnn", "batch": batch}
-        yield f"inference/cnn/{batch}", lambda s, task=task: {"contenders": s.compared(task)}
+    for model, network in MODELS.items():
+        for data, batch in product(network.data, network.train_batches):
+            task = {"kind": "train", "model": model, "data": data, "batch": batch}
+            yield f"step/{model}/{data}/{batch}", lambda s, task=task: {"contenders": s.compared(task)}
+    for model, network in MODELS.items():
+        for batch in network.predict_batches:
+            task = {"kind": "predict", "model": model, "batch": batch}
+            yield f"inference/{model}/{batch}", lambda s, task=task: {"contenders": s.compared(task)}
     for case in list(CONVS)[: 2 if quick else None]:
         task = {"kind": "convolve", "case": case}
         yield (
@@ -158,7 +160,7 @@ def first_steps(session: Session) -> Result:
             if session.quick
             else {"NUMBA_CACHE_DIR": f"{empty}/numba", "TORCHINDUCTOR_CACHE_DIR": f"{empty}/inductor"}
         )
-        starts = [(name, None, name) for name in session.names if name not in ("sklearn", "onnxruntime")]
+        starts = [(name, None, name) for name in session.names if name not in ("sklearn", "onnxruntime", "openvino")]
         if "torch" in session.names:
             starts.insert(1, ("torch", "compiled", "torch, compiled"))
         for number in range(min(session.rounds, 5)):

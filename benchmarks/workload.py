@@ -13,14 +13,94 @@ LEARNING_RATE = 0.01
 BATCH = 32
 CHECKED_STEPS = 10  # of training, after which the losses of all contenders must still agree
 
-# Each model as the layers that a contender builds of its own: ("conv", filters, size), ("pool", size), ("flatten",),
-# ("dense", units). relu follows every convolution and every dense layer but the last, whose outputs are logits.
-MODELS: dict[str, tuple[tuple, ...]] = {
-    "softmax": (("flatten",), ("dense", 10)),
-    "dense": (("flatten",), ("dense", 128), ("dense", 64), ("dense", 10)),
-    "cnn": (("conv", 32, 3), ("pool", 2), ("conv", 64, 3), ("pool", 3), ("flatten",), ("dense", 128), ("dense", 10)),
+CLASSES = 10
+# Real digits, four fifths of whose pixels are black; and images without a black pixel, grey and in colour.
+DATA: dict[str, tuple[int, int, int]] = {"digits": (28, 28, 1), "random": (28, 28, 1), "colour": (32, 32, 3)}
+
+
+@dataclass(frozen=True)
+class Network:
+    """A model as the layers that each contender builds of its own, and the data that it is measured with.
+
+    Layers are ("conv", filters, size, stride, padding), ("pool", size), ("average",) over the whole image, ("flatten",)
+    and ("dense", units). relu follows every convolution and every dense layer but the last, whose outputs are logits.
+    """
+
+    title: str
+    layers: tuple[tuple, ...]
+    data: tuple[str, ...] = ("digits",)
+    train_batches: tuple[int, ...] = (BATCH,)
+    predict_batches: tuple[int, ...] = (BATCH,)
+
+    @property
+    def has_images(self) -> bool:
+        """Whether it has convolutions."""
+        return any(kind == "conv" for kind, *_ in self.layers)
+
+    def flattened(self) -> tuple[int, int, int]:
+        """Return the shape (H, W, C) of what comes to the first dense layer, before it is flattened."""
+        height, width, channels = DATA[self.data[0]]
+        for kind, *sizes in self.layers:
+            if kind == "conv":
+                channels, size, stride, padding = sizes
+                cut = size - 1 if padding == "valid" else 0
+                height, width = ((side - cut - 1) // stride + 1 for side in (height, width))
+            elif kind == "pool":
+                height, width = height // sizes[0], width // sizes[0]
+            elif kind == "average":
+                height, width = 1, 1
+        return height, width, channels
+
+
+def conv(filters: int, size: int, stride: int = 1, padding: str = "valid") -> tuple:
+    """Describe a convolution."""
+    return "conv", filters, size, stride, padding
+
+
+_FLAT, _LAST = ("flatten",), ("dense", CLASSES)
+MODELS: dict[str, Network] = {
+    "softmax": Network("softmax regression", (_FLAT, _LAST), ("digits", "random")),
+    "dense": Network("dense network", (_FLAT, ("dense", 128), ("dense", 64), _LAST), ("digits", "random")),
+    "cnn": Network(
+        "CNN",
+        (conv(32, 3), ("pool", 2), conv(64, 3), ("pool", 3), _FLAT, ("dense", 128), _LAST),
+        ("digits", "random"),
+        predict_batches=(1, BATCH, 256),
+    ),
+    "mlp": Network(
+        "wide network, 784-1024-1024-10",
+        (_FLAT, ("dense", 1024), ("dense", 1024), _LAST),
+        train_batches=(128,),
+        predict_batches=(128,),
+    ),
+    "lenet": Network(
+        "LeNet-5",
+        (conv(6, 5), ("pool", 2), conv(16, 5), ("pool", 2), _FLAT, ("dense", 120), ("dense", 84), _LAST),
+        train_batches=(BATCH, 256),
+    ),
+    "vgg": Network(
+        "VGG-like network, 32 x 32 x 3",
+        (
+            *(conv(32, 3, padding="same"), conv(32, 3, padding="same"), ("pool", 2)),
+            *(conv(64, 3, padding="same"), conv(64, 3, padding="same"), ("pool", 2)),
+            *(_FLAT, ("dense", 128), _LAST),
+        ),
+        ("colour",),
+    ),
+    # With a stride, PyTorch's padding is not that of TensorFlow; so there is none.
+    "strided": Network(
+        "strided convolutions, 32 x 32 x 3",
+        (
+            conv(32, 3, padding="same"),
+            conv(64, 3, 2),
+            conv(64, 3, padding="same"),
+            conv(128, 3, 2),
+            ("average",),
+            _LAST,
+        ),
+        ("colour",),
+    ),
 }
-DATA = ("digits", "random")  # real digits, four fifths of whose pixels are black; and images without a black pixel
 
 
 @dataclass(frozen=True)
@@ -81,8 +161,9 @@ class Inputs:
         self._file = np.load(path)
 
     def images(self, data: str) -> np.ndarray:
-        """Give images as they are on disk: (n, 28, 28, 1), uint8."""
-        return self._file[f"{data}.images"][..., None]
+        """Give images as they are on disk: (n, H, W, C), uint8."""
+        images = self._file[f"{data}.images"]
+        return images.reshape(len(images), *DATA[data])
 
     def floats(self, data: str) -> np.ndarray:
         """Give the same from 0 to 1, in float32: what peers hold in memory, so as to scale nothing in their steps."""
@@ -101,7 +182,7 @@ class Inputs:
 def write_inputs(path: str | Path) -> None:
     """Write what `Inputs` reads: the embedded sample of MNIST, random images, and the weights that tinynet draws."""
     import tinynet as tn
-    from tinynet.recipes import RECIPES
+    from benchmarks.contenders.tinynet_ import build
 
     (images, labels), _ = tn.datasets.mnist(source="sample")
     rng = np.random.default_rng(0)
@@ -110,11 +191,25 @@ def write_inputs(path: str | Path) -> None:
         "digits.labels": labels.astype(np.int64),
         "random.images": rng.integers(1, 256, images.shape, np.uint8),
         "random.labels": rng.permutation(labels).astype(np.int64),
+        "colour.images": rng.integers(1, 256, (len(images), *DATA["colour"]), np.uint8),
+        "colour.labels": rng.permutation(labels).astype(np.int64),
     }
     for name in MODELS:
-        parameters = RECIPES[name].model(seed=0).parameters.values()
+        parameters = build(name).parameters.values()
         arrays |= {f"{name}.{i}": p.data for i, p in enumerate(parameters)}
     np.savez(path, **arrays)
+
+
+def channels_first(model: str, weights: list[np.ndarray]) -> list[np.ndarray]:
+    """Return weights for images with channels first: filters (F, C, KH, KW), dense rows in the order of C H W."""
+    network, found = (
+        MODELS[model],
+        [np.ascontiguousarray(w.transpose(3, 2, 0, 1)) if w.ndim == 4 else w for w in weights],
+    )
+    first = next(i for i, w in enumerate(weights) if w.ndim == 2)
+    rows = weights[first].reshape(*network.flattened(), -1).transpose(2, 0, 1, 3)
+    found[first] = np.ascontiguousarray(rows).reshape(weights[first].shape)
+    return found
 
 
 def draw_batches(n: int, steps: int, batch: int, seed: int) -> np.ndarray:

@@ -235,7 +235,7 @@ def test_the_front_page_opens_with_the_command_that_trains_the_cnn():
 
 def test_the_second_command_of_the_front_page_runs_the_tests_and_ci_runs_it_word_for_word():
     block = sh_blocks()[1]
-    assert block.splitlines()[-1] == "pytest"
+    assert block.splitlines()[-1] == "pytest -n auto"
     assert f"\n{block}" in (ROOT / ".ci" / "run").read_text("utf-8")
 
 

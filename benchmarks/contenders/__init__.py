@@ -27,6 +27,7 @@ ENTRIES: dict[str, Entry] = {
     "jax": Entry("JAX", "jax", {"JAX_PLATFORMS": "cpu"}),
     "sklearn": Entry("scikit-learn", "sklearn"),
     "onnxruntime": Entry("ONNX Runtime", "onnxruntime"),
+    "openvino": Entry("OpenVINO", "openvino"),
 }
 INSTALL = "pip install 'tinynet[bench]'"
 

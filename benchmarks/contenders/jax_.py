@@ -10,7 +10,7 @@ from jax import lax
 from jax import numpy as jnp
 
 from benchmarks.contenders.base import Contender, Convolver, Predictor, Runner, Trainer
-from benchmarks.workload import LEARNING_RATE, MODELS, Conv, Inputs
+from benchmarks.workload import CLASSES, LEARNING_RATE, MODELS, Conv, Inputs
 
 AXES = ("NHWC", "HWIO", "NHWC")
 Weights = list[jax.Array]
@@ -19,18 +19,22 @@ Weights = list[jax.Array]
 def logits(model: str, weights: Weights, x: jax.Array) -> jax.Array:
     """Compute a model's logits."""
     rest = iter(weights)
-    for kind, *sizes in MODELS[model]:
+    for kind, *sizes in MODELS[model].layers:
         if kind == "pool":
             window = (1, sizes[0], sizes[0], 1)
             x = lax.reduce_window(x, -jnp.inf, lax.max, window, window, "VALID")
         elif kind == "flatten":
             x = x.reshape(len(x), -1)
+        elif kind == "average":
+            x = x.mean((1, 2))
+        elif kind == "conv":
+            w, b = next(rest), next(rest)
+            strides, padding = (sizes[2],) * 2, sizes[3].upper()
+            x = jax.nn.relu(b + lax.conv_general_dilated(x, w, strides, padding, dimension_numbers=AXES))
         else:
             w, b = next(rest), next(rest)
-            x = b + (
-                lax.conv_general_dilated(x, w, (1, 1), "VALID", dimension_numbers=AXES) if kind == "conv" else x @ w
-            )
-            x = jax.nn.relu(x) if kind == "conv" or sizes[0] != 10 else x
+            x = b + x @ w
+            x = jax.nn.relu(x) if sizes[0] != CLASSES else x
     return x
 
 
@@ -82,7 +86,7 @@ def predictor(inputs: Inputs, model: str, batch: int) -> Predictor:
     """Make a compiled function that gives probabilities."""
     weights = [jnp.asarray(w) for w in inputs.weights(model)]
     call = jax.jit(lambda x: jax.nn.softmax(logits(model, weights, x)))
-    return Predictor(lambda x: np.asarray(call(x)), inputs.floats("digits"), batch)
+    return Predictor(lambda x: np.asarray(call(x)), inputs.floats(MODELS[model].data[0]), batch)
 
 
 def convolver(case: Conv) -> Convolver:

@@ -9,21 +9,22 @@ import numpy as np
 import tensorflow as tf
 
 from benchmarks.contenders.base import Contender, Predictor, Runner, Trainer
-from benchmarks.workload import LEARNING_RATE, MODELS, Inputs
+from benchmarks.workload import CLASSES, DATA, LEARNING_RATE, MODELS, Inputs
 
 
 def network(model: str, weights: list[np.ndarray], last: str | None = None) -> keras.Sequential:
     """Make a model with given weights; the outputs are logits, unless the last layer gets an activation."""
-    layers: list[Any] = [keras.Input((28, 28, 1))]
-    for kind, *sizes in MODELS[model]:
+    layers: list[Any] = [keras.Input(DATA[MODELS[model].data[0]])]
+    for kind, *sizes in MODELS[model].layers:
         if kind == "conv":
-            layers.append(keras.layers.Conv2D(sizes[0], sizes[1], activation="relu"))
+            filters, size, stride, padding = sizes
+            layers.append(keras.layers.Conv2D(filters, size, stride, padding, activation="relu"))
         elif kind == "pool":
             layers.append(keras.layers.MaxPooling2D(sizes[0]))
-        elif kind == "flatten":
-            layers.append(keras.layers.Flatten())
+        elif kind == "dense":
+            layers.append(keras.layers.Dense(sizes[0], activation="relu" if sizes[0] != CLASSES else last))
         else:
-            layers.append(keras.layers.Dense(sizes[0], activation="relu" if sizes[0] != 10 else last))
+            layers.append(keras.layers.Flatten() if kind == "flatten" else keras.layers.GlobalAveragePooling2D())
     made = keras.Sequential(layers)
     made.set_weights(weights)
     return made
@@ -103,11 +104,12 @@ class Graph(Trainer):
 def predictor(inputs: Inputs, model: str, batch: int, way: str) -> Predictor:
     """Make a model that gives probabilities."""
     net = network(model, inputs.weights(model), "softmax")
+    images = inputs.floats(MODELS[model].data[0])
     if way == "predict_on_batch":
-        return Predictor(net.predict_on_batch, inputs.floats("digits"), batch)
-    spec = tf.TensorSpec([batch, 28, 28, 1], tf.float32)
+        return Predictor(net.predict_on_batch, images, batch)
+    spec = tf.TensorSpec([batch, *images.shape[1:]], tf.float32)
     call = tf.function(lambda x: net(x, training=False), [spec], jit_compile="XLA" in way)
-    return Predictor(lambda x: call(tf.constant(x)).numpy(), inputs.floats("digits"), batch)
+    return Predictor(lambda x: call(tf.constant(x)).numpy(), images, batch)
 
 
 class Keras(Contender):

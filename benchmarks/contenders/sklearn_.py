@@ -16,7 +16,7 @@ class Train(Trainer):
     def __init__(self, inputs: Inputs, model: str, data: str, batch: int, whole: bool) -> None:
         super().__init__(inputs, model, data, batch)
         self.rows, self.whole = self.floats.reshape(len(self.floats), -1), whole
-        hidden = [units for _, units in MODELS[model][1:-1]]
+        hidden = [units for _, units in MODELS[model].layers[1:-1]]
         self.net = MLPClassifier(
             hidden, solver="sgd", alpha=0, batch_size=batch, learning_rate_init=LEARNING_RATE, momentum=0,
             nesterovs_momentum=False, shuffle=False,
@@ -51,7 +51,7 @@ class Sklearn(Contender):
 
     def train(self, model: str, data: str, batch: int) -> dict[str, Callable[[], Runner]]:
         """Give the ways to train."""
-        if model == "cnn":
+        if MODELS[model].has_images:
             return {}
         what = self.inputs, model, data, batch
         return {

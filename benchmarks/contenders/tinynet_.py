@@ -8,21 +8,35 @@ import numpy as np
 
 import tinynet as tn
 from benchmarks.contenders.base import Contender, Convolver, Predictor, Runner, Trainer
-from benchmarks.workload import LEARNING_RATE, Conv, Inputs
+from benchmarks.workload import CLASSES, DATA, LEARNING_RATE, MODELS, Conv, Inputs
 from tinynet.core.mode import tracing
 from tinynet.core.spec import Spec
 from tinynet.fast.fuse import fuse
 from tinynet.fast.plan import Plan
 from tinynet.fast.threads import kernel_gate
-from tinynet.recipes import RECIPES
 from tinynet.train.step import make_step
 from tinynet.train.task import find_task
 
 
-def build(model: str, weights: list[np.ndarray]) -> tn.Sequential:
-    """Make a reference model with given weights."""
-    made = RECIPES[model].model(seed=0)
-    made.theta[...] = np.concatenate([w.reshape(-1) for w in weights])
+def layer(kind: str, *sizes: Any) -> tn.Layer:
+    """Make one layer of a network; the last one returns probabilities."""
+    if kind == "conv":
+        filters, size, stride, padding = sizes
+        return tn.Conv2D(filters, size, stride, padding=padding, activation="relu")
+    if kind == "pool":
+        return tn.MaxPool(sizes[0])
+    if kind == "dense":
+        return tn.Dense(sizes[0], "relu" if sizes[0] != CLASSES else "softmax")
+    return tn.Flatten() if kind == "flatten" else tn.GlobalAvgPool()
+
+
+def build(model: str, weights: list[np.ndarray] | None = None) -> tn.Sequential:
+    """Make a network, with given weights or those that tinynet draws."""
+    network = MODELS[model]
+    first = tn.Input(DATA[network.data[0]], scale=1 / 255)
+    made = tn.Sequential([first, *(layer(*described) for described in network.layers)], seed=0, name=model)
+    if weights is not None:
+        made.theta[...] = np.concatenate([w.reshape(-1) for w in weights])
     return made
 
 
@@ -123,7 +137,7 @@ class Tinynet(Contender):
         """Give the ways to predict."""
         network = build(model, self.inputs.weights(model))
         predict = partial(network.predict, batch_size=batch)
-        return {"predict": lambda: Predictor(predict, self.inputs.images("digits"), batch)}
+        return {"predict": lambda: Predictor(predict, self.inputs.images(MODELS[model].data[0]), batch)}
 
     def convolve(self, case: Conv) -> dict[str, Callable[[], Runner]]:
         """Give the ways to compute a convolution and its gradients."""

@@ -14,33 +14,31 @@ from torch import nn
 from torch.nn import functional as F  # noqa: N812
 
 from benchmarks.contenders.base import Contender, Convolver, Predictor, Runner, Trainer
-from benchmarks.workload import LEARNING_RATE, MODELS, Conv, Inputs
+from benchmarks.workload import CLASSES, LEARNING_RATE, MODELS, Conv, Inputs, channels_first
 
 LAYOUTS = {"": torch.contiguous_format, ", channels last": torch.channels_last}
 
 
 def modules(model: str, weights: list[np.ndarray]) -> Iterator[nn.Module]:
     """Make the layers of a model, with given weights; the outputs are logits."""
-    rest = iter(weights)
-    image: tuple[int, ...] = ()
-    for kind, *sizes in MODELS[model]:
+    rest = iter(channels_first(model, weights))
+    for kind, *sizes in MODELS[model].layers:
         if kind == "pool":
             yield nn.MaxPool2d(sizes[0])
         elif kind == "flatten":
             yield nn.Flatten()
-            image = (3, 3, 64) if model == "cnn" else (28, 28, 1)
+        elif kind == "average":
+            yield nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
         else:
             w, b = next(rest), next(rest)
             if kind == "conv":
-                layer: Any = nn.Conv2d(w.shape[2], w.shape[3], w.shape[0])
-                w = w.transpose(3, 2, 0, 1)
+                _, size, stride, padding = sizes
+                layer: Any = nn.Conv2d(w.shape[1], w.shape[0], size, stride, size // 2 if padding == "same" else 0)
             else:
-                if image:  # after a Flatten of channels first
-                    w, image = w.reshape(*image, -1).transpose(2, 0, 1, 3).reshape(w.shape), ()
                 layer, w = nn.Linear(*w.shape), w.T
             layer.weight.data, layer.bias.data = (torch.tensor(np.ascontiguousarray(a)) for a in (w, b))
             yield layer
-            if kind == "conv" or layer.out_features != 10:
+            if kind == "conv" or layer.out_features != CLASSES:
                 yield nn.ReLU()
 
 
@@ -118,11 +116,11 @@ def predictor(inputs: Inputs, model: str, batch: int, layout: torch.memory_forma
     call = torch.compile(net, dynamic=False) if compiled else net
 
     @torch.inference_mode()
-    def predict(x: np.ndarray) -> np.ndarray:
-        return call(torch.from_numpy(x)).numpy()
+    def predict(x: torch.Tensor) -> np.ndarray:
+        return call(x).numpy()
 
-    # One channel: the array is channels first and last at once.
-    return Predictor(predict, inputs.floats("digits").reshape(-1, 1, 28, 28), batch)
+    images = torch.from_numpy(inputs.floats(MODELS[model].data[0])).permute(0, 3, 1, 2)
+    return Predictor(predict, images.contiguous(memory_format=layout), batch)
 
 
 def convolver(case: Conv, layout: torch.memory_format) -> Convolver:
@@ -157,7 +155,7 @@ class Torch(Contender):
         torch.set_num_threads(threads)
 
     def _layouts(self, model: str) -> dict[str, torch.memory_format]:
-        return LAYOUTS if model == "cnn" else {"": torch.contiguous_format}
+        return LAYOUTS if MODELS[model].has_images else {"": torch.contiguous_format}
 
     def train(self, model: str, data: str, batch: int) -> dict[str, Callable[[], Runner]]:
         """Give the ways to train."""

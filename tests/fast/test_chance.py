@@ -172,6 +172,17 @@ def test_generators_that_are_there_and_do_not_draw_are_no_matter():
     np.testing.assert_allclose(model.predict(X), model.predict(X, compiled=False), rtol=1e-5)
 
 
+def test_an_array_that_the_user_holds_is_not_drawn_though_its_base_is_held_by_nobody_else():
+    table, calls = np.arange(9, dtype=np.float32)[6:], []
+
+    def function(x):
+        calls.append(len(calls))
+        return x * table
+
+    np.testing.assert_array_equal(tn.compile(function)(X), X * table)
+    assert calls == [0]
+
+
 def test_layers_that_draw_from_the_step_are_off_in_objectives():
     model = network(tn.Dropout(0.5))
     objective = tn.Objective(model, X, Y)

@@ -194,8 +194,8 @@ def _fresh_arrays(outputs: Sequence[Tensor], constants: bool) -> list[bytes]:
 
 def _is_held_once(array: Any) -> bool:
     """Return whether nobody else holds an array, nor the one that it is a view of, such as a model's theta."""
-    owner = array
-    while isinstance(owner.base, np.ndarray):
-        owner = owner.base
-    del array
-    return sys.getrefcount(owner) <= 3  # by this name, by the argument, and by the tensor or the view
+    holders = [sys.getrefcount(array)]  # the tensor, this name, and the argument
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+        holders.append(sys.getrefcount(array))  # the view, this name, and the argument
+    return max(holders) <= 3
