@@ -357,6 +357,14 @@ def test_the_diagram_names_each_layer_its_parameters_and_its_shape():
     assert len(arrows) == 5
 
 
+def test_names_of_layers_are_written_as_they_are():
+    model = tn.Sequential([tn.Input((2,)), tn.Dense(1, name="a$_$b")], seed=0, name="$x$")
+    figure = report.model_diagram(model)
+    assert not next(text for text in figure.axes[0].texts if text.get_text() == "a$_$b").get_parse_math()
+    assert figure.get_suptitle() == "$x$: 3 parameters"
+    assert not figure._suptitle.get_parse_math()
+
+
 def test_the_diagram_says_what_each_kind_of_layer_does():
     block = tn.Residual([tn.Conv2D(2, 3, padding="same"), tn.BatchNorm(), tn.ReLU()], shortcut=tn.Conv2D(2, 1))
     dropouts = [tn.Dropout(0.25) for _ in range(3)]

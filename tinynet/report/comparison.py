@@ -166,7 +166,7 @@ def history_of(record: Mapping[str, Any]) -> History:
 def comparison_page(
     records: Mapping[str, Mapping[str, Any]], title: str, links: Mapping[str, str] | None = None
 ) -> tuple[bytes, bytes]:
-    """Put several runs on one page: a table, their curves over each other, and how each was trained.
+    r"""Put several runs on one page: a table, their curves over each other, and how each was trained.
 
     Parameters
     ----------
@@ -186,6 +186,15 @@ def comparison_page(
     ------
     ArgumentError
         If there are no runs, or one has no epochs.
+
+    Examples
+    --------
+    >>> run = {"parameters": {"count": 10, "dtype": "float32"}, "test": {"loss": 0.5, "accuracy": 0.8},
+    ...        "history": {"loss": [0.4], "accuracy": [0.9]}, "best_epoch": 1, "data": {"sha256": "0"},
+    ...        "hyper_parameters": {"learning_rate": 0.1}, "seconds": {"total": 1.0, "by_epoch": [1.0]}}
+    >>> page, picture = comparison_page({"a": run, "b": run}, "Two runs")
+    >>> b"<h1>Two runs</h1>" in page, picture[:4]
+    (True, b'\x89PNG')
     """
     histories = {name: history_of(record) for name, record in records.items()}
     split = any("validation_split" in record["hyper_parameters"] for record in records.values())

@@ -65,8 +65,8 @@ def model_diagram(model: Model, title: str | None = None) -> Figure:
         face, edge = ("#DCEBF5", BLUE) if count else ("0.95", "0.6")
         patch = FancyBboxPatch((-1.75, y - box), 3.5, box, "round,pad=0,rounding_size=0.07", fc=face, ec=edge)
         axes.add_patch(patch)
-        axes.text(-1.62, y - 0.17, layer.name, fontsize=LABEL, weight="bold", va="center")
-        axes.text(-1.62, y - 0.36, _describe(layer), fontsize=SMALL, va="center", color="0.25")
+        axes.text(-1.62, y - 0.17, layer.name, fontsize=LABEL, weight="bold", va="center", parse_math=False)
+        axes.text(-1.62, y - 0.36, _describe(layer), fontsize=SMALL, va="center", color="0.25", parse_math=False)
         if count:
             counted = f"{count:,} parameters{'' if layer.trainable else ', frozen'}"
             axes.text(1.62, y - 0.17, counted, fontsize=SMALL, va="center", ha="right", color="0.25")
