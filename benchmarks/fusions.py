@@ -105,6 +105,7 @@ WORKLOADS: dict[str, Callable[[], Planned]] = {
     "dense step": lambda: _trained("dense", tn.SGD(0.01)),
     "softmax step": lambda: _trained("softmax", tn.SGD(0.01)),
     "dense step, Adam": lambda: _trained("dense", tn.Adam()),
+    "dense step, RMSprop": lambda: _trained("dense", tn.RMSprop()),
     "line-search step": _searched,
 }
 
@@ -155,7 +156,7 @@ def _bootstrap(pairs: np.ndarray) -> list[float]:
 def statements(module: ModuleType) -> tuple[int, int]:
     """Count the statements of the file of a fusion, and those of the kernels that it alone, or with others, enters."""
     source = inspect.getsource(module)
-    entering = source + (inspect.getsource(updates_binding) if module in (fusions.adam, fusions.momentum) else "")
+    entering = source + (inspect.getsource(updates_binding) if module is fusions.in_place else "")
     return count(source), sum(_of_kernels(file, entering) for file in _KERNELS)
 
 

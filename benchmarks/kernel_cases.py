@@ -17,10 +17,13 @@ from tinynet.fast import fusions
 from tinynet.fast.fuse import fuse
 from tinynet.fast.implementation import evaluate
 from tinynet.optim.adam import adam
+from tinynet.optim.clipping import sum_of_squares
+from tinynet.optim.rmsprop import rmsprop, rmsprop_with_momentum
 from tinynet.optim.sgd import momentum_step
 from tinynet.recipes import RECIPES
 
-OPS = {**tn.ops.declared(), **fusions.declared(), adam.name: adam, momentum_step.name: momentum_step}
+OF_OPTIMIZERS = adam, momentum_step, rmsprop, rmsprop_with_momentum, sum_of_squares
+OPS = {**tn.ops.declared(), **fusions.declared(), **{op.name: op for op in OF_OPTIMIZERS}}
 
 BATCH = 32
 _SMALL = 10_000  # values; an op that the training step uses on fewer gets a larger case besides
@@ -134,5 +137,10 @@ def _of_vectors(rng: np.random.Generator) -> Iterator[Case]:
     for op in (adam, fusions.declared()["adam_in_place"]):
         yield Case(op, inputs, {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8})
     rate = np.array(0.01, np.float32)
-    for op in (momentum_step, fusions.declared()["momentum_in_place"]):
+    for op in (momentum_step, fusions.declared()["momentum_step_in_place"]):
         yield Case(op, (theta, first, gradient, rate, rate), {"nesterov": True})
+    for ending in ("", "_in_place"):
+        numbers = {"rho": 0.9, "epsilon": 1e-8}
+        yield Case(OPS[f"rmsprop{ending}"], (theta, second, gradient, rate), numbers)
+        yield Case(OPS[f"rmsprop_with_momentum{ending}"], (theta, second, first, gradient, rate, rate), numbers)
+    yield Case(sum_of_squares, (gradient,), {})

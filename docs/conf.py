@@ -27,9 +27,12 @@ extensions = [
     "myst_parser",
     "mathml",
     "from_source",
+    "labs_on_pages",
+    "pictures",
     "op_reference",
     "layer_reference",
     "diagrams",
+    "drawable",
 ]
 exclude_patterns = ["_ext", "programs", "decisions/README.md", "tutorials/*.ipynb", "tutorials/*.py"]
 myst_enable_extensions = ["dollarmath", "colon_fence", "deflist", "attrs_inline"]

@@ -71,9 +71,7 @@ print(f"test accuracy {accuracy:.4f}")
 # Its mistakes are often digits that people misread as well. Those of which it was most sure come first.
 
 answers, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
-mistakes = tn.report.prediction_grid(
-    x_test, y_test, answers, mislabelled=True, confidence=confidence, worst_first=True
-)
+mistakes = tn.report.prediction_grid(x_test, y_test, answers, mislabelled=True, confidence=confidence, worst_first=True)
 mistakes
 
 # %%

@@ -130,7 +130,7 @@ def test_every_layer_is_on_the_page_of_the_layers_with_an_example():
 def test_every_public_name_is_in_the_reference():
     listed = re.findall(r"^   ([\w.]+)$", (DOCS / "reference" / "api.md").read_text("utf-8"), re.MULTILINE)
     assert len(listed) == len(set(listed))
-    modules = {"datasets", "metrics", "ops", "random", "report"}
+    modules = {"datasets", "distributed", "metrics", "ops", "random", "report"}
     assert set(tn.__all__) - modules <= set(listed)
     assert {f"report.{name}" for name in tn.report.__all__} <= set(listed)
 

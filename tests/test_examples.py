@@ -28,6 +28,13 @@ def run(name):
     return runpy.run_path(str(ROOT / "examples" / f"{name}.py"), run_name="__main__")
 
 
+def test_two_spirals_are_told_apart_and_drawn(capsys):
+    found = run("spirals")
+    assert found["scores"]["accuracy"] > 0.95
+    assert found["graph"].axes[0].texts
+    assert "of the test points are right" in capsys.readouterr().out
+
+
 def test_softmax_regression_learns_and_says_what_it_confuses(capsys):
     assert run("softmax_regression")["figures"]["accuracy"] > 0.85
     out = capsys.readouterr().out

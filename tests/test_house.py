@@ -24,6 +24,7 @@ LAYERS = [
     ["__init__"],
     ["__main__"],
     ["cli"],
+    ["labs"],
     ["sklearn"],
     ["inspection.profiling"],  # of recipes
     ["recipes"],
@@ -32,6 +33,7 @@ LAYERS = [
     ["onnx"],
     ["inspection"],
     ["train.callbacks"],  # some of which write files
+    ["distributed"],  # runs of several processes, which training does not know
     ["saving"],  # of models and runs, which do not know it
     ["onnx.network"],  # the models that files become, which saving knows
     ["fullbatch"],
@@ -127,7 +129,7 @@ def test_importing_tinynet_loads_nothing_slow():
     script = "import sys, json, tinynet; print(json.dumps(list(sys.modules)))"
     loaded = json.loads(subprocess.check_output([sys.executable, "-c", script], text=True))
     slow = {"numba", "llvmlite", "scipy", "rich", "matplotlib", "pooch", "requests", "safetensors", "threadpoolctl"}
-    slow |= {"onnx"}
+    slow |= {"onnx", "mpi4py"}
     assert sorted({name.split(".")[0] for name in loaded} & slow) == []
 
 
@@ -141,6 +143,8 @@ KERNEL_FILES = ("build.py", "builder.py")
 def test_nothing_is_unpickled_or_evaluated(path):
     if path.name in KERNEL_FILES:
         pytest.skip("built kernels are machine code: they are as trusted as the bytecode in __pycache__")
+    if label(path) == "labs/student.py":
+        pytest.skip("this runs the program that a student has named as their own, in a process of its own")
     dangerous = {"pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
     assert not dangerous & {module.split(".")[0] for module in imports(path)}
     for node in ast.walk(TREES[path]):

@@ -4,7 +4,7 @@ import os
 from importlib import import_module as _import_module
 from typing import Any as _Any
 
-from tinynet import datasets, ops, report
+from tinynet import datasets, distributed, ops, report
 from tinynet.compiled import CompiledFunction, compile
 from tinynet.core.engine import Op, Tensor, grad
 from tinynet.core.higher import hessian, hvp, jacobian
@@ -121,6 +121,7 @@ __all__ = [
     "check_gradients",
     "compile",
     "datasets",
+    "distributed",
     "get_num_threads",
     "grad",
     "hessian",

@@ -8,6 +8,7 @@ from sphinx_gallery.scrapers import figure_rst
 
 # From first steps to what lies below.
 ORDER = [
+    "spirals",
     "softmax_regression",
     "dense_network",
     "cnn",

@@ -19,6 +19,8 @@ from tinynet.fast.implementation import implementation
 from tinynet.ops.conv import geometry
 from tinynet.ops.pointwise import Elementwise
 from tinynet.optim.adam import adam
+from tinynet.optim.clipping import sum_of_squares
+from tinynet.optim.rmsprop import rmsprop, rmsprop_with_momentum
 from tinynet.optim.sgd import momentum_step
 
 
@@ -29,10 +31,11 @@ def modules(package):
 
 FAMILIES = [
     *modules(tn.ops),
-    *map(importlib.import_module, ("tinynet.optim.adam", "tinynet.optim.sgd")),
+    *map(importlib.import_module, (f"tinynet.optim.{name}" for name in ("adam", "clipping", "rmsprop", "sgd"))),
     *modules(fusions),
 ]
-OPS = {**tn.ops.declared(), **fusions.declared(), adam.name: adam, momentum_step.name: momentum_step}
+OF_OPTIMIZERS = adam, momentum_step, rmsprop, rmsprop_with_momentum, sum_of_squares
+OPS = {**tn.ops.declared(), **fusions.declared(), **{op.name: op for op in OF_OPTIMIZERS}}
 OUT = Path(__file__).parents[1] / "reference" / "ops"
 
 
@@ -51,6 +54,7 @@ CONV = geometry("conv2d", IMAGES.shape, (3, 3), (1, 1), "valid")
 POOL = geometry("max_pool", MAP.shape, (2, 2), (2, 2), "valid")
 POOLED, PLACES = f4(32, 13, 13, 32), whole("u1", 32, 13, 13, 32)
 KEY, BETAS = (slice(None), slice(0, 2)), {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-7}
+RHO = {"rho": 0.9, "epsilon": 1e-8}
 BOOLS, BYTES, STANDARDISED = (
     whole("?", 32, 10),
     whole("u1", 60_000, 784),
@@ -92,8 +96,6 @@ EXAMPLES = {
     "conv_pool_weight_grad": ((IMAGES, POOLED, PLACES), {"p": CONV, "q": POOL}),
     "conv_pool_input_grad": ((POOLED, FILTERS, PLACES), {"p": CONV, "q": POOL, "shape": IMAGES.shape}),
     "gather": ((whole("u1", 60_000, 28, 28), whole("i8", 32), f4(), f4()), {"sample": (28, 28, 1)}),
-    "bias_relu": ((f4(32, 128), f4(128)), {"relu": True}),
-    "bias_relu_cotangent": ((f4(32, 128), f4(32, 128)), {}),
     "descend": ((f4(93_962), f4(93_962), f4()), {}),
     "all_finite": ((f4(93_962),), {}),
     "random_uniform": ((whole("u8", 5),), {"shape": (32, 128), "dtype": np.dtype("f4")}),
@@ -102,9 +104,14 @@ EXAMPLES = {
     "warp": ((IMAGES, f4(32, 2, 3)), {}),
     "unwarp": ((IMAGES, f4(32, 2, 3)), {}),
     "momentum_step": ((*3 * (f4(93_962),), f4(), f4()), {"nesterov": False}),
-    "momentum_in_place": ((*3 * (f4(93_962),), f4(), f4()), {"nesterov": False}),
+    "momentum_step_in_place": ((*3 * (f4(93_962),), f4(), f4()), {"nesterov": False}),
     "adam": ((*3 * (f4(93_962),), whole("i8"), f4(93_962), f4()), BETAS),
     "adam_in_place": ((*3 * (f4(93_962),), whole("i8"), f4(93_962), f4()), BETAS),
+    "rmsprop": ((*3 * (f4(93_962),), f4()), RHO),
+    "rmsprop_in_place": ((*3 * (f4(93_962),), f4()), RHO),
+    "rmsprop_with_momentum": ((*4 * (f4(93_962),), f4(), f4()), RHO),
+    "rmsprop_with_momentum_in_place": ((*4 * (f4(93_962),), f4(), f4()), RHO),
+    "sum_of_squares": ((f4(93_962),), {}),
     "standardised_matvec": ((BYTES, f4(784)), STANDARDISED),
     "standardised_rmatvec": ((BYTES, f4(60_000)), STANDARDISED),
     "softmax_cross_entropy": ((f4(32, 10), whole("i8", 32)), {}),

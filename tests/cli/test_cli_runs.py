@@ -23,7 +23,7 @@ from tinynet.report.sections import made_sections
 
 FIGURES = {"calibration", "class_distribution", "confused_pairs", "confusion", "data_grid", "filters", "learning_curve",
            "mislabelled", "model_diagram", "predictions", "thresholds", "worst_mistakes"}  # fmt: skip
-REPORT = {"classification_report.txt", "report.html"} | {f"{name}.png" for name in FIGURES}
+REPORT = {"classification_report.txt", "report.html", "playground.html"} | {f"{name}.png" for name in FIGURES}
 
 
 @pytest.fixture(scope="module")
@@ -543,3 +543,34 @@ def test_the_page_says_what_has_picked_the_model(kept, split):
         split > 0
     )
     assert ("Validation loss</th>" in page) == (split > 0)
+
+
+@pytest.mark.parametrize("option", ["--force", "--resume"])
+def test_a_directory_that_another_process_trains_into_is_left_alone(option, command, place):
+    from tinynet.cli.run_directory import claimed
+
+    before = {path.name: path.read_bytes() for path in (place / "run").iterdir()}
+    words = ["train", "softmax", "--data", str(place), "--out", "run", option]
+    with claimed(Path("run"), "softmax", replace=True):
+        code, out, error = command(*words)
+    assert (code, out) == (1, "")
+    assert "another process writes a run to run now" in error
+    assert {path.name: path.read_bytes() for path in (place / "run").iterdir()} == before
+    with claimed(Path("run"), "softmax", replace=True):  # the lock has gone with the block
+        pass
+
+
+def test_of_two_runs_that_find_a_directory_free_at_once_one_is_refused(place, monkeypatch):
+    from tinynet.cli import run_directory
+    from tinynet.errors import WriteError
+
+    claim = run_directory.claim
+
+    def late(*arguments):
+        found = claim(*arguments)
+        (place / "new" / "last.safetensors").touch()  # the other one, which has ended since
+        return found
+
+    monkeypatch.setattr(run_directory, "claim", late)
+    with pytest.raises(WriteError, match="holds a run already"), run_directory.claimed(Path("new"), "softmax", False):
+        pass

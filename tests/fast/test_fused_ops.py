@@ -16,13 +16,6 @@ import tinynet as tn
 from tinynet.core.engine import Tensor, meaning
 from tinynet.errors import GradientError
 from tinynet.fast import fusions
-from tinynet.fast.fusions.adam import adam_in_place
-from tinynet.fast.fusions.bias_relu import (
-    bias_relu,
-    bias_relu_cotangent,
-    bias_relu_cotangent_parts,
-    bias_relu_parts,
-)
 from tinynet.fast.fusions.conv_pool import (
     conv_pool,
     conv_pool_input_grad,
@@ -35,7 +28,7 @@ from tinynet.fast.fusions.conv_pool import (
 from tinynet.fast.fusions.cross_entropy import softmax_cross_entropy, softmax_cross_entropy_parts
 from tinynet.fast.fusions.descend import descend, descend_parts
 from tinynet.fast.fusions.gather import gather, gather_parts
-from tinynet.fast.fusions.momentum import momentum_in_place
+from tinynet.fast.fusions.in_place import IN_PLACE
 from tinynet.fast.fusions.standardised_matvec import (
     standardised_matvec,
     standardised_matvec_parts,
@@ -45,6 +38,7 @@ from tinynet.fast.fusions.standardised_matvec import (
 from tinynet.fast.kernels import winograd
 from tinynet.ops.conv import geometry
 from tinynet.optim.adam import adam
+from tinynet.optim.rmsprop import rmsprop, rmsprop_with_momentum
 from tinynet.optim.sgd import momentum_step
 
 OPS = tn.ops.declared()
@@ -233,30 +227,6 @@ def gathers(draw):
 ROWS["gather"] = Row(gather, gather_parts, gathers())
 
 
-# --- bias + relu
-
-
-@st.composite
-def biased(draw):
-    rng, dtype = draw(generators), draw(either_dtype)
-    shape = draw(st.sampled_from([(1, 1), (7, 3), (40, 900), (3, 2, 5), (2, 30, 31, 17)]))  # one chunk, or several
-    x, bias, g = (rng.standard_normal(s).astype(dtype) for s in (shape, shape[-1:], shape))
-    return Case((x, bias), {"relu": draw(st.booleans())}, g)
-
-
-@st.composite
-def cotangents(draw):
-    rng, dtype = draw(generators), draw(either_dtype)
-    shape = draw(st.sampled_from([(1, 1), (40, 9), (4, 3, 5), (2, 60, 61, 17)]))
-    y = np.maximum(rng.integers(-2, 3, shape), 0).astype(dtype)
-    y[rng.random(shape) < 0.1] = np.nan
-    return Case((rng.standard_normal(shape).astype(dtype), y), {})
-
-
-ROWS["bias_relu"] = Row(bias_relu, bias_relu_parts, biased())
-ROWS["bias_relu_cotangent"] = Row(bias_relu_cotangent, bias_relu_cotangent_parts, cotangents())
-
-
 # --- softmax + cross-entropy, and the step of gradient descent
 
 
@@ -315,10 +285,37 @@ def adam_parts(theta, first, second, step, g, rate, beta1, beta2, epsilon, decay
     return theta - rate * (first / unbiased) / (root + epsilon), first, second
 
 
-ROWS["adam"] = Row(adam, adam_parts, adam_steps())
-ROWS["adam_in_place"] = Row(adam_in_place, adam_parts, adam_steps())
-ROWS["momentum_step"] = Row(momentum_step, momentum_parts, momentum_steps())
-ROWS["momentum_in_place"] = Row(momentum_in_place, momentum_parts, momentum_steps())
+@st.composite
+def rmsprop_steps(draw, momentum):
+    rng, dtype = draw(generators), draw(either_dtype)
+    vectors = rng.standard_normal((4, draw(st.sampled_from([1, 2, 7, 1000, 20_000, 70_001])))).astype(dtype)
+    theta, square, velocity, gradient = *vectors[:1], vectors[1] ** 2, *vectors[2:]
+    rate, kept = (np.asarray(rng.uniform(0, 1), dtype) for _ in range(2))
+    inputs = (theta, square, velocity, gradient, rate, kept) if momentum else (theta, square, gradient, rate)
+    return Case(inputs, {"rho": draw(st.sampled_from([0.0, 0.9])), "epsilon": 1e-8})
+
+
+def rmsprop_parts(theta, square, g, rate, rho, epsilon):
+    """Write the step as ops."""
+    square = rho * square + (1 - rho) * (g * g)
+    return theta - rate * (g / (square**0.5 + epsilon)), square
+
+
+def rmsprop_with_momentum_parts(theta, square, velocity, g, rate, momentum, rho, epsilon):
+    """Write the step as ops."""
+    square = rho * square + (1 - rho) * (g * g)
+    velocity = momentum * velocity + g / (square**0.5 + epsilon)
+    return theta - rate * velocity, square, velocity
+
+
+OF_OPTIMIZERS = {
+    "adam": Row(adam, adam_parts, adam_steps()),
+    "momentum_step": Row(momentum_step, momentum_parts, momentum_steps()),
+    "rmsprop": Row(rmsprop, rmsprop_parts, rmsprop_steps(False)),
+    "rmsprop_with_momentum": Row(rmsprop_with_momentum, rmsprop_with_momentum_parts, rmsprop_steps(True)),
+}
+ROWS |= OF_OPTIMIZERS
+ROWS |= {f"{name}_in_place": row._replace(op=IN_PLACE[row.op]) for name, row in OF_OPTIMIZERS.items()}
 ROWS["softmax_cross_entropy"] = Row(softmax_cross_entropy, softmax_cross_entropy_parts, classified())
 ROWS["descend"] = Row(descend, descend_parts, descents())
 
@@ -345,8 +342,7 @@ ROWS["standardised_rmatvec"] = Row(standardised_rmatvec, standardised_rmatvec_pa
 def test_every_fused_op_has_a_row():
     assert {name: row.op for name, row in ROWS.items()} == {
         **fusions.declared(),
-        "adam": adam,
-        "momentum_step": momentum_step,
+        **{name: row.op for name, row in OF_OPTIMIZERS.items()},
     }
 
 
@@ -470,14 +466,6 @@ def test_the_bias_is_added_before_values_are_compared(shape):
     np.testing.assert_array_equal(index.data, 0)
 
 
-@given(st.one_of(biased(), cotangents()))
-def test_a_bias_and_relu_have_the_bits_of_their_parts(case):
-    rng, row = np.random.default_rng(0), ROWS["bias_relu" if case.cotangent is not None else "bias_relu_cotangent"]
-    case = case._replace(inputs=tuple(spoiled(rng, x) if rng.random() < 0.5 else x for x in case.inputs))
-    for a, b in zip(evaluated(row.op, case), evaluated(row.parts, case), strict=True):
-        np.testing.assert_array_equal(a, b)
-
-
 # --- NaN and infinity
 
 
@@ -588,21 +576,11 @@ def conv_pool_square(x, w, bias):
     return (y * y).sum()
 
 
-def bias_relu_square(x, w, bias):
-    y = bias_relu(tn.ops.matmul(x, w), bias, relu=True)
-    return (y * y).sum()
-
-
 @pytest.mark.parametrize("which", [0, 1, 2])
-@pytest.mark.parametrize("function", [conv_pool_square, bias_relu_square])
-def test_a_second_derivative_is_an_error_that_says_so(function, which):
-    rng = np.random.default_rng(0)
-    if function is conv_pool_square:
-        arrays = conv_pool_arrays(rng, SHAPES["one channel"], 2, normal)
-    else:
-        arrays = tuple(rng.standard_normal(s) for s in ((4, 3), (3, 5), (5,)))
+def test_a_second_derivative_is_an_error_that_says_so(which):
+    arrays = conv_pool_arrays(np.random.default_rng(0), SHAPES["one channel"], 2, normal)
     inputs = [Tensor(a, requires_grad=True) for a in arrays]
-    first = tn.grad(function(*inputs), inputs, create_graph=True)[which]
+    first = tn.grad(conv_pool_square(*inputs), inputs, create_graph=True)[which]
     with pytest.raises(GradientError, match="no derivative"):
         tn.grad(first.sum(), [inputs[which]])
 
@@ -632,6 +610,7 @@ def without_derivative():
     g, index = np.ones(pooled_shape(shape, 2)), np.zeros(pooled_shape(shape, 2), np.uint8)
     number = np.ones(())
     momentum = *3 * [np.ones(3)], number, number
+    rho = {"rho": 0.9, "epsilon": 1e-8}
     adam, betas = (*3 * [np.ones(3)], np.array(1), np.ones(3), number), {"beta1": 0.9, "beta2": 0.9, "epsilon": 1e-8}
     return {
         "gather": Case((np.ones((3, 2)), np.array([0, 1]), number, number), {"sample": (2,)}),
@@ -639,8 +618,11 @@ def without_derivative():
         "adam": Case(adam, betas),
         "adam_in_place": Case(adam, betas),
         "momentum_step": Case(momentum, {"nesterov": True}),
-        "momentum_in_place": Case(momentum, {"nesterov": True}),
-        "bias_relu_cotangent": Case((np.ones((2, 3)), np.ones((2, 3))), {}),
+        "rmsprop": Case((*3 * [np.ones(3)], number), rho),
+        "rmsprop_in_place": Case((*3 * [np.ones(3)], number), rho),
+        "rmsprop_with_momentum": Case((*4 * [np.ones(3)], number, number), rho),
+        "rmsprop_with_momentum_in_place": Case((*4 * [np.ones(3)], number, number), rho),
+        "momentum_step_in_place": Case(momentum, {"nesterov": True}),
         "conv_pool_weight_grad": Case((x, g, index), shape.attrs),
         "conv_pool_input_grad": Case((g, w, index), {**shape.attrs, "shape": x.shape}),
     }

@@ -10,11 +10,9 @@ from hypothesis import strategies as st
 import tinynet as tn
 from tests.fast.networks import Apply, networks, rows_reversed
 from tests.nn.layer_table import ROWS as LAYERS
-from tests.ops.op_table import OPS, ROWS
+from tests.ops.op_table import OF_OPTIMIZERS, OPS, ROWS
 from tinynet.errors import ArgumentError, MissingPackageError, WriteError
 from tinynet.fast import fusions
-from tinynet.optim.adam import adam
-from tinynet.optim.sgd import momentum_step
 from tinynet.recipes import RECIPES
 
 onnx = pytest.importorskip("onnx", reason="the package onnx is missing, which the extra test brings")
@@ -25,7 +23,7 @@ from tinynet.onnx.exporting import IR_VERSION, NOT_WRITTEN, OPSET, WRITTEN, as_o
 # --- every op
 
 # Ops that no forward has: the fused ones are made of a plan's graph, and optimizers have their own.
-NEVER_IN_A_FORWARD = [*fusions.declared().values(), adam, momentum_step]
+NEVER_IN_A_FORWARD = [*fusions.declared().values(), *OF_OPTIMIZERS]
 
 
 @pytest.mark.parametrize("op", OPS.values(), ids=list(OPS))

@@ -20,10 +20,13 @@ from tinynet.errors import ArgumentError, DataError, DTypeError, ShapeError
 from tinynet.fast import fusions
 from tinynet.ops.conv import Geometry, geometry
 from tinynet.optim.adam import adam
+from tinynet.optim.clipping import sum_of_squares
+from tinynet.optim.rmsprop import rmsprop, rmsprop_with_momentum
 from tinynet.optim.sgd import momentum_step
 
 # All ops that tinynet declares: those of its modules of ops, the fused ones, and those of optimizers.
-OPS = {**tn.ops.declared(), **fusions.declared(), adam.name: adam, momentum_step.name: momentum_step}
+OF_OPTIMIZERS = adam, momentum_step, rmsprop, rmsprop_with_momentum, sum_of_squares
+OPS = {**tn.ops.declared(), **fusions.declared(), **{op.name: op for op in OF_OPTIMIZERS}}
 
 NONE: dict[str, Any] = {}
 
@@ -1075,28 +1078,6 @@ def joined(*arrays):
 
 
 @st.composite
-def biased(draw):
-    rng, shape = draw(generators), (draw(lengths), draw(lengths))
-    return Case((spread(rng, shape), spread(rng, shape[1:])), {"relu": draw(st.booleans())})
-
-
-def naive_bias_relu(x, bias, relu):
-    y = x + bias
-    return np.where(y > 0, y, 0.0) if relu else y
-
-
-@st.composite
-def bias_relu_cotangents(draw):
-    rng, shape = draw(generators), (draw(lengths), draw(lengths))
-    return Case((spread(rng, shape), np.maximum(spread(rng, shape), 0)))
-
-
-def naive_bias_relu_cotangent(g, y):
-    cut = np.where(y > 0, g, 0.0)
-    return joined(cut, ref.reduce(ref.math.fsum)(cut, axis=0))
-
-
-@st.composite
 def image_gathers(draw):
     rng, sample = draw(generators), draw(shapes(least=1, most=2))
     images = rng.integers(0, 256, (draw(lengths), *sample)).astype(np.uint8)
@@ -1140,6 +1121,24 @@ def naive_momentum(theta, velocity, g, rate, momentum, nesterov):
     return theta - rate * (g + momentum * velocity if nesterov else velocity)
 
 
+@st.composite
+def rmsprop_steps(draw, momentum):
+    rng, n = draw(generators), draw(st.integers(1, 6))
+    velocity, number = ((spread(rng, (n,)),), (np.array(0.75),)) if momentum else ((), ())
+    inputs = spread(rng, (n,)), positive(rng, (n,)), *velocity, spread(rng, (n,)), np.array(0.25), *number
+    return Case(inputs, {"rho": 0.9, "epsilon": 1e-3})
+
+
+def naive_rmsprop(theta, square, *rest, rho, epsilon):
+    velocity, g, rate, momentum = rest if len(rest) > 2 else (0.0, *rest, 0.0)
+    square = rho * square + (1 - rho) * g**2
+    return theta - rate * (momentum * velocity + g / (np.sqrt(square) + epsilon))
+
+
+def naive_squares(x):
+    return np.array(ref.math.fsum(v * v for v in x))
+
+
 def naive_adam(theta, first, second, step, g, rate, beta1, beta2, epsilon, decay):
     theta = theta * (1 - rate * decay)
     first, second = beta1 * first + (1 - beta1) * g, beta2 * second + (1 - beta2) * g**2
@@ -1166,12 +1165,14 @@ def naive_rmatvec(x, r, shift, scale):
 
 fused("standardised_matvec", standardised(transposed=False), naive_matvec, nan=False)
 fused("standardised_rmatvec", standardised(transposed=True), naive_rmatvec, nan=False)
-fused("bias_relu", biased(), naive_bias_relu)
 fused("adam", adam_steps(), naive_adam, output=0, differentiable=False)
 fused("adam_in_place", adam_steps(), naive_adam, output=0, differentiable=False)
 fused("momentum_step", momentum_steps(), naive_momentum, output=0, differentiable=False)
-fused("momentum_in_place", momentum_steps(), naive_momentum, output=0, differentiable=False)
-fused("bias_relu_cotangent", bias_relu_cotangents(), naive_bias_relu_cotangent, differentiable=False, nan=False)
+fused("momentum_step_in_place", momentum_steps(), naive_momentum, output=0, differentiable=False)
+for ending in ("", "_in_place"):
+    fused(f"rmsprop{ending}", rmsprop_steps(False), naive_rmsprop, output=0, differentiable=False)
+    fused(f"rmsprop_with_momentum{ending}", rmsprop_steps(True), naive_rmsprop, output=0, differentiable=False)
+fused("sum_of_squares", st.builds(lambda rng, n: Case((spread(rng, (n,)),)), generators, lengths), naive_squares)
 fused("gather", image_gathers(), naive_gather, differentiable=False, nan=False)
 fused("descend", steps(), naive_descend, differentiable=False)
 fused(

@@ -1,7 +1,9 @@
 """Callbacks: when they are told, in which order, what their errors do, and what those that come with tinynet do."""
 
 import csv
+import errno
 import math
+import os
 
 import numpy as np
 import pytest
@@ -9,6 +11,8 @@ import pytest
 import tinynet as tn
 from tinynet.errors import ArgumentError, CheckpointError, WriteError
 from tinynet.fast import compile as engine_room
+from tinynet.saving import checkpoint
+from tinynet.train.callbacks import csv_logger
 
 
 def samples(n=22, seed=0):
@@ -327,7 +331,7 @@ def test_the_best_epoch_is_kept_and_the_last(tmp_path):
         (lambda: tn.Checkpoint("x", every_seconds=-1), "every_seconds must be a finite number above 0"),
         (
             lambda: tn.Checkpoint("x", best_only=True, every_batches=2),
-            "the best is known only after an epoch; leave out",
+            "the best is known after each epoch, and only then; leave out",
         ),
         (lambda: tn.LearningRateSchedule(0.1), r"takes a function of \(epoch, first_rate\), but got 0\.1"),
         (lambda: tn.LearningRateSchedule.step(0), "step: every must be an integer of 1 or more, but got 0"),
@@ -455,6 +459,68 @@ def test_the_table_has_a_line_for_each_epoch(tmp_path):
         assert [float(row[name]) for row in rows] == history.history[name]  # to the bit
     assert [float(row["learning_rate"]) for row in rows] == history.learning_rates
     assert [row["epoch"] for row in rows] == ["1", "2", "3", "4"]
+
+
+def test_rows_are_appended_and_a_table_that_somebody_changed_is_written_whole(tmp_path, monkeypatch):
+    path, whole = tmp_path / "log.csv", []
+    write = csv_logger.write_atomically
+    monkeypatch.setattr(csv_logger, "write_atomically", lambda *given: (whole.append(given), write(*given)))
+
+    def meddle(run):
+        if run.epoch == 4:
+            path.unlink()
+        if run.epoch == 6:
+            path.write_text("nothing")
+
+    train(tn.CSVLogger(path), meddle, epochs=8)
+    assert len(whole) == 3  # at the first row, and after each meddling
+    assert [line.split(",")[0] for line in path.read_text().splitlines()] == ["epoch", *map(str, range(1, 9))]
+
+
+def test_the_table_is_written_every_few_epochs_or_seconds_and_at_the_end(tmp_path):
+    rare, timed, lengths = tmp_path / "rare.csv", tmp_path / "timed.csv", []
+
+    def look(run):
+        lengths.append([len(path.read_text().splitlines()) if path.exists() else 0 for path in (rare, timed)])
+
+    train(tn.CSVLogger(rare, every_epochs=3), tn.CSVLogger(timed, every_seconds=1e6), look, epochs=7)
+    assert lengths == [[0, 0], [0, 0], [4, 0], [4, 0], [4, 0], [7, 0], [7, 0]]
+    assert [len(path.read_text().splitlines()) for path in (rare, timed)] == [8, 8]
+    for options in ({"every_epochs": 0}, {"every_seconds": 0}):
+        with pytest.raises(ArgumentError, match="CSVLogger"):
+            tn.CSVLogger(rare, **options)
+
+
+def test_a_disk_that_is_full_leaves_the_rows_that_were_there(tmp_path, monkeypatch):
+    path = tmp_path / "log.csv"
+
+    def fill(run):
+        if run.epoch == 2:
+            monkeypatch.setattr(os, "write", lambda handle, content: full(handle, content))
+
+    def full(handle, content, write=os.write):
+        if len(content) < 5:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(handle, content[:5])
+
+    with pytest.raises(WriteError, match="nothing was changed"):
+        train(tn.CSVLogger(path), fill, epochs=5)
+    assert [line.split(",")[0] for line in path.read_text().splitlines()] == ["epoch", "1", "2"]
+
+
+def test_a_checkpoint_every_few_epochs_resumes_to_the_same_bits(tmp_path, monkeypatch):
+    path, saved = tmp_path / "last", []
+    write = checkpoint.write_atomically
+    monkeypatch.setattr(checkpoint, "write_atomically", lambda *given: (saved.append(1), write(*given)))
+    whole = train(tn.Checkpoint(path, every_epochs=3), epochs=8)
+    assert len(saved) == 3  # after epochs 3 and 6, and at the end
+    saved.clear()
+    train(tn.Checkpoint(path, every_epochs=None), epochs=5)
+    assert len(saved) == 1
+    resumed = train(tn.Checkpoint(path, every_epochs=None), epochs=8, resume=path)
+    assert resumed.history == whole.history
+    with pytest.raises(ArgumentError, match="every_epochs"):
+        tn.Checkpoint(path, best_only=True, every_epochs=2)
 
 
 @pytest.mark.parametrize(("kind", "what"), [(tn.CSVLogger, "the table"), (tn.Checkpoint, "a checkpoint")])

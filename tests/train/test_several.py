@@ -300,6 +300,67 @@ def test_objectives_and_line_searches(compiled):
     assert losses[2] < losses[1] < losses[0]
 
 
+# --- weights and smoothing by output
+
+V = np.where(np.arange(N) % 8 < 3, 0, RNG.integers(1, 4, N))
+
+
+@both_ways
+@pytest.mark.parametrize("micro_batches", [1, 3])
+@pytest.mark.parametrize("options", [
+    {"sample_weight": {"kind": W + 1, "size": V}}, {"sample_weight": (W + 1, V)}, {"sample_weight": {"size": V}},
+    {"sample_weight": V, "class_weight": {"kind": {0: 1, 1: 3, 2: 0.5}}}, {"class_weight": ("balanced", None)},
+], ids=["dict", "tuple", "one", "classes", "balanced"])  # fmt: skip
+def test_each_output_may_have_weights_of_its_own(options, micro_batches, compiled):
+    """Against a loop by hand; the loss of each output is divided by the sum of its own weights in the batch."""
+    given = options.get("sample_weight", {})
+    kind, size = (np.ones(N), np.ones(N)) if isinstance(given, dict) else (given, given)
+    kind, size = given if isinstance(given, tuple) else (kind, size)
+    if isinstance(given, dict):
+        kind, size = given.get("kind", kind), given.get("size", size)
+    if "class_weight" in options:
+        balanced = N / (3 * np.bincount(Y, minlength=3))
+        kind = kind * (balanced if isinstance(options["class_weight"], tuple) else np.array([1, 3, 0.5]))[Y]
+    trained, by_hand, mode, optimizer = Two(), Two(), tn.train_mode(0), tn.Adam(0.05)
+    for _ in range(2):
+        for part in (slice(start, start + 8) for start in range(0, N, 8)):
+            with mode:
+                optimizer.minimize(own_weights(by_hand(A[part], B[part]), part, kind, size), by_hand)
+    fit(trained, shuffle=False, loss_weights=(1, 0.5), compiled=compiled, micro_batches=micro_batches, **options)
+    np.testing.assert_allclose(trained.theta, by_hand.theta, rtol=1e-9)
+    found = trained.evaluate((A, B), (Y, Z), batch_size=7, compiled=compiled, metrics=[], **options)
+    whole = own_weights(trained(A, B), slice(None), kind, size).item()
+    assert found["loss"] == pytest.approx(whole, rel=1e-12)
+    assert found["kind_loss"] + 0.5 * found["size_loss"] == pytest.approx(whole, rel=1e-12)
+
+
+def own_weights(made, part, kind, size):
+    """The joint loss of a part of the data, each output's a mean by weights of its own."""
+    classes = tn.ops.cross_entropy(made["kind"], Y[part], reduction="none")
+    squares = tn.ops.mean_squared_error(made["size"], Z[part], reduction="none").reshape(-1)
+    return (classes * kind[part]).sum() / kind[part].sum() + 0.5 * (squares * size[part]).sum() / size[part].sum()
+
+
+def test_weights_by_output_are_split_and_validated_and_no_matter_of_objectives():
+    model, weights = Two(), {"kind": W + 1, "size": V}
+    history = fit(model, validation_split=0.25, shuffle=False, sample_weight=weights).history
+    last = {name: w[-6:] for name, w in weights.items()}
+    found = model.evaluate((A[-6:], B[-6:]), (Y[-6:], Z[-6:]), sample_weight=last)
+    assert found == pytest.approx({name: history[f"val_{name}"][-1] for name in found}, rel=1e-12)
+    with pytest.raises(ArgumentError, match="the same weights of samples for all outputs"):
+        fit(Two(), optimizer=tn.GradientDescent(), batch_size=None, metrics=None, sample_weight=weights)
+
+
+@pytest.mark.parametrize("share", [{"kind": 0.2}, (0.2, 0)], ids=["dict", "tuple"])
+@pytest.mark.parametrize("loss_weights", [None, (1, 0.5)])
+def test_labels_are_smoothed_by_output(share, loss_weights):
+    models = [Two() for _ in range(2)]
+    smooth = {"kind": partial(tn.ops.cross_entropy, label_smoothing=0.2), "size": "mse"}
+    fit(models[0], label_smoothing=share, loss_weights=loss_weights)
+    fit(models[1], loss=smooth, loss_weights=loss_weights)
+    np.testing.assert_array_equal(models[0].theta, models[1].theta)
+
+
 # --- what makes no sense
 
 REFUSED = {
@@ -320,7 +381,14 @@ REFUSED = {
     "a weight below 0": (ArgumentError, {"loss_weights": [1, -1]}, r"loss_weights\['size'\] must be a finite"),
     "metrics of one": (ArgumentError, {"metrics": ["accuracy"]}, "metrics must be a list for each of the outputs"),
     "unknown metrics": (ArgumentError, {"metrics": {"kinds": []}}, "metrics must have the names kind, size, but has"),
-    "class weights": (ArgumentError, {"class_weight": "balanced"}, "class_weight is for models of one output"),
+    "class weights": (ArgumentError, {"class_weight": "balanced"}, "class_weight must be a tuple of 2, for kind, size"),
+    "class weights of classes": (ArgumentError, {"class_weight": {0: 1.0}}, "the names kind, size, but has 0"),
+    "class weights of numbers": (DataError, {"class_weight": {"size": "balanced"}}, "class_weight needs a class"),
+    "sample weights of others": (ArgumentError, {"sample_weight": {"sizes": W}}, "the names kind, size, but has sizes"),
+    "sample weights of one": (ShapeError, {"sample_weight": {"size": W[1:]}}, r"sample_weight of 'size' .* \(23,\)"),
+    "no weight": (DataError, {"sample_weight": (0 * W, None)}, "all weights of 'kind' are 0"),
+    "smoothing of another": (ArgumentError, {"label_smoothing": {"kinds": 0.1}}, "names kind, size, but has kinds"),
+    "smoothing above 1": (ArgumentError, {"label_smoothing": {"kind": 2}}, r"label_smoothing\['kind'\] must be"),
     "sample weights": (ShapeError, {"sample_weight": W[1:]}, r"shape \(24,\), but has shape \(23,\)"),
     "smoothing": (ArgumentError, {"label_smoothing": 0.1}, "label_smoothing is for the losses cross_entropy and"),
     "validation": (ArgumentError, {"validation_data": (A, Y)}, "^validation_data: x must be a tuple of 2"),

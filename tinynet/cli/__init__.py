@@ -9,10 +9,12 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tinynet.cli import compare, evaluate, experiment, export, predict, profile, report, train, warm
+from tinynet.cli import compare, evaluate, experiment, export, lab, predict, profile, report, show, train, warm
+from tinynet.cli.processes import end_all, let_speak
 from tinynet.errors import TinynetError
 
-COMMANDS = (train, evaluate, predict, export, report, compare, experiment, profile, warm)  # in the order of the help
+# In the order of the help.
+COMMANDS = (train, evaluate, predict, export, report, show, compare, experiment, profile, warm, lab)
 
 _EXAMPLES = f"""\
 examples:
@@ -35,13 +37,21 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code: 0 if all went well, 1 after an error that tinynet or the system explains, 2 if the arguments are
         wrong, 130 if the user stopped it.
     """
-    given = list(sys.argv[1:] if argv is None else argv)
+    code = _guarded(list(sys.argv[1:] if argv is None else argv))
+    end_all(code)
+    return code
+
+
+def _guarded(given: list[str]) -> int:
+    """Do what the arguments say, and tell what is wrong; gives the exit code."""
     try:
         code = _run(given)
         _flush()  # a full disk is told here, and not by Python at its end
     except TinynetError as error:
+        let_speak(error)
         return _told((error.strerror if isinstance(error, OSError) else None) or str(error))
     except KeyboardInterrupt as stop:
+        let_speak(stop)
         print(f"\ntinynet: {str(stop) or 'stopped; nothing was saved'}", file=sys.stderr)
         return 130
     except _UnwrittenError as error:
@@ -76,8 +86,7 @@ def _run(given: list[str]) -> int:
         from tinynet.fast.threads import set_num_threads
 
         set_num_threads(arguments.threads)
-    arguments.run(arguments)
-    return 0
+    return int(arguments.run(arguments) or 0)
 
 
 def _told(text: str) -> int:

@@ -8,6 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from tinynet.errors import ArgumentError
+from tinynet.saving.places import as_path
+
 MODELS = {  # known here without what computes them, so that help comes at once
     "softmax": "softmax regression, 7,850 parameters",
     "dense": "dense network, 109,386 parameters",
@@ -21,7 +24,7 @@ def add_command(
     help: str,
     description: str,
     examples: str,
-    run: Callable[[argparse.Namespace], None],
+    run: Callable[[argparse.Namespace], int | None],
 ) -> argparse.ArgumentParser:
     """Add a command.
 
@@ -32,7 +35,7 @@ def add_command(
     name, help, description, examples : str
         What it is called, and its help in a line, in full, and by example.
     run : callable
-        Runs it; takes all arguments, and in ``command_line`` the whole as it was typed.
+        Runs it; takes all arguments, and in ``command_line`` the whole as it was typed. May return an exit code.
 
     Returns
     -------
@@ -64,7 +67,7 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
 
 def add_run(parser: argparse.ArgumentParser) -> None:
     """Add the directory of a finished run."""
-    parser.add_argument("run_directory", type=Path, metavar="RUN", help=f"the directory of a finished run of "
+    parser.add_argument("run_directory", type=file, metavar="RUN", help=f"the directory of a finished run of "
         f"{', '.join(MODELS)} or logistic, such as runs/cnn")  # fmt: skip
 
 
@@ -111,7 +114,15 @@ def directory(text: str) -> Path:
     """Read the path of a directory; an empty one, as of a shell variable that is not set, would be the current one."""
     if not text:
         raise argparse.ArgumentTypeError("must be a directory, but got ''; give . for the current one")
-    return Path(text)
+    return file(text)
+
+
+def file(text: str) -> Path:
+    """Read the path of a file, in which a leading ``~`` that no shell has replaced stands for the home directory."""
+    try:
+        return as_path("a file", text)
+    except ArgumentError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def count(text: str) -> int:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinynet.cli.arguments import add_command, add_run
+from tinynet.cli.arguments import add_command, add_run, file
 from tinynet.cli.run_directory import BEST, open_run
 from tinynet.errors import ArgumentError
 
@@ -29,7 +28,7 @@ def declare(commands: Any) -> None:
         run,
     )
     add_run(parser)
-    parser.add_argument("--onnx", type=Path, required=True, metavar="FILE", help="the file to write")
+    parser.add_argument("--onnx", type=file, required=True, metavar="FILE", help="the file to write")
     parser.add_argument("--force", action="store_true", help="replace the file if it is there (default: refuse)")
 
 

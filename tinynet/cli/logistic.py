@@ -54,6 +54,7 @@ def check_options(arguments: argparse.Namespace) -> None:
                     "--lr": arguments.lr,
                     "--seed": arguments.seed,
                     "--validation-split": arguments.validation_split,
+                    "--micro-batches": arguments.micro_batches,
                 }.items()
                 if value is not None
             ],

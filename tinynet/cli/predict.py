@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tinynet.cli.arguments import add_command, factor
+from tinynet.cli.arguments import add_command, factor, file
 from tinynet.cli.data import Described, described
 from tinynet.cli.logistic_run import is_logistic, open_any, two_classes
 from tinynet.cli.onnx_file import Source, is_file, of_file
@@ -70,10 +70,10 @@ def declare(commands: Any) -> None:
         run,
     )
     add = parser.add_argument
-    add("model", type=Path, metavar="MODEL", help="the directory of a finished run, such as runs/cnn, or an ONNX file")
-    add("images", nargs="+", type=Path, metavar="IMAGE", help="an image, or a directory, all of whose files are tried")
-    add("--csv", type=Path, metavar="FILE", help="write the answers as a table, too, with a column for each class")
-    add("--json", type=Path, metavar="FILE", help="write the answers as JSON, too")
+    add("model", type=file, metavar="MODEL", help="the directory of a finished run, such as runs/cnn, or an ONNX file")
+    add("images", nargs="+", type=file, metavar="IMAGE", help="an image, or a directory, all of whose files are tried")
+    add("--csv", type=file, metavar="FILE", help="write the answers as a table, too, with a column for each class")
+    add("--json", type=file, metavar="FILE", help="write the answers as JSON, too")
     add("--scale", type=factor, default=1.0, metavar="X", help="for an ONNX file: what pixels from 0 to 255 are "
         "multiplied by, such as 0.00392157 for a model that takes pixels up to 1 (default: 1)")  # fmt: skip
 

@@ -9,7 +9,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinynet.cli.arguments import add_command, add_model, add_threads, count
+from tinynet.cli.arguments import add_command, add_model, add_threads, count, file
 from tinynet.cli.data import add_data, load_chosen
 from tinynet.errors import ArgumentError, WriteError
 from tinynet.saving.files import write_atomically
@@ -44,7 +44,7 @@ def declare(commands: Any) -> None:
     add_threads(parser)
     add("--repeats", type=count, default=_REPEATS, metavar="N", help="replays of the step to take the median of "
         "(default: %(default)s)")  # fmt: skip
-    add("--out", type=Path, metavar="FILE", help=f"the picture, one of {', '.join(_FORMATS)} (default: "
+    add("--out", type=file, metavar="FILE", help=f"the picture, one of {', '.join(_FORMATS)} (default: "
         "profile-<model>.png)")  # fmt: skip
     add("--force", action="store_true", help="replace the picture if it is there already (default: refuse)")
 

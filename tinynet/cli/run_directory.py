@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import json
 import math
 import os
@@ -175,6 +176,7 @@ _OPTIONS = {
     "variants": "--variant", "learning_rate": "--lr", "batch_size": "--batch-size", "epochs": "--epochs", "l2": "--l2",
     "intercept": "--intercept", "class": "--class", "seed": "--seed", "sha256": "--data of SHA-256",
     "sha256 of the data": "--data of SHA-256", "validation_split": "--validation-split",
+    "micro_batches": "--micro-batches",
 }  # fmt: skip
 
 
@@ -241,15 +243,40 @@ def explained(directory: Path, now: Mapping[str, Any], data: Dataset) -> Iterato
 
 @contextlib.contextmanager
 def claimed(out: Path | None, name: str, replace: bool, resume: bool = False, kind: Kind = RUN) -> Iterator[Path]:
-    """Claim a directory as `claim` does, and remove it again if what goes on in here fails and leaves it empty."""
+    """Claim a directory as `claim` does, alone, and remove it again if what goes on in here fails and leaves it empty.
+
+    Another process that claims it meanwhile gets a WriteError, also with --force and --resume.
+    """
     directory, created = claim(out, name, replace, resume, kind)
+    with _alone(directory, kind):
+        _check_held(directory, kind, replace, resume)  # again, now that no other process writes to it
+        try:
+            yield directory
+        except BaseException:
+            if created:
+                with contextlib.suppress(OSError):
+                    directory.rmdir()  # if nothing is in it
+            raise
+
+
+@contextlib.contextmanager
+def _alone(directory: Path, kind: Kind) -> Iterator[None]:
+    """Hold the lock of a directory, which ends with the process, however that ends."""
+    handle = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        yield directory
-    except BaseException:
-        if created:
-            with contextlib.suppress(OSError):
-                directory.rmdir()  # if nothing is in it
-        raise
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise WriteError(
+                errno.EBUSY,
+                f"another process writes {kind.name} to {directory} now; wait for its end, stop it, or choose another "
+                "directory with --out",
+            ) from None
+        except OSError:  # a file system without locks
+            pass
+        yield
+    finally:
+        os.close(handle)
 
 
 def clear(directory: Path, kind: Kind = RUN) -> None:

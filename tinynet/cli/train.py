@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from tinynet.cli import logistic
 from tinynet.cli.arguments import MODELS, add_command, add_output, add_threads, add_training
 from tinynet.cli.data import add_data, data_options, data_record, load_chosen
+from tinynet.cli.processes import add_processes, check_alone, claimed_by_one, one_first, options_of_fit
 from tinynet.cli.run_directory import (
     BEST,
     LAST,
@@ -19,7 +20,6 @@ from tinynet.cli.run_directory import (
     as_json,
     checkpoint_of,
     circumstances,
-    claimed,
     clear,
     explained,
     parameters_digest,
@@ -45,6 +45,7 @@ EXAMPLES = """\
   tinynet train cnn --dataset fashion_mnist        clothes in place of digits; kmnist has Japanese characters
   tinynet train cnn --dataset photos/              a directory of images for each class, such as photos/cat
   tinynet train cnn --out runs/a --resume          goes on where that run was stopped, and ends in the same bits
+  mpiexec -n 4 tinynet train cnn --micro-batches 8 four processes, to the same bits as one
   tinynet train logistic --l2 0.001 --intercept    is it a 5? full batch, with a line search
 """
 
@@ -67,6 +68,7 @@ def declare(commands: Any) -> None:
     add_data(parser)
     add_training(parser)
     parser.set_defaults(seed=None)  # so that logistic can tell whether it is given; see `run`
+    add_processes(parser)
     add_threads(parser)
     add_output(
         parser,
@@ -80,18 +82,21 @@ def declare(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run ``tinynet train``: train, test, and leave a run directory."""
+    from tinynet import distributed
     from tinynet.recipes import RECIPES
 
     logistic.check_options(arguments)
     if arguments.model in logistic.MODEL:
+        check_alone(arguments.model)
         logistic.run(arguments)
         return
     arguments.seed = arguments.seed or 0
     recipe = RECIPES[arguments.model]
-    with claimed(arguments.out, recipe.name, arguments.force, arguments.resume) as directory:
-        data = load_chosen(arguments)
+    arguments.world = world = distributed.world(timeout=arguments.timeout, threads=arguments.threads)
+    with claimed_by_one(world, arguments.out, recipe.name, arguments.force, arguments.resume) as directory:
+        data = one_first(world, lambda: load_chosen(arguments))
         recipe.for_data(data).build_model()  # an image that is too small for it is refused before a run is replaced
-        if arguments.force:
+        if arguments.force and world.rank == 0:
             clear(directory)
         settings = hyper_parameters(arguments, recipe, data)
         print(f"Training the {recipe.title} ({recipe.name}) on {data.title}")
@@ -110,6 +115,7 @@ def hyper_parameters(arguments: argparse.Namespace, recipe: Recipe, data: Datase
         "epochs": arguments.epochs or recipe.epochs_for(len(data.x_train)),
         "shuffle": True,
         **({"validation_split": arguments.validation_split} if arguments.validation_split else {}),
+        **({"micro_batches": parts} if (parts := getattr(arguments, "micro_batches", None) or 1) > 1 else {}),
     }
 
 
@@ -192,7 +198,7 @@ def train(
     asked = {
         "model": recipe.name,
         "hyper_parameters": {name: value for name, value in settings.items() if name != "epochs"}
-        | {"validation_split": split or None},
+        | {"validation_split": split or None, "micro_batches": settings.get("micro_batches")},
         "seed": arguments.seed,
     }
     history = fit(
@@ -211,8 +217,11 @@ def train(
         validation_data=None if split else test,
         validation_split=split,
         seed=arguments.seed,
+        **options_of_fit(arguments, settings),
         callbacks=[Checkpoint(best, best_only=True), Checkpoint(last, every_seconds=arguments.checkpoint_seconds)],
     )
+    if getattr(arguments, "world", None) is not None and arguments.world.rank:
+        return {}  # one process tests the model and writes the rest
     settings = {**settings, "epochs": history.epochs}  # a run that is resumed may have made more than are asked for now
     started = time.perf_counter()
     model = _best_model(best, last)
@@ -242,17 +251,22 @@ def train(
         "reproduce": _spelled_out(command, arguments, settings, data),
     }
     write_atomically(directory / METRICS, as_json(record))
+    _say_which_is_tested(history, data, split)
+    describe_result(figures, predicted, scores)
+    print(f"\nTraining and test took {seconds:.1f} s\nRun directory: {directory} ({METRICS}, {BEST}, {LAST})")
+    if not arguments.no_report:
+        report(directory, record, model, data, predicted)
+    return record
+
+
+def _say_which_is_tested(history: History, data: Dataset, split: float) -> None:
+    """Say which model is tested, and what has picked it."""
     validated = "validation" if split else "test"
     of = f"epoch {history.best_epoch} of {history.epochs}"
     print(f"\nThe least {validated} loss was that of {of}, whose model is tested here")
     if not split:
         like = _as_documented(data)
         print(f"(The test set itself has picked it{like}; --validation-split keeps training images apart for that)")
-    describe_result(figures, predicted, scores)
-    print(f"\nTraining and test took {seconds:.1f} s\nRun directory: {directory} ({METRICS}, {BEST}, {LAST})")
-    if not arguments.no_report:
-        report(directory, record, model, data, predicted)
-    return record
 
 
 def report(
@@ -343,5 +357,7 @@ def _spelled_out(command: list[str], arguments: argparse.Namespace, settings: di
     }
     if "validation_split" in settings:
         options["--validation-split"] = settings["validation_split"]
+    if "micro_batches" in settings:
+        options["--micro-batches"] = settings["micro_batches"]
     words = [str(word) for option in options.items() for word in option]
     return shlex.join(["tinynet", *command, *words])

@@ -18,7 +18,7 @@ from tinynet.checks import check_count, check_numbers, check_positive
 from tinynet.core.engine import Node, Tensor, ancestors, as_tensor, can_compile, current_backend, differentiate, filled
 from tinynet.core.mode import no_grad, recording, tracing
 from tinynet.core.spec import Array, Spec
-from tinynet.errors import DataError, ShapeError, TraceError
+from tinynet.errors import ArgumentError, DataError, ShapeError, TraceError
 from tinynet.nn.layer import nested
 from tinynet.nn.network import Network
 from tinynet.ops.join import flat
@@ -26,7 +26,7 @@ from tinynet.ops.loss import Loss, scalar_loss
 from tinynet.train.nests import leaves
 from tinynet.train.samples import split_samples
 from tinynet.train.task import Task, find_task
-from tinynet.train.weighted import WeightedTask
+from tinynet.train.weighing import WeightedTask
 from tinynet.train.weights import with_weights
 
 if TYPE_CHECKING:
@@ -130,6 +130,8 @@ class Objective:
         size = min(n, size or self._fitting())
         self.batches = [slice(start, min(start + size, n)) for start in range(0, n, size)]
         weights = self.labels[1] if isinstance(task, WeightedTask) else np.broadcast_to(1, n)
+        if isinstance(weights, dict):
+            raise ArgumentError("an objective takes the same weights of samples for all outputs; give one array")
         sums = [float(weights[part].sum(dtype=np.float64)) for part in self.batches]
         self._shares = [part / math.fsum(sums) for part in sums]
 

@@ -13,7 +13,7 @@ from tinynet.train.nests import leaves
 from tinynet.train.part import Part
 from tinynet.train.step import TrainingStep, register_step
 from tinynet.train.task import Measures
-from tinynet.train.weighted import WeightedTask
+from tinynet.train.weighing import WeightedTask
 
 
 class FullBatchStep(TrainingStep):

@@ -11,9 +11,8 @@ import numpy as np
 from tinynet.core.engine import Op
 from tinynet.core.spec import Shape, Value
 from tinynet.fast.bindings.conv import tiles_of
-from tinynet.fast.fusions import bias_relu, conv_pool, descend, gather, standardised_matvec
-from tinynet.fast.fusions.adam import adam_in_place
-from tinynet.fast.fusions.momentum import momentum_in_place
+from tinynet.fast.fusions import conv_pool, descend, gather, standardised_matvec
+from tinynet.fast.fusions.in_place import IN_PLACE
 from tinynet.fast.kernels import conv_pool as pooled
 from tinynet.fast.kernels import winograd
 from tinynet.inspection.table import Cost
@@ -21,6 +20,7 @@ from tinynet.ops import average, conv, extremes, join, linear, parts, pieces, po
 from tinynet.ops.conv import Geometry
 from tinynet.ops.dtypes import _cast
 from tinynet.optim.adam import adam
+from tinynet.optim.rmsprop import rmsprop, rmsprop_with_momentum
 from tinynet.optim.sgd import momentum_step
 
 
@@ -95,10 +95,11 @@ def _standardised(x: Value, v: Value, **standard: Any) -> Cost:
     return Cost(2 * math.prod(x.shape))
 
 
-def _adam(theta: Value, *rest: Value, **betas: float) -> Cost:
-    return Cost(12 * math.prod(theta.shape))
+def _update(flops: int) -> Callable[..., Cost]:
+    return lambda theta, *rest, **numbers: Cost(flops * math.prod(theta.shape))
 
 
+_UPDATES = {adam: _update(12), momentum_step: _update(4), rmsprop: _update(9), rmsprop_with_momentum: _update(11)}
 _COSTS: dict[Op, Callable[..., Cost]] = {
     _cast: _moves,
     conv._conv2d: lambda x, w, p: _convolution(x.shape[0], w.shape, p),
@@ -119,15 +120,11 @@ _COSTS: dict[Op, Callable[..., Cost]] = {
     shape._index_add: lambda g, *indices, shape: Cost(math.prod(g.shape)),
     parts._unslice: _moves,
     parts._unslices: lambda *gs, keys, shape: Cost(sum(math.prod(g.shape) for g in gs)),
-    adam: _adam,
-    adam_in_place: _adam,
-    momentum_step: lambda theta, *rest, nesterov: Cost(4 * math.prod(theta.shape)),
-    momentum_in_place: lambda theta, *rest, nesterov: Cost(4 * math.prod(theta.shape)),
+    **_UPDATES,
+    **{IN_PLACE[op]: cost for op, cost in _UPDATES.items()},
     conv_pool.conv_pool: _conv_pool_forward,
     conv_pool.conv_pool_weight_grad: _conv_pool_weight_grad,
     conv_pool.conv_pool_input_grad: _conv_pool_input_grad,
-    bias_relu.bias_relu: lambda x, bias, relu: Cost(2 * math.prod(x.shape)),
-    bias_relu.bias_relu_cotangent: lambda g, y: Cost(2 * math.prod(g.shape)),
     descend.descend: lambda theta, gradient, rate: Cost(2 * math.prod(gradient.shape)),
     gather.gather: _gather,
     standardised_matvec.standardised_matvec: _standardised,

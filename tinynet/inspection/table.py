@@ -141,7 +141,7 @@ def profile(plan: Plan, repeats: int = 50, **values: Any) -> list[Row]:
     >>> model = tn.Sequential([tn.Input((784,)), tn.Dense(10, "softmax")], seed=0)
     >>> plan = tn.compile(model).plan(np.zeros((32, 784), np.float32))
     >>> [row.name for row in plan.profile(repeats=3) if row.seconds > 0]
-    ['matmul', 'bias_relu', 'softmax']
+    ['matmul', 'add', 'softmax']
     """
     if repeats < 1:
         raise ArgumentError(f"profile: repeats must be 1 or more, but got {repeats!r}")
@@ -219,13 +219,13 @@ def table(plan: Plan, width: int | None = None) -> str:
     >>> model = tn.Sequential([tn.Input((784,)), tn.Dense(10, "softmax")], seed=0)
     >>> plan = tn.compile(model).plan(np.zeros((32, 784), np.float32))
     >>> print(plan.table(width=80))
-    #  op         fuses  how     output    moved kB  MFLOP
-    ------------------------------------------------------
-    1  matmul            BLAS    32x10 f4     133.0  0.502
-    2  bias_relu  add    kernel  32x10 f4       2.6  0.001
-    3  softmax           kernel  32x10 f4       2.6  0.000
-    ------------------------------------------------------
-       total                                  138.2  0.503
+    #  op       how     output    moved kB  MFLOP
+    ---------------------------------------------
+    1  matmul   BLAS    32x10 f4     133.0  0.502
+    2  add      numpy   32x10 f4       2.6  0.000
+    3  softmax  kernel  32x10 f4       2.6  0.000
+    ---------------------------------------------
+       total                         138.2  0.502
     <BLANKLINE>
     Plan of 3 calls with 3 kB of buffers
     """

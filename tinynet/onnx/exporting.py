@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import onnx
@@ -27,6 +26,7 @@ from tinynet.ops.random import random_normal, random_uniform
 from tinynet.ops.reduce import all_finite
 from tinynet.ops.warp import unwarp, warp
 from tinynet.saving.files import write_atomically
+from tinynet.saving.places import as_path
 
 OPSET = 18  # of the operators that are written
 IR_VERSION = 8  # of the file; the first that knows this opset
@@ -88,7 +88,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
     """
     if not isinstance(model, Model):
         raise ArgumentError(f"tn.onnx.save: takes a model of tinynet's, but got {model!r}")
-    write_atomically(Path(path), as_onnx(model).SerializeToString(deterministic=True))
+    write_atomically(as_path("an ONNX file", path), as_onnx(model).SerializeToString(deterministic=True))
 
 
 def as_onnx(model: Model) -> onnx.ModelProto:

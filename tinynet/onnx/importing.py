@@ -19,6 +19,7 @@ from tinynet.onnx.leaves import MOST_INLINE, sort_arrays, uses_of
 from tinynet.onnx.network.graph import OPERATORS
 from tinynet.onnx.network.model import ImportedModel
 from tinynet.onnx.network.pointwise import DTYPES
+from tinynet.saving.places import as_path
 
 _FLOATS = ("float32", "float64")
 
@@ -76,7 +77,7 @@ def load(
     >>> bool(np.allclose(same.predict(x), model.predict(x))), list(same.parameters)
     (True, ['dense.weight', 'dense.bias'])
     """
-    place = Path(path)
+    place = as_path("an ONNX file", path)
     try:
         return _load(place, output, input_shape, name)
     except TinynetError:

@@ -5,12 +5,22 @@ from __future__ import annotations
 import functools
 import operator
 
-from tinynet.core.engine import Tensor
+import numpy as np
+
+from tinynet.core.engine import Op, Tensor
+from tinynet.core.spec import Spec
 from tinynet.ops.dtypes import cast
 from tinynet.ops.extremes import clip, maximum
 from tinynet.ops.powers import sqrt
-from tinynet.ops.reduce import sum as total
 from tinynet.optim.optimizer import Optimizer, add_transform
+
+sum_of_squares: Op = Op(
+    "sum_of_squares",
+    infer=lambda x: Spec((), np.dtype(np.float64)),
+    compute=lambda x: np.sum(np.square(x, dtype=np.float64)),
+    vjp=(lambda g, out, x: cast(2 * g * cast(x, "float64"), x.dtype),),
+    formula="the sum of x^2, in float64",
+)
 
 
 def clip_by_value(gradients: list[Tensor], most: float) -> list[Tensor]:
@@ -53,8 +63,7 @@ def clip_by_norm(gradients: list[Tensor], most: float) -> list[Tensor]:
     ----------
     Pascanu, Mikolov and Bengio, "On the difficulty of training recurrent neural networks", ICML 2013, algorithm 1.
     """
-    wide = [cast(gradient, "float64") for gradient in gradients]
-    norm = sqrt(functools.reduce(operator.add, [total(gradient * gradient) for gradient in wide]))
+    norm = sqrt(functools.reduce(operator.add, map(sum_of_squares, gradients)))
     factor = most / maximum(norm, most)
     return [gradient * cast(factor, gradient.dtype) for gradient in gradients]
 

@@ -4,11 +4,48 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tinynet.checks import check_positive
-from tinynet.core.engine import Tensor
+from tinynet.core.engine import Op, Tensor
+from tinynet.core.spec import Array
 from tinynet.errors import ArgumentError
-from tinynet.ops.powers import sqrt
 from tinynet.optim.optimizer import Optimizer
+
+
+def _step(theta: Array, square: Array, gradient: Array, rate: Array, rho: float, epsilon: float) -> tuple[Array, ...]:
+    square = rho * square + (1 - rho) * (gradient * gradient)
+    return theta - rate * (gradient / (np.sqrt(square) + epsilon)), square
+
+
+def _momentum_step(
+    theta: Array,
+    square: Array,
+    velocity: Array,
+    gradient: Array,
+    rate: Array,
+    momentum: Array,
+    rho: float,
+    epsilon: float,
+) -> tuple[Array, ...]:
+    square = rho * square + (1 - rho) * (gradient * gradient)
+    velocity = momentum * velocity + gradient / (np.sqrt(square) + epsilon)
+    return theta - rate * velocity, square, velocity
+
+
+rmsprop: Op = Op(
+    "rmsprop",
+    infer=lambda *inputs, rho, epsilon: inputs[:2],
+    compute=_step,
+    formula="theta - rate g / (sqrt(s) + epsilon), and s = rho s + (1 - rho) g^2",
+)
+
+rmsprop_with_momentum: Op = Op(
+    "rmsprop_with_momentum",
+    infer=lambda *inputs, rho, epsilon: inputs[:3],
+    compute=_momentum_step,
+    formula="theta - rate v, s = rho s + (1 - rho) g^2, and v = momentum v + g / (sqrt(s) + epsilon)",
+)
 
 
 class RMSprop(Optimizer):
@@ -82,9 +119,11 @@ class RMSprop(Optimizer):
     def update(self, theta: Tensor, gradient: Tensor, learning_rate: Any, **state: Tensor) -> tuple[Tensor, ...]:
         """Return the new theta, the new mean square and, with momentum, the new velocity."""
         gradient = self.penalised(theta, gradient)
-        square = self.rho * state["mean_square"] + (1 - self.rho) * (gradient * gradient)
-        direction = gradient / (sqrt(square) + self.epsilon)
-        if not self.momentum:
-            return theta - learning_rate * direction, square
-        velocity = state["momentum"] * state["velocity"] + direction
-        return theta - learning_rate * velocity, square, velocity
+        square, numbers = state["mean_square"], {"rho": self.rho, "epsilon": self.epsilon}
+        new: tuple[Tensor, ...]
+        if self.momentum:
+            inputs = theta, square, state["velocity"], gradient, learning_rate, state["momentum"]
+            new = rmsprop_with_momentum(*inputs, **numbers)
+        else:
+            new = rmsprop(theta, square, gradient, learning_rate, **numbers)
+        return new

@@ -43,7 +43,7 @@ def profile_figure(rows: Sequence[Row], title: str = "") -> Figure:
     >>> plan = tn.compile(model).plan(np.zeros((32, 784), np.float32))
     >>> figure = profile_figure(plan.profile(repeats=3), "Inference")
     >>> [text.get_text() for text in figure.axes[0].get_yticklabels()]
-    ['matmul  1', 'bias_relu  2', 'softmax  3']
+    ['matmul  1', 'add  2', 'softmax  3']
     """
     seconds = [row.seconds for row in rows if row.seconds is not None]
     if not rows or len(seconds) < len(rows):

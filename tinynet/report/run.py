@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from tinynet.report.answers import CLASSES, Answers, answers_of, as_probabilitie
 from tinynet.report.comparison import history_of, settings_of
 from tinynet.report.outcomes import scores_of
 from tinynet.report.page import render
+from tinynet.report.playing import PLAYGROUND, page_of_run
+from tinynet.report.portable import can_show
 from tinynet.report.sections import made_sections
 from tinynet.report.style import Array, encode
 from tinynet.report.subject import Drawing, Subject
@@ -69,6 +72,9 @@ def write_report(
     check_writable(directory)
     subject = subject_of_run(record, model, data, predicted)
     contents = {SCORES: f"{scores_of(subject.answers[0])}\n".encode()}
+    if "title" in record and can_show(model):  # a run of logistic has none
+        contents[PLAYGROUND] = page_of_run(model, record, data)
+        subject = replace(subject, playground=PLAYGROUND)
     return _write(directory, subject, contents, formats)
 
 
@@ -83,10 +89,11 @@ def subject_of_run(record: Mapping[str, Any], model: Model, data: Dataset, predi
         outputs, of = np.hstack([1 - outputs, outputs]), f"is it {name}? logistic regression"
     answers = Answers("", CLASSES, as_probabilities(outputs), labels, classes)
     split = record["hyper_parameters"].get("validation_split", 0)
+    images = data.x_test if _are_images(data.x_test) else None
     return Subject(
         f"{of[:1].upper()}{of[1:]} on {record['data'].get('title', 'MNIST')}", model, [answers], record["test"],
-        history_of(record), "validation" if split else "test", data.x_test, data.preparation.drawn, data.noun,
-        data.plural, data, record, settings=settings_of(record),
+        history_of(record), "validation" if split else "test", images, data.preparation.drawn, data.noun, data.plural,
+        data, record, settings=settings_of(record),
     )  # fmt: skip
 
 

@@ -18,6 +18,7 @@ from tinynet.saving.description import decode, describe
 from tinynet.saving.files import write_atomically
 from tinynet.saving.form import resembles
 from tinynet.saving.modelfile import RUN_VERSION, ModelFile, content, opened
+from tinynet.saving.places import as_path
 from tinynet.saving.run_state import restore, state_of, stateful
 from tinynet.saving.settings import plain, settings
 from tinynet.train.run import Run
@@ -40,7 +41,7 @@ def save(run: Run, path: str | os.PathLike[str], first: bool = False) -> None:
     WriteError
         If the file cannot be written; what was there before is then untouched.
     """
-    place = Path(path)
+    place = as_path("a checkpoint", path)
     request = {place: partial(_write, run, place)}
     run.later = request | run.later if first else run.later | request
 
@@ -70,7 +71,7 @@ def resume(run: Run, path: str | os.PathLike[str]) -> None:
         If there is no such file; it is a FileNotFoundError.
     """
     before = copy.deepcopy(state_of(run))
-    with opened(Path(path)) as file:
+    with opened(as_path("a checkpoint", path)) as file:
         state = _read(file, run, before)
     try:
         restore(run, state)

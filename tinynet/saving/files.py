@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
+import hashlib
 import os
 import re
 import secrets
+import stat
 from pathlib import Path
 
 from tinynet.errors import WriteError
+from tinynet.saving.places import is_stream, target_of
+
+_NO_SYNC = (errno.EINVAL, errno.ENOTSUP)  # of directories on some file systems of networks
+_LONGEST = 200  # bytes of a name that fit into that of a temporary file
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     """Write a file whole or not at all: whatever happens, ``path`` holds either what it held or ``content``.
+
+    The new file takes the place of the old one, and its mode and owner. A symbolic link stays one: the file that it
+    names is replaced. Other hard links to the old file keep the old content. A pipe or a device is written to.
 
     Processes that write to one path at once do not disturb each other: the last to finish wins. What processes that
     were killed have left beside ``path`` is removed.
@@ -40,19 +50,23 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
     b'hello'
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     state = "nothing was changed"
     try:
-        _remove_abandoned(path)
+        target = target_of(path)
+        if is_stream(target):
+            _write_stream(target, content)
+            return
+        temporary = target.with_name(f".{_short(target.name)}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+        _remove_abandoned(target)
         try:
-            _write_synced(temporary, content)
-            os.replace(temporary, path)  # noqa: PTH105 - one name for each point at which a test lets it fail
+            _write_synced(temporary, content, like=target)
+            os.replace(temporary, target)  # noqa: PTH105 - one name for each point at which a test lets it fail
         except BaseException:
             with contextlib.suppress(OSError):  # the error that is under way says more
                 temporary.unlink(missing_ok=True)
             raise
         state = "it is there, but might not be after a power failure now"
-        _sync_directory(path.parent)
+        _sync_directory(target.parent)
     except OSError as error:
         raise WriteError(
             error.errno,
@@ -61,33 +75,95 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
         ) from error
 
 
-def _write_synced(temporary: Path, content: bytes) -> None:
-    """Write a new file, and make its content durable."""
+def append(path: str | os.PathLike[str], content: bytes) -> None:
+    """Add to the end of a file, all or nothing as far as the process lives; power failures may cut the end off.
+
+    Parameters
+    ----------
+    path : path-like
+        A file that is there.
+    content : bytes
+        What to add.
+
+    Raises
+    ------
+    WriteError
+        If it cannot be written; the file is then as it was.
+    """
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
+        try:
+            before = os.fstat(handle)
+            try:
+                _write_all(handle, content)
+            except OSError:
+                if stat.S_ISREG(before.st_mode):
+                    os.ftruncate(handle, before.st_size)
+                raise
+        finally:
+            os.close(handle)
+    except OSError as error:
+        raise WriteError(
+            error.errno, f"could not write {path}: {error.strerror or error}; nothing was changed"
+        ) from error
+
+
+def _short(name: str) -> str:
+    """Return a name, or its digest where it would leave no room for what a temporary file adds to it."""
+    encoded = os.fsencode(name)
+    return name if len(encoded) <= _LONGEST else hashlib.sha256(encoded).hexdigest()
+
+
+def _write_stream(path: Path, content: bytes) -> None:
+    """Write to a device, or to a pipe that somebody reads; one that nobody reads is an error, not an endless wait."""
+    handle = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        os.set_blocking(handle, True)
+        _write_all(handle, content)
+    finally:
+        os.close(handle)
+
+
+def _write_all(handle: int, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:
+        rest = rest[os.write(handle, rest) :]
+
+
+def _write_synced(temporary: Path, content: bytes, like: Path) -> None:
+    """Write a new file, with the mode and the owner of one that is there, and make its content durable."""
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
         with contextlib.suppress(OSError):  # a file system without locks
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        rest = memoryview(content)
-        while rest:
-            rest = rest[os.write(handle, rest) :]
+        with contextlib.suppress(OSError):  # no such file, or a file system without owners
+            _take_over(handle, like)
+        _write_all(handle, content)
         os.fsync(handle)
     finally:
         os.close(handle)
 
 
+def _take_over(handle: int, like: Path) -> None:
+    """Let a file have the owner, as far as one may grant it, and the mode of another one."""
+    before, now = like.stat(), os.fstat(handle)
+    with contextlib.suppress(PermissionError):
+        if (before.st_uid, before.st_gid) != (now.st_uid, now.st_gid):
+            os.fchown(handle, before.st_uid, before.st_gid)
+    os.fchmod(handle, stat.S_IMODE(before.st_mode) & 0o777)
+
+
 def _remove_abandoned(path: Path) -> None:
     """Remove what dead processes have left of ``path``: their id is not in use, and nobody holds the file's lock."""
-    ours = re.compile(rf"\.{re.escape(path.name)}\.(\d{{1,9}})-[0-9a-f]{{8}}\.tmp")
+    ours = re.compile(rf"\.{re.escape(_short(path.name))}\.(\d{{1,9}})-[0-9a-f]{{8}}\.tmp")
     found = [(entry, ours.fullmatch(entry)) for entry in os.listdir(path.parent)]  # noqa: PTH208
     for name, process in ((path.with_name(entry), int(match[1])) for entry, match in found if match):
         if not _alive(process):
-            with contextlib.suppress(FileNotFoundError):  # another process may be cleaning up, too
+            with contextlib.suppress(OSError):  # another user's, or another process is cleaning up, too
                 handle = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
                 try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held in another container: its numbers differ
                     name.unlink()
-                except BlockingIOError:  # held in another container, where processes are numbered anew
-                    pass
                 finally:
                     os.close(handle)
 
@@ -107,5 +183,8 @@ def _sync_directory(directory: Path) -> None:
     handle = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
     finally:
         os.close(handle)

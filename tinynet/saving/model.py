@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from tinynet.nn.layer import Layer
 from tinynet.saving.description import DescriptionError, UnknownNameError, decode_model
 from tinynet.saving.files import write_atomically
 from tinynet.saving.modelfile import MOST_METADATA, ModelFile, content, opened
+from tinynet.saving.places import as_path
 
 
 def save(model: Model, path: str | os.PathLike[str]) -> None:
@@ -34,7 +34,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
     ArgumentError
         If an argument of a layer cannot be put into a file.
     """
-    write_atomically(Path(path), content(model, model.leaves))
+    write_atomically(as_path("a model file", path), content(model, model.leaves))
 
 
 def load(path: str | os.PathLike[str], custom_layers: Mapping[str, Any] | None = None) -> Model:
@@ -73,7 +73,7 @@ def load(path: str | os.PathLike[str], custom_layers: Mapping[str, Any] | None =
     custom = {} if custom_layers is None else custom_layers
     if not isinstance(custom, Mapping):
         raise ArgumentError(f'custom_layers must map names to classes, such as {{"Scale": Scale}}, but got {custom!r}')
-    with opened(Path(path)) as file:
+    with opened(as_path("a model file", path)) as file:
         model = _described_model(file, custom)
         for name, leaf in model.leaves.items():
             leaf.memory[...] = file.parameter(name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -19,6 +19,8 @@ from tinynet.train.part import Part
 from tinynet.train.run import Run
 from tinynet.train.several import Losses
 from tinynet.train.stream import Stream
+
+_ENDS = 4  # rows at each end of what is not in memory
 
 _noted: WeakKeyDictionary[Run, dict[str, Any]] = WeakKeyDictionary()
 
@@ -37,11 +39,12 @@ def settings(run: Run) -> dict[str, Any]:
         Numbers, texts and lists, by name; large arrays by their checksums.
     """
     if run not in _noted:
-        _noted[run] = _described(run)
+        _noted[run] = described(run, _checksum)
     return _noted[run]
 
 
-def _described(run: Run) -> dict[str, Any]:
+def described(run: Run, checksum: Callable[[Any], int]) -> dict[str, Any]:
+    """Describe the arguments of `fit`, with checksums of the data as a function computes them."""
     given = run.arguments
     inputs = [[str(samples.dtype), *samples.shape] for samples in given["x"]]
     validation = given["validation_data"] or ()
@@ -49,7 +52,7 @@ def _described(run: Run) -> dict[str, Any]:
     return {
         "x": inputs if len(inputs) > 1 else inputs[0],
         "validation_data": len(leaves(validation)[0]) if validation else 0,
-        "checksums of the data": [_checksum(array) for array in arrays],
+        "checksums of the data": [checksum(array) for array in arrays],
         "loss": _name(given["loss"]),
         "sample_weight": _weights(given["sample_weight"]),
         "class_weight": _weights(given["class_weight"]),
@@ -71,6 +74,16 @@ def _checksum(array: Array | Stream | Part) -> int:
     for piece in data.pieces() if isinstance(data, Stream) else [data]:
         found = zlib.crc32(np.ascontiguousarray(piece).data, found)
     return found
+
+
+def brief_checksum(array: Array | Stream | Part) -> int:
+    """Return the checksum of an array; of one that is not in memory, that of its length and of the rows at its ends."""
+    data = array.data if isinstance(array, Part) else array
+    if not isinstance(data, Stream):
+        return _checksum(data)
+    n = len(data)
+    ends = np.unique(np.r_[: min(n, _ENDS), max(0, n - _ENDS) : n])
+    return zlib.crc32(np.ascontiguousarray(data[ends]).data, n)
 
 
 def _blocks(samples: Any) -> Any:

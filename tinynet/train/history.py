@@ -78,4 +78,4 @@ class Means:
 
     def __call__(self) -> dict[str, float]:
         """Return the means so far."""
-        return {name: total / self.count[name] for name, total in self.total.items()}
+        return {name: total / (self.count[name] or 1.0) for name, total in self.total.items()}

@@ -24,7 +24,7 @@ from tinynet.train.loop import in_sessions
 from tinynet.train.nests import leaves
 from tinynet.train.samples import check_labelled, check_samples
 from tinynet.train.task import Measures, Task, find_task
-from tinynet.train.weighted import weights_of
+from tinynet.train.weighing import weights_of, with_joint_loss
 from tinynet.train.weights import with_weights
 
 
@@ -43,7 +43,7 @@ def measure(model: Network, task: Task, x: Sequence[Array], y: Any, batch_size: 
             labels, *samples = nested((y, *x), operator.itemgetter(part))
             losses, output = run(labels, *samples)
             means.add(task.measure(model.made, losses, output, labels), len(samples[0]), weights_of(task, labels))
-    return means() | finish(task)
+    return with_joint_loss(task, means()) | finish(task)
 
 
 def evaluate(

@@ -52,6 +52,7 @@ def fit(
     label_smoothing: float = 0.0,
     loss_weights: Any = None,
     validation_split: float = 0.0,
+    world: Any = None,
 ) -> History:
     """Train the model.
 
@@ -111,15 +112,20 @@ def fit(
     sample_weight : array_like, optional
         (n,), 0 or more: how much each sample counts. The loss of a batch is (sum of w l) / (sum of w), so a weight of
         k counts as k copies, and one of 0 as if the sample were left out. It may have further axes of the labels, as
-        to mask steps of sequences. Metrics count all samples alike, and so does validation.
+        to mask steps of sequences. Metrics count all samples alike, and so does validation. Of several outputs: one
+        array for all, or one for each, in a dict by name or a tuple in order; what a dict leaves out counts alike.
     class_weight : mapping, array_like or "balanced", optional
         The weight of the samples of each class, by class number or in order; "balanced" lets all classes count alike.
-        Multiplied with ``sample_weight``.
+        Multiplied with ``sample_weight``. Of several outputs: a dict of these by name, or a tuple in order.
     label_smoothing : float
         From 0 to 1, for the losses "cross_entropy" and "binary_cross_entropy": the share of each label that is spread
-        evenly over all classes. It is part of the loss, in validation and `evaluate`, too.
+        evenly over all classes. It is part of the loss, in validation and `evaluate`, too. Of several outputs: a number
+        for all, or a dict of numbers by name, or a tuple in order.
     loss_weights : tuple or dict of float, optional
         Of several outputs: what the loss of each is multiplied with, 0 or more, before they are added; 1 by default.
+    world : World, optional
+        The processes that compute the micro-batches of each step, each a block of them; see
+        `tinynet.distributed.world`. The result has the bits of one process.
 
     Returns
     -------
@@ -137,6 +143,8 @@ def fit(
         If the model's forward or the loss reads values of tensors; run it with ``compiled=False``.
     NonFiniteError
         If the loss or its gradient becomes NaN or infinite; all is then as it was before that batch.
+    WorldError
+        If another process has failed, hangs, or differs from this one.
     CheckpointError, FileNotFoundError
         If the checkpoint is damaged, foreign, of another run, or not there; nothing is changed then.
     WriteError
@@ -183,6 +191,7 @@ def fit(
         "label_smoothing": label_smoothing,
         "loss_weights": loss_weights,
         "verbose": verbose,
+        "world": world,
         "callbacks": callbacks,
     }
     notified = callbacks_of(arguments)  # some of which replace the task or the data

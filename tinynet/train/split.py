@@ -10,7 +10,9 @@ from tinynet.checks import check_numbers
 from tinynet.core.spec import Array
 from tinynet.errors import ArgumentError, ShapeError
 from tinynet.nn.layer import nested
+from tinynet.train.nests import leaves
 from tinynet.train.stream import select
+from tinynet.train.weights import is_by_output
 
 _SEED = 0x5EED  # the same for all runs, so that a second fit, or one with another seed, validates on the same samples
 
@@ -55,6 +57,10 @@ def split_indices(n: int, share: float, shuffle: bool) -> tuple[Array | slice, A
     return np.sort(drawn[kept:]), np.sort(drawn[:kept])
 
 
+def _numbers(weights: Any) -> Array | None:
+    return None if weights is None else check_numbers("sample_weight", weights)
+
+
 def split_off(arguments: dict[str, Any]) -> list[Any]:
     """Let a run validate on a share of its samples, and train on the others, if `fit` was asked for that."""
     share, samples = arguments["validation_split"], arguments["x"]
@@ -68,13 +74,15 @@ def split_off(arguments: dict[str, Any]) -> list[Any]:
     trained, kept = split_indices(n, float(share), arguments["shuffle"])
     given: list[Any] = [samples, arguments["y"]]
     if arguments["sample_weight"] is not None:
-        given.append(check_numbers("sample_weight", arguments["sample_weight"]))
-        if given[-1].shape[:1] != (n,):
-            raise ShapeError(
-                f"sample_weight must have one number for each of {n} samples, but has shape {given[-1].shape}"
-            )
-    validated, *others = (nested(data, lambda a: select(a, kept)) for data in given)
+        weights, by_output = arguments["sample_weight"], is_by_output(arguments["sample_weight"])
+        given.append(nested(weights, _numbers) if by_output else _numbers(weights))
+        for one in leaves(given[-1]):
+            if one is not None and one.shape[:1] != (n,):
+                raise ShapeError(
+                    f"sample_weight must have one number for each of {n} samples, but has shape {one.shape}"
+                )
+    validated, *others = (nested(data, lambda a: a if a is None else select(a, kept)) for data in given)
     arguments["validation_data"] = (validated if len(samples) > 1 else validated[0], *others)
-    of_training = [nested(data, lambda a: select(a, trained)) for data in given]
+    of_training = [nested(data, lambda a: a if a is None else select(a, trained)) for data in given]
     arguments.update(zip(("x", "y", "sample_weight"), of_training, strict=False))
     return []

@@ -21,20 +21,20 @@ class TreeSum:
         """Add the next list; None where there is nothing to add."""
         size, total = 1, None if arrays is None else [np.array(a) for a in arrays]
         while self.blocks and self.blocks[-1][0] == size:
-            total = _both(self.blocks.pop()[1], total)
+            total = both(self.blocks.pop()[1], total)
             size *= 2
         self.blocks.append((size, total))
 
-    def total(self) -> list[Array]:
-        """Return the sum of all."""
+    def total(self) -> list[Array] | None:
+        """Return the sum of all; None if there was nothing to add."""
         total: list[Array] | None = None
         for _, block in reversed(self.blocks):
-            total = _both(block, total)
-        assert total is not None
+            total = both(block, total)
         return total
 
 
-def _both(left: list[Array] | None, right: list[Array] | None) -> list[Array] | None:
+def both(left: list[Array] | None, right: list[Array] | None) -> list[Array] | None:
+    """Return the sum of two blocks, which takes the memory of the first."""
     if left is None or right is None:
         return right if left is None else left
     for a, b in zip(left, right, strict=True):

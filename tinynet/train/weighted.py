@@ -1,20 +1,17 @@
-"""A loss that is weighted sample by sample, and its task."""
+"""A loss that is weighted sample by sample."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from tinynet import ops
 from tinynet.core.engine import Tensor
-from tinynet.core.spec import Array
-from tinynet.errors import ArgumentError, DataError
+from tinynet.errors import ArgumentError
 from tinynet.ops.loss import Loss, _weigh
-from tinynet.train.compound import CompoundTask
 from tinynet.train.joint import Joint
 from tinynet.train.pairing import named_task
-from tinynet.train.task import Measures, Task
+from tinynet.train.task import Task
 
 
 def weighted_sum(loss: Loss, output: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
@@ -52,10 +49,16 @@ def weighted_sum(loss: Loss, output: Tensor, labels: Tensor, weights: Tensor) ->
     return ops.sum(_weigh(spread, losses)) * (weights.size / losses.size)
 
 
+def _counted(weights: Any) -> Tensor:
+    total = ops.sum(weights)
+    return ops.where(total == 0, 1.0, total)
+
+
 class Weighted:
     """The weighted mean of a loss, of outputs and of pairs of labels and weights: (sum of w l) / (sum of w).
 
-    A weight of k counts as k copies of the sample, and one of 0 as if the sample were not there.
+    A weight of k counts as k copies of the sample, and one of 0 as if the sample were not there. Several outputs may
+    have weights of their own, in a dict: the mean of each is then divided by its own sum.
     """
 
     def __init__(self, loss: Loss) -> None:
@@ -67,17 +70,27 @@ class Weighted:
         parts = self.loss.parts if isinstance(self.loss, Joint) else ()
         return ["loss", *(f"{part.name}_loss" for part in parts)]
 
-    def totals(self, output: Any, labels: Any) -> list[Tensor]:
-        """Return the sum of w l, and if there are several outputs that of each."""
+    def totals(self, output: Any, labels: Any, factors: dict[str, Any] | None = None) -> list[Tensor]:
+        """Return the sum of w l, and if there are several outputs that of each, times its factor if there are any."""
         actual, weights = labels
-        if isinstance(self.loss, Joint):
-            return self.loss.each(output, actual, lambda task, y, t: weighted_sum(task.loss, y, t, weights))
-        return [weighted_sum(self.loss, output, actual, weights)]
+        if not isinstance(self.loss, Joint):
+            return [weighted_sum(self.loss, output, actual, weights)]
+
+        def total(task: Task, y: Any, given: Any) -> Tensor:
+            t, w, factor = given
+            found = weighted_sum(task.loss, y, t, w)
+            return found if factor is None else found * factor
+
+        names = [part.name for part in self.loss.parts]
+        of_each = weights if isinstance(weights, dict) else dict.fromkeys(names, weights)
+        factor_of = factors or dict.fromkeys(names)
+        return self.loss.each(output, {name: (actual[name], of_each[name], factor_of[name]) for name in names}, total)
 
     def means(self, output: Any, labels: Any) -> list[Tensor]:
-        """Return the same, divided by the sum of w; 0 where nothing has weight."""
-        weight = ops.sum(labels[1])
-        return [total / ops.where(weight == 0, 1.0, weight) for total in self.totals(output, labels)]
+        """Return the same, divided by the sum of w, each output by its own; 0 where nothing has weight."""
+        if isinstance(labels[1], dict):
+            return self.totals(output, labels, {name: 1 / _counted(w) for name, w in labels[1].items()})
+        return [total / _counted(labels[1]) for total in self.totals(output, labels)]
 
     def __call__(self, output: Any, labels: Any) -> Tensor:
         """Return the mean."""
@@ -91,45 +104,3 @@ def identity(loss: Any) -> tuple[Any, ...]:
     if isinstance(loss, Joint):
         return tuple((part.name, part.weight, *identity(part.task.loss)) for part in loss.parts)
     return (id(loss),)
-
-
-@dataclass(frozen=True)
-class WeightedTask(CompoundTask):
-    """A task whose labels come in pairs with their weights. The weights concern the loss; metrics count all alike."""
-
-    loss: Weighted
-
-    @property
-    def plain(self) -> Task:
-        """The task without weights."""
-        return self.parts[""]
-
-    def losses(self, output: Any, labels: Any) -> list[Tensor]:
-        """Return the weighted mean, and if there are several outputs that of each."""
-        return self.loss.means(output, labels)
-
-    def measure(self, made: Any, losses: list[Array], output: Any, labels: Any) -> Measures:
-        """Return what the task without weights measures, by the weighted losses."""
-        return self.plain.measure(made, losses, output, labels[0])
-
-    def weigh(self, labels: Any, indices: Array) -> dict[str, float]:
-        """Return the sum of the weights of a batch, which must not be 0: there is no mean of nothing."""
-        weights = weights_of(self, (None, labels[1][indices]))
-        if not weights["loss"]:
-            raise DataError(
-                f"all {len(indices)} samples of a batch have the weight 0, so there is no mean of their losses; leave "
-                "out the samples of weight 0, as in x[weights > 0], or take larger batches"
-            )
-        return weights
-
-
-def weights_of(task: Task, labels: Any) -> dict[str, float]:
-    """Return how much some samples count in the mean losses, by their names; it may be 0."""
-    return dict.fromkeys(task.loss.names, float(labels[1].sum())) if isinstance(task, WeightedTask) else {}
-
-
-def total_losses(task: Task, output: Any, labels: Any, n: int) -> list[Tensor]:
-    """Return the sums of the losses of n samples, each by its weight."""
-    if isinstance(task, WeightedTask):
-        return task.loss.totals(output, labels)
-    return [loss * float(n) for loss in task.losses(output, labels)]

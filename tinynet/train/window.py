@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -24,13 +24,21 @@ class Window:
     ----------
     arguments : dict
         Of `fit`. Its "x" and the arrays of "y" become parts of the window.
+
+    Attributes
+    ----------
+    own : callable or None
+        Returns which samples of a batch of n are read, as a slice, where other processes read the rest; samples and
+        labels in memory are there in any case.
     """
+
+    own: Callable[[int], slice] | None = None
 
     def __init__(self, arguments: dict[str, Any]) -> None:
         streams = [data for data in leaves((arguments["x"], arguments["y"])) if isinstance(data, Stream)]
         first, n = streams[0], len(streams[0])
         size = sum(stream.sample_bytes for stream in streams)
-        batch = min(arguments["batch_size"] or n, n)
+        self.batch = batch = min(arguments["batch_size"] or n, n)
         self.block, self.blocks = first.block, first.blocks
         samples = first.block * first.blocks if first.block else _BYTES // size  # of blocks, all that are mixed
         self.batches = max(1, -(-samples // batch))
@@ -50,12 +58,24 @@ class Window:
 
     def read(self, indices: Array, start: int) -> None:
         """Read the samples and labels at some indices into the window, from a row on."""
+        if self.own is not None:
+            self._read_own(indices, start, self.own)
+            return
         known: dict[int, Array] = {}
         for part in self.parts:
             if id(part.data) in known:  # as where an autoencoder has its samples as labels
                 part.memory[start : start + len(indices)] = known[id(part.data)]
             else:
                 known[id(part.data)] = part.read(indices, start)
+
+    def _read_own(self, indices: Array, start: int, own_of: Callable[[int], slice]) -> None:
+        """Read those samples of each batch that other processes do not read."""
+        for at in range(0, len(indices), self.batch):
+            batch = indices[at : at + self.batch]
+            own = own_of(len(batch))
+            for part in self.parts:
+                which = own if isinstance(part.data, Stream) else slice(len(batch))
+                part.read(batch[which], start + at + (which.start or 0))
 
     def filled(self, pieces: list[Array]) -> Iterator[tuple[int, int]]:
         """Fill half of the window with the samples at some indices, piece after piece, in turns.

@@ -20,9 +20,12 @@ from tinynet.fast.plan import Plan
 from tinynet.ops import conv, linear, loss, pointwise, pool, reduce, warp
 from tinynet.ops.conv import geometry
 from tinynet.optim.adam import adam
+from tinynet.optim.clipping import sum_of_squares
+from tinynet.optim.rmsprop import rmsprop, rmsprop_with_momentum
 from tinynet.optim.sgd import momentum_step
 
 BETAS = {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-7}
+RHO = {"rho": 0.9, "epsilon": 1e-7}
 
 
 def normal(*shape):
@@ -79,11 +82,12 @@ def rows(n, k):
     yield loss._softmax, (x,), {}
     yield loss._log_softmax, (x,), {}
     yield fusions.cross_entropy.softmax_cross_entropy, (x, labels), {}
-    yield fusions.bias_relu.bias_relu, (x, normal(1, k)[0]), {"relu": True}
-    yield fusions.bias_relu.bias_relu_cotangent, (x, np.maximum(normal(k, n).T, 0)), {}
     yield fusions.gather.gather, (data, labels, normal(k), normal(1, k)[0]), {"sample": (k,)}
     yield fusions.descend.descend, (flat, flat + 1, np.array(0.1)), {}
     yield momentum_step, (flat - 1, flat / 2, flat + 1, np.array(0.1), np.array(0.9)), {"nesterov": True}
+    yield rmsprop, (flat - 1, flat * flat, flat + 1, np.array(0.1)), RHO
+    yield rmsprop_with_momentum, (flat - 1, flat * flat, flat / 2, flat + 1, np.array(0.1), np.array(0.9)), RHO
+    yield sum_of_squares, (flat,), {}
     yield adam, (flat - 1, flat / 2, flat * flat, np.array(3), flat + 1, np.array(0.1)), BETAS
     standard = {"shift": normal(k), "scale": np.abs(normal(1, k)[0])}
     yield fusions.standardised_matvec.standardised_matvec, (data, normal(k)), standard

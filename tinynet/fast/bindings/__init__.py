@@ -21,6 +21,8 @@ from tinynet.ops import (
 )
 from tinynet.ops.dtypes import _cast
 from tinynet.optim.adam import adam
+from tinynet.optim.clipping import sum_of_squares
+from tinynet.optim.rmsprop import rmsprop, rmsprop_with_momentum
 from tinynet.optim.sgd import momentum_step
 
 _TABLE: dict[Op, str] = {
@@ -47,6 +49,9 @@ _TABLE: dict[Op, str] = {
     pool._max_unpool: "pool:max_unpool",
     pool._pool_gather: "pool:pool_gather",
     reduce._sum: "reduce:sum",
+    rmsprop: "updates:rmsprop",
+    rmsprop_with_momentum: "updates:rmsprop_with_momentum",
+    sum_of_squares: "reduce:sum_of_squares",
     running._cumsum: "arrays:cumsum",
     shape._index: "arrays:index",
     shape._index_add: "arrays:index_add",

@@ -25,7 +25,20 @@ def _momentum(
 ) -> tuple[Any, ...]:
     chunks = kernels.chunks(gradient.size, gradient.size)
     scalars = rate.reshape(1), momentum.reshape(1), nesterov, chunks
-    return for_chunks(kernels.momentum_step, chunks), theta, velocity, gradient, *scalars
+    return for_chunks(kernels.descend, chunks), theta, velocity, gradient, *scalars
+
+
+def _rmsprop(theta: Array, square: Array, gradient: Array, rate: Array, rho: float, epsilon: float) -> tuple[Any, ...]:
+    return _rmsprop_with_momentum(theta, square, None, gradient, rate, rate, rho, epsilon)
+
+
+def _rmsprop_with_momentum(
+    theta: Array, square: Array, velocity: Array | None, gradient: Array, rate: Array, momentum: Array, rho: float,
+    epsilon: float,
+) -> tuple[Any, ...]:  # fmt: skip
+    chunks = kernels.chunks(gradient.size, gradient.size)
+    scalars = rate.reshape(1), momentum.reshape(1), rho, epsilon, chunks
+    return for_chunks(kernels.rmsprop, chunks), theta, square, velocity, gradient, *scalars
 
 
 def _copy_and_move(new: tuple[Array, ...], old: tuple[Array, ...], kernel: Any, arguments: tuple[Any, ...]) -> None:
@@ -40,7 +53,13 @@ def _into_new(in_place: Callable[..., tuple[Any, ...]], vectors: int, *arrays: A
     return _copy_and_move, new, old, kernel, tuple(arguments)
 
 
-adam = Implementation(partial(_into_new, _adam, 3), contiguous=True, threaded=True)
-adam_in_place = Implementation(_adam, inplace=3, contiguous=True, threaded=True)
-momentum = Implementation(partial(_into_new, _momentum, 2), contiguous=True, threaded=True)
-momentum_in_place = Implementation(_momentum, inplace=2, contiguous=True, threaded=True)
+def _both(in_place: Callable[..., tuple[Any, ...]], vectors: int) -> tuple[Implementation, Implementation]:
+    """Return the implementations of a step into new vectors, and in place."""
+    into_new = Implementation(partial(_into_new, in_place, vectors), contiguous=True, threaded=True)
+    return into_new, Implementation(in_place, inplace=vectors, contiguous=True, threaded=True)
+
+
+adam, adam_in_place = _both(_adam, 3)
+momentum, momentum_in_place = _both(_momentum, 2)
+rmsprop, rmsprop_in_place = _both(_rmsprop, 2)
+rmsprop_with_momentum, rmsprop_with_momentum_in_place = _both(_rmsprop_with_momentum, 3)

@@ -2,13 +2,11 @@
 
 from tinynet.core.engine import Op
 from tinynet.fast.fusions import (
-    adam,
-    bias_relu,
     conv_pool,
     cross_entropy,
     descend,
     gather,
-    momentum,
+    in_place,
     standardised_matvec,
 )
 from tinynet.fast.match import Fusion
@@ -17,11 +15,9 @@ FUSIONS: tuple[Fusion, ...] = (
     gather.FUSION,
     standardised_matvec.FUSION,
     conv_pool.FUSION,
-    bias_relu.FUSION,
     cross_entropy.FUSION,
     descend.FUSION,
-    adam.FUSION,
-    momentum.FUSION,
+    in_place.FUSION,
 )
 
 STANDS_FOR: dict[Op, str] = {op: parts for fusion in FUSIONS for op, parts in fusion.ops.items()}

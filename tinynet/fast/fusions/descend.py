@@ -20,7 +20,8 @@ def descend_parts(theta: Tensor, gradient: Tensor, rate: Tensor) -> Tensor:
 
 def _bind(theta: Array, gradient: Array, rate: Array) -> tuple[Any, ...]:
     chunks = kernels.chunks(gradient.size, gradient.size)
-    return for_chunks(kernels.descend, chunks), theta, gradient, rate.reshape(1), chunks
+    number = rate.reshape(1)
+    return for_chunks(kernels.descend, chunks), theta, None, gradient, number, number, False, chunks
 
 
 descend = fused_op(

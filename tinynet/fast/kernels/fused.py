@@ -1,4 +1,4 @@
-"""Small fusions: gather + scale, softmax + cross-entropy, the steps of SGD and of Adam."""
+"""Small fusions: gather + scale, softmax + cross-entropy, the steps of SGD, Adam and RMSprop."""
 
 import math
 
@@ -71,38 +71,24 @@ def cross_entropy(loss, slope, logits, labels):
 
 
 @kernel()
-def descend_chunk(theta, gradient, step):
-    """Subtract step * gradient from theta, in place."""
+def descend_chunk(theta, velocity, gradient, rate, momentum, nesterov):
+    """Add the gradient to the velocity, if there is one, and move theta along it, in place."""
     for k in range(theta.size):
-        theta[k] -= step * gradient[k]
-
-
-@kernel(parallel=True)
-def descend(theta, gradient, rate, chunks):
-    """Subtract rate * gradient from theta, in place."""
-    n = theta.size
-    for chunk in numba.prange(chunks):
-        lo, hi = chunk * n // chunks, (chunk + 1) * n // chunks
-        descend_chunk(theta[lo:hi], gradient[lo:hi], rate[0])
-
-
-@kernel()
-def momentum_chunk(theta, velocity, gradient, rate, momentum, nesterov):
-    """Add the gradient to the velocity, and move theta along it, in place."""
-    for k in range(theta.size):
-        g = gradient[k]
-        v = momentum * velocity[k] + g
-        velocity[k] = v
+        v = g = gradient[k]
+        if velocity is not None:
+            v += momentum * velocity[k]
+            velocity[k] = v
         theta[k] -= rate * (g + momentum * v if nesterov else v)
 
 
 @kernel(parallel=True)
-def momentum_step(theta, velocity, gradient, rate, momentum, nesterov, chunks):
-    """Make a step of gradient descent with momentum, in place."""
+def descend(theta, velocity, gradient, rate, momentum, nesterov, chunks):
+    """Make a step of gradient descent in place; without a momentum, the velocity is None."""
     n = theta.size
     for chunk in numba.prange(chunks):
         lo, hi = chunk * n // chunks, (chunk + 1) * n // chunks
-        momentum_chunk(theta[lo:hi], velocity[lo:hi], gradient[lo:hi], rate[0], momentum[0], nesterov)
+        v = None if velocity is None else velocity[lo:hi]
+        descend_chunk(theta[lo:hi], v, gradient[lo:hi], rate[0], momentum[0], nesterov)
 
 
 @kernel()
@@ -128,3 +114,27 @@ def adam(theta, first, second, steps, gradient, rate, beta1, beta2, epsilon, dec
     for chunk in numba.prange(chunks):
         lo, hi = chunk * n // chunks, (chunk + 1) * n // chunks
         adam_chunk(theta[lo:hi], first[lo:hi], second[lo:hi], gradient[lo:hi], scale, keep, b1, r1, b2, r2, shrink, eps)
+
+
+@kernel()
+def rmsprop_chunk(theta, square, velocity, gradient, rate, momentum, keep, rest, epsilon):
+    """Move the mean square towards the gradient's, and theta along the ratio or the velocity, if any, in place."""
+    for k in range(theta.size):
+        g = gradient[k]
+        square[k] = keep * square[k] + rest * (g * g)
+        v = g / (math.sqrt(square[k]) + epsilon)
+        if velocity is not None:
+            v += momentum * velocity[k]
+            velocity[k] = v
+        theta[k] -= rate * v
+
+
+@kernel(parallel=True)
+def rmsprop(theta, square, velocity, gradient, rate, momentum, rho, epsilon, chunks):
+    """Make a step of RMSprop in place; without a momentum, the velocity is None."""
+    n = theta.size
+    keep, rest, eps = theta.dtype.type(rho), theta.dtype.type(1 - rho), theta.dtype.type(epsilon)
+    for chunk in numba.prange(chunks):
+        lo, hi = chunk * n // chunks, (chunk + 1) * n // chunks
+        v = None if velocity is None else velocity[lo:hi]
+        rmsprop_chunk(theta[lo:hi], square[lo:hi], v, gradient[lo:hi], rate[0], momentum[0], keep, rest, eps)

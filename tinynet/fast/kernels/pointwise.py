@@ -26,22 +26,3 @@ def cut(out, g, y, chunks):
     for chunk in numba.prange(chunks):
         lo, hi = chunk * y.size // chunks, (chunk + 1) * y.size // chunks
         cut_chunk(out[lo:hi], g[lo:hi], y[lo:hi])
-
-
-@kernel()
-def bias_relu_rows(y, x, bias, cut):
-    """Add the bias to each row, and cut what is below 0 if asked."""
-    zero = y.dtype.type(0)
-    for r in range(len(y)):
-        row, source = y[r], x[r]
-        for k in range(row.size):
-            v = source[k] + bias[k]
-            row[k] = zero if cut and v <= 0 else v
-
-
-@kernel(parallel=True)
-def bias_relu(y, x, bias, cut, chunks):
-    """Compute x + bias, and relu of it if asked, row by row."""
-    for chunk in numba.prange(chunks):
-        lo, hi = chunk * len(y) // chunks, (chunk + 1) * len(y) // chunks
-        bias_relu_rows(y[lo:hi], x[lo:hi], bias, cut)

@@ -1,6 +1,7 @@
-"""Sums of the rows of a matrix, such as the gradient of a bias, and of chunks; and whether all values are finite."""
+"""Sums: of the rows of a matrix, such as the gradient of a bias, and of squares; and whether all values are finite."""
 
 import numba
+import numpy as np
 
 from tinynet.fast.kernels.jit import kernel
 
@@ -33,30 +34,6 @@ def sum_rows(total, partial, x):
 
 
 @kernel()
-def cut_rows(cut, total, g, y):
-    """Cut rows of g where y is 0, and sum them in their order."""
-    zero = g.dtype.type(0)
-    for k in range(total.size):
-        total[k] = zero
-    for r in range(len(g)):
-        row, source, output = cut[r], g[r], y[r]
-        for k in range(row.size):
-            v = zero if output[k] <= 0 else source[k]
-            row[k] = v
-            total[k] += v
-
-
-@kernel(parallel=True)
-def cut_and_sum(cut, total, partial, g, y):
-    """Cut g where y (the output of relu) is 0, and sum its rows: of each chunk, then the chunks in their order."""
-    chunks = len(partial)
-    for chunk in numba.prange(chunks):
-        lo, hi = chunk * len(g) // chunks, (chunk + 1) * len(g) // chunks
-        cut_rows(cut[lo:hi], partial[chunk], g[lo:hi], y[lo:hi])
-    sum_chunk(total, partial)
-
-
-@kernel()
 def add_up(total, partial, lo, hi):
     """Add up values lo to hi of the partial sums of chunks, in their order: total (size,), partial (chunks, size)."""
     for k in range(lo, hi):
@@ -82,3 +59,22 @@ def all_finite(out, partial, x):
     for chunk in numba.prange(chunks):
         partial[chunk] = sum_of_zeros(x[chunk * x.size // chunks : (chunk + 1) * x.size // chunks])
     out[0] = sum_of_zeros(partial) == 0
+
+
+@kernel()
+def squares_of_chunk(x):
+    """Sum the squares in float64."""
+    total = 0.0
+    for k in range(x.size):
+        v = np.float64(x[k])
+        total += v * v
+    return total
+
+
+@kernel(parallel=True)
+def sum_of_squares(out, partial, x):
+    """Sum the squares of each chunk, then the chunks in their order."""
+    chunks = partial.size
+    for chunk in numba.prange(chunks):
+        partial[chunk] = squares_of_chunk(x[chunk * x.size // chunks : (chunk + 1) * x.size // chunks])
+    add_up(out, partial.reshape(chunks, 1), 0, 1)

@@ -1,10 +1,12 @@
 """The callbacks that come with tinynet. Training knows none of them; what a callback is stands in `Run`.
 
-Every run has these, in this order: what shows it, what measures its epochs, what validates it, Ctrl-C; then those that
-the user passes. Samples to validate on are split off first. The loss is smoothed before the validation begins, since it
-is the same there, and weighted afterwards, since it is not. Data that are not in memory pass through a window last.
+Every run has these, in this order: what makes it one of several processes, what shows it, what measures its epochs,
+what validates it, Ctrl-C; then those that the user passes. Samples to validate on are split off first. The loss is
+smoothed before the validation begins, since it is the same there, and weighted afterwards, since it is not. Data that
+are not in memory pass through a window last.
 """
 
+from tinynet.distributed.member import join_world
 from tinynet.train.callbacks.checkpoint import Checkpoint
 from tinynet.train.callbacks.csv_logger import CSVLogger
 from tinynet.train.callbacks.early_stopping import EarlyStopping
@@ -23,6 +25,7 @@ from tinynet.train.weights import weigh_samples
 from tinynet.train.window import read_in_batches
 
 for _make in (
+    join_world,
     choose_display,
     weigh_outputs,
     split_off,

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import time
-from pathlib import Path
 from typing import cast
 
 from tinynet.checks import check_count, check_positive
 from tinynet.errors import ArgumentError
 from tinynet.nn import Layer
 from tinynet.saving.description import describe
-from tinynet.train.callbacks.place import check_place
+from tinynet.saving.places import as_path, check_place
 from tinynet.train.callbacks.watch import Watch
 from tinynet.train.run import Run
 
@@ -26,8 +25,10 @@ class Checkpoint(Watch):
     monitor : str
         With ``best_only``: the measure that says which epoch is the best.
     best_only : bool
-        Save after an epoch only if it is the best so far. Otherwise each epoch is saved, and where a run that is
-        stopped or interrupted stands.
+        Save after an epoch only if it is the best so far. Otherwise epochs are saved, and where a run that is stopped
+        or interrupted stands.
+    every_epochs : int, optional
+        Save after every so many epochs; after none of them, if None. The end of a run is saved in any case.
     every_batches : int, optional
         Save after every so many batches of an epoch, too.
     every_seconds : float, optional
@@ -67,19 +68,24 @@ class Checkpoint(Watch):
         every_batches: int | None = None,
         every_seconds: float | None = None,
         mode: str | None = None,
+        every_epochs: int | None = 1,
     ) -> None:
         super().__init__(monitor, mode if best_only else "min")
-        self.path = Path(path)
+        self.path = as_path("a checkpoint", path)
         self.best_only = best_only
+        self.every_epochs = 0
+        if every_epochs is not None:
+            self.every_epochs = check_count("Checkpoint: every_epochs", every_epochs)
         self.every_batches = 0
         if every_batches is not None:
             self.every_batches = check_count("Checkpoint: every_batches", every_batches)
         self.every_seconds = 0.0
         if every_seconds is not None:
             self.every_seconds = check_positive("Checkpoint", "every_seconds", every_seconds)
-        if best_only and (self.every_batches or self.every_seconds):
+        if best_only and (self.every_batches or self.every_seconds or self.every_epochs != 1):
             raise ArgumentError(
-                "Checkpoint: the best is known only after an epoch; leave out every_batches and every_seconds"
+                "Checkpoint: the best is known after each epoch, and only then; leave out every_epochs, every_batches "
+                "and every_seconds"
             )
         if self.every_batches or self.every_seconds:
             self.on_batch_end = self._after_batch  # otherwise batches cost nothing
@@ -96,7 +102,8 @@ class Checkpoint(Watch):
         """Save the epoch."""
         if self.best_only:
             super().on_epoch_end(run)
-        if not self.best_only or not self.waited:
+        due = not self.waited if self.best_only else self.every_epochs and run.epoch % self.every_epochs == 0
+        if due:
             self._save(run)
 
     def _after_batch(self, run: Run) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import os
-from pathlib import Path
+import time
 
+from tinynet.checks import check_count, check_positive
 from tinynet.core.showing import shown_as_call
-from tinynet.saving.files import write_atomically
-from tinynet.train.callbacks.place import check_place
+from tinynet.saving.files import append, write_atomically
+from tinynet.saving.places import as_path, check_place
 from tinynet.train.run import Run
 
 
@@ -19,11 +20,17 @@ class CSVLogger:
     Parameters
     ----------
     path : path-like
-        Where to. After each epoch, and at the end, the file is written whole, from the history of the run, so that a
-        run that is resumed leaves one table.
+        Where to. The file is written whole at the first row, from the history of the run, so that a run that is resumed
+        leaves one table; later rows are appended. A process that is killed may leave the last row cut off.
+    every_epochs : int
+        Write after every so many epochs; what is left is written at the end.
+    every_seconds : float, optional
+        Write only if the last time was so many seconds ago.
 
     Raises
     ------
+    ArgumentError
+        If an argument is none of the above.
     WriteError
         If the file cannot be written; a place that is a directory, or in none, is refused before any training.
 
@@ -40,23 +47,52 @@ class CSVLogger:
     ('epoch,loss,accuracy,learning_rate,seconds', 4)
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
-        self.path = Path(path)
+    only_writes = True  # so that one process of several is enough
+
+    def __init__(self, path: str | os.PathLike[str], every_epochs: int = 1, every_seconds: float | None = None) -> None:
+        self.path = as_path("the table", path)
+        self.every_epochs = check_count("CSVLogger: every_epochs", every_epochs)
+        self.every_seconds = 0.0
+        if every_seconds is not None:
+            self.every_seconds = check_positive("CSVLogger", "every_seconds", every_seconds)
 
     __repr__ = shown_as_call
 
     def on_train_begin(self, run: Run) -> None:
         """Make sure that the table can be written, before anything is trained."""
         check_place(self.path, "the table")
+        self.size = -1  # of the file as this callback has left it: so far, it has not
+        self.rows = 0
+        self.written = time.monotonic()
 
     def on_epoch_end(self, run: Run) -> None:
-        """Write the table."""
-        table = io.StringIO(newline="")
-        history = run.history
-        writer = csv.writer(table, lineterminator="\n")
-        writer.writerow(["epoch", *history.history, "learning_rate", "seconds"])
-        rows = zip(*history.history.values(), history.learning_rates, history.seconds, strict=True)
-        writer.writerows([epoch, *row] for epoch, row in enumerate(rows, 1))
-        write_atomically(self.path, table.getvalue().encode())
+        """Add the rows that are due."""
+        seconds = time.monotonic() - self.written
+        if self.every_seconds and seconds < self.every_seconds:
+            return
+        if run.epoch % self.every_epochs == 0:
+            self._write(run)
 
-    on_train_end = on_epoch_end
+    def on_train_end(self, run: Run) -> None:
+        """Add the rows that are left."""
+        self._write(run)
+
+    def _write(self, run: Run) -> None:
+        """Append rows to the table as it was left; write it whole where it is new, or somebody has changed it."""
+        history, size = run.history, self.path.stat().st_size if self.path.exists() else -1
+        begun = size == self.size and size >= 0
+        start = self.rows if begun else 0
+        table = io.StringIO(newline="")
+        writer = csv.writer(table, lineterminator="\n")
+        if not begun:
+            writer.writerow(["epoch", *history.history, "learning_rate", "seconds"])
+        columns = (*history.history.values(), history.learning_rates, history.seconds)
+        rows = zip(*(column[start:] for column in columns), strict=True)
+        writer.writerows([epoch, *row] for epoch, row in enumerate(rows, start + 1))
+        content = table.getvalue().encode()
+        if not begun:
+            write_atomically(self.path, content)
+        elif content:
+            append(self.path, content)
+        self.size, self.rows = self.path.stat().st_size, history.epochs
+        self.written = time.monotonic()

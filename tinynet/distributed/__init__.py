@@ -1,0 +1,6 @@
+"""Training by several processes, on one machine or many: who computes which micro-batches, and what they agree on."""
+
+from tinynet.distributed.errors import WorldError
+from tinynet.distributed.processes import World, world
+
+__all__ = ["World", "WorldError", "world"]

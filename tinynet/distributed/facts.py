@@ -1,0 +1,94 @@
+"""What the processes of a run must have in common to have the bits of one; it is compared before the first step."""
+
+from __future__ import annotations
+
+import json
+import platform
+from hashlib import sha256
+from importlib.metadata import version
+from typing import Any, cast
+
+import numpy as np
+
+from tinynet.core.engine import can_compile
+from tinynet.core.spec import Array
+from tinynet.distributed.message import Message, differences
+from tinynet.distributed.processes import World
+from tinynet.errors import ArgumentError
+from tinynet.nn.layer import Layer
+from tinynet.saving.description import describe
+from tinynet.saving.run_state import state_of
+from tinynet.saving.settings import brief_checksum, described
+from tinynet.train.run import Run
+
+
+def machine_facts() -> dict[str, Any]:
+    """Return what the bits of a computation depend on besides the program: processor, BLAS, versions."""
+    import scipy.linalg.cython_blas  # noqa: F401 - so that the BLAS is loaded which kernels call
+    from threadpoolctl import threadpool_info
+
+    libraries = [info for info in threadpool_info() if info["user_api"] == "blas"]
+    names = ("internal_api", "version", "architecture")
+    facts = {
+        "python": platform.python_version(),
+        **{name: version(name) for name in ("tinynet", "numpy", "scipy")},
+        "processor": platform.machine(),
+        "BLAS": sorted({" ".join(str(info.get(name, "")) for name in names) for info in libraries}),
+    }
+    if can_compile():
+        from tinynet.fast.kernels.store import surroundings
+
+        facts |= surroundings()
+    return facts
+
+
+def _digest(arrays: dict[str, Array]) -> str:
+    digest = sha256()
+    for name, array in arrays.items():
+        digest.update(f"{name} {array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()[:16]
+
+
+def run_facts(run: Run) -> dict[str, Any]:
+    """Return what a run is made of and where it stands: data, arguments, model, optimizer, place."""
+    state = state_of(run)
+    model = cast(Layer, run.model)
+    try:
+        layers = describe(model, run.model.parameters)
+    except ArgumentError:  # it cannot be put into a file; the names and shapes of its parameters are in the digest
+        layers = str(model)
+    optimizer = state["optimizer"]
+    return {
+        "the model's layers": sha256(layers.encode()).hexdigest()[:16],
+        "the model's values": _digest(state["model"]["parameters"]),
+        "the optimizer's values": _digest(optimizer["vectors"]),
+        "steps so far": optimizer["mode"]["steps"] if "mode" in optimizer else run.epoch,
+        "epochs": [run.epoch, run.epochs],
+        "place in the epoch": state["order"]["batch"],
+        "order of the samples": sha256(repr(state["order"]["generator"]).encode()).hexdigest()[:16],
+        **described(run, brief_checksum),  # each process reads its own rows only
+    }
+
+
+def compare(world: World, run: Run) -> None:
+    """Refuse processes that would not have the same bits.
+
+    Raises
+    ------
+    WorldError
+        In all processes, with what differs, and both values.
+    """
+
+    def both(left: Message, right: Message) -> Message:
+        found = differences(left.facts["facts"], right.facts["facts"])
+        if found:
+            ranks = f"processes {left.facts['rank']} and {right.facts['rank']}"
+            raise ArgumentError(
+                f"{ranks} differ, so the result would not be that of one process: {'; '.join(found)}. All must have "
+                "processors of one kind, the same versions, data, arguments and seeds, and models with the same values"
+            )
+        return left
+
+    facts = json.loads(json.dumps(machine_facts() | run_facts(run)))
+    world.gather("beginning", {"facts": facts, "rank": world.rank}, [], both)

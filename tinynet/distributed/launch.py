@@ -1,0 +1,71 @@
+"""How the processes of a world find each other: mpi4py, an MPI library, and the mpiexec that has started them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import Any
+
+from tinynet.distributed.errors import WorldError
+from tinynet.errors import MissingPackageError
+
+# What the launchers of MPICH, Open MPI and others tell each process: how many there are.
+_SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS", "MV2_COMM_WORLD_SIZE")
+_INSTALL = "pip install 'tinynet[mpi]' mpich"
+
+
+def started() -> int:
+    """Return how many processes mpiexec has started together with this one, itself included; 0 without mpiexec."""
+    return max([int(text) for name in _SIZES if (text := os.environ.get(name, "")).isdecimal()], default=0)
+
+
+def communicator() -> Any:
+    """Return MPI, with which this process reaches those that mpiexec has started with it.
+
+    Raises
+    ------
+    MissingPackageError
+        If mpi4py or an MPI library is missing.
+    WorldError
+        If mpiexec is that of another MPI than the library that mpi4py has found.
+    """
+    try:
+        from mpi4py import MPI
+    except ImportError as error:
+        raise MissingPackageError(
+            f"mpiexec has started {started()} processes, which talk by mpi4py, but it is not installed; run "
+            f"`{_INSTALL}`, or start the program without mpiexec"
+        ) from error
+    except RuntimeError as error:  # it finds no library
+        raise MissingPackageError(
+            f"mpi4py is installed, but finds no MPI library ({error}); run `{_INSTALL}`, or set MPI4PY_LIBMPI to the "
+            "path of a libmpi"
+        ) from error
+    if MPI.COMM_WORLD.size == 1 < started():
+        library = MPI.Get_library_version().splitlines()[0]
+        raise WorldError(
+            f"mpiexec has started {started()} processes, but each of them is alone for its MPI library ({library}): "
+            f"{shutil.which('mpiexec')} is of another MPI. Start the program with the mpiexec of that library; "
+            f"`{_INSTALL}` brings both"
+        )
+    return MPI
+
+
+def check_workers(expected: int, size: int) -> None:
+    """Refuse a world of another size than was asked for, and say how to start it.
+
+    Raises
+    ------
+    WorldError
+        If the sizes differ.
+    """
+    if expected == size:
+        return
+    command = f"mpiexec -n {expected} python <your script>"
+    if started():
+        how = f"start it with `{command}`"
+    elif shutil.which("mpiexec"):
+        how = f"this one was not started by mpiexec; start it with `{command}`"
+    else:
+        how = f"there is no mpiexec to start them; run `{_INSTALL}`, then `{command}`"
+    raise WorldError(f"a world of {expected} processes was asked for, but there are {size}; {how}")

@@ -1,0 +1,89 @@
+"""Messages between processes: a few facts, and arrays."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tinynet.core.spec import Array
+
+_ALIGNED = 64  # bytes
+
+
+class Message(NamedTuple):
+    """What a process tells another.
+
+    Attributes
+    ----------
+    facts : dict
+        Of numbers, texts, lists and dicts.
+    arrays : list of ndarray
+        Of numbers.
+    """
+
+    facts: dict[str, Any]
+    arrays: list[Array]
+
+
+def _aligned(size: int) -> int:
+    return -(-size // _ALIGNED) * _ALIGNED
+
+
+def encode(message: Message) -> Array:
+    """Write a message as bytes: the length of what is told as JSON, that, and the arrays one after the other.
+
+    Examples
+    --------
+    >>> message = decode(encode(Message({"a": 1}, [np.arange(3)])))
+    >>> message.facts, message.arrays
+    ({'a': 1}, [array([0, 1, 2])])
+    """
+    forms = [[array.dtype.str, list(array.shape)] for array in message.arrays]
+    text = json.dumps([message.facts, forms]).encode()
+    start = _aligned(8 + len(text))
+    whole = np.empty(start + sum(_aligned(array.nbytes) for array in message.arrays), np.uint8)
+    whole[:8].view(np.int64)[0] = len(text)
+    whole[8 : 8 + len(text)] = np.frombuffer(text, np.uint8)
+    for array, place in zip(message.arrays, _places(whole, start, forms), strict=True):
+        place[...] = array
+    return whole
+
+
+def decode(whole: Array) -> Message:
+    """Read a message; its arrays lie in the memory of the bytes."""
+    length = int(whole[:8].view(np.int64)[0])
+    facts, forms = json.loads(whole[8 : 8 + length].tobytes())
+    return Message(facts, _places(whole, _aligned(8 + length), forms))
+
+
+def _places(whole: Array, start: int, forms: Sequence[Any]) -> list[Array]:
+    """Return the arrays of some dtypes and shapes that lie in bytes, one after the other."""
+    places = []
+    for text, shape in forms:
+        dtype = np.dtype(text)
+        size = dtype.itemsize * math.prod(shape)
+        places.append(whole[start : start + size].view(dtype).reshape(shape))
+        start += _aligned(size)
+    return places
+
+
+def differences(left: dict[str, Any], right: dict[str, Any], of: str = "") -> list[str]:
+    """Return what differs between the facts of two processes, each with both values.
+
+    Examples
+    --------
+    >>> differences({"numpy": "2.4.0", "optimizer": {"rate": 1}}, {"numpy": "2.3.1", "optimizer": {"rate": 2}})
+    ['numpy: 2.4.0 and 2.3.1', 'optimizer rate: 1 and 2']
+    """
+    told = []
+    for name in dict.fromkeys([*left, *right]):
+        pair = left.get(name), right.get(name)
+        if isinstance(pair[0], dict) and isinstance(pair[1], dict):
+            told += differences(pair[0], pair[1], f"{of}{name} ")
+        elif pair[0] != pair[1]:
+            told.append(f"{of}{name}: {pair[0]} and {pair[1]}")
+    return told

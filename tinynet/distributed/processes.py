@@ -1,0 +1,320 @@
+"""A world: the processes that train one model together. They add along a binary tree, and all get the same."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from tinynet.checks import check_count, check_positive
+from tinynet.core.engine import can_compile
+from tinynet.core.spec import Array
+from tinynet.distributed.errors import WorldError
+from tinynet.distributed.launch import check_workers, communicator, started
+from tinynet.distributed.message import Message, decode, differences, encode
+from tinynet.errors import TinynetError
+
+Both = Callable[[Message, Message], Message]
+
+_TAG = 1  # of all messages
+_SPINS = 50  # times that a wait looks before it sleeps
+_SLEEPS = 50e-6, 1e-3  # seconds, at first and at most
+_PRECEDENCE = 0.5  # seconds that another process has to say what is wrong, and to end all
+_FORWARDING = 0.2  # seconds that mpiexec has to forward what is printed, before it is ended
+
+
+class World:
+    """The processes that train together; see `world`. A world of one needs no MPI.
+
+    Attributes
+    ----------
+    rank : int
+        The number of this process, from 0.
+    size : int
+        How many there are.
+    timeout : float
+        Seconds that this process waits for another one.
+    sent : int
+        Bytes that this process has sent so far.
+    """
+
+    def __init__(self, mpi: Any = None, timeout: float = 300.0) -> None:
+        self.mpi = mpi
+        self.timeout = check_positive("world", "timeout", timeout)
+        self.rank: int = mpi.COMM_WORLD.rank if mpi else 0
+        self.size: int = mpi.COMM_WORLD.size if mpi else 1
+        self.sent = 0
+        self.broken = ""  # why the processes cannot talk any longer
+
+    def __repr__(self) -> str:
+        return f"<World: process {self.rank} of {self.size}>"
+
+    def share(self, value: Any) -> Any:
+        """Return the value that process 0 has passed, in all processes, each of which must call this.
+
+        Parameters
+        ----------
+        value : object
+            Of numbers, texts, lists and dicts.
+
+        Returns
+        -------
+        object
+            That of process 0.
+
+        Raises
+        ------
+        WorldError
+            If another process has failed, does something else, or does not answer in time.
+
+        Examples
+        --------
+        >>> import tinynet as tn
+        >>> tn.distributed.world().share("runs/a")
+        'runs/a'
+        """
+        return self.gather("share", {"value": value}, [], lambda left, right: left).facts["value"]
+
+    def gather(
+        self, kind: str, facts: dict[str, Any], arrays: list[Array], both: Both, failed: BaseException | None = None
+    ) -> Message:
+        """Combine what all processes pass along a binary tree over their numbers; each returns the same.
+
+        Parameters
+        ----------
+        kind : str
+            What is done; all processes must do the same.
+        facts, arrays
+            What this process passes.
+        both : callable
+            Combines the messages of neighbours, the lower one first.
+        failed : Exception, optional
+            What has ended the work of this process; it then takes part in order to end that of all others.
+
+        Raises
+        ------
+        WorldError
+            In all processes: if one of them has failed, or they do not do the same; in those that have waited too long.
+        """
+        if self.broken:
+            raise WorldError(f"the processes cannot go on together: {self.broken}")
+        facts = {"kind": kind, **facts} | ({} if failed is None else {"error": _named(self.rank, failed)})
+        if self.size == 1:
+            return Message(facts, arrays)
+        try:
+            whole = self._down(self._up(Message(facts, arrays), both))
+        except BaseException as error:
+            self.broken = str(error) or type(error).__name__
+            raise
+        if "error" in whole.facts and failed is None:
+            rank, text = whole.facts["error"]
+            raise WorldError(text if rank < 0 else f"process {rank} of {self.size} has ended: {text}", rank >= 0)
+        return whole
+
+    def _up(self, message: Message, both: Both) -> Message:
+        """Add what the processes above have to this one's, and send it to the one below, if there is one."""
+        step = 1
+        while step < self.size:
+            if self.rank & step:
+                self._send(message, self.rank - step)
+                return message
+            if self.rank + step < self.size:
+                message = _combined(message, self._receive(self.rank + step), both, self.rank, self.rank + step)
+            step *= 2
+        return message
+
+    def _down(self, message: Message) -> Message:
+        """Receive the result from the process below, and send it to those above."""
+        step = 1
+        while step < self.size and not self.rank & step:
+            step *= 2
+        if self.rank:
+            message = self._receive(self.rank - step)
+        while step > 1:
+            step //= 2
+            if self.rank + step < self.size:
+                self._send(message, self.rank + step)
+        return message
+
+    def _send(self, message: Message, to: int) -> None:
+        whole = encode(message)
+        self.sent += whole.nbytes
+        request = self.mpi.COMM_WORLD.Isend([whole, self.mpi.BYTE], to, _TAG)
+        self._wait(request.Test, to)
+
+    def _receive(self, source: int) -> Message:
+        comm, status = self.mpi.COMM_WORLD, self.mpi.Status()
+        found = self._wait(lambda: comm.Improbe(source, _TAG, status), source)
+        whole = np.empty(status.Get_count(self.mpi.BYTE), np.uint8)
+        self._wait(found.Irecv([whole, self.mpi.BYTE]).Test, source)
+        return decode(whole)
+
+    def _wait(self, poll: Callable[[], Any], other: int) -> Any:
+        """Wait for another process; a wait that sleeps leaves the cores to those that compute."""
+        until, looks, pause = time.monotonic() + self.timeout, 0, _SLEEPS[0]
+        while not (found := poll()):
+            looks += 1
+            if looks > _SPINS:
+                time.sleep(pause)
+                pause = min(2 * pause, _SLEEPS[1])
+            if time.monotonic() > until:
+                raise WorldError(
+                    f"process {self.rank} of {self.size} has waited {self.timeout:g} s for process {other}, which is "
+                    "slow, hangs or has left the work; tn.distributed.world(timeout=...) lets it wait longer"
+                )
+        return found
+
+    # --- the end
+
+    def end_all(self, code: int) -> None:
+        """End all processes, this one included; nothing is done where there is only one."""
+        if self.size > 1:
+            for stream in (sys.stdout, sys.stderr):
+                if stream is not None:
+                    stream.flush()
+            time.sleep(_FORWARDING)
+            self.mpi.COMM_WORLD.Abort(code)
+
+    def let_speak(self, error: BaseException) -> None:
+        """Wait before this process says what has ended it: process 0 may say the same, another one why."""
+        if self.size > 1 and isinstance(error, WorldError) and error.elsewhere:
+            time.sleep(4 * _PRECEDENCE)
+        elif self.rank:
+            time.sleep(_PRECEDENCE)
+
+
+def _named(rank: int, error: BaseException) -> tuple[int, str]:
+    return rank, f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _combined(left: Message, right: Message, both: Both, at: int, above: int) -> Message:
+    """Combine two messages, or say why that cannot be."""
+    for message in (left, right):
+        if "error" in message.facts:
+            return Message(message.facts, [])
+    if found := differences(_doing(left), _doing(right)):
+        text = (
+            f"processes {at} and {above} do not do the same: {'; '.join(found)}. What decides how a run goes on must "
+            "be the same in all, as callbacks that depend on the time or on random numbers are not; "
+            "tn.distributed.world().share(value) makes it so"
+        )
+        return Message({**left.facts, "error": (-1, text)}, [])
+    try:
+        return both(left, right)
+    except TinynetError as error:
+        return Message({**left.facts, "error": (-1, str(error))}, [])
+
+
+def _doing(message: Message) -> dict[str, Any]:
+    return {"doing": message.facts["kind"], **message.facts.get("place", {})}
+
+
+_worlds: dict[str, World] = {}  # there is one, once it is asked for
+
+
+def world(workers: int | None = None, timeout: float = 300.0, threads: int | None = None) -> World:
+    """Return the world: the processes that ``mpiexec`` has started together with this one, or this one alone.
+
+    Pass it to `fit`, with ``micro_batches``: each process then computes its share of the micro-batches of each step,
+    and all make the same update. Every process runs the same program on the same data; the result has the bits of one
+    process. Process 0 alone writes and shows what goes on. An error that nobody catches ends all processes.
+
+    Parameters
+    ----------
+    workers : int, optional
+        How many processes there must be; any number by default.
+    timeout : float
+        Seconds that a process waits for another one before it ends all, above 0.
+    threads : int, optional
+        Of each process. By default NUMBA_NUM_THREADS, or the cores of the host divided by its processes.
+
+    Returns
+    -------
+    World
+        The same one at each call.
+
+    Raises
+    ------
+    MissingPackageError
+        If mpiexec has started the process, and mpi4py or an MPI library is missing.
+    WorldError
+        If there are more or fewer processes than ``workers``, or mpiexec is of another MPI than mpi4py's.
+    ArgumentError
+        If a number is out of range.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> tn.distributed.world()
+    <World: process 0 of 1>
+    """
+    workers = None if workers is None else check_count("world: workers", workers)
+    if "world" not in _worlds:
+        found = World(communicator() if started() else None)
+        if found.size > 1:
+            _end_together(found)
+            _divide_cores(found)
+        _worlds["world"] = found
+    found = _worlds["world"]
+    found.timeout = check_positive("world", "timeout", timeout)
+    if threads is not None:
+        from tinynet.fast.threads import set_num_threads
+
+        set_num_threads(check_count("world: threads", threads))
+    if workers is not None:
+        check_workers(workers, found.size)
+    return found
+
+
+def known_world() -> World | None:
+    """Return the world, if somebody has asked for it."""
+    return _worlds.get("world")
+
+
+def _divide_cores(world: World) -> None:
+    """Let the kernels of each process use its share of the cores, unless the user has said how many."""
+    if "NUMBA_NUM_THREADS" in os.environ or not can_compile():
+        return
+    from tinynet.fast.cores import available_cores
+    from tinynet.fast.threads import set_num_threads
+
+    local = world.mpi.COMM_WORLD.Split_type(world.mpi.COMM_TYPE_SHARED)
+    bound = available_cores() < (os.cpu_count() or 1)  # mpiexec may have given each process cores of its own
+    set_num_threads(max(1, available_cores() // (1 if bound else local.size)))
+    local.Free()
+
+
+def _end_together(world: World) -> None:
+    """Let an error that nobody catches end all processes: the others would wait for this one."""
+    usual = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        world.let_speak(error)
+        usual(kind, error, trace)
+        world.end_all(130 if issubclass(kind, KeyboardInterrupt) else 1)
+
+    def at_exit() -> None:
+        if world.broken:  # the others cannot end in order, either
+            world.end_all(1)
+
+    sys.excepthook = hook
+    atexit.register(at_exit)
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Let nothing be printed in this context: by a process that is not the one that tells."""
+    usual = sys.stdout
+    with open(os.devnull, "w") as nowhere:  # noqa: PTH123
+        sys.stdout = nowhere
+        try:
+            yield
+        finally:
+            sys.stdout = usual

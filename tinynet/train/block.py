@@ -1,0 +1,77 @@
+"""What neighbouring micro-batches of a step add up to, wherever they are computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tinynet.core.spec import Array
+from tinynet.errors import ArgumentError
+from tinynet.train.tree import both
+
+
+def cut(indices: Array, count: int) -> Iterator[Array]:
+    """Cut the indices of a batch into micro-batches, as equal as can be; the first ones are longer by one."""
+    return iter(np.array_split(indices, count))
+
+
+@dataclass
+class Block:
+    """What neighbouring micro-batches add up to.
+
+    Attributes
+    ----------
+    sums : list of ndarray or None
+        Of the losses, of the gradients, and of the new values of floating states, each by its number of samples. None
+        where the micro-batches are empty.
+    others : list of ndarray or None
+        The new values of the states that are not floating, which all micro-batches have in common.
+    seen : list of ndarray or None
+        The outputs and labels, in the order of the samples.
+    """
+
+    sums: list[Array] | None
+    others: list[Array] | None
+    seen: list[Array] | None
+
+    def with_next(self, right: Block) -> Block:
+        """Return what both add up to, this one and the block of as many micro-batches behind it."""
+        seen = self.seen or right.seen
+        if self.seen is not None and right.seen is not None:
+            seen = [np.concatenate(pair) for pair in zip(self.seen, right.seen, strict=True)]
+        return Block(both(self.sums, right.sums), agreeing(self.others, right.others), seen)
+
+    def means(self, weight: float, n: int, states: Sequence[np.dtype[Any]]) -> tuple[list[Array], list[Array]]:
+        """Return the mean losses and gradients, by the sum of the weights, and the new states of n samples."""
+        floating = [dtype.kind == "f" for dtype in states]
+        totals, others = self.sums or [], iter(self.others or [])
+        end = len(totals) - sum(floating)
+        averaged = iter([a / a.dtype.type(n) for a in totals[end:]])
+        return [a / a.dtype.type(weight) for a in totals[:end]], [next(averaged if f else others) for f in floating]
+
+
+class Whole:
+    """A step whose micro-batches are all computed here."""
+
+    def numbers(self, count: int) -> Iterable[int]:
+        """Return which of so many micro-batches are computed here."""
+        return range(count)
+
+    def total(self, block: Block) -> Block:
+        """Return what all micro-batches add up to."""
+        return block
+
+
+def agreeing(before: list[Array] | None, now: list[Array] | None) -> list[Array] | None:
+    """Return new values of states that are not floating, of which all micro-batches have the same."""
+    if before is None or now is None:
+        return now if before is None else before
+    if not all(map(np.array_equal, before, now)):
+        raise ArgumentError(
+            "a state of the model that is not floating has different new values in the micro-batches of one step; only "
+            "floating states are averaged, so let it depend on the step alone"
+        )
+    return now
