@@ -407,11 +407,12 @@ def test_a_run_that_is_replaced_leaves_none_of_its_files(place, data, capsys):
     arguments = ["--data", data, "--epochs", "1", "--out", "mine"]
     assert main(["train", "softmax", *arguments]) == 0
     drawn = {path.name for path in mine.iterdir() if path.suffix in {".png", ".txt", ".html"}}
-    assert len(drawn) == 3 + 11
+    assert len(drawn) == 3 + 15
     assert main(["train", "logistic", *arguments, "--force"]) == 0
     curves = {"training_loss.pdf", "test_loss.pdf", "test_error.pdf", "step_size.pdf"}
     kept = {"notes.txt", "mine.png", "report.txt"}
-    assert {path.name for path in mine.iterdir()} == {"metrics.json", "last.safetensors"} | curves | kept
+    left = {path.name for path in mine.iterdir()}
+    assert left >= {"metrics.json", "last.safetensors", "report.html"} | curves | kept
     assert train("--data", data, "--out", "mine", "--force") == 0
     assert {path.name for path in mine.iterdir()} == RUN_FILES | kept
 
@@ -801,10 +802,14 @@ def test_a_logistic_run_without_a_report_draws_no_curves(place, data, capsys):
 
 def test_a_logistic_run_leaves_its_history_by_step_and_four_curves(place, data, capsys):
     assert logistic(data=data) == 0
-    assert {p.name for p in (place / "run").iterdir()} == {
-        "metrics.json", "last.safetensors", "training_loss.pdf", "test_loss.pdf", "test_error.pdf", "step_size.pdf",
-    }  # fmt: skip
+    curves = {f"{name}.{ending}" for name in ("training_loss", "test_loss", "test_error", "step_size")
+              for ending in ("pdf", "png")}  # fmt: skip
+    assert {p.name for p in (place / "run").iterdir()} >= {"metrics.json", "last.safetensors", "report.html"} | curves
+    page = (place / "run" / "report.html").read_text("utf-8")
+    assert "<h1>Is it 5? logistic regression on MNIST</h1>" in page
     found = metrics(place / "run")
+    assert found["class"] == "5"
+    assert f"<dd>{found['test']['error']:.4f}</dd>" in page
     assert {"loss", "val_loss", "val_error", "step_size", "trials"} <= set(found["history"])
     assert {len(values) for values in found["history"].values()} == {3}
     assert found["hyper_parameters"]["line_search"] == {"alpha": 0.01, "beta": 0.5, "initial_step": 1.0}

@@ -46,7 +46,8 @@ def test_the_original_stands_beside_the_modified_ones(words, tmp_path, capsys):
     assert err == ""
     directory = tmp_path / "here" / "runs" / "experiment-dense"
     left = {path.name for path in directory.iterdir()}
-    assert left == {"20-10-linear", "12-relu", "comparison.png", "comparison.txt", "experiment.json"}
+    files = {"comparison.html", "comparison.png", "comparison.txt", "experiment.json"}
+    assert left == {"20-10-linear", "12-relu", *files}
     table = (directory / "comparison.txt").read_text("utf-8")
     assert table in out
     first, second = table.splitlines()[1:]
@@ -244,6 +245,15 @@ def test_the_figure_has_the_curves_of_each_run():
     assert [line.get_ydata().tolist() for line in accuracies.lines[:2]] == [[0.8, 0.9], [0.7, 0.8]]
     labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == [*(f"{n}:relu" for n in range(1, 9)), "training", "test"]
+    looks = {(line.get_color(), line.get_marker()) for line in losses.lines[1::2]}
+    assert len(looks) == 8
+
+
+def test_names_of_runs_are_written_as_they_are():
+    figure = comparison_figure({"_a": RUN, "$b$": RUN})
+    texts = figure.legends[0].get_texts()
+    assert [text.get_text() for text in texts[:2]] == ["_a", "$b$"]
+    assert not texts[1].get_parse_math()
 
 
 def test_there_is_nothing_to_compare_without_runs():

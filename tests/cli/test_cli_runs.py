@@ -17,10 +17,12 @@ from PIL import Image
 
 import tinynet as tn
 from tinynet.cli import main
-from tinynet.report.page import Picture, render
+from tinynet.report.page import render
+from tinynet.report.run import subject_of_run
+from tinynet.report.sections import made_sections
 
-FIGURES = {"class_distribution", "confusion", "data_grid", "filters", "learning_curve", "mislabelled", "model_diagram",
-           "predictions"}  # fmt: skip
+FIGURES = {"calibration", "class_distribution", "confused_pairs", "confusion", "data_grid", "filters", "learning_curve",
+           "mislabelled", "model_diagram", "predictions", "thresholds", "worst_mistakes"}  # fmt: skip
 REPORT = {"classification_report.txt", "report.html", "playground.html"} | {f"{name}.png" for name in FIGURES}
 
 
@@ -142,6 +144,23 @@ def test_report_writes_the_same_again(command, place):
     assert code == 0
     assert out.endswith("open run/report.html in a browser\n")
     assert {name: (place / "run" / name).read_bytes() for name in REPORT} == before
+
+
+def test_figures_come_in_other_formats_too_on_request(command, place, monkeypatch):
+    monkeypatch.setattr(tn.report.run, "encode", lambda figure, name: name.encode())
+    assert command("report", "run", "--also", "svg")[0] == 0
+    assert {path.stem for path in (place / "run").glob("*.svg")} == FIGURES
+
+
+def test_a_directory_that_cannot_be_written_to_is_told_first(command, place, monkeypatch):
+    def refused(*_, **__):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr("tempfile.TemporaryFile", refused)
+    monkeypatch.setattr(tn.Model, "predict", refused)
+    code, _, err = command("report", "run")
+    assert code == 1
+    assert "the directory run cannot be made or written to (Permission denied), so there is no place for" in err
 
 
 def test_report_refuses_other_data_than_those_of_the_run(command, place):
@@ -426,14 +445,74 @@ def test_a_finished_run_that_is_resumed_for_fewer_epochs_says_how_many_it_made(c
 
 
 def test_a_run_of_another_kind_of_model_is_told(command, place):
-    change(place / "run", lambda found: found.update(model="logistic"))
-    (place / "run" / "best.safetensors").unlink()
+    change(place / "run", lambda found: found.update(model="mystery"))
     code, _, err = command("evaluate", "run")
     assert code == 1
     assert err == (
-        "tinynet: error: run holds a run of logistic; this command takes runs of softmax, dense, cnn, "
+        "tinynet: error: run holds a run of mystery; this command takes runs of softmax, dense, cnn, "
         "lenet, resnet, and models of yours\n"
     )
+
+
+# --- a run of logistic
+
+
+@pytest.fixture
+def logistic(kept, command):
+    """A run of logistic on the same data, without its report."""
+    assert command("train", "logistic", "--data", str(kept / "mnist.npz"), "--epochs", "2", "--out", "log",
+                   "--no-report")[0] == 0  # fmt: skip
+    return record(Path("log"))
+
+
+def test_a_run_of_logistic_can_be_evaluated_and_used_to_predict(logistic, command, place):
+    code, out, err = command("evaluate", "log")
+    assert (code, err) == (0, "")
+    assert f"Test loss {logistic['test']['loss']:.6f}, test error {logistic['test']['error']:.4f}\n" in out
+    assert re.search(r"^ +not 5 .*\n +5 ", out, re.MULTILINE)
+    image = tn.datasets.digits().x_test[0]
+    np.save(place / "a.npy", image)
+    code, out, _ = command("predict", "log", "a.npy")
+    assert code == 0
+    yes = tn.load(place / "log" / "last.safetensors").predict(image[None]).item()
+    assert re.search(rf"^a\.npy .* {1 - yes:.3f}  {yes:.3f}$", out, re.MULTILINE)
+
+
+@pytest.mark.parametrize("key", ["class", "history", "hyper_parameters", "test"])
+def test_a_record_of_logistic_that_was_edited_is_told(key, logistic, command, place):
+    change(place / "log", lambda found: found.update({key: "x"}))
+    code, _, err = command("evaluate", "log")
+    assert code == 1
+    assert f"{key} is missing, or of another form than it should be; train again" in err
+
+
+# --- compare
+
+
+def test_runs_are_compared_in_a_table_and_on_a_page(logistic, command, place):
+    code, out, err = command("compare", "run", "log", "--out", "both.html")
+    assert (code, err) == (0, "")
+    assert re.search(r"^run .* original ", out, re.MULTILINE)
+    assert re.search(rf"^log +784 +2 .* {1 - logistic['test']['error']:.4f} ", out, re.MULTILINE)
+    assert "Not all runs tell the same classes apart" in out
+    page = (place / "both.html").read_text("utf-8")
+    assert page.count("data:image/png") == 1
+    assert 'href="run/report.html"' in page
+    assert "log/report.html" not in page  # there is none
+    assert "They differ in: loss" in page
+
+
+def test_what_cannot_be_compared_is_refused(command, place):
+    for words, told in (
+        (["run"], "give two runs or more"),
+        (["run", "run"], "run is given twice"),
+        (["run", "elsewhere"], "elsewhere is no directory"),
+        (["run", "elsewhere", "--out", "run"], "it is a directory"),
+    ):
+        code, _, err = command("compare", *words)
+        assert code == 1
+        assert told in err
+    assert not (place / "comparison.html").exists()
 
 
 # --- Ctrl-C
@@ -458,10 +537,9 @@ def test_the_page_says_what_has_picked_the_model(kept, split):
     found = record(kept / "run")
     if split:
         found["hyper_parameters"]["validation_split"] = split
-    names = ["data_grid", "class_distribution", "model_diagram", "learning_curve", "predictions", "mislabelled"]
-    pictures = {name: Picture(b"", "") for name in [*names, "confusion", "filters"]}
-    scores = tn.metrics.classification_scores(np.eye(10, dtype=int))
-    page = render(found, tn.load(kept / "run" / "best.safetensors"), scores, pictures)
+    model = tn.load(kept / "run" / "best.safetensors")
+    subject = subject_of_run(found, model, tn.datasets.load_mnist(kept / "mnist.npz"))
+    page = render(subject, made_sections(subject), lambda _: b"")
     picked = "So the test set has picked them, as in the documents that the model comes from."
     assert (picked in page) == (not split)
     assert ("on 10 % of the training images, which were kept apart for that. The test set was used once." in page) == (

@@ -1,7 +1,5 @@
 """The figures of a run: that they show what they are given, say what it is, and can be read."""
 
-import re
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,6 +11,7 @@ from tests.nn.layer_table import ROWS
 from tinynet import report
 from tinynet.errors import ArgumentError, ShapeError
 from tinynet.nn.layer import batch_shape
+from tinynet.report.confusion import ConfusedPair
 from tinynet.report.style import BLUE, ORANGE, VERMILION, WIDTH
 from tinynet.train import History
 from tinynet.train.metrics import confusion_matrix
@@ -29,6 +28,12 @@ HISTORY = History(
         "val_accuracy": [0.5, 0.6, 0.7],
     },
     [1.0, 1.0, 1.0],
+)
+
+DIVERGED = History(
+    {"loss": [2.0, 1.0, 1e6, 0.9], "val_loss": [1.0, 0.9, 1e5, 0.8], "f1[$a_b]": [0.1, 0.2, 0.3, 0.4]},
+    [1.0] * 4,
+    [0.1, 0.1, 0.05, 0.05],
 )
 
 
@@ -52,7 +57,7 @@ def shown(figure):
 
 
 MANY = RNG.integers(0, 47, 500)
-LONG = ["a class with $ a_very long^name", "cat", "cat", "x", "T-shirt/top", "Ankle boot", "Pullover", "Bag", "y", "z"]
+LONG = ["$a_class$ with a very long^name", "cat", "cat", "x", "T-shirt/top", "Ankle boot", "Pullover", "Bag", "y", "z"]
 COLOURS = RNG.integers(0, 256, (40, 20, 30, 3), dtype=np.uint8)
 
 EACH = {
@@ -62,6 +67,10 @@ EACH = {
     "confusion of long names": lambda: report.confusion_heat_map(confusion_matrix(PREDICTED, LABELS, 10), LONG),
     "bars of 47 classes": lambda: report.class_distribution(MANY, MANY[:90], [f"class {i}" for i in range(47)]),
     "confusion of 47 classes": lambda: report.confusion_heat_map(confusion_matrix(MANY, MANY[::-1], 47)),
+    "confusion of 12 classes": lambda: report.confusion_heat_map(np.full((12, 12), 999)),
+    "confusion of 20 classes": lambda: report.confusion_heat_map(np.full((20, 20), 5), LONG * 2),
+    "a diverged run": lambda: report.learning_curve(DIVERGED),
+    "pairs of long names": lambda: report.confused_pairs_grid(IMAGES, LABELS, PREDICTED, np.full(40, 0.5), LONG),
     "confusion of 300 classes": lambda: report.confusion_heat_map(np.eye(300, dtype=int)),
     "data_grid": lambda: report.data_grid(IMAGES, LABELS),
     "class_distribution": lambda: report.class_distribution(LABELS, LABELS[:10]),
@@ -93,8 +102,8 @@ def test_nothing_is_cut_off_or_overlaps_and_all_text_is_large_enough(name):
         found += [*axes.texts, axes.xaxis.label, axes.yaxis.label]
         for axis in (a for a in (axes.xaxis, axes.yaxis) if axes.axison and a.get_visible()):
             low, high = sorted(axis.get_view_interval())
-            found += [label for tick, label in zip(axis.get_majorticklocs(), axis.get_ticklabels(), strict=True)
-                      if low <= tick <= high]  # fmt: skip
+            at = zip(axis.get_majorticklocs(), axis.get_major_ticks(), strict=False)
+            found += [tick.label1 for place, tick in at if low <= place <= high and tick.label1.get_visible()]
     found = [text for text in found if text.get_text()]
     boxes = [text.get_window_extent() for text in found]
     for text, box in zip(found, boxes, strict=True):
@@ -174,7 +183,8 @@ def test_the_heat_map_is_normalised_by_true_class(k, seed):
     for i, j in np.ndindex(k, k):
         share = 100 * matrix[i, j] / max(matrix[i].sum(), 1)
         whole = matrix[i, j] in (0, matrix[i].sum())
-        assert written[i, j] == ("-" if not rows[i] else f"{share:.0f}" if whole else f"{share:.1f}")
+        expected = "-" if not rows[i] else f"{share:.0f}" if whole else f"{share:.1f}"
+        assert written[i, j] == (f"{expected}\n{matrix[i, j]}" if matrix[i, j] else expected)
 
 
 def test_equal_names_are_two_bars_and_signs_of_mathematics_are_signs():
@@ -182,7 +192,7 @@ def test_equal_names_are_two_bars_and_signs_of_mathematics_are_signs():
     assert len(figure.axes[0].containers[0]) == 10
     labels = [label.get_text() for label in figure.axes[0].get_xticklabels()]
     assert labels[1] == labels[2] == "cat"
-    assert labels[0].startswith(r"a class with \$")
+    assert labels[0].startswith(r"\$a_class\$")
     assert not any(text.get_parse_math() for text in report.data_grid(IMAGES, LABELS, LONG).axes[0].texts)
 
 
@@ -190,7 +200,33 @@ def test_of_a_pair_of_long_names_both_are_seen():
     names = ["grace hopper", "the temple of heaven"]
     figure = report.prediction_grid(IMAGES[:1], np.array([0]), np.array([1]), names=names)
     (title,) = texts(figure)
-    assert re.fullmatch("grace.*→ the .*…", title)
+    assert title == "grace hopper\n→ the t… heaven"
+
+
+def test_the_confidence_is_in_the_titles_and_the_worst_mistake_comes_first():
+    sure = np.linspace(0.3, 0.9, 40)
+    figure = report.prediction_grid(IMAGES, LABELS, PREDICTED, mislabelled=True, confidence=sure, worst_first=True)
+    wrong = np.flatnonzero(LABELS != PREDICTED)[::-1]
+    assert texts(figure) == [f"{LABELS[i]} → {PREDICTED[i]}, {100 * sure[i]:.0f} %" for i in wrong[:25]]
+    assert f"of {len(wrong)} mistakes" in figure.get_suptitle()
+
+
+def test_the_pairs_that_are_confused_most_come_first_and_each_has_a_row():
+    labels, predicted = np.array([0, 0, 0, 1, 2, 2]), np.array([1, 1, 1, 0, 0, 0])
+    sure = np.array([0.6, 0.9, 0.7, 0.8, 0.5, 0.6])
+    figure = report.confused_pairs_grid(IMAGES[:6], labels, predicted, sure)
+    assert texts(figure) == ["0 → 1, 90 %", "0 → 1, 70 %", "0 → 1, 60 %", "2 → 0, 60 %", "2 → 0, 50 %", "1 → 0, 80 %"]
+    assert len({image.get_extent()[3] for image in figure.axes[0].images}) == 3
+    matrix = confusion_matrix(predicted, labels, 3)
+    assert report.confused_pairs(matrix, most=2) == [ConfusedPair(0, 1, 3, 1.0), ConfusedPair(2, 0, 2, 1.0)]
+
+
+def test_lists_are_taken_for_arrays():
+    images = [[[0, 1], [1, 0]]] * 3
+    assert texts(report.data_grid(images, [0, 1, 1])) == ["0", "1", "1"]
+    assert texts(report.prediction_grid(images, [0, 1, 1], [0, 1, 0])) == ["0 → 0", "1 → 1", "1 → 0"]
+    assert report.class_distribution([0, 1], [1]).axes[0].containers
+    assert report.confusion_heat_map([[1, 2], [0, 3]]).axes[0].images
 
 
 def test_of_a_set_that_is_sorted_by_class_images_throughout_are_shown():
@@ -217,40 +253,50 @@ def test_a_heat_map_of_many_classes_has_colours_alone():
 # --- training
 
 
-def test_the_curve_has_losses_on_the_left_accuracies_on_the_right_and_a_line_at_the_best_epoch():
+def test_each_measure_has_a_panel_with_training_validation_and_the_best_epoch():
     figure = report.learning_curve(HISTORY)
-    left, right = figure.axes
-    lines = {line.get_label(): line for line in (*left.lines, *right.lines)}
-    for name, label in [("loss", "training loss"), ("accuracy", "training accuracy"), ("val_loss", "test loss"),
-                        ("val_accuracy", "test accuracy")]:  # fmt: skip
-        assert lines[label].get_xdata().tolist() == [1, 2, 3]
-        assert lines[label].get_ydata().tolist() == HISTORY.history[name]
-        assert (lines[label] in right.lines) == ("accuracy" in label)
-    assert lines["best epoch, 2: least test loss"].get_xdata() == [2, 2]
-    assert (left.get_xlabel(), left.get_ylabel(), right.get_ylabel()) == ("Epoch", "Loss", "Accuracy")
-    assert figure.get_suptitle() == "Best test accuracy 0.7000, in epoch 3"
-    assert len(figure.legends[0].get_texts()) == 5
-
-
-@pytest.mark.parametrize("names", [["loss", "accuracy"], ["loss", "accuracy", "val_loss", "val_accuracy"]])
-@pytest.mark.parametrize("number", ["whatever", "the same"])
-def test_of_one_epoch_each_point_is_seen(names, number):
-    values = dict(zip(names, [0.7, 0.8, 0.6, 0.9] if number == "whatever" else [0.5] * 4, strict=False))
-    figure = report.learning_curve(History({name: [value] for name, value in values.items()}, [1.0]))
-    figure.draw_without_rendering()
-    left, right = (
-        {
-            line.axes.transData.transform(line.get_xydata())[0][1]
-            for line in axes.lines
-            if "epoch" not in line.get_label()
-        }
-        for axes in figure.axes
+    assert [axes.get_ylabel() for axes in figure.axes] == ["Loss", "Accuracy"]
+    for axes, measure in zip(figure.axes, ("loss", "accuracy"), strict=True):
+        training, test, best = axes.lines
+        assert training.get_xdata().tolist() == [1, 2, 3]
+        assert training.get_ydata().tolist() == HISTORY.history[measure]
+        assert test.get_ydata().tolist() == HISTORY.history[f"val_{measure}"]
+        assert best.get_xdata() == [2, 2]
+        assert len({line.get_linestyle() for line in axes.lines}) == 3  # not by colour alone
+    assert figure.axes[-1].get_xlabel() == "Epoch"
+    assert figure.get_suptitle() == "Best epoch: 2, by least test loss; test accuracy 0.6000"
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["training", "test", "best epoch"]
+    assert (
+        report.learning_curve(HISTORY, validation="validation")
+        .get_suptitle()
+        .startswith("Best epoch: 2, by least validation loss; validation accuracy")
     )
-    assert len(left) == len(right) == len(set(values.values())) / (2 if number == "whatever" else 1)
-    assert min(abs(a - b) for a in left for b in right) > 10  # points of the screen; a marker takes 6
-    for axes in figure.axes:
-        low, high = axes.get_ylim()
-        assert all(low < line.get_ydata()[0] < high for line in axes.lines if "epoch" not in line.get_label())
+
+
+def test_metrics_of_all_kinds_and_a_rate_that_changes_have_panels():
+    figure = report.learning_curve(DIVERGED)
+    labels = [axes.get_ylabel() for axes in figure.axes]
+    assert labels == ["Loss", r"F1[\$a b]", "Learning rate"]
+    assert figure.axes[2].lines[0].get_ydata().tolist() == DIVERGED.learning_rates
+    many = History({f"metric {i}": [0.5] for i in range(12)}, [1.0], [0.1])
+    figure = report.learning_curve(many)
+    assert len(figure.axes) == 8
+    assert figure.axes[-1].get_xlabel() == "Epoch (4 more measures are not drawn)"
+
+
+def test_an_epoch_that_diverged_does_not_flatten_the_others():
+    assert report.learning_curve(DIVERGED).axes[0].get_yscale() == "log"
+    assert report.learning_curve(HISTORY).axes[0].get_yscale() == "linear"
+    assert report.learning_curve(HISTORY, log=True).axes[0].get_yscale() == "log"
+    assert report.learning_curve(DIVERGED, log=False).axes[0].get_yscale() == "linear"
+
+
+def test_of_one_epoch_each_point_is_seen():
+    figure = report.learning_curve(History({"loss": [0.5], "val_loss": [0.4]}, [1.0]))
+    for line in figure.axes[0].lines[:2]:
+        assert line.get_marker() in "os"
+        low, high = figure.axes[0].get_ylim()
+        assert low < line.get_ydata()[0] < high
 
 
 def ticks(axes):
@@ -264,7 +310,7 @@ def ticks(axes):
 @pytest.mark.parametrize(("epochs", "labels"), [(1, ["1"]), (2, ["1", "2"]), (3, ["1", "2", "3"])])
 def test_epochs_and_steps_are_whole_numbers(epochs, labels):
     history = History({name: values[:epochs] for name, values in HISTORY.history.items()}, [1.0] * epochs)
-    assert ticks(report.learning_curve(history).axes[0]) == labels
+    assert ticks(report.learning_curve(history).axes[-1]) == labels
     assert ticks(report.comparison_figure({"a": history, "b": history}).axes[1]) == labels
     curves = dict.fromkeys(("loss", "val_loss", "val_error", "step_size"), HISTORY.history["loss"][:epochs])
     for figure in report.step_curves(curves).values():
@@ -283,18 +329,12 @@ def test_what_is_but_one_point_has_a_marker():
     assert training.get_markerfacecolor() != test.get_markerfacecolor()
 
 
-def test_training_and_test_differ_by_more_than_colour():
-    left, right = report.learning_curve(HISTORY).axes
-    styles = {(line.get_color(), line.get_linestyle()) for axes in (left, right) for line in axes.lines}
-    assert len(styles) == 5
-
-
 def test_a_curve_without_validation_or_accuracy_is_drawn_all_the_same():
     figure = report.learning_curve(History({"loss": [0.5, float("nan")]}, [1.0, 1.0]))
     assert [axes.get_ylabel() for axes in figure.axes] == ["Loss"]
+    assert figure.get_suptitle() == "Best epoch: 1, by least training loss"
+    figure = report.learning_curve(History({"accuracy": [0.5]}, [1.0]))
     assert figure.get_suptitle() == "Learning curve"
-    figure = report.learning_curve(History({"loss": [0.5], "accuracy": [0.5]}, [1.0]))
-    assert figure.get_suptitle() == "Best training accuracy 0.5000, in epoch 1"
 
 
 def test_the_best_epoch_is_never_one_whose_loss_is_no_number():
@@ -315,6 +355,14 @@ def test_the_diagram_names_each_layer_its_parameters_and_its_shape():
     assert figure.get_suptitle() == "small: 17,602 parameters"
     arrows = [text for text in figure.axes[0].texts if not text.get_text()]
     assert len(arrows) == 5
+
+
+def test_names_of_layers_are_written_as_they_are():
+    model = tn.Sequential([tn.Input((2,)), tn.Dense(1, name="a$_$b")], seed=0, name="$x$")
+    figure = report.model_diagram(model)
+    assert not next(text for text in figure.axes[0].texts if text.get_text() == "a$_$b").get_parse_math()
+    assert figure.get_suptitle() == "$x$: 3 parameters"
+    assert not figure._suptitle.get_parse_math()
 
 
 def test_the_diagram_says_what_each_kind_of_layer_does():
@@ -388,10 +436,10 @@ def test_filters_of_a_dense_layer_are_its_weights_by_pixel():
         (lambda: report.data_grid(IMAGES[0], LABELS), ShapeError, r"\(n, H, W, 3\), but got shape \(28, 28\)"),
         (lambda: report.data_grid(np.zeros((2, 8, 8, 2)), LABELS[:2]), ShapeError, r"\(2, 8, 8, 2\)"),
         (lambda: report.data_grid(IMAGES[:0], LABELS[:0]), ShapeError, r"\(0, 28, 28\)"),
-        (lambda: report.data_grid(IMAGES, LABELS[:3]), ShapeError, "a label for each of 40"),
-        (lambda: report.class_distribution(LABELS, LABELS[:0]), ArgumentError, "the test labels must be integers"),
+        (lambda: report.data_grid(IMAGES, LABELS[:3]), ShapeError, "the labels must have shape"),
+        (lambda: report.class_distribution(LABELS, LABELS[:0]), ArgumentError, "at least one training"),
         (lambda: report.class_distribution(np.array([-1]), LABELS), ArgumentError, "the training labels"),
-        (lambda: report.prediction_grid(IMAGES, LABELS, PREDICTED[:5]), ShapeError, r"\(40,\) and \(5,\)"),
+        (lambda: report.prediction_grid(IMAGES, LABELS, PREDICTED[:5]), ShapeError, r"must have shape \(40,\)"),
         (lambda: report.confusion_heat_map(np.zeros((2, 3))), ArgumentError, r"\(2, 3\)"),
         (lambda: report.learning_curve(History()), ArgumentError, "no epochs"),
         (lambda: report.first_layer_filters(vectors(tn.Dense(2))), ArgumentError, "'dense.weight'"),

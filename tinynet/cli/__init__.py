@@ -9,11 +9,12 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from tinynet.cli import evaluate, experiment, export, lab, predict, profile, report, show, train, warm
+from tinynet.cli import compare, evaluate, experiment, export, lab, predict, profile, report, show, train, warm
 from tinynet.cli.processes import end_all, let_speak
 from tinynet.errors import TinynetError
 
-COMMANDS = (train, evaluate, predict, export, report, show, experiment, profile, warm, lab)  # in the order of the help
+# In the order of the help.
+COMMANDS = (train, evaluate, predict, export, report, show, compare, experiment, profile, warm, lab)
 
 _EXAMPLES = f"""\
 examples:

@@ -96,7 +96,7 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
 def add_run(parser: argparse.ArgumentParser) -> None:
     """Add the directory of a finished run."""
     parser.add_argument("run_directory", type=file, metavar="RUN", help="the directory of a finished run, such as "
-        "runs/cnn; not of logistic")  # fmt: skip
+        "runs/cnn")  # fmt: skip
     add_code(parser)
 
 

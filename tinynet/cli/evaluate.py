@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from tinynet.cli.arguments import add_command, add_run, add_threads
 from tinynet.cli.data import add_own_data, load_data
+from tinynet.cli.logistic_run import evaluate, is_logistic, open_any
 from tinynet.cli.options import labels_for, metrics_for
-from tinynet.cli.run_directory import BEST, open_run
+from tinynet.cli.run_directory import BEST, LAST
 from tinynet.cli.told import describe_result
 from tinynet.cli.train import classify
 
@@ -38,10 +39,15 @@ def declare(commands: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run ``tinynet evaluate``."""
-    found = open_run(arguments.run_directory, arguments.code)
+    found = open_any(arguments.run_directory, arguments.code)
     data = load_data(found, arguments.data, same=False)
-    print(f"Model: {found.record['title']}, {found.directory / BEST}")
+    logistic = is_logistic(found.directory)
+    title = found.record.get("title", f"logistic regression: is it {found.record.get('class')}?")
+    print(f"Model: {title}, {found.directory / (LAST if logistic else BEST)}")
     print(f"Data: {data.source}; {len(data.x_test):,} test images")
+    if logistic:
+        evaluate(found, data)
+        return
     loss = found.record["hyper_parameters"]["loss"]
     labels = labels_for(loss, data.y_test, len(data.classes))
     figures = found.model.evaluate(data.x_test, labels, loss=loss, metrics=metrics_for(loss))

@@ -15,6 +15,7 @@ from tinynet.cli.run_directory import (
     METRICS,
     PICTURE,
     PLAN,
+    SUMMARY,
     TABLE,
     as_json,
     claim,
@@ -177,14 +178,14 @@ def _begin(directory: Path, places: list[Path], plan: dict[str, Any], arguments:
 
 def _compare(directory: Path, records: dict[str, dict[str, Any]]) -> None:
     """Write and print the table, and draw the figure."""
-    from tinynet.report import comparison_figure, comparison_table
-    from tinynet.report.style import encode
-    from tinynet.train import History
+    from tinynet.report import comparison_page, comparison_table
 
     table = comparison_table(records)
-    histories = {name: History(record["history"], record["seconds"]["by_epoch"]) for name, record in records.items()}
-    split = any("validation_split" in record["hyper_parameters"] for record in records.values())
-    figure = comparison_figure(histories, validation="validation" if split else "test")
-    write_atomically(directory / PICTURE, encode(figure))
+    pages = {name: f"{variant(name).folder}/report.html" for name in records}
+    links = {name: page for name, page in pages.items() if (directory / page).exists()}
+    page, picture = comparison_page(records, "The original (first) and the modified networks", links)
+    write_atomically(directory / PICTURE, picture)
     write_atomically(directory / TABLE, f"{table}\n".encode())
-    print(f"\n{table}\n\nExperiment: {directory} ({TABLE}, {PICTURE}, and a run directory for each network)")
+    write_atomically(directory / SUMMARY, page)
+    files = f"{TABLE}, {PICTURE}, {SUMMARY}"
+    print(f"\n{table}\n\nExperiment: {directory} ({files}, and a run directory for each network)")

@@ -15,6 +15,7 @@ from tinynet.cli.run_directory import (
     circumstances,
     claimed,
     clear,
+    parameters_digest,
 )
 from tinynet.errors import ArgumentError, DataError
 from tinynet.saving.files import write_atomically
@@ -34,8 +35,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "options of logistic",
         "Its steps are its --epochs (default: 200). It begins at zeros, each step takes all images, and a line\n"
-        "search finds how far it goes: all other options of training are refused. It has curves as PDF in\n"
-        "place of a report; --no-report leaves them out.",
+        "search finds how far it goes: all other options of training are refused. It has curves as PDF besides\n"
+        "its report; --no-report leaves out both.",
     )
     group.add_argument("--class", dest="positive", metavar="NAME", help="the class that is told from the others "
         "(default: the sixth, which is the 5 of MNIST, or the last of fewer)")  # fmt: skip
@@ -97,8 +98,8 @@ def _check_data(data: Dataset, positive: int) -> None:
 
 
 def _train(directory: Path, data: Dataset, positive: int, arguments: argparse.Namespace) -> None:
-    from tinynet.cli.told import describe_data
-    from tinynet.cli.train import fit, resumable
+    from tinynet.cli.told import arrays, describe_data
+    from tinynet.cli.train import fit, report, resumable
     from tinynet.recipes import LOGISTIC_STEPS, logistic_model, logistic_optimizer
     from tinynet.report import step_curves
     from tinynet.report.style import encode
@@ -138,13 +139,13 @@ def _train(directory: Path, data: Dataset, positive: int, arguments: argparse.Na
     history = {name: values for name, values in found.history.items() if name != "val_accuracy"}
     history["val_error"] = [1 - accuracy for accuracy in found.history["val_accuracy"]]
     drawn = {} if arguments.no_report else step_curves(history)
-    curves = {f"{name}.pdf": figure for name, figure in drawn.items()}
-    for name, figure in curves.items():
-        write_atomically(directory / name, encode(figure, "pdf"))
+    curves = {f"{curve}.pdf": figure for curve, figure in drawn.items()}
+    for file, figure in curves.items():
+        write_atomically(directory / file, encode(figure, "pdf"))
     record = {
         "model": arguments.model,
         "class": name,
-        "parameters": {"count": model.theta.size, "dtype": str(model.dtype)},
+        "parameters": {"count": model.theta.size, "dtype": str(model.dtype), "sha256": parameters_digest(model)},
         "hyper_parameters": {
             "loss": "binary_cross_entropy",
             "optimizer": type(optimizer).__name__,
@@ -153,7 +154,7 @@ def _train(directory: Path, data: Dataset, positive: int, arguments: argparse.Na
             "intercept": arguments.intercept,
             "steps": found.epochs,  # a run that is resumed may have made more than are asked for now
         },
-        "data": data_record(data),
+        "data": {**data_record(data), "arrays": arrays(data)},
         "history": history,
         "stopped": found.stopped,
         "test": {"loss": history["val_loss"][-1], "error": history["val_error"][-1]},
@@ -164,6 +165,8 @@ def _train(directory: Path, data: Dataset, positive: int, arguments: argparse.Na
     write_atomically(directory / METRICS, as_json(record))
     _print_result(history, found.seconds)
     print(f"Run directory: {directory} ({', '.join([METRICS, LAST, *curves])})")
+    if not arguments.no_report:
+        report(directory, record, model, data, None)
 
 
 def _print_result(history: dict[str, list[float]], seconds: list[float]) -> None:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tinynet.cli.arguments import add_code, add_command, factor, file
 from tinynet.cli.data import Described, described
+from tinynet.cli.logistic_run import is_logistic, open_any, two_classes
 from tinynet.cli.onnx_file import Source, is_file, of_file
-from tinynet.cli.run_directory import BEST, METRICS, as_json, open_run
+from tinynet.cli.run_directory import BEST, LAST, METRICS, as_json
 from tinynet.errors import ArgumentError, DatasetError, FileFormatError
 from tinynet.saving.files import write_atomically
 from tinynet.saving.form import conforms
@@ -118,12 +119,15 @@ def _source(arguments: argparse.Namespace) -> Source:
 
 
 def _of_run(directory: Path, code: Path | None) -> Source:
-    found = open_run(directory, code)
+    found = open_any(directory, code)
     known = found.record["data"].get("likeness", {})  # a record of version 0.1 has none
     if not conforms(known, {str: [(float, int)]}) or any(len(pair) != 2 for pair in known.values()):
         raise FileFormatError(
             f"{found.directory / METRICS} is damaged: it does not say what the training data are like"
         )
+    if is_logistic(directory):
+        title = f"logistic regression: is it {found.record['class']}?"
+        return Source(f"{title}, {found.directory / LAST}", *two_classes(found), known)
     return Source(
         f"{found.record['title']}, {found.directory / BEST}", found.model.predict, described(found.record), known
     )

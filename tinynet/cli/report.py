@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from tinynet.cli.arguments import add_command, add_run, add_threads
 from tinynet.cli.data import add_own_data, load_data
-from tinynet.cli.run_directory import open_run
-from tinynet.cli.train import classify, report
+from tinynet.cli.logistic_run import open_any
+from tinynet.cli.train import report
 
 if TYPE_CHECKING:
     import argparse
 
 EXAMPLES = """\
   tinynet report runs/cnn                          all figures, and report.html, in the run directory
+  tinynet report runs/cnn --also svg               each figure as SVG, too, for print
 """
 
 
@@ -30,12 +31,16 @@ def declare(commands: Any) -> None:
     )
     add_run(parser)
     add_own_data(parser)
+    parser.add_argument("--also", choices=["svg", "pdf"], action="append", default=[], metavar="FORMAT", help="write "
+        "each figure as svg or pdf, too, beside its PNG")  # fmt: skip
     add_threads(parser)
 
 
 def run(arguments: argparse.Namespace) -> None:
     """Run ``tinynet report``."""
-    found = open_run(arguments.run_directory, arguments.code)
+    from tinynet.report.run import check_writable
+
+    found = open_any(arguments.run_directory, arguments.code)
+    check_writable(found.directory)  # before anything is computed
     data = load_data(found, arguments.data, same=True)
-    predicted, _ = classify(found.model, data)
-    report(found.directory, found.record, found.model, data, predicted)
+    report(found.directory, found.record, found.model, data, None, arguments.also)

@@ -50,14 +50,18 @@ class Kind(NamedTuple):
     written: tuple[str, ...]
 
 
-RUN = Kind(  # its record and models, what its report has, and the curves of logistic
+_FIGURES = (
+    "calibration", "class_distribution", "confused_pairs", "confusion", "data_grid", "filters", "learning_curve",
+    "mislabelled", "model_diagram", "predictions", "step_size", "test_error", "test_loss", "thresholds",
+    "training_loss", "worst_mistakes",
+)  # fmt: skip
+RUN = Kind(  # its record and models, and what its report has
     "a run", (METRICS, BEST, LAST),
     (METRICS, BEST, LAST, SETTINGS, "report.html", "playground.html", "classification_report.txt",
-     "class_distribution.png", "confusion.png", "data_grid.png", "filters.png", "learning_curve.png", "mislabelled.png",
-     "model_diagram.png", "predictions.png", "training_loss.pdf", "test_loss.pdf", "test_error.pdf", "step_size.pdf"),
+     *(f"{name}.{ending}" for name in _FIGURES for ending in ("png", "svg", "pdf"))),
 )  # fmt: skip
-PLAN, TABLE, PICTURE = "experiment.json", "comparison.txt", "comparison.png"
-EXPERIMENT = Kind("an experiment", (PLAN,), (PLAN, TABLE, PICTURE))
+PLAN, TABLE, PICTURE, SUMMARY = "experiment.json", "comparison.txt", "comparison.png", "comparison.html"
+EXPERIMENT = Kind("an experiment", (PLAN,), (PLAN, TABLE, PICTURE, SUMMARY))
 
 
 def claim(out: Path | None, name: str, replace: bool, resume: bool = False, kind: Kind = RUN) -> tuple[Path, bool]:

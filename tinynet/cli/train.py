@@ -101,7 +101,7 @@ def declare(commands: Any) -> None:
         "run",
         "runs/<model>",
         out="the run directory (default: runs/<model>, or runs/<model>-2, ... if that is there already)",
-        no_report="write no figures and no report; 'tinynet report' makes them later, but for logistic",
+        no_report="write no figures and no report; 'tinynet report' makes them later",
     )
     logistic.add_options(parser)
 
@@ -328,6 +328,7 @@ def train(directory: Path, made: Job, arguments: argparse.Namespace, command: li
         "seed": made.seed,
         "data": {**data_record(data), "arrays": arrays(data)},
         "history": history.history,
+        "learning_rates": history.learning_rates,
         "best_epoch": history.best_epoch,
         "test": figures,
         "scores": {name: getattr(scores, name).tolist() for name in ("precision", "recall", "f1", "support")},
@@ -356,13 +357,15 @@ def _tell_result(made: Job, record: dict[str, Any], predicted: Any, scores: Scor
     print(f"\nTraining and test took {record['seconds']['total']:.1f} s")
 
 
-def report(directory: Path, record: dict[str, Any], model: Model, data: Dataset, predicted: Any) -> None:
+def report(
+    directory: Path, record: dict[str, Any], model: Model, data: Dataset, predicted: Any, also: list[str] | None = None
+) -> None:
     """Write the figures and the report into the run directory, and say where it is."""
     from tinynet.report import write_report
 
     print("Drawing the figures and writing the report ...", flush=True)
     started = time.perf_counter()
-    names = write_report(directory, record, model, data, predicted)
+    names = write_report(directory, record, model, data, predicted, also or ())
     print(f"{len(names)} files in {time.perf_counter() - started:.1f} s; open {directory / names[-1]} in a browser")
 
 

@@ -156,7 +156,7 @@ def _check_labels(labels: Array, points: Array, classes: int) -> None:
 def _names(names: Sequence[str] | None, classes: int) -> list[str]:
     if names is not None and len(names) != classes:
         raise ArgumentError(f"decision_boundary: the model has {classes} classes, but {len(names)} class_names came")
-    return class_names(names, classes)
+    return class_names("decision_boundary", names, classes)
 
 
 def _palette(classes: int) -> Array:

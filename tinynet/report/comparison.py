@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from tinynet.errors import ArgumentError
-from tinynet.report.style import BLUE, GREEN, LABEL, ORANGE, SKY, SMALL, VERMILION, canvas, plain, whole
+from tinynet.report.html import paragraph, table
+from tinynet.report.page import document, figure
+from tinynet.report.style import COLORS, LABEL, MARKERS, add_legend, canvas, encode, plain, whole
 from tinynet.train import History
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-_COLORS = (BLUE, VERMILION, GREEN, ORANGE, SKY, "#CC79A7", "#000000")
-_MARKERS = "osD^vPX"
 
 
 def comparison_figure(histories: Mapping[str, History], title: str | None = None, validation: str = "test") -> Figure:
@@ -54,14 +54,14 @@ def comparison_figure(histories: Mapping[str, History], title: str | None = None
     from matplotlib.lines import Line2D
 
     rows = -(-len(histories) // 2) + 1  # of the legend
-    figure = canvas(5.4 + 0.18 * rows, title or "The original (first) and the modified networks")
-    panels = figure.subplots(2, 1, sharex=True)
+    picture = canvas(5.4 + 0.18 * rows, title or "The original (first) and the modified networks")
+    panels = picture.subplots(2, 1, sharex=True)
     single = min(history.epochs for history in histories.values()) == 1
     hollow: dict[str, Any] = {"markerfacecolor": "white"}
     points: dict[str, Any] = {"marker": "o", "markersize": 5} if single else {}
     keys = []
     for i, (name, history) in enumerate(histories.items()):
-        color, marker = _COLORS[i % len(_COLORS)], _MARKERS[i % len(_MARKERS)]
+        color, marker = COLORS[i % len(COLORS)], MARKERS[i % len(MARKERS)]
         keys.append(Line2D([], [], color=color, marker=marker, markersize=5, label=name))
         for axes, measure in zip(panels, ("loss", "accuracy"), strict=True):
             values = [np.array(history.history.get(key, []), np.float64) for key in (measure, f"val_{measure}")]
@@ -77,12 +77,12 @@ def comparison_figure(histories: Mapping[str, History], title: str | None = None
     whole(panels[1])
     keys.append(Line2D([], [], color="0.3", linewidth=1, label="training", **points, **hollow))
     keys.append(Line2D([], [], color="0.3", linestyle="--", label=validation, **points))
-    figure.legend(handles=keys, loc="outside lower center", ncols=2, fontsize=SMALL, frameon=False)
-    return figure
+    add_legend(picture, keys)
+    return picture
 
 
 def comparison_table(records: Mapping[str, Mapping[str, Any]]) -> str:
-    """Lay out the figures of several runs at their best epochs, with the difference in test accuracy to the first.
+    """Lay out the measures of several runs at their best epochs, with the difference in test accuracy to the first.
 
     Parameters
     ----------
@@ -103,24 +103,130 @@ def comparison_table(records: Mapping[str, Mapping[str, Any]]) -> str:
     64:relu          10           1  0.4000    0.9000     0.5000         0.8000    original      1.0
     32:relu          10           1  0.4000    0.9000     0.4500         0.8200     +0.0200      1.0
     """
-    head = ("network", "parameters", "best epoch", "loss", "accuracy", "test loss", "test accuracy", "difference",
-            "seconds")  # fmt: skip
-    rows: list[Sequence[str]] = [head]
-    original = next(iter(records.values()))["test"]["accuracy"]
-    for i, (name, record) in enumerate(records.items()):
-        at = record["best_epoch"] - 1  # the parameters that were tested
-        measures = (record["history"]["loss"][at], record["history"]["accuracy"][at], *record["test"].values())
-        difference = f"{record['test']['accuracy'] - original:+.4f}" if i else "original"
-        rows.append(
-            (
-                name,
-                f"{record['parameters']['count']:,}",
-                str(record["best_epoch"]),
-                *("-" if value is None else f"{value:.4f}" for value in measures),
-                difference,
-                f"{record['seconds']['total']:.1f}",
-            )
-        )
+    rows = comparison_rows(records)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     aligned = ([f"{cell:{'>' if i else '<'}{widths[i]}}" for i, cell in enumerate(row)] for row in rows)
     return "\n".join("  ".join(cells).rstrip() for cells in aligned)
+
+
+_HEAD = (
+    "network",
+    "parameters",
+    "best epoch",
+    "loss",
+    "accuracy",
+    "test loss",
+    "test accuracy",
+    "difference",
+    "seconds",
+)
+
+
+def comparison_rows(records: Mapping[str, Mapping[str, Any]]) -> list[Sequence[str]]:
+    """Return the cells of a table of runs, below its head; arguments as for `comparison_table`."""
+    rows: list[Sequence[str]] = [_HEAD]
+    original = _test_accuracy(next(iter(records.values())))
+    for i, (name, record) in enumerate(records.items()):
+        history = record["history"]
+        at = record.get("best_epoch", len(history["loss"])) - 1  # the parameters that were tested; logistic: the last
+        trained = [history.get(measure, [None] * (at + 1))[at] for measure in ("loss", "accuracy")]
+        accuracy = _test_accuracy(record)
+        cells = ("-" if v is None else f"{v:.4f}" for v in (*trained, record["test"]["loss"], accuracy))
+        difference = f"{accuracy - original:+.4f}" if i else "original"
+        count, seconds = f"{record['parameters']['count']:,}", f"{record['seconds']['total']:.1f}"
+        rows.append((name, count, str(at + 1), *cells, difference, seconds))
+    return rows
+
+
+def _test_accuracy(record: Mapping[str, Any]) -> float:
+    test = record["test"]
+    return float(test["accuracy"] if "accuracy" in test else 1 - test["error"])
+
+
+def incomparable(records: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Say why the accuracies of runs cannot be compared, if they cannot."""
+    told = {
+        "were tested on the same data": {record["data"]["sha256"] for record in records.values()},
+        "tell the same classes apart": {record.get("class") for record in records.values()},
+    }
+    reasons = (words for words, kinds in told.items() if len(kinds) > 1)
+    return [f"Not all runs {words}, so their accuracies cannot be compared" for words in reasons]
+
+
+def history_of(record: Mapping[str, Any]) -> History:
+    """Return the history of a run from its record, with accuracies where it has errors."""
+    known = {name: [np.nan if v is None else v for v in values] for name, values in record["history"].items()}
+    if "val_error" in known:
+        known["val_accuracy"] = [1 - error for error in known["val_error"]]
+    seconds = record["seconds"]
+    rates = [np.nan if rate is None else rate for rate in record.get("learning_rates") or []]
+    return History(known, seconds.get("by_epoch") or seconds["by_step"], rates)
+
+
+def comparison_page(
+    records: Mapping[str, Mapping[str, Any]], title: str, links: Mapping[str, str] | None = None
+) -> tuple[bytes, bytes]:
+    r"""Put several runs on one page: a table, their curves over each other, and how each was trained.
+
+    Parameters
+    ----------
+    records : mapping of str to mapping
+        As for `comparison_table`; of runs of logistic, too.
+    title : str
+        Stands above the page.
+    links : mapping of str to str, optional
+        The addresses of the reports of the runs, by their names.
+
+    Returns
+    -------
+    page, picture : bytes
+        HTML in UTF-8, and the PNG of the curves that is part of it.
+
+    Raises
+    ------
+    ArgumentError
+        If there are no runs, or one has no epochs.
+
+    Examples
+    --------
+    >>> run = {"parameters": {"count": 10, "dtype": "float32"}, "test": {"loss": 0.5, "accuracy": 0.8},
+    ...        "history": {"loss": [0.4], "accuracy": [0.9]}, "best_epoch": 1, "data": {"sha256": "0"},
+    ...        "hyper_parameters": {"learning_rate": 0.1}, "seconds": {"total": 1.0, "by_epoch": [1.0]}}
+    >>> page, picture = comparison_page({"a": run, "b": run}, "Two runs")
+    >>> b"<h1>Two runs</h1>" in page, picture[:4]
+    (True, b'\x89PNG')
+    """
+    histories = {name: history_of(record) for name, record in records.items()}
+    split = any("validation_split" in record["hyper_parameters"] for record in records.values())
+    curves = comparison_figure(histories, "Losses and accuracies", "validation" if split else "test")
+    picture = encode(curves)
+    head, *rows = comparison_rows(records)
+    best = max(range(len(rows)), key=lambda i: _test_accuracy(list(records.values())[i]))
+    parts = [table(rows, ["Run", *(cell.capitalize() for cell in head[1:])], best=best)]
+    parts.append(paragraph("The run with the largest test accuracy is marked; differences are to the first one."))
+    parts += [paragraph(f"{warning}.") for warning in incomparable(records)]
+    parts.append(figure(picture, "Losses and accuracies of the runs by epoch; the table has them at the best epochs."))
+    settings = {name: settings_of(record) for name, record in records.items()}
+    keys = dict.fromkeys(key for found in settings.values() for key in found)
+    differing = {key for key in keys if len({found.get(key) for found in settings.values()}) > 1}
+    compared = [(key, *(found.get(key, "-") for found in settings.values())) for key in keys]
+    parts.append(f"<h2>Settings</h2>{table(compared, ('Setting', *records))}")
+    told = ", ".join(key.lower() for key in keys if key in differing)
+    parts.append(paragraph(f"They differ in: {told}." if told else "They are the same."))
+    pages = [f'<a href="{escape(link)}">{escape(name)}</a>' for name, link in (links or {}).items()]
+    parts += [f"<h2>Their reports</h2><p>{', '.join(pages)}</p>"] if pages else []
+    header = f'<p class="soft">{len(records)} runs of tinynet, side by side.</p>'
+    return document(title, header, "".join(parts)).encode(), picture
+
+
+def settings_of(record: Mapping[str, Any]) -> dict[str, str]:
+    """Return how a model was trained, in words, from the record of its run."""
+    named = {name.replace("_", " ").capitalize(): value for name, value in record["hyper_parameters"].items()}
+    rows = {**named, "Seed": record.get("seed"), "Type of numbers": record["parameters"]["dtype"]}
+    return {name: _setting(value) for name, value in rows.items() if value is not None}
+
+
+def _setting(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name.replace('_', ' ')} {_setting(one)}" for name, one in value.items())
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinynet.errors import ArgumentError, ShapeError
+from tinynet.errors import ArgumentError
 from tinynet.report.style import (
     BLUE,
     LABEL,
@@ -15,8 +15,10 @@ from tinynet.report.style import (
     ORANGE,
     SMALL,
     Array,
+    as_written,
     canvas,
     class_names,
+    classes_of,
     fitting,
     mosaic,
     plain,
@@ -71,13 +73,12 @@ def data_grid(
     'First 25 of 4,000 images'
     """
     found = shown_images("data_grid", images)
-    if labels.shape != images.shape[:1]:
-        raise ShapeError(f"data_grid: needs a label for each of {len(images)} images, but got shape {labels.shape}")
-    words = class_names(names, int(labels.max()) + 1)
+    labels = classes_of("data_grid", "the labels", labels, len(found))
+    words = class_names("data_grid", names, int(labels.max()) + 1)
     chosen = chosen_images(labels)
-    figure = canvas(1, title or f"{choice(labels)} of {len(images):,} images")
+    figure = canvas(1, title or f"{choice(labels)} of {len(found):,} images")
     titles = [words[int(label)] for label in labels[chosen]]
-    mosaic(figure, found[chosen], titles, columns=5, **tones(images, ink))
+    mosaic(figure, found[chosen], titles, columns=5, **tones(found, ink))
     return figure
 
 
@@ -129,21 +130,21 @@ def class_distribution(
     >>> [text.get_text() for text in figure.axes[0].get_legend().get_texts()]
     ['test, 1 in all', 'training, 3 in all']
     """
-    parts = {"training": y_train, "test": y_test}
-    for part, labels in parts.items():
-        if labels.ndim != 1 or not labels.size or labels.dtype.kind not in "iub" or labels.min() < 0:
-            raise ArgumentError(
-                f"class_distribution: the {part} labels must be integers of 0 or more, (n,), but are {labels.dtype} of "
-                f"shape {labels.shape}"
-            )
+    parts = {
+        part: classes_of("class_distribution", f"the {part} labels", labels)
+        for part, labels in (("training", y_train), ("test", y_test))
+    }
+    if not all(labels.size for labels in parts.values()):
+        raise ArgumentError("class_distribution: needs at least one training and one test label, but there are none")
     k = int(max(labels.max() for labels in parts.values())) + 1
-    words = class_names(names, k)
+    words = class_names("class_distribution", names, k)
+    k = len(words)  # with those that do not occur
     figure = canvas(3.4, title or "Samples of each class")
     axes = figure.add_subplot()
     below = np.zeros(k, np.int64)
     bars = []
     for (part, labels), color in zip(parts.items(), (BLUE, ORANGE), strict=True):
-        counts = np.bincount(labels.astype(np.int64), minlength=k)
+        counts = np.bincount(labels, minlength=k)
         bars.append(axes.bar(range(k), counts, 0.82, below, color=color, label=f"{part}, {counts.sum():,} in all"))
         below += counts
     small: dict[str, Any] = {"ha": "center", "fontsize": SMALL - 0.5}
@@ -166,7 +167,7 @@ def name_classes(axes: Axes, words: Sequence[str], which: str) -> None:
     """Write the names of classes along an axis, "x" or "y": upright along x where they would not fit side by side."""
     step = -(-len(words) // _MOST_NAMED)
     at = range(0, len(words), step)
-    shown = [fitting(words[i].replace("$", r"\$"), _LETTERS) for i in at]
+    shown = [as_written(fitting(words[i], _LETTERS)) for i in at]
     long = max(map(len, shown)) * len(shown) > _LETTERS * 4
     size = max(LEAST, SMALL if len(shown) <= 20 else LEAST)
     if which == "x":

@@ -65,8 +65,8 @@ def model_diagram(model: Model, title: str | None = None) -> Figure:
         face, edge = ("#DCEBF5", BLUE) if count else ("0.95", "0.6")
         patch = FancyBboxPatch((-1.75, y - box), 3.5, box, "round,pad=0,rounding_size=0.07", fc=face, ec=edge)
         axes.add_patch(patch)
-        axes.text(-1.62, y - 0.17, layer.name, fontsize=LABEL, weight="bold", va="center")
-        axes.text(-1.62, y - 0.36, _describe(layer), fontsize=SMALL, va="center", color="0.25")
+        axes.text(-1.62, y - 0.17, layer.name, fontsize=LABEL, weight="bold", va="center", parse_math=False)
+        axes.text(-1.62, y - 0.36, _describe(layer), fontsize=SMALL, va="center", color="0.25", parse_math=False)
         if count:
             counted = f"{count:,} parameters{'' if layer.trainable else ', frozen'}"
             axes.text(1.62, y - 0.17, counted, fontsize=SMALL, va="center", ha="right", color="0.25")
@@ -166,17 +166,33 @@ def first_layer_filters(model: Model, title: str | None = None) -> Figure:
     return figure
 
 
+def has_filters(model: Model) -> bool:
+    """Return whether the weights of the first layer with parameters are images."""
+    return _as_images(model) is not None
+
+
 def _filters(model: Model) -> tuple[str, Array]:
-    """Give the name of the first layer with parameters, and its weights as images (n, H, W)."""
-    parameters, image = model.parameters, model.input.shape
-    name = next(iter(parameters), "none.")
-    layer, weight = name.rpartition(".")[0], parameters[name].data if parameters else np.empty(())
+    """Return the name of the first layer with parameters, and its weights as images (n, H, W)."""
+    name = next(iter(model.parameters), "none.")
+    images = _as_images(model)
+    if images is None:
+        weight = model.parameters[name].data if model.parameters else np.empty(())
+        raise ArgumentError(
+            f"first_layer_filters: the first parameter of model {model}, {name!r}, has shape {weight.shape}; expected "
+            "the weights of a Conv2D, or of a Dense on flattened images, where the input has shape "
+            f"{model.input.shape}"
+        )
+    return name.rpartition(".")[0], images
+
+
+def _as_images(model: Model) -> Array | None:
+    """Return the weights of the first layer with parameters as images (n, H, W), if they are some."""
+    image = next(iter(model.entries().values())).shape
+    weight = next((p.data for p in model.parameters.values()), np.empty(()))
     if weight.ndim == 4:
-        return layer, np.moveaxis(weight.mean(axis=2), 2, 0)
+        found: Array = np.moveaxis(weight.mean(axis=2), 2, 0)
+        return found
     if weight.ndim == 2 and len(image) in (2, 3) and len(weight) == math.prod(image):
         images = weight.T.reshape(-1, *image)
-        return layer, images.mean(axis=3) if len(image) == 3 else images
-    raise ArgumentError(
-        f"first_layer_filters: the first parameter of model {model}, {name!r}, has shape {weight.shape}; expected the "
-        f"weights of a Conv2D, or of a Dense on flattened images, where the input has shape {image}"
-    )
+        return images.mean(axis=3) if len(image) == 3 else images
+    return None

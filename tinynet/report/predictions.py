@@ -1,32 +1,34 @@
-"""Figures of what a model predicts: images with the true and the predicted class, and the confusion of classes."""
+"""Images of a test set with what a model takes them for: some of all, and the mistakes, also by pair of classes."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinynet.errors import ArgumentError, ShapeError
-from tinynet.report.data import FIRST, choice, chosen_images, name_classes
+from tinynet.errors import ArgumentError
+from tinynet.report.confusion import confused_pairs
+from tinynet.report.data import FIRST, choice, chosen_images
 from tinynet.report.style import (
     LABEL,
-    SMALL,
     VERMILION,
     Array,
+    by_sample,
     canvas,
     class_names,
-    luminance,
+    classes_of,
     mosaic,
     shown_images,
     tones,
 )
+from tinynet.train.metrics import confusion_matrix
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-
-_MOST_WRITTEN = 20  # classes whose shares are written into a heat map
+_COLUMNS = 5
+_PAIRS = 5  # of classes that are shown
 
 
 def prediction_grid(
@@ -37,14 +39,16 @@ def prediction_grid(
     names: Sequence[str] | None = None,
     title: str | None = None,
     ink: bool = True,
+    confidence: Array | None = None,
+    worst_first: bool = False,
 ) -> Figure:
-    """Show the first 25 images, or 25 throughout a set that is sorted by class, each titled "actual → predicted".
+    """Show 25 images, each titled "actual → predicted": the first ones, or some throughout a set sorted by class.
 
     Parameters
     ----------
-    images : ndarray
+    images : array_like
         (n, H, W), (n, H, W, 1) or, in colour, (n, H, W, 3).
-    labels, predicted : ndarray of int
+    labels, predicted : array_like of int
         (n,): the true and the predicted classes.
     mislabelled : bool
         Show only those whose prediction is wrong.
@@ -54,6 +58,10 @@ def prediction_grid(
         Stands above the picture.
     ink : bool
         Whether the least value of grey images is drawn white, as the background of a drawing.
+    confidence : array_like, optional
+        (n,): the probability of the predicted class. It stands in the titles, in percent.
+    worst_first : bool
+        Begin with the images whose wrong class has the largest probability; needs ``mislabelled`` and ``confidence``.
 
     Returns
     -------
@@ -63,95 +71,110 @@ def prediction_grid(
     Raises
     ------
     ShapeError
-        If the images are not of one channel or three, or labels and predictions are not one for each.
+        If the images are not of one channel or three, or labels, predictions or confidences are not one for each.
+    ArgumentError
+        If labels or predictions are no class numbers, there are fewer names than classes, or ``worst_first`` has
+        nothing to go by.
+    DTypeError
+        If something is no array of numbers.
 
     Examples
     --------
     >>> import numpy as np
-    >>> figure = prediction_grid(np.eye(4).reshape(1, 4, 4), np.array([7]), np.array([1]))
+    >>> figure = prediction_grid(np.eye(4).reshape(1, 4, 4), [7], [1], confidence=[0.85])
     >>> figure.get_suptitle(), figure.axes[0].texts[0].get_text()
-    ('First 1 of 1 images, 1 wrong among these: actual → predicted', '7 → 1')
+    ('First 1 of 1 images, 1 wrong among these: actual → predicted', '7 → 1, 85 %')
     """
-    found = shown_images("prediction_grid", images)
-    if not labels.shape == predicted.shape == (len(images),):
-        raise ShapeError(
-            f"prediction_grid: needs a label and a predicted class for each of {len(images)} images, but got shapes "
-            f"{labels.shape} and {predicted.shape}"
-        )
+    found, labels, predicted, words = _checked("prediction_grid", images, labels, predicted, names)
+    sure = None if confidence is None else by_sample("prediction_grid", "the confidence", confidence, len(found))
+    if worst_first and (sure is None or not mislabelled):
+        raise ArgumentError("prediction_grid: worst_first needs mislabelled=True and the confidence of each prediction")
     wrong = np.flatnonzero(labels != predicted)
     chosen = wrong[:FIRST] if mislabelled else chosen_images(labels)
-    words = class_names(names, int(max(labels.max(), predicted.max())) + 1)
-    if title is None and mislabelled:
-        title = f"First {len(chosen)} of {len(wrong):,} mislabelled images: actual → predicted"
-    elif title is None:
-        errors = int(np.isin(chosen, wrong).sum())
-        title = f"{choice(labels)} of {len(images):,} images, {errors} wrong among these: actual → predicted"
-    figure = canvas(1, title)
-    if not len(chosen):
-        figure.set_size_inches(figure.get_figwidth(), 1.2)
-        figure.text(0.5, 0.35, "Every image is labelled right.", ha="center", fontsize=LABEL)
-        return figure
-    titles = [f"{words[int(labels[i])]} → {words[int(predicted[i])]}" for i in chosen]
+    if worst_first and sure is not None:
+        chosen = wrong[np.argsort(-sure[wrong], kind="stable")][:FIRST]
+    if title is None:
+        title = _title(labels, chosen, wrong, mislabelled, worst_first)
+    titles = [_caption(words, labels, predicted, sure, i) for i in chosen]
     colors = ["black" if mislabelled or labels[i] == predicted[i] else VERMILION for i in chosen]
-    mosaic(figure, found[chosen], titles, 5, colors, **tones(images, ink))
-    return figure
+    return _grid(title, found[chosen], titles, colors, tones(found, ink))
 
 
-def confusion_heat_map(matrix: Array, names: Sequence[str] | None = None, title: str | None = None) -> Figure:
-    """Draw a confusion matrix, normalised by true class, as an annotated heat map.
+def confused_pairs_grid(
+    images: Array,
+    labels: Array,
+    predicted: Array,
+    confidence: Array,
+    names: Sequence[str] | None = None,
+    title: str | None = None,
+    ink: bool = True,
+) -> Figure:
+    """Show images of the pairs of classes that are confused most: a row for each pair, the most confident first.
 
     Parameters
     ----------
-    matrix : ndarray of int
-        (K, K): as from `tinynet.train.metrics.confusion_matrix`.
-    names : sequence of str, optional
-        Of the classes; their numbers by default.
-    title : str, optional
-        Stands above the picture.
+    images, labels, predicted, confidence, names, title, ink
+        As for `prediction_grid`.
 
     Returns
     -------
     matplotlib.figure.Figure
-        In row i and column j the share of the samples of class i that were taken for class j, in percent. Colours
-        follow the square root of the share, so that rare confusions show. A class without samples is a row of dashes.
-        Of more than 20 classes the colours stand alone.
+        At most five pairs, and five images of each, titled "actual → predicted" with the confidence in percent.
 
     Raises
     ------
-    ArgumentError
-        If the matrix is not square.
+    ShapeError, ArgumentError, DTypeError
+        As from `prediction_grid`.
 
     Examples
     --------
     >>> import numpy as np
-    >>> figure = confusion_heat_map(np.array([[3, 1], [0, 0]]))
+    >>> figure = confused_pairs_grid(np.zeros((3, 4, 4)), [0, 0, 1], [1, 1, 0], [0.5, 0.75, 0.5])
     >>> [text.get_text() for text in figure.axes[0].texts]
-    ['75.0', '25.0', '-', '-']
+    ['0 → 1, 75 %', '0 → 1, 50 %', '1 → 0, 50 %']
     """
-    k = len(matrix)
-    if not k or matrix.shape != (k, k):
-        raise ArgumentError(f"confusion_heat_map: the matrix must be (K, K), but has shape {matrix.shape}")
-    from matplotlib.colors import PowerNorm
+    found, labels, predicted, words = _checked("confused_pairs_grid", images, labels, predicted, names)
+    sure = by_sample("confused_pairs_grid", "the confidence", confidence, len(found))
+    pairs = confused_pairs(confusion_matrix(predicted, labels, len(words)), _PAIRS)
+    chosen: list[int] = []
+    titles: list[str] = []
+    for pair in pairs:
+        of_pair = np.flatnonzero((labels == pair.true) & (predicted == pair.predicted))
+        row = of_pair[np.argsort(-sure[of_pair], kind="stable")][:_COLUMNS].tolist()
+        titles += [_caption(words, labels, predicted, sure, i) for i in row] + [""] * (_COLUMNS - len(row))
+        chosen += row + row[:1] * (_COLUMNS - len(row))
+    told = title or "The pairs that are confused most, the most confident mistakes first"
+    return _grid(told, found[chosen], titles, [], tones(found, ink))
 
-    words, totals = class_names(names, k), matrix.sum(axis=1, keepdims=True)
-    shares = np.where(totals > 0, 100 * matrix / np.maximum(totals, 1), np.nan)
-    figure = canvas(4.75, title or "Confusion matrix, normalised by true class (%)")
-    axes = figure.add_subplot()
-    picture = axes.imshow(shares, cmap="Blues", norm=PowerNorm(0.5, 0, 100))
-    for i, j in np.ndindex(k, k) if k <= _MOST_WRITTEN else ():
-        share = shares[i, j]
-        text = "-" if np.isnan(share) else f"{share:.1f}" if 0 < share < 100 else f"{share:.0f}"
-        dark = not np.isnan(share) and luminance(picture.cmap(picture.norm(share))) < 0.45
-        color = "white" if dark else "0.65" if not matrix[i, j] else "black"
-        axes.text(j, i, text, ha="center", va="center", fontsize=min(SMALL, 100 / k), color=color)
-    name_classes(axes, words, "x")
-    name_classes(axes, words, "y")
-    axes.tick_params(length=0)
-    axes.set_xlabel("Predicted class", fontsize=LABEL)
-    axes.set_ylabel("True class", fontsize=LABEL)
-    axes.spines[:].set_visible(False)
-    bar = figure.colorbar(picture, shrink=0.8, ticks=[0, 1, 5, 10, 25, 50, 100])
-    bar.ax.tick_params(labelsize=SMALL)
-    bar.set_label("Share of the true class (%)", fontsize=LABEL)
-    bar.outline.set_visible(False)
+
+def _checked(
+    function: str, images: Any, labels: Any, predicted: Any, names: Sequence[str] | None
+) -> tuple[Array, Array, Array, list[str]]:
+    found = shown_images(function, images)
+    labels = classes_of(function, "the labels", labels, len(found))
+    predicted = classes_of(function, "the predicted classes", predicted, len(found))
+    return found, labels, predicted, class_names(function, names, int(max(labels.max(), predicted.max())) + 1)
+
+
+def _title(labels: Array, chosen: Array, wrong: Array, mislabelled: bool, worst_first: bool) -> str:
+    if worst_first:
+        return f"The {len(chosen)} most confident of {len(wrong):,} mistakes: actual → predicted"
+    if mislabelled:
+        return f"First {len(chosen)} of {len(wrong):,} mislabelled images: actual → predicted"
+    errors = int(np.isin(chosen, wrong).sum())
+    return f"{choice(labels)} of {len(labels):,} images, {errors} wrong among these: actual → predicted"
+
+
+def _caption(words: Sequence[str], labels: Array, predicted: Array, confidence: Array | None, i: int) -> str:
+    caption = f"{words[labels[i]]} → {words[predicted[i]]}"
+    return caption if confidence is None else f"{caption}, {100 * confidence[i]:.0f} %"
+
+
+def _grid(title: str, images: Array, titles: list[str], colors: list[str], style: dict[str, Any]) -> Figure:
+    figure = canvas(1, title)
+    if not len(images):
+        figure.set_size_inches(figure.get_figwidth(), 1.2)
+        figure.text(0.5, 0.35, "Every image is labelled right.", ha="center", fontsize=LABEL)
+        return figure
+    mosaic(figure, images, titles, _COLUMNS, colors, **style)
     return figure

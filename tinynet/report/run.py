@@ -1,35 +1,42 @@
-"""The report of a run: all figures as PNG, the scores as text, and the page that holds everything."""
+"""Reports: of a run, from its directory and its data; and of any model with samples that it was not trained on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import os
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tinynet.datasets import Dataset
+from tinynet.errors import ArgumentError, WriteError
 from tinynet.model import Model
-from tinynet.report.curves import learning_curve
-from tinynet.report.data import choice, chosen_images, class_distribution, data_grid
-from tinynet.report.model import first_layer_filters, model_diagram
-from tinynet.report.page import Picture, render
+from tinynet.report.answers import CLASSES, Answers, answers_of, as_probabilities
+from tinynet.report.comparison import history_of, settings_of
+from tinynet.report.outcomes import scores_of
+from tinynet.report.page import render
 from tinynet.report.playing import PLAYGROUND, page_of_run
 from tinynet.report.portable import can_show
-from tinynet.report.predictions import confusion_heat_map, prediction_grid
+from tinynet.report.sections import made_sections
 from tinynet.report.style import Array, encode
+from tinynet.report.subject import Drawing, Subject
 from tinynet.saving.files import write_atomically
 from tinynet.train import History
-from tinynet.train.metrics import classification_scores, confusion_matrix
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 PAGE, SCORES = "report.html", "classification_report.txt"
+FORMATS = ("svg", "pdf")  # of figures besides PNG
 
 
 def write_report(
-    directory: Path, record: Mapping[str, Any], model: Model, data: Dataset, predicted: Array
+    directory: Path,
+    record: Mapping[str, Any],
+    model: Model,
+    data: Dataset,
+    predicted: Array | None = None,
+    formats: Sequence[str] = (),
 ) -> list[str]:
     """Write the figures and the report of a run into its directory.
 
@@ -43,87 +50,157 @@ def write_report(
         The model that was evaluated.
     data : Dataset
         What it was trained and tested on.
-    predicted : ndarray of int
-        (n_test,): the classes that it gives to the test images.
+    predicted : ndarray, optional
+        (n_test, K): the probabilities that it gives to the test images; computed if they are left out, or are the
+        classes alone.
+    formats : sequence of {"svg", "pdf"}
+        In which each figure is written besides PNG.
 
     Returns
     -------
     list of str
-        The names of the files: a PNG for each figure, the scores as text, and the page.
+        The names of the files: a PNG for each figure, the scores as text, and at last the page.
 
     Raises
     ------
     WriteError
-        If a file cannot be written.
+        If the directory cannot be written to; this is told before anything is computed.
+    ArgumentError
+        If there is no such format.
     """
-    matrix = confusion_matrix(predicted, data.y_test, record["classes"])
-    names = data.classes
-    scores = classification_scores(matrix, names)
-    history = History(
-        {name: [np.nan if v is None else v for v in values] for name, values in record["history"].items()},
-        record["seconds"]["by_epoch"],
-    )
-    n_train, n_test, wrong = len(data.y_train), len(data.y_test), int((predicted != data.y_test).sum())
-    ink, split = data.preparation.drawn, "validation_split" in record["hyper_parameters"]
-    first, answers = chosen_images(data.y_train), chosen_images(data.y_test)
-    size = f"{record['parameters']['count']:,} parameters"
-    made: dict[str, tuple[Callable[[], Figure], str]] = {
-        "data_grid": (
-            lambda: data_grid(
-                data.x_train,
-                data.y_train,
-                names,
-                title=f"{choice(data.y_train)} of {n_train:,} training images",
-                ink=ink,
-            ),
-            f"{choice(data.y_train)} of the training images with their labels: "
-            f"{', '.join(names[label] for label in data.y_train[first])}.",
-        ),
-        "class_distribution": (
-            lambda: class_distribution(
-                data.y_train, data.y_test, names, title=f"Training and test samples of each {data.noun}"
-            ),
-            f"Stacked bars: how many of {n_train:,} training and {n_test:,} test samples each {data.noun} has.",
-        ),
-        "model_diagram": (
-            lambda: model_diagram(model, title=f"{record['title'].capitalize()}, {size}"),
-            "The layers of the model from input to output, with the shapes between them; the table has the same.",
-        ),
-        "learning_curve": (
-            lambda: learning_curve(history, validation="validation" if split else "test"),
-            f"Loss and accuracy by epoch, in training and {'in validation' if split else 'on the test set'}; the best "
-            f"epoch is {history.best_epoch}. The table has the same figures.",
-        ),
-        "predictions": (
-            lambda: prediction_grid(data.x_test, data.y_test, predicted, names=names, ink=ink),
-            f"{choice(data.y_test)} of the test images, titled actual → predicted: "
-            f"{_pairs(names, data.y_test[answers], predicted[answers])}.",
-        ),
-        "mislabelled": (
-            lambda: prediction_grid(data.x_test, data.y_test, predicted, mislabelled=True, names=names, ink=ink),
-            f"The first of {wrong:,} mislabelled test images, titled actual → predicted.",
-        ),
-        "confusion": (
-            lambda: confusion_heat_map(matrix, names),
-            f"Heat map: how many percent of the test images of each {data.noun} were taken for which {data.noun}. On "
-            f"the diagonal: {', '.join(f'{name}: {s:.1%}' for name, s in zip(names, scores.recall, strict=True))}.",
-        ),
-        "filters": (
-            lambda: first_layer_filters(model),
-            "The weights of the first layer with parameters, as images.",
-        ),
-    }
-    pictures = {name: Picture(encode(draw()), alt) for name, (draw, alt) in made.items()}
-    contents = {f"{name}.png": picture.png for name, picture in pictures.items()}
-    contents[SCORES] = f"{scores}\n".encode()
-    playable = can_show(model)
-    if playable:
+    _check_formats(formats)
+    check_writable(directory)
+    subject = subject_of_run(record, model, data, predicted)
+    contents = {SCORES: f"{scores_of(subject.answers[0])}\n".encode()}
+    if "title" in record and can_show(model):  # a run of logistic has none
         contents[PLAYGROUND] = page_of_run(model, record, data)
-    contents[PAGE] = render(record, model, scores, pictures, PLAYGROUND if playable else "").encode()
-    for name, content in contents.items():
+        subject = replace(subject, playground=PLAYGROUND)
+    return _write(directory, subject, contents, formats)
+
+
+def subject_of_run(record: Mapping[str, Any], model: Model, data: Dataset, predicted: Array | None = None) -> Subject:
+    """Bring together what the report of a run is about; the arguments are those of `write_report`."""
+    given = np.empty(0) if predicted is None else predicted
+    outputs = given if given.ndim == 2 else model.predict(data.x_test)
+    classes, labels, of = tuple(data.classes), data.y_test.astype(np.int64), record.get("title", "")
+    if "class" in record:  # which a logistic regression tells from all others
+        name = record["class"]
+        classes, labels = (f"not {name}", name), (labels == classes.index(name)).astype(np.int64)
+        outputs, of = np.hstack([1 - outputs, outputs]), f"is it {name}? logistic regression"
+    answers = Answers("", CLASSES, as_probabilities(outputs), labels, classes)
+    split = record["hyper_parameters"].get("validation_split", 0)
+    images = data.x_test if _are_images(data.x_test) else None
+    return Subject(
+        f"{of[:1].upper()}{of[1:]} on {record['data'].get('title', 'MNIST')}", model, [answers], record["test"],
+        history_of(record), "validation" if split else "test", images, data.preparation.drawn, data.noun, data.plural,
+        data, record, settings=settings_of(record),
+    )  # fmt: skip
+
+
+def write_model_report(
+    directory: str | os.PathLike[str],
+    model: Model,
+    x: Any,
+    y: Any,
+    *,
+    history: History | None = None,
+    loss: Any = None,
+    names: Any = None,
+    title: str | None = None,
+    validation: str = "validation",
+    formats: Sequence[str] = (),
+) -> list[str]:
+    """Write a report of any model: its layers, its training, and what it makes of samples that are kept apart.
+
+    Parameters
+    ----------
+    directory : path-like
+        Where the page ``report.html`` and its figures go; it is made if need be.
+    model : Model
+        Trained; of one output or several.
+    x, y : array_like
+        Samples and labels, as for `tinynet.Model.evaluate`. If the samples are images, the report shows some.
+    history : History, optional
+        As from `tinynet.Model.fit`.
+    loss : str, callable, tuple or dict, optional
+        As for `tinynet.Model.evaluate`; by default that of the last `fit`. It decides the task: "cross_entropy" has
+        classes, "binary_cross_entropy" two classes or labels, "mse", "mae" and "huber" values.
+    names : sequence of str or dict, optional
+        Of the classes, labels or values; of a model of several outputs a dict of them, by the names of outputs.
+    title : str, optional
+        Of the page; the name of the model by default.
+    validation : str
+        What the set is called that ``history`` was validated on.
+    formats : sequence of {"svg", "pdf"}
+        In which each figure is written besides PNG.
+
+    Returns
+    -------
+    list of str
+        The names of the files; the page comes last.
+
+    Raises
+    ------
+    WriteError
+        If the directory cannot be written to; this is told before anything is computed.
+    ArgumentError, ShapeError, DataError, DTypeError, NotBuiltError
+        As from `tinynet.Model.evaluate`; or if there are more classes than names, or no such format.
+
+    Examples
+    --------
+    >>> import numpy as np, tempfile, tinynet as tn
+    >>> model = tn.Sequential([tn.Input((2,)), tn.Dense(1)], seed=0)
+    >>> x = np.random.default_rng(0).normal(size=(50, 2))
+    >>> history = model.fit(x, x[:, 0], epochs=2, loss="mse", verbose=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     tn.report.write_model_report(folder, model, x, x[:, 0], history=history, names=["price"])
+    ['model_diagram.png', 'learning_curve.png', 'regression.png', 'report.html']
+    """
+    place = Path(directory)
+    _check_formats(formats)
+    check_writable(place)
+    answers = answers_of(model, x, y, loss, names)
+    measures = model.evaluate(x, y, loss=loss)
+    samples = x if isinstance(x, np.ndarray) else None
+    shown = samples if samples is not None and _are_images(samples) else None
+    subject = Subject(title or str(model.name), model, answers, measures, history, validation, shown)
+    return _write(place, subject, {}, formats)
+
+
+def _check_formats(formats: Sequence[str]) -> None:
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown:
+        raise ArgumentError(f"formats must be some of {', '.join(FORMATS)}, besides PNG, but got {unknown[0]!r}")
+
+
+def check_writable(directory: Path) -> None:
+    """Make a directory if need be, and raise a WriteError if nothing can be written into it."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=directory).close()
+    except OSError as error:
+        raise WriteError(
+            error.errno,
+            f"the directory {directory} cannot be made or written to ({error.strerror or error}), so there is no place "
+            "for the report; make it writable, or choose another one",
+        ) from error
+
+
+def _are_images(samples: Array) -> bool:
+    return samples.ndim == 3 or (samples.ndim == 4 and samples.shape[3] in (1, 3))
+
+
+def _write(directory: Path, subject: Subject, contents: dict[str, bytes], formats: Sequence[str]) -> list[str]:
+    """Draw all figures and the page, then write them."""
+    drawn: dict[str, bytes] = {}
+
+    def draw(drawing: Drawing) -> bytes:
+        figure = drawing.draw()
+        drawn.update({f"{drawing.name}.{name}": encode(figure, name) for name in ("png", *formats)})
+        return drawn[f"{drawing.name}.png"]
+
+    page = render(subject, made_sections(subject), draw).encode()
+    files = {**drawn, **contents, PAGE: page}
+    for name, content in files.items():
         write_atomically(directory / name, content)
-    return list(contents)
-
-
-def _pairs(names: Sequence[str], labels: Array, predicted: Array) -> str:
-    return ", ".join(f"{names[a]} → {names[p]}" for a, p in zip(labels, predicted, strict=True))
+    return list(files)

@@ -106,7 +106,7 @@ def _ranked(metric: str, output: Any, labels: Any) -> tuple[Array, Array]:
     return outputs, true[:, None] == np.arange(k)
 
 
-def _groups(scores: Array, actual: Array) -> tuple[Array, Array]:
+def count_groups(scores: Array, actual: Array) -> tuple[Array, Array]:
     """Count by rising scores, equal ones together, the samples that belong to a class and those that do not."""
     groups = np.unique(scores, return_inverse=True)[1]
     all_of_it = np.bincount(groups)
@@ -115,7 +115,7 @@ def _groups(scores: Array, actual: Array) -> tuple[Array, Array]:
 
 
 def _area(scores: Array, actual: Array) -> float:
-    belong, others = _groups(scores, actual)
+    belong, others = count_groups(scores, actual)
     pairs = int(belong.sum()) * int(others.sum())
     if not pairs:
         return float("nan")
@@ -124,7 +124,7 @@ def _area(scores: Array, actual: Array) -> float:
 
 
 def _precision(scores: Array, actual: Array) -> float:
-    belong, others = (counts[::-1] for counts in _groups(scores, actual))
+    belong, others = (counts[::-1] for counts in count_groups(scores, actual))
     if not belong.any():
         return float("nan")
     right = np.cumsum(belong)

@@ -1,0 +1,101 @@
+"""What a threshold makes of scores: the ROC curve, and precision against recall."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinynet.core.spec import Array
+from tinynet.errors import DataError
+from tinynet.train.metrics.columns import answers, by_sample
+from tinynet.train.metrics.ranking import count_groups
+
+
+def roc_curve(output: Any, labels: Any) -> tuple[Array, Array, Array]:
+    """Return the share of false and of true positives at each threshold.
+
+    Parameters
+    ----------
+    output : array_like
+        (n,) or (n, 1): how much each sample is taken for class 1, as probabilities or logits.
+    labels : array_like
+        0 and 1, as many.
+
+    Returns
+    -------
+    false_positive, true_positive : ndarray
+        By falling thresholds: of the samples of class 0, and of class 1, the share whose output is at least that.
+    thresholds : ndarray
+        Each output once, after infinity.
+
+    Raises
+    ------
+    ShapeError
+        If there are not as many outputs as labels.
+    DataError
+        If there are no samples, an output is NaN, labels are neither 0 nor 1, or all are the same.
+    DTypeError
+        If something is no array of numbers.
+
+    Examples
+    --------
+    >>> false_positive, true_positive, thresholds = roc_curve([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1])
+    >>> false_positive.tolist(), true_positive.tolist()
+    ([0.0, 0.0, 0.5, 0.5, 1.0], [0.0, 0.5, 0.5, 1.0, 1.0])
+    """
+    belong, others, thresholds = _counts("roc_curve", output, labels)
+    if not (belong[-1] and others[-1]):
+        raise DataError(f"roc_curve: needs samples of both classes, but all labels are {int(belong[-1] > 0)}")
+    return others / others[-1], belong / belong[-1], thresholds
+
+
+def precision_recall_curve(output: Any, labels: Any) -> tuple[Array, Array, Array]:
+    """Return precision and recall at each threshold.
+
+    Parameters
+    ----------
+    output, labels
+        As for `roc_curve`.
+
+    Returns
+    -------
+    precision, recall : ndarray
+        By falling thresholds: of the samples whose output is at least that, the share of class 1, which counts as 1 of
+        none; and of the samples of class 1 the share that is among them.
+    thresholds : ndarray
+        Each output once, after infinity.
+
+    Raises
+    ------
+    ShapeError, DataError, DTypeError
+        As from `roc_curve`; labels of 1 alone are taken.
+
+    Examples
+    --------
+    >>> precision, recall, thresholds = precision_recall_curve([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1])
+    >>> precision.round(2).tolist(), recall.tolist()
+    ([1.0, 1.0, 0.5, 0.67, 0.5], [0.0, 0.5, 0.5, 1.0, 1.0])
+    """
+    belong, others, thresholds = _counts("precision_recall_curve", output, labels)
+    if not belong[-1]:
+        raise DataError("precision_recall_curve: needs samples of class 1, but all labels are 0")
+    taken = belong + others
+    return np.where(taken > 0, belong / np.maximum(taken, 1), 1.0), belong / belong[-1], thresholds
+
+
+def _counts(metric: str, output: Any, labels: Any) -> tuple[Array, Array, Array]:
+    """Count the samples of class 1 and of class 0 whose output is at least each threshold."""
+    outputs, actual = by_sample(metric, output, labels)
+    yes = answers(metric, actual, (len(outputs), 1))[:, 0]
+    scores = outputs.reshape(-1)
+    if np.isnan(scores).any():
+        raise DataError(f"{metric}: the output of sample {int(np.isnan(scores).argmax())} is NaN; clean the data first")
+    belong, others = count_groups(scores, yes)
+    thresholds = np.concatenate([[np.inf], np.unique(scores)[::-1]])
+    return _sums(belong), _sums(others), thresholds
+
+
+def _sums(counts: Array) -> Array:
+    """Sum counts from the last one on, after 0."""
+    return np.concatenate([[0], np.cumsum(counts[::-1])])
