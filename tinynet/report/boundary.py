@@ -61,11 +61,7 @@ def decision_boundary(
     >>> tn.report.decision_boundary(model, x, y).axes[0].get_xlabel()
     'x[:, 0]'
     """
-    points, labels = np.asarray(x, np.float64), np.asarray(y)
-    if points.ndim != 2 or points.shape[1] != 2:
-        raise ShapeError(f"decision_boundary: x must be points of the plane, (n, 2), but has shape {points.shape}")
-    if not len(points) or not np.isfinite(points).all():
-        raise DataError("decision_boundary: x must have at least one point, and no NaN or infinity")
+    points, labels = _checked_points(x), np.asarray(y)
     extent = _extent(points)
     across, up = np.linspace(*extent[:2], _GRID), np.linspace(*extent[2:], _GRID)
     shares = _shares(model, np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2))
@@ -78,17 +74,28 @@ def decision_boundary(
     colors = _palette(classes)
     axes.imshow(_tinted(shares, colors), extent=extent, origin="lower", interpolation="bilinear")
     _draw_borders(axes, across, up, shares)
-    for k in range(classes):
-        mine = points[labels == k]
-        axes.scatter(
-            mine[:, 0], mine[:, 1], s=14, color=colors[k], edgecolors="white", linewidths=0.5, label=_plain(names[k])
-        )
+    _draw_points(axes, points, labels, colors, names)
     plain(axes)
     axes.set_aspect("equal")
     axes.set_xlabel("x[:, 0]", fontsize=LABEL)
     axes.set_ylabel("x[:, 1]", fontsize=LABEL)
     figure.legend(loc="outside lower center", ncols=classes, fontsize=SMALL, frameon=False)
     return figure
+
+
+def _checked_points(x: Any) -> Array:
+    points = np.asarray(x, np.float64)
+    if points.ndim != 2 or points.shape[1] != 2:
+        raise ShapeError(f"decision_boundary: x must be points of the plane, (n, 2), but has shape {points.shape}")
+    if not len(points) or not np.isfinite(points).all():
+        raise DataError("decision_boundary: x must have at least one point, and no NaN or infinity")
+    return points
+
+
+def _draw_points(axes: Axes, points: Array, labels: Array, colors: Array, names: Sequence[str]) -> None:
+    for k, name in enumerate(names):
+        across, up = points[labels == k].T
+        axes.scatter(across, up, s=14, color=colors[k], edgecolors="white", linewidths=0.5, label=_plain(name))
 
 
 def _tinted(shares: Array, colors: Array) -> Array:
