@@ -11,7 +11,7 @@ from tinynet.errors import MissingPackageError
 
 # What the launchers of MPICH, Open MPI and others tell each process: how many there are.
 _SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS", "MV2_COMM_WORLD_SIZE")
-_INSTALL = "pip install 'tinynet[mpi]' mpich"
+_INSTALL = "pip install 'tinynet-cpu[mpi]' mpich"
 
 
 def started() -> int:
