@@ -5,7 +5,7 @@ Several processes
 One network, trained by several processes, on one machine or on many. You learn to divide the batches of a run among
 processes that ``mpiexec`` starts, and to see that the result has the bits of one process.
 
-They need two packages more, ``pip install 'tinynet-cpu[mpi]' mpich``, and are started as
+Several processes need two more packages, ``pip install 'tinynet-cpu[mpi]' mpich``. Start them as
 
 ``mpiexec -n 4 python examples/several_processes.py``
 

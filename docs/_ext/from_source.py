@@ -13,7 +13,16 @@ from docutils import nodes
 from docutils.parsers.rst import directives
 from pieces import ROOT, missing_test, piece
 from programs import HERE, kept, missing, run
+from pygments.lexer import RegexLexer, bygroups
+from pygments.token import Generic, Text
 from sphinx.util.docutils import SphinxDirective, SphinxRole
+
+
+class CommandLexer(RegexLexer):
+    """A command, and the lines that it prints: in brackets or not, none of these is a prompt."""
+
+    name = "command"
+    tokens = {"root": [(r"^(\$ )(.*\n)", bygroups(Generic.Prompt, Text)), (r".*\n", Generic.Output)]}
 
 
 class Source(SphinxDirective):
@@ -55,7 +64,7 @@ class Command(SphinxDirective):
         if done.returncode:
             raise self.error(f"{line!r} ended with {done.returncode}:\n{done.stdout}")
         text = f"$ {line}\n{done.stdout.rstrip()}"
-        return [nodes.literal_block(text, text, language="console")]
+        return [nodes.literal_block(text, text, language="command")]
 
 
 class Script(SphinxDirective):
@@ -94,6 +103,7 @@ class Test(SphinxRole):
 
 def setup(app):
     """Add the directives and the role."""
+    app.add_lexer("command", CommandLexer)
     app.add_directive("source", Source)
     app.add_directive("command", Command)
     app.add_directive("script", Script)

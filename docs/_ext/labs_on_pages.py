@@ -49,7 +49,7 @@ class Graded(SphinxDirective):
         said = f"$ tinynet lab check {self.arguments[0]} lab.py\n{verdict}"
         return [
             nodes.literal_block(code, code, language="python"),
-            nodes.literal_block(said, said, language="console"),
+            nodes.literal_block(said, said, language="command"),
         ]
 
 
