@@ -55,7 +55,14 @@ from tinynet.saving import copies as _copies  # noqa: F401 - which adds to model
 from tinynet.saving import load
 from tinynet.train import History, LearningRateFinder, Run, metrics
 from tinynet.train import inference as _inference  # noqa: F401 - which adds to models how they predict
-from tinynet.train.callbacks import Checkpoint, CSVLogger, EarlyStopping, LearningRateSchedule, StepSchedule
+from tinynet.train.callbacks import (
+    Checkpoint,
+    CSVLogger,
+    EarlyStopping,
+    GradientNorm,
+    LearningRateSchedule,
+    StepSchedule,
+)
 from tinynet.train.stream import Stream
 
 if os.environ.get("TINYNET_REFERENCE", "0") == "0":  # otherwise each op is computed by its meaning, without Numba
@@ -88,6 +95,7 @@ __all__ = [
     "GlobalAvgPool",
     "GlobalMaxPool",
     "GradientDescent",
+    "GradientNorm",
     "History",
     "Input",
     "Layer",

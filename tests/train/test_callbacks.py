@@ -685,3 +685,44 @@ def test_what_follows_adam_in_an_update_sees_the_old_values():
 def test_adam_checks_its_arguments(options, message):
     with pytest.raises(ArgumentError, match=message):
         tn.Adam(**options)
+
+
+def test_the_gradient_norm_is_that_of_the_loss_at_the_end_of_each_epoch():
+    model = tn.Sequential([tn.Input((6,)), tn.Dense(8, "tanh"), tn.Dropout(0.5), tn.Dense(3, "softmax")], seed=0)
+    x, y = samples()
+    after = []
+    callbacks = [tn.GradientNorm(x, y), lambda run: after.append(run.model.theta.copy())]
+    history = model.fit(x, y, epochs=3, batch_size=8, callbacks=callbacks, seed=0, verbose=0).history
+    objective = tn.Objective(model, x, y)
+    expected = [np.linalg.norm(objective.value_and_gradient(theta)[1]) for theta in after]
+    np.testing.assert_allclose(history["gradient_norm"], expected, rtol=1e-5)
+
+
+def test_the_gradient_norm_leaves_out_what_is_frozen_and_changes_no_bit_of_training():
+    def trained(*callbacks):
+        model = tn.Sequential([tn.Input((6,)), tn.Dense(8), tn.BatchNorm(), tn.Dense(3, "softmax")], seed=0)
+        for layer in model.layers[:3]:
+            layer.trainable = False
+        history = model.fit(*samples(), epochs=2, batch_size=8, callbacks=callbacks, seed=0, verbose=0).history
+        return model, history
+
+    (alone, _), (measured, history) = trained(), trained(tn.GradientNorm(*samples()))
+    np.testing.assert_array_equal(alone.theta, measured.theta)
+    x, y = samples()
+    loss = tn.ops.cross_entropy(measured(x), y)
+    parts = [g.data for g in tn.grad(loss, [measured.parameters[f"dense_1.{name}"] for name in ("weight", "bias")])]
+    expected = np.sqrt(sum(np.square(part, dtype=np.float64).sum() for part in parts))
+    assert history["gradient_norm"][-1] == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_gradient_norm_refuses_samples_that_do_not_fit_before_anything_is_trained():
+    model = tn.Sequential([tn.Input((6,)), tn.Dense(3, "softmax")], seed=0)
+    before = model.theta.copy()
+    with pytest.raises(tn.errors.ShapeError):
+        model.fit(*samples(), callbacks=[tn.GradientNorm(np.ones((4, 5)), [0, 1, 2, 0])], verbose=0)
+    np.testing.assert_array_equal(model.theta, before)
+
+
+def test_the_learning_curve_has_a_panel_for_the_gradient_norm():
+    history = train(tn.GradientNorm(*samples()), epochs=3)
+    assert "Gradient norm" in [axes.get_ylabel() for axes in tn.report.learning_curve(history).axes]
