@@ -48,6 +48,7 @@ VALUES = {
     "label_smoothing": st.sampled_from([0.0, 0.1]),
     "augment": st.sampled_from(["none", "shift=2", "flip,rotation=0.1"]),
     "validation_split": st.sampled_from([0.1, 0.5]),
+    "gradient_norm": st.booleans(),
     "optimizer": st.sampled_from(["SGD", "Adam", "AdamW", "RMSprop"]),
     "learning_rate": st.floats(1e-6, 10),
     "momentum": st.sampled_from([0.0, 0.5, 0.9]),
@@ -214,3 +215,12 @@ def test_the_words_of_a_model_that_is_not_the_documents_do_not_name_them(place, 
     assert main(["train", "lenet", "--data", data, "--epochs", "1", "--out", "run"]) == 0
     assert "documents" not in capsys.readouterr().out
     assert "documents" not in (place / "run" / "report.html").read_text("utf-8")
+
+
+def test_a_run_measures_its_gradient_if_asked_and_is_typed_with_that_option(data, tmp_path):
+    run = tmp_path / "run"
+    assert train("--gradient-norm", "--epochs", "2", "--data", data, "--out", str(run)) == 0
+    found = record(run)
+    assert len(found["history"]["gradient_norm"]) == 2
+    assert found["hyper_parameters"]["gradient_norm"] is True
+    assert "--gradient-norm" in found["reproduce"]

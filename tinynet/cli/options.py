@@ -89,6 +89,8 @@ TRAINING = (
     Option("validation_split", share, "the share of the training images to keep apart, such as 0.1: the best epoch is "
         "picked by them, and the test images are used once, at the end (default: none; the best epoch is picked by the "
         "test images)", "X"),
+    Option("gradient_norm", bool, "measure the length of the gradient after each epoch, on 256 training images; the "
+        "report draws it (default: no)", off=False),
 )  # fmt: skip
 OPTIMIZER = (
     Option("optimizer", _one_of(_OPTIMIZERS), f"{', '.join(_OPTIMIZERS)} (default: SGD; Adam for a model of yours)",

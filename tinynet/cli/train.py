@@ -278,7 +278,7 @@ def train(directory: Path, made: Job, arguments: argparse.Namespace, command: li
     With ``arguments.resume``, a run that the directory holds goes on where it was stopped. The command is what to type
     after ``tinynet``, but for the options, to do the same again.
     """
-    from tinynet.recipes.training import make_schedules
+    from tinynet.recipes.training import gradient_norms, make_schedules
     from tinynet.train.callbacks import Checkpoint
 
     recipe, model, data, settings = made.recipe, made.model, made.data, made.settings
@@ -306,6 +306,7 @@ def train(directory: Path, made: Job, arguments: argparse.Namespace, command: li
             seed=made.seed,
             callbacks=[
                 *make_schedules(settings),
+                *gradient_norms(settings, data.x_train, y_train),
                 *([begun] if writes else []),
                 Checkpoint(best, best_only=True),
                 Checkpoint(last, every_seconds=arguments.checkpoint_seconds),

@@ -6,10 +6,12 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from tinynet.errors import ArgumentError
 from tinynet.nn import Layer, RandomFlip, RandomRotation, RandomShift
 from tinynet.optim import SGD, Adam, AdamW, Optimizer, RMSprop
-from tinynet.train.callbacks import LearningRateSchedule, StepSchedule
+from tinynet.train.callbacks import GradientNorm, LearningRateSchedule, StepSchedule
 
 Settings = Mapping[str, Any]
 
@@ -110,6 +112,24 @@ def make_schedules(settings: Settings) -> list[LearningRateSchedule]:
     return [make(**{argument: settings[argument] for argument in arguments_of(make) if argument in settings})]
 
 
+def gradient_norms(settings: Settings, x: Any, y: Any) -> list[GradientNorm]:
+    """Make the callback that measures the gradient on 256 of some samples, if the settings ask for it.
+
+    The samples are taken at equal distances, since those of a class may stand together.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> (callback,) = gradient_norms({"gradient_norm": True}, np.arange(1000.0), np.zeros(1000))
+    >>> callback.x[:3], len(callback.x)
+    (array([0., 3., 7.]), 256)
+    """
+    if not settings.get("gradient_norm"):
+        return []
+    some = np.linspace(0, len(x) - 1, min(256, len(x))).astype(np.intp)
+    return [GradientNorm(x[some], y[some])]
+
+
 def _number(text: str) -> int | float:
     try:
         return int(text) if text.isascii() and text.isdecimal() else float(text)
@@ -148,7 +168,7 @@ def augmentation(text: str) -> list[Layer]:
     Examples
     --------
     >>> augmentation("shift=2,flip")
-    [random_shift, random_flip]
+    [<RandomShift 'random_shift'>, <RandomFlip 'random_flip'>]
     """
     if text == NO_AUGMENTATION:
         return []
