@@ -18,7 +18,7 @@ class GradientNorm:
     """Adds the norm of the gradient of the loss to the figures of each epoch, by the name "gradient_norm".
 
     The loss is the mean over some samples at the end of the epoch, in inference: without dropout, and with the running
-    means of batch normalisations. Weights of samples and the smoothing of labels are left out. The gradient is with
+    means of batch normalisations. All weights, and the smoothing of labels, are left out. The gradient is with
     respect to the parameters that are trained. `tinynet.report.learning_curve` draws its norm.
 
     Parameters
