@@ -655,15 +655,47 @@ A, B = 2.0, 3.0
         lambda a, b: o.where(Tensor([True, False]), [a, b], 0.0),
         lambda a, b: np.array(a),
         lambda a, b: np.asarray(a),
-        lambda a, b: np.sum(a),
-        lambda a, b: np.concatenate([a[None], b[None]]),
-        lambda a, b: np.clip(a, 0, 1),
+        lambda a, b: np.cross(a, b),
+        lambda a, b: np.sinh(a),
         lambda a, b: tn.Dense(1)([[a, b]]),
     ],
 )
 def test_what_would_lose_the_history_of_a_tensor_is_refused(use):
     with pytest.raises(GradientError, match=r"lose the history.*tn\.ops\.stack or tn\.ops\.concatenate.*t\.data"):
         use(leaf(A), leaf(B))
+
+
+@pytest.mark.parametrize(
+    ("use", "op"),
+    [
+        (lambda t: np.exp(t), "np.exp .* use tn.ops.exp,"),
+        (lambda t: np.square(t), "np.square .* use tn.ops.power,"),
+        (lambda t: np.maximum(t.data, t), "np.maximum .* use tn.ops.maximum,"),
+        (lambda t: np.sum(t), "np.sum .* use tn.ops.sum,"),
+        (lambda t: np.mean(t, axis=0), "np.mean .* use tn.ops.mean,"),
+        (lambda t: np.add.reduce(t), "np.add .* use tn.ops.add,"),
+        (lambda t: np.concatenate([t, t]), "np.concatenate .* use tn.ops.concatenate,"),
+        (lambda t: np.clip(t, 0, 1), "np.clip .* use tn.ops.clip,"),
+        (lambda t: np.add(t.data, t, out=t.data), "np.add .* use tn.ops.add,"),
+    ],
+)
+def test_functions_of_numpy_name_the_op_that_keeps_the_history(use, op):
+    t = leaf([1.0, 2.0])
+    with pytest.raises(GradientError, match=f"{op} .*t.data"):
+        use(t)
+    np.testing.assert_array_equal(t.data, [1, 2])
+
+
+def test_functions_of_numpy_that_are_operators_keep_the_history():
+    t = leaf([1.0, 2.0])
+    y = np.multiply(np.float64(2), np.add([3.0, 4.0], t)).sum() + np.ones(2) @ t
+    assert float(y) == 23
+    np.testing.assert_array_equal(tn.grad(y, [t])[0].data, [3, 3])
+
+
+def test_shapes_of_tensors_are_asked_of_numpy_too():
+    t = leaf([[1.0, 2.0]])
+    assert (np.shape(t), np.ndim(t), np.size(t), np.size(t, 1)) == ((1, 2), 2, 2, 2)
 
 
 def test_stacked_tensors_keep_their_history():
@@ -678,6 +710,8 @@ def test_numpy_takes_tensors_that_have_no_history_to_lose():
     np.testing.assert_array_equal(Tensor([t, t]).data, [[1, 3], [1, 3]])
     with tn.no_grad():
         assert np.argmax(leaf([1.0, 3.0])) == 1
+    np.testing.assert_array_equal(np.exp(t), np.exp([1.0, 3.0]))
+    assert np.add.reduce(t) == 4
 
 
 def test_a_forward_that_calls_numpy_is_refused_when_it_is_trained_eagerly():

@@ -188,3 +188,10 @@ def test_layers_that_draw_from_the_step_are_off_in_objectives():
     objective = tn.Objective(model, X, Y)
     assert objective.value(model.theta) == objective.value(model.theta)
     np.testing.assert_allclose(objective.value(model.theta), model.evaluate(X, Y)["loss"], rtol=1e-5)
+
+
+def test_a_bit_that_is_the_same_in_two_traces_is_refused_too(monkeypatch):
+    bits = iter([1, 1, 1, 0] + [1] * 99)
+    monkeypatch.setattr(secrets, "randbits", lambda count: next(bits))
+    with pytest.raises(TraceError, match=MESSAGE):
+        network(Apply(lambda x: x * np.full(3, secrets.randbits(1), np.float32))).predict(X)

@@ -364,6 +364,17 @@ BETWEEN = {
     "concatenate": lambda p: o.concatenate([p, p]),
     "stack": lambda p: o.stack([p, p]),
     "transpose": lambda p: p.T.T,
+    "plus nothing": lambda p: p + 0,
+    "plus a little": lambda p: p + 1e-7,
+    "where": lambda p: o.where(p > 0.5, p, 1e-7),
+    "over its sum": lambda p: p / p.sum(-1, keepdims=True),
+    "mean of two": lambda p: (p + p[:, ::-1]) / 2,
+    "mean over an axis": lambda p: o.stack([p, p * 0.5]).mean(0),
+    "one minus": lambda p: 1 - p,
+    "nothing minus": lambda p: 0 - (0 - p),
+    "square": lambda p: p**2,
+    "root": lambda p: (p * p).sqrt(),
+    "smallest": lambda p: o.minimum(p + p, 1.0),
 }
 
 
@@ -380,6 +391,6 @@ def test_probabilities_are_not_taken_for_logits(between, activation):
 
 def test_what_is_made_of_probabilities_and_of_other_values_may_be_logits():
     x, w = leaf([[0.5, 0.25], [0.1, 0.2]]), leaf([[2.0, 1.0], [0.5, -1.0]])
-    for output in (o.sigmoid(x) * w, o.sigmoid(x) * (x - 1), 1 - 2 * o.sigmoid(x)):
+    for output in (o.sigmoid(x) * w, o.sigmoid(x) * (x - 1), 1 - 2 * o.sigmoid(x), o.sigmoid(x) / 0.5 - 1):
         found, expected = (o.binary_cross_entropy(z, [[0, 1], [1, 1]]).item() for z in (output, Tensor(output.data)))
         assert found == expected

@@ -282,6 +282,14 @@ def test_the_derivative_in_the_exponent_is_finite_at_zero():
     assert gradient(0.0**y, y) == 0
 
 
+@pytest.mark.parametrize(
+    ("y", "slope"), [(-1.0, -np.inf), (-0.5, -np.inf), (0.0, 0.0), (0.5, 0.0), (2.0, 0.0)]
+)  # fmt: skip
+def test_the_derivative_of_a_power_of_zero_by_its_exponent(y, slope):
+    exponent = leaf([y])
+    assert tn.grad(o.power([0.0], exponent).sum(), [exponent])[0].data.tolist() == [slope]
+
+
 def test_the_mixed_second_derivative_of_a_power_at_exponent_zero():
     x, y = leaf(2.0), leaf(0.0)
     (by_x,) = tn.grad(x**y, [x], create_graph=True)
@@ -296,6 +304,7 @@ def test_the_product_of_nothing_is_one(axis, expected):
     x = leaf(np.ones((0, 3)))
     np.testing.assert_array_equal(o.prod(x, axis).data, expected)
     assert x.prod(1).shape == (0,)
+    assert gradient(o.prod(x, axis).sum(), x).shape == (0, 3)
 
 
 def test_running_sums_pieces_and_copies_of_nothing():

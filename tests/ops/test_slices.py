@@ -1,5 +1,6 @@
-"""Gradients through slices: what many slices of one tensor give together, and what they cost."""
+"""Gradients through slices and indices: the sum of many parts of one tensor, and what it costs."""
 
+import math
 import tracemalloc
 
 import numpy as np
@@ -25,10 +26,26 @@ def whole_numbers(rng, shape):
 
 
 @st.composite
+def places(draw, shape):
+    """A key of integer arrays, of any dtype, over some leading axes of a tensor; their shapes fit."""
+    lengths = shape[: draw(st.integers(1, len(shape)))]
+    if 0 in lengths:
+        return (np.zeros(0, int),) * len(lengths)
+    sizes = [(2, 3), (3,), (1, 3), (2, 1), ()]
+    return tuple(
+        np.array(draw(st.lists(st.integers(0, n - 1), min_size=(k := math.prod(size)), max_size=k)), dtype).reshape(
+            size
+        )
+        for n in lengths
+        for size, dtype in [(draw(st.sampled_from(sizes)), draw(st.sampled_from(["u1", "i4", "i8"])))]
+    )
+
+
+@st.composite
 def uses(draw):
-    """A tensor, and keys of slices of it, which may overlap; None stands for a use of the whole."""
+    """A tensor, and keys of parts of it, which may overlap; None stands for a use of the whole."""
     shape = draw(shapes(least=1))
-    found = draw(st.lists(st.one_of(st.none(), keys(shape)), min_size=1, max_size=12))
+    found = draw(st.lists(st.one_of(st.none(), keys(shape), places(shape)), min_size=1, max_size=12))
     return np.random.default_rng(draw(st.integers(0, 2**32 - 1))), shape, found
 
 
@@ -38,11 +55,15 @@ def part(x, key):
 
 def dense(values, key, shape):
     """The array of a shape that holds values at a key, and zeros elsewhere."""
-    return values if key is None else ref.unsliced(values, key, shape)
+    if not isinstance(key, tuple) or not any(isinstance(part, np.ndarray) for part in key):
+        return values if key is None else ref.unsliced(values, key, shape)
+    out = np.zeros(shape)
+    np.add.at(out, key, values)
+    return out
 
 
 @given(uses())
-def test_the_gradient_through_any_slices_is_the_sum_of_what_each_gives(case):
+def test_the_gradient_through_any_parts_is_the_sum_of_what_each_gives(case):
     rng, shape, found = case
     x = leaf(whole_numbers(rng, shape))
     weights = [whole_numbers(rng, part(x.data, key).shape) for key in found]
@@ -52,16 +73,16 @@ def test_the_gradient_through_any_slices_is_the_sum_of_what_each_gives(case):
 
 
 @given(uses())
-def test_the_second_derivative_through_any_slices_is_the_sum_of_what_each_gives(case):
+def test_the_second_derivative_through_any_parts_is_the_sum_of_what_each_gives(case):
     rng, shape, found = case
     x, v = whole_numbers(rng, shape), whole_numbers(rng, shape)
     made = tn.hvp(lambda x: sum((part(x, key) ** 3).sum() for key in found), x, v)
-    times = sum(dense(np.ones_like(part(x, key)), key, shape) for key in found)
+    times = sum(dense(np.ones(np.shape(part(x, key))), key, shape) for key in found)
     np.testing.assert_array_equal(made.data, 6 * times * x * v)
 
 
 @given(uses())
-def test_the_third_derivative_through_any_slices_is_the_sum_of_what_each_gives(case):
+def test_the_third_derivative_through_any_parts_is_the_sum_of_what_each_gives(case):
     rng, shape, found = case
     x = leaf(whole_numbers(rng, shape))
     y = sum((part(x, key) ** 3).sum() for key in found)
@@ -108,7 +129,8 @@ def test_a_single_slice_keeps_the_sign_of_zero():
 
 def values_made(g):
     """How many values the ops that add up slices have made, and how many times they ran."""
-    made = [n.values[0].shape for n in ancestors([g]) if n.op in (OPS["unslice"], OPS["unslices"])]
+    adding = OPS["unslice"], OPS["unslices"], OPS["index_add"]
+    made = [n.values[0].shape for n in ancestors([g]) if n.op in adding]
     return sum(map(np.prod, made)), len(made)
 
 
@@ -120,10 +142,12 @@ def values_made(g):
         lambda x: sum((x[:, i] ** 2).sum() for i in range(len(x))),
         lambda x: sum((a * b).sum() for a, b in zip(x[::2], x[1::2], strict=True)),
         lambda x: sum(x[i, 0] * x[-i, 1] for i in range(len(x))),
+        lambda x: sum((x[[i]] ** 2).sum() for i in range(len(x))),
+        lambda x: sum((x[[i]] ** 2).sum() * x[i, 1] for i in range(len(x))),
     ],
-    ids=["rows", "columns", "pairs", "numbers"],
+    ids=["rows", "columns", "pairs", "numbers", "by an array", "by arrays and slices"],
 )
-def test_slices_that_do_not_overlap_take_a_few_arrays_together(function, n):
+def test_parts_that_hardly_overlap_take_a_few_arrays_together(function, n):
     x = leaf(np.ones((n, n)))
     (g,) = tn.grad(function(x), [x], create_graph=True)
     assert values_made(g)[0] <= 3 * x.size

@@ -309,6 +309,7 @@ def saved(tmp_path):
         ({"batch_size": 4}, "the run was started with batch_size 8, now 4; resume it with the same"),
         ({"optimizer": tn.SGD(0.02)}, r"optimizer {'class': 'SGD', 'learning_rate': 0\.01, .*}, now .*0\.02"),
         ({"optimizer": tn.SGD(0.02)}, "change the learning rate by a callback; or begin a new run with the model"),
+        ({"optimizer": tn.SGD(0.02), "callbacks": []}, "change the learning rate by a callback; or begin a new run"),
         ({"optimizer": tn.Adam()}, "optimizer {'class': 'SGD', .*}, now {'class': 'Adam'"),
         ({"seed": 6, "shuffle": False}, "shuffle True, now False; seed '5', now '6'"),
         ({"loss": lambda output, labels: output.mean()}, "loss 'cross_entropy', now '<lambda>'"),

@@ -24,16 +24,18 @@ class Conversions:
         return self.data
 
     def __array__(self: Any, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> Array:
-        if self.requires_grad and _recording.get() and not self.symbolic:
-            raise GradientError(
-                f"NumPy would lose the history of a tensor of shape {self.shape} that requires a gradient; use the ops "
-                "of tn.ops (tn.ops.stack or tn.ops.concatenate for a list of tensors), or take its values alone, as "
-                "in t.data"
-            )
-        return np.array(self.data, dtype=dtype, copy=copy)
+        return np.array(_values(self), dtype=dtype, copy=copy)
 
-    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: dict[str, Any]) -> Any:
-        return function(*_with_arrays(args), **{name: _with_arrays(value) for name, value in kwargs.items()})
+    def __array_function__(self: Any, function: Any, types: Any, args: Any, kwargs: dict[str, Any]) -> Any:
+        if function in _OF_SHAPES and args and isinstance(args[0], Tensor):  # whose values are not read
+            return function(np.broadcast_to(0, args[0].shape), *args[1:], **kwargs)
+        return function(*_with_arrays(args, function), **_with_arrays(kwargs, function))
+
+    def __array_ufunc__(self: Any, ufunc: np.ufunc, method: str, *args: Any, **kwargs: Any) -> Any:
+        name = _OPERATORS.get(ufunc)
+        if name and method == "__call__" and not kwargs:  # as of array + tensor, which is the tensor's to answer
+            return getattr(self._ops, name)(*args)
+        return getattr(ufunc, method)(*_with_arrays(args, ufunc), **_with_arrays(kwargs, ufunc))
 
     def __len__(self: Any) -> int:
         if not self.shape:
@@ -64,8 +66,36 @@ class Conversions:
         return f"Tensor({text}{dtype}{suffix})"
 
 
-def _with_arrays(value: Any) -> Any:
-    """Replace tensors by their values, in lists and tuples too."""
+# What NumPy asks of a tensor behind an array: `array + tensor` is `np.add(array, tensor)`.
+_OPERATORS: dict[np.ufunc, str] = {
+    np.add: "add", np.subtract: "subtract", np.multiply: "multiply", np.divide: "divide", np.matmul: "matmul",
+    np.power: "power", np.less: "less", np.less_equal: "less_equal", np.greater: "greater",
+    np.greater_equal: "greater_equal", np.equal: "equal", np.not_equal: "not_equal", np.bitwise_and: "logical_and",
+    np.bitwise_or: "logical_or",
+}  # fmt: skip
+_OF_SHAPES = np.shape, np.ndim, np.size
+_OTHER_NAMES = {"absolute": "abs", "square": "power", "dot": "matmul", "vstack": "concatenate", "hstack": "concatenate"}
+
+
+def _values(tensor: Any, function: Any = None) -> Array:
+    """Return the values for a function of NumPy; raise a GradientError where their history would be missed."""
+    if tensor.requires_grad and _recording.get() and not tensor.symbolic:
+        name = getattr(function, "__name__", "")
+        op = _OTHER_NAMES.get(name, name)
+        others = "the ops of tn.ops (tn.ops.stack or tn.ops.concatenate for a list of tensors)"
+        ops = f"tn.ops.{op}" if op in tensor._ops.__all__ else others
+        raise GradientError(
+            f"{f'np.{name}' if name else 'NumPy'} would lose the history of a tensor of shape {tensor.shape} that "
+            f"requires a gradient; use {ops}, or take its values alone, as in t.data"
+        )
+    values: Array = tensor.data
+    return values
+
+
+def _with_arrays(value: Any, function: Any) -> Any:
+    """Replace tensors by their values, in lists, tuples and dicts too."""
     if isinstance(value, Tensor):
-        return np.asarray(value)
-    return type(value)(map(_with_arrays, value)) if type(value) in (list, tuple) else value
+        return _values(value, function)
+    if type(value) is dict:
+        return {name: _with_arrays(part, function) for name, part in value.items()}
+    return type(value)(_with_arrays(part, function) for part in value) if type(value) in (list, tuple) else value

@@ -58,11 +58,6 @@ class Op:
         the input from the cotangent ``g`` of the output ``out``. An op with several outputs gets tuples for both,
         with None where nothing flows back. None in place of a rule: the op has no derivative there. A single callable
         takes the number of the input first and serves any number of inputs.
-    parts : callable, optional
-        Comes in place of the gradient rule of an op that reads a small part of its only floating input. It takes the
-        same arguments and returns an object with ``shape`` and ``dtype``, to which others of its kind are added by
-        ``+``, and whose ``whole()`` returns the sum, a Tensor, once all have come. Many uses of one tensor then need
-        one array of its size; by the gradient rule they would need one each.
     constant : set of int
         The outputs that have no derivative. Outputs of an integer or bool dtype never have one.
     view : bool
@@ -85,7 +80,6 @@ class Op:
     infer: Callable[..., Any]
     compute: Callable[..., Any]
     vjp: tuple[Rule | None, ...] | Callable[..., Tensor] = ()
-    parts: Callable[..., Any] | None = None
     constant: frozenset[int] = frozenset()
     view: bool = False
     formula: str = ""
@@ -104,6 +98,12 @@ class Op:
             return self.vjp[i] if i < len(self.vjp) else None
         return partial(self.vjp, i)
 
+
+# Comes in place of the gradient rule of an op that reads a small part of its first input, the only floating one. It
+# takes the same arguments and returns an object with `shape` and `dtype`, to which those of other ops are added by `+`,
+# and whose `whole()` returns the sum, a Tensor, once all have come. Many uses of one tensor then need one array of its
+# size; by the gradient rules they would need one each. `ops.parts` has those of slices and indices.
+gradients_in_parts: dict[Op, Callable[..., Any]] = {}
 
 _FORM = (
     "it takes the inputs, leaves them as they are, and returns the outputs, so compute=lambda out, x: np.exp(x, "
@@ -243,7 +243,6 @@ class Tensor(Methods):
     """
 
     __slots__ = ("__weakref__", "_requires_grad", "_value", "grad", "index", "label", "node", "version")
-    __array_ufunc__ = None  # so that ndarray + Tensor is the Tensor's to answer
 
     # The operators below are ops. The package of ops, above this module, hands itself over when it is imported.
     _ops: ClassVar[ModuleType]
@@ -587,7 +586,7 @@ def _check_unchanged(node: Node) -> None:
 def _pull(node: Node, i: int, cotangent: tuple[Tensor | None, ...], outs: tuple[Tensor, ...]) -> Any:
     """Bring the cotangent of a node's outputs back to its input ``i``, by the op's rule, or in parts."""
     op, x = node.op, node.inputs[i]
-    rule = op.parts or op.rule(i)
+    rule = gradients_in_parts.get(op) or op.rule(i)
     if rule is None:
         raise GradientError(f"op {op.name!r} has no derivative with respect to its argument {i}")
     single = len(outs) == 1

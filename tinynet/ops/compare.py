@@ -54,7 +54,11 @@ _where: Elementwise = elementwise(
 
 
 def where(condition: Any, x: Any, y: Any) -> Tensor:
-    """Take ``x`` where a condition holds, else ``y``; a NaN in the one not taken does no harm.
+    """Take ``x`` where a condition holds, otherwise ``y``.
+
+    A value that is not taken has no effect, even if it is NaN. The gradient of what is not taken is 0, and is still
+    multiplied by the derivatives of the ops that made it: where one is infinite, as that of ``x ** 0.5`` at 0, the
+    product is NaN. Choose the argument first, as in the second example.
 
     Parameters
     ----------
@@ -81,6 +85,10 @@ def where(condition: Any, x: Any, y: Any) -> Tensor:
     >>> t = tn.Tensor([-1.0, 2.0])
     >>> tn.ops.where(t > 0, t, 0.0)
     Tensor([0., 2.])
+    >>> x = tn.Tensor([0.0, 4.0], requires_grad=True)
+    >>> root = tn.ops.where(x > 0, tn.ops.where(x > 0, x, 1.0) ** 0.5, 0.0)
+    >>> tn.grad(root.sum(), [x])
+    [Tensor([0.  , 0.25])]
     """
     condition = as_tensor(condition)
     if condition.dtype != np.bool_:

@@ -1,4 +1,4 @@
-"""Slices of a tensor and where they go back to, without an array of the tensor's size for each."""
+"""Slices of a tensor, and how slices and indices go back to it, without an array of the tensor's size for each."""
 
 from __future__ import annotations
 
@@ -7,8 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.core.engine import Op, Tensor
+from tinynet.core.engine import Op, Tensor, gradients_in_parts
 from tinynet.core.spec import Array, Shape, Spec, Value
+from tinynet.ops.dtypes import cast
+from tinynet.ops.join import _concatenate
+from tinynet.ops.reduce import broadcast_to
+from tinynet.ops.shape import _index, _index_add, reshape
 
 
 def _slice_infer(x: Value, key: Any) -> Spec:
@@ -22,7 +26,6 @@ _slice: Op = Op(
     compute=lambda x, key: x[key if ... in key else (*key, ...)],  # an array, even of no axes, where NumPy has a scalar
     view=True,
     vjp=(lambda g, out, x, key: _unslice(g, key=key, shape=x.shape),),
-    parts=lambda g, out, x, key: _Parts(g, key, x.spec),
     formula="x[key], for slices, integers, None and ...",
 )
 
@@ -58,33 +61,67 @@ _unslices: Op = Op(
 )
 
 
-class _Parts:
-    """The cotangent of a tensor from those of slices of it, which are added up when all have come.
+Indices = tuple[Tensor, ...]
 
-    Many slices then take one array as large as the tensor, and not one each. Slices may overlap, so those that have
+
+class _Parts:
+    """The cotangent of a tensor from those of parts of it, which are added up when all have come.
+
+    Many parts then take one array as large as the tensor, and not one each. Parts may overlap, so those that have
     come are added up whenever they have as many values as the tensor: they never take more memory than their sum.
+
+    Attributes
+    ----------
+    slices : list of (Tensor, key)
+        Cotangents of slices, and where they go.
+    rows : dict of int to list of (Tensor, tuple of Tensor)
+        Cotangents of what integer arrays took, and these, by how many axes they are over.
     """
 
-    def __init__(self, g: Tensor, key: Any, spec: Spec) -> None:
+    def __init__(self, g: Tensor, spec: Spec, key: Any = None, indices: Indices = ()) -> None:
         self.shape, self.dtype = spec
         self.sum: Tensor | None = None
-        self.gs, self.keys, self.values = [g], [key], g.size
+        self.values = g.size
+        self.slices: list[tuple[Tensor, Any]] = [] if indices else [(g, key)]
+        self.rows: dict[int, list[tuple[Tensor, Indices]]] = {len(indices): [(g, indices)]} if indices else {}
 
     def __add__(self, other: _Parts) -> _Parts:
         """Take what another one has, and return this one."""
-        self.gs += other.gs
-        self.keys += other.keys
+        self.slices += other.slices
+        for axes, rows in other.rows.items():
+            self.rows.setdefault(axes, []).extend(rows)
         self.values += other.values
         if self.values >= math.prod(self.shape):
-            self.sum, self.gs, self.keys, self.values = self.whole(), [], [], 0
+            self.sum, self.slices, self.rows, self.values = self.whole(), [], {}, 0
         return self
 
     def whole(self) -> Tensor:
         """Return the sum."""
-        if not self.gs and self.sum is not None:
-            return self.sum
-        if len(self.gs) == 1:
-            made = _unslice(self.gs[0], key=self.keys[0], shape=self.shape)
-        else:
-            made = _unslices(*self.gs, keys=tuple(self.keys), shape=self.shape)
-        return made if self.sum is None else self.sum + made
+        made = [] if self.sum is None else [self.sum]
+        if len(self.slices) == 1:
+            made.append(_unslice(self.slices[0][0], key=self.slices[0][1], shape=self.shape))
+        elif self.slices:
+            gs, keys = zip(*self.slices, strict=True)
+            made.append(_unslices(*gs, keys=keys, shape=self.shape))
+        for axes, rows in self.rows.items():
+            g, indices = rows[0] if len(rows) == 1 else _joined(rows, self.shape[axes:])
+            made.append(_index_add(g, *indices, shape=self.shape))
+        total = made[0]
+        for part in made[1:]:
+            total = total + part
+        return total
+
+
+def _joined(rows: list[tuple[Tensor, Indices]], rest: Shape) -> tuple[Tensor, Indices]:
+    """Join cotangents of what integer arrays took, and the arrays, along one axis."""
+    gs, flat = [], []
+    for g, indices in rows:
+        shape = g.shape[: g.ndim - len(rest)]
+        gs.append(reshape(g, (math.prod(shape), *rest)))
+        flat.append([reshape(broadcast_to(cast(i, np.intp), shape), math.prod(shape)) for i in indices])
+    columns = [_concatenate(*column, axis=0) for column in zip(*flat, strict=True)]
+    return _concatenate(*gs, axis=0), tuple(columns)
+
+
+gradients_in_parts[_slice] = lambda g, out, x, key: _Parts(g, x.spec, key)
+gradients_in_parts[_index] = lambda g, out, x, *indices, checked: _Parts(g, x.spec, indices=indices)

@@ -24,7 +24,7 @@ _power: Elementwise = elementwise(
     "power",
     np.power,
     lambda g, out, x, y: g * y * x ** where(x == 0, where(y == 0, 1.0, y - 1), y - 1),
-    lambda g, out, x, y: g * out * log(where(x == 0, 1.0, x)),
+    lambda g, out, x, y: g * out * log(where(x == 0, where(y < 0, x, 1.0), x)),
     formula="x^y",
     dtype=partial(check_floating, "power"),
 )

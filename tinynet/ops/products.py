@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.core.engine import Tensor, as_tensor, filled
-from tinynet.core.spec import Spec
+from tinynet.core.engine import Tensor, as_tensor
 from tinynet.ops.arrange import concatenate, transpose
 from tinynet.ops.dtypes import cast
-from tinynet.ops.reduce import Axis, keep_axes
+from tinynet.ops.reduce import Axis, keep_axes, sum
 from tinynet.ops.shape import normal_axes, reshape
 
 
@@ -53,7 +52,7 @@ def prod(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     numbers = x if x.dtype.kind == "f" else cast(x, np.int64)
     rows = reshape(transpose(numbers, axes + kept), (math.prod(x.shape[a] for a in axes), *shape))
     if not len(rows):
-        rows = filled(Spec((1, *shape), rows.dtype), 1)
+        rows = sum(rows, 0, keepdims=True) + 1  # a sum of nothing, which has the history of x
     while len(rows) > 1:
         half = len(rows) // 2
         halves = rows[:half] * rows[half : 2 * half]

@@ -181,7 +181,7 @@ def _check_settings(path: Path, run: Run, before: dict[str, Any]) -> None:
     ]
     if differ:
         rest = ""
-        if differ[-1].startswith("optimizer"):
+        if any(text.startswith("optimizer ") for text in differ):
             rest = ", and change the learning rate by a callback; or begin a new run with the model, from tn.load"
         raise CheckpointError(f"{path}: the run was started with {'; '.join(differ)}; resume it with the same{rest}")
 
