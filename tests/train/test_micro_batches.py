@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 import tinynet as tn
 from tinynet.errors import ArgumentError, CheckpointError, NonFiniteError
-from tinynet.train.micro import MicroBatchStep, cut
+from tinynet.train.block import cut
+from tinynet.train.micro import MicroBatchStep
 from tinynet.train.task import find_task
 from tinynet.train.tree import TreeSum
 
@@ -102,8 +103,8 @@ def test_a_compiled_step_without_fusion_has_the_bits_of_an_eager_one():
         options = {"mode": mode, "compiled": compiled, "micro_batches": 4}
         step = MicroBatchStep(model, task, tn.Adam(0.01), X, Y, **options)
         if compiled:
-            for run in (step.differentiate, step.finish):
-                run.__self__.fused = False
+            for plans in step.accumulation.plans:
+                plans.fused = False
         for batch in (np.arange(16), np.arange(16, 32), np.arange(7)):
             step(batch)
         thetas.append(b"".join(leaf.memory.tobytes() for leaf in model.leaves.values()))
@@ -157,7 +158,7 @@ def test_a_plan_takes_less_memory():
         mode = tn.train_mode(seed=0)
         step = MicroBatchStep(model, task, tn.SGD(), x, y, mode=mode, compiled=True, micro_batches=count)
         step(np.arange(512))
-        sizes.append(max(plan.bytes for plan in step.differentiate.__self__.plans))
+        sizes.append(max(plan.bytes for plan in step.accumulation.plans[0].plans))
     assert sizes[0] > 3 * sizes[1] > 3 * sizes[2]
 
 
