@@ -197,12 +197,10 @@ def test_an_integer_state_that_differs_between_micro_batches_is_refused(compiled
     assert model.states["counting.count"].item() == 0
 
 
-def test_a_number_of_micro_batches_is_1_or_more_and_no_line_search_takes_any():
+def test_a_number_of_micro_batches_is_1_or_more():
     for bad in (0, -1, 1.5, True, "4"):
         with pytest.raises(ArgumentError, match="micro_batches must be an integer of 1 or more"):
             network().fit(X, Y, micro_batches=bad, verbose=0)
-    with pytest.raises(ArgumentError, match="GradientDescent takes no micro-batches"):
-        network().fit(X, Y, micro_batches=2, verbose=0, batch_size=None, optimizer=tn.GradientDescent())
 
 
 @pytest.mark.parametrize("compiled", [True, False])

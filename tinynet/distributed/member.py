@@ -54,7 +54,7 @@ class Member:
         """Begin together, with runs that are alike, of which one writes, warns and shows itself."""
         self.run = run
         compare(self.world, run_facts(run))
-        run.step.accumulation.partners = self  # type: ignore[attr-defined]
+        run.step.join(self)  # type: ignore[attr-defined]
         for callback in run.callbacks:
             if isinstance(callback, Window):
                 callback.own = self.own

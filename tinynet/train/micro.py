@@ -35,6 +35,10 @@ class MicroBatchStep(BatchStep):
         compiled = self.compiled is not None
         self.accumulation = Accumulation(self._forward, self.optimizer, self.model, states, compiled, "fit")
 
+    def join(self, partners: Any) -> None:
+        """Let partners say which micro-batches are computed here, and add them up."""
+        self.accumulation.partners = partners
+
     def _forward(self, indices: Tensor, factors: Any = None) -> Any:
         """Return the sums of the losses of a micro-batch, and its outputs and labels."""
         samples, labels = nested(self.data, lambda whole: _index(whole, indices, checked=True))
