@@ -8,6 +8,7 @@ import pytest
 import tinynet as tn
 from tests.distributed.mpi import run
 from tests.distributed.programs.by_hand import train
+from tinynet.distributed.message import Message
 from tinynet.errors import ArgumentError, NonFiniteError, ShapeError, TraceError
 
 RNG = np.random.default_rng(0)
@@ -95,6 +96,38 @@ def test_what_is_no_loss_is_refused_and_nothing_is_changed(compiled):
             step(X[:8])
     assert values(model) + values(other) == before
     assert mode.micro_batch == 0
+
+
+class Rows:
+    """Samples that are read, with a note of which."""
+
+    ndim, shape, dtype = 2, X.shape, X.dtype
+
+    def __init__(self):
+        self.read = set()
+
+    def __getitem__(self, rows):
+        self.read |= set(range(40)[rows])
+        return X[rows]
+
+
+class Second(tn.distributed.World):
+    """The second process of four, which the others leave to itself."""
+
+    def __init__(self):
+        super().__init__()
+        self.rank, self.size = 1, 4
+
+    def gather(self, kind, facts, arrays, both, failed=None):
+        return Message(facts, arrays)
+
+
+def test_a_process_reads_its_own_rows_and_those_at_the_ends():
+    model, rows = network(), Rows()
+    step = tn.distributed.Step(lambda x: model(x).mean(), model, tn.SGD(0.1), 8, Second())
+    with tn.train_mode(seed=0):
+        step(rows)
+    assert sorted(rows.read) == [0, *range(10, 20), 39]
 
 
 def test_batches_that_cannot_be_cut_are_refused():
