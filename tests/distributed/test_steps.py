@@ -98,6 +98,19 @@ def test_what_is_no_loss_is_refused_and_nothing_is_changed(compiled):
     assert mode.micro_batch == 0
 
 
+@pytest.mark.parametrize("compiled", [True, False])
+def test_no_random_numbers_come_twice_within_a_step(compiled):
+    model, x = tn.Sequential([tn.Input((1,)), tn.Dense(1)], seed=0), np.zeros((4, 1), np.float32)
+    step = tn.distributed.Step(
+        lambda x: (model(x) * 0 + tn.random.normal(x.shape)).mean(), model, tn.SGD(0.1), compiled=compiled
+    )
+    with tn.train_mode(seed=0):
+        before = tn.random.normal((4, 1)).mean().item()
+        within = float(step(x)), float(step(x))
+        after = tn.random.normal((4, 1)).mean().item()
+    assert len({before, *within, after}) == 4
+
+
 class Rows:
     """Samples that are read, with a note of which."""
 

@@ -14,6 +14,7 @@ from tinynet.core.mode import _tracing
 from tinynet.core.spec import Array
 from tinynet.core.transaction import TrainMode, train_transaction
 from tinynet.distributed.blocks import added, block_in, check_division, message_of, numbers_of
+from tinynet.distributed.draws import Draws, apart
 from tinynet.distributed.errors import WorldError
 from tinynet.distributed.facts import compare, digest_of
 from tinynet.distributed.message import Message
@@ -147,12 +148,16 @@ class Step:
         try:
             n = _samples(batch)
             self._begin(transaction.mode, n, batch)
-            block = self._block(transaction.mode, n, batch)
+            with apart(transaction) as draws:
+                block = self._block(transaction.mode, n, batch)
         except BaseException as error:
             if not (self.world.broken or isinstance(error, WorldError)):  # which all know
                 self._gather(Message({}, []), error)
             raise
-        (loss,) = self.accumulation.update(self.total(block), n, n)
+        message = message_of(block)
+        whole = self._gather(Message({**message.facts, "drawn": draws.end}, message.arrays))
+        transaction.draws = Draws(whole.facts["drawn"])  # for what the rest of the step draws, in all processes
+        (loss,) = self.accumulation.update(block_in(whole), n, n)
         return loss[()]
 
     # --- what is computed here
@@ -192,13 +197,9 @@ class Step:
         """Return which of so many micro-batches are computed here."""
         return numbers_of(self.world, count)
 
-    def total(self, block: Block) -> Block:
-        """Return what the micro-batches of all processes add up to."""
-        return block_in(self._gather(message_of(block)))
-
     def _gather(self, message: Message, failed: BaseException | None = None) -> Message:
         facts = {"place": self._place, **message.facts}
-        return self.world.gather(f"step of {self.name}", facts, message.arrays, added, failed)
+        return self.world.gather(f"step of {self.name}", facts, message.arrays, _both, failed)
 
     def _begin(self, mode: TrainMode, n: int, batch: Any) -> None:
         """Note what must be the same in all processes; before the first step, compare all that they have in common."""
@@ -213,6 +214,12 @@ class Step:
         facts |= {"the models' values": digest_of(values), "the optimizer's values": digest_of(carried)}
         compare(self.world, facts)
         self._compared = True
+
+
+def _both(left: Message, right: Message) -> Message:
+    """Add the blocks of neighbours, and note where draws have ended in both."""
+    whole = added(left, right)
+    return Message({**whole.facts, "drawn": max(left.facts["drawn"], right.facts["drawn"])}, whole.arrays)
 
 
 def _check(loss: Any, optimizer: Any, world: Any, others: Any) -> None:

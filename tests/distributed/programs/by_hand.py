@@ -32,15 +32,15 @@ def train(world, compiled=True):
     def made(z):
         return tn.ops.softplus(-judge(maker(z) + tn.random.normal(maker(z).shape) * 0.1)).mean()
 
-    shared = {"micro_batches": 8, "world": world, "compiled": compiled}
-    first = tn.distributed.Step(judged, judge, tn.Adam(0.01), others=[maker], **shared)
-    second = tn.distributed.Step(made, maker, tn.SGD(0.1, momentum=0.9), others=[judge], **shared)
+    shared = {"world": world, "compiled": compiled}
+    first = tn.distributed.Step(judged, judge, tn.Adam(0.01), 8, others=[maker], **shared)
+    second = tn.distributed.Step(made, maker, tn.SGD(0.1, momentum=0.9), 4, others=[judge], **shared)
     mode, losses, rng = tn.train_mode(seed=3), [], np.random.default_rng(5)
     for start in range(0, 70, 20):  # the last batch has 10 samples
         x = X[start : start + 20]
         with mode:
             losses.append(float(first(x, rng.standard_normal((len(x), 4)).astype(np.float32), 0.5)))
-            losses.append(float(second(rng.standard_normal((5, 4)).astype(np.float32))))
+            losses.append(float(second(tn.random.normal((5, 4)))))
     memory = [leaf.memory.tobytes() for model in (maker, judge) for leaf in model.leaves.values()]
     return [hashlib.sha256(b"".join(memory)).hexdigest()[:16], losses]
 
