@@ -3,6 +3,7 @@
 ``python -m benchmarks.workers`` measures in turns, and prints a table for the page on several processes. A second table
 is computed from the processor time of a micro-batch and of an update, for a network whose latency and bandwidth are
 stated. It starts itself with ``mpiexec``, as ``python -m benchmarks.workers --step BATCH``.
+``python -m benchmarks.workers --line-search`` measures steps of logistic regression by line search on 60,000 images.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 import tinynet as tn
-from tinynet.recipes import RECIPES
+from tinynet.recipes import RECIPES, logistic_model, logistic_optimizer
 
 BATCHES = (512, 2048, 8192)
 MICRO_BATCHES = 8
@@ -47,9 +48,31 @@ def measured(batch, micro_batches=MICRO_BATCHES):
     return [*np.median(differences, axis=0).tolist(), world.sent / steps]
 
 
-def start(workers, threads, batch):
+def measured_line_search(parts):
+    """Search along lines for some steps, on the sample of MNIST 15 times over; returns what `measured` returns."""
+    world, steps, clock = tn.distributed.world(), 33, Clock()
+    (x, y), _ = tn.datasets.mnist(source="sample")
+    x, y = np.tile(x, (15, 1, 1)), np.tile(y == 5, 15)
+    logistic_model(x).fit(
+        x,
+        y,
+        steps,
+        None,
+        logistic_optimizer(),
+        "binary_cross_entropy",
+        seed=0,
+        verbose=0,
+        micro_batches=parts,
+        world=world,
+        callbacks=[clock],
+    )
+    differences = np.diff(np.array(clock.ends), axis=0)[1:]
+    return [*np.median(differences, axis=0).tolist(), world.sent / steps]
+
+
+def start(workers, threads, number, what="--step"):
     """Measure in processes of their own; returns what process 0 finds."""
-    command = [sys.executable, "-m", "benchmarks.workers", "--step", str(batch)]
+    command = [sys.executable, "-m", "benchmarks.workers", what, str(number)]
     if workers > 1:
         command = [str(Path(sys.executable).parent / "mpiexec"), "-n", str(workers), *command]
     environment = {**os.environ, "NUMBA_NUM_THREADS": str(threads)}
@@ -73,6 +96,18 @@ def compared(rounds):
         speeds = [statistics.median(1 / seconds for seconds, _, _ in row) for row in rows]
         shown = [*(f"{1000 * p:.0f}" for p in processor), ", ".join(f"{s:.2f}" for s in speeds)]
         print(f"| {batch:,} | {' | '.join(shown)} | {rows[1][0][2] / 1000:.0f} |", flush=True)
+
+
+def compared_line_searches(rounds):
+    """Print the processor time of a step by line search, in turns."""
+    kinds = {"1 process": (1, 1), "1 process, 8 parts": (1, 8), "each of 2 processes, 8 parts": (2, 8)}
+    found = {kind: [] for kind in kinds}
+    for _ in range(rounds):
+        for kind, (workers, parts) in kinds.items():
+            found[kind].append(start(workers, 1, parts, "--line-search-step"))
+    for kind, rows in found.items():
+        processor, sent = (statistics.median(row[i] for row in rows) for i in (1, 2))
+        print(f"{kind}: {1000 * processor:.1f} ms of processor time a step, {sent / 1000:.1f} kB sent")
 
 
 def simulated(batch, workers, sample, update, vector, network):
@@ -109,12 +144,16 @@ def tables(sample, update):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--step", type=int)
+    parser.add_argument("--line-search", action="store_true")
+    parser.add_argument("--line-search-step", type=int)
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
-    if given.step:
-        result = measured(given.step)
+    if given.step or given.line_search_step:
+        result = measured(given.step) if given.step else measured_line_search(given.line_search_step)
         if tn.distributed.world().rank == 0:
             print(json.dumps(result))
+    elif given.line_search:
+        compared_line_searches(given.rounds)
     else:
         compared(given.rounds)
         simulation()

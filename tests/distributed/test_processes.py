@@ -15,7 +15,8 @@ from hypothesis.extra import numpy as arrays
 import tinynet as tn
 from tests.train.test_micro_batches import tree
 from tinynet.distributed import WorldError, processes
-from tinynet.distributed.member import check_division, join_world
+from tinynet.distributed.blocks import check_division
+from tinynet.distributed.member import join_world
 from tinynet.distributed.message import Message, decode, differences, encode
 from tinynet.distributed.processes import World
 from tinynet.errors import ArgumentError, MissingPackageError

@@ -97,7 +97,8 @@ def test_a_run_that_is_killed_goes_on_with_any_number_of_processes_to_the_same_b
 def test_the_command_refuses_once_what_all_processes_refuse(tmp_path):
     ended = run(2, "tinynet", "train", "logistic", "--out", tmp_path / "a")
     assert ended.code == 1
-    assert ended.output.count("tinynet: error: logistic is trained by one process, but mpiexec has started 2") == 1
+    assert ended.output.count("tinynet: error: micro_batches=1 cannot be divided among 2 processes") == 1
+    assert not (tmp_path / "a").exists()
 
 
 def test_the_tutorial_ends_in_the_same_line_with_any_number_of_processes(tmp_path):

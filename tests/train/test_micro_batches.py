@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 import tinynet as tn
 from tinynet.errors import ArgumentError, CheckpointError, NonFiniteError
-from tinynet.train.micro import MicroBatchStep, cut
+from tinynet.train.block import cut
+from tinynet.train.micro import MicroBatchStep
 from tinynet.train.task import find_task
 from tinynet.train.tree import TreeSum
 
@@ -102,8 +103,8 @@ def test_a_compiled_step_without_fusion_has_the_bits_of_an_eager_one():
         options = {"mode": mode, "compiled": compiled, "micro_batches": 4}
         step = MicroBatchStep(model, task, tn.Adam(0.01), X, Y, **options)
         if compiled:
-            for run in (step.differentiate, step.finish):
-                run.__self__.fused = False
+            for plans in step.accumulation.plans:
+                plans.fused = False
         for batch in (np.arange(16), np.arange(16, 32), np.arange(7)):
             step(batch)
         thetas.append(b"".join(leaf.memory.tobytes() for leaf in model.leaves.values()))
@@ -157,7 +158,7 @@ def test_a_plan_takes_less_memory():
         mode = tn.train_mode(seed=0)
         step = MicroBatchStep(model, task, tn.SGD(), x, y, mode=mode, compiled=True, micro_batches=count)
         step(np.arange(512))
-        sizes.append(max(plan.bytes for plan in step.differentiate.__self__.plans))
+        sizes.append(max(plan.bytes for plan in step.accumulation.plans[0].plans))
     assert sizes[0] > 3 * sizes[1] > 3 * sizes[2]
 
 
@@ -196,12 +197,10 @@ def test_an_integer_state_that_differs_between_micro_batches_is_refused(compiled
     assert model.states["counting.count"].item() == 0
 
 
-def test_a_number_of_micro_batches_is_1_or_more_and_no_line_search_takes_any():
+def test_a_number_of_micro_batches_is_1_or_more():
     for bad in (0, -1, 1.5, True, "4"):
         with pytest.raises(ArgumentError, match="micro_batches must be an integer of 1 or more"):
             network().fit(X, Y, micro_batches=bad, verbose=0)
-    with pytest.raises(ArgumentError, match="GradientDescent takes no micro-batches"):
-        network().fit(X, Y, micro_batches=2, verbose=0, batch_size=None, optimizer=tn.GradientDescent())
 
 
 @pytest.mark.parametrize("compiled", [True, False])

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from statistics import median
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tinynet.cli.arguments import factor
 from tinynet.cli.data import data_record, load_chosen
 from tinynet.cli.options import BY_NAME, given_in
+from tinynet.cli.processes import claimed_by_one, one_first, options_of_fit
 from tinynet.cli.run_directory import (
     LAST,
     METRICS,
     as_json,
     circumstances,
-    claimed,
     clear,
     parameters_digest,
 )
@@ -27,6 +27,7 @@ if TYPE_CHECKING:  # what computes is imported only once it is needed, so that h
 
     from tinynet.datasets import Dataset
 
+_TAKEN = ("epochs", "micro_batches")  # of the options of training
 MODEL = {"logistic": "is it a 5? logistic regression by line search, 784 parameters"}
 
 
@@ -35,8 +36,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group(
         "options of logistic",
         "Its steps are its --epochs (default: 200). It begins at zeros, each step takes all images, and a line\n"
-        "search finds how far it goes: all other options of training are refused. It has curves as PDF besides\n"
-        "its report; --no-report leaves out both.",
+        "search finds how far it goes: of the other options of training it takes --micro-batches alone. It has\n"
+        "curves as PDF besides its report; --no-report leaves out both.",
     )
     group.add_argument("--class", dest="positive", metavar="NAME", help="the class that is told from the others "
         "(default: the sixth, which is the 5 of MNIST, or the last of fewer)")  # fmt: skip
@@ -47,7 +48,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def check_options(arguments: argparse.Namespace) -> None:
     """Refuse options that do not go with the model."""
     if arguments.model in MODEL:
-        taken = [BY_NAME[name].flag for name in given_in(arguments) if name != "epochs"]
+        taken = [BY_NAME[name].flag for name in given_in(arguments) if name not in _TAKEN]
         given, why = (
             taken + ["--seed"] * (arguments.seed is not None),
             "takes all images in each step, begins at zeros, and a line search finds how far each step goes",
@@ -65,11 +66,17 @@ def check_options(arguments: argparse.Namespace) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Train and test the model, and leave a run directory."""
-    with claimed(arguments.out, arguments.model, arguments.force, arguments.resume) as directory:
-        data = load_chosen(arguments)
+    from tinynet import distributed
+    from tinynet.distributed.blocks import check_division
+
+    arguments.world = world = distributed.world(timeout=arguments.timeout, threads=arguments.threads)
+    if world.size > 1:
+        check_division(world.size, arguments.micro_batches or 1)
+    with claimed_by_one(world, arguments.out, arguments.model, arguments.force, arguments.resume) as directory:
+        data = one_first(world, lambda: load_chosen(arguments))
         positive = _positive(data, arguments.positive)
         _check_data(data, positive)
-        if arguments.force:
+        if arguments.force and world.rank == 0:
             clear(directory)
         _train(directory, data, positive, arguments)
 
@@ -98,34 +105,30 @@ def _check_data(data: Dataset, positive: int) -> None:
 
 
 def _train(directory: Path, data: Dataset, positive: int, arguments: argparse.Namespace) -> None:
-    from tinynet.cli.told import arrays, describe_data
+    from tinynet.cli.told import describe_data
     from tinynet.cli.train import fit, report, resumable
     from tinynet.recipes import LOGISTIC_STEPS, logistic_model, logistic_optimizer
-    from tinynet.report import step_curves
-    from tinynet.report.style import encode
     from tinynet.train.callbacks import Checkpoint
 
-    steps, l2 = arguments.epochs or LOGISTIC_STEPS, arguments.l2 or 0.0
-    name = data.classes[positive]
+    steps, settings, name = arguments.epochs or LOGISTIC_STEPS, _settings(arguments), data.classes[positive]
     print(f"Training the logistic regression that tells {name} from the other {data.plural} of {data.title}")
     describe_data(data)
-    model, optimizer = logistic_model(data.x_train, arguments.intercept), logistic_optimizer(l2)
+    model, optimizer = logistic_model(data.x_train, arguments.intercept), logistic_optimizer(settings["l2"])
     print()
     model.summary()
     search = ", ".join(f"{name} {value:g}" for name, value in vars(optimizer.line_search).items())
-    print(
-        f"\nGradient descent on all images, {counted(steps, 'step')}, L2 {l2:g}, line search with {search}", flush=True
-    )
+    print(f"\nGradient descent on all images, {counted(steps, 'step')}, L2 {settings['l2']:g}, ", end="")
+    print(f"line search with {search}", flush=True)
 
     last = directory / LAST
-    asked = {"model": arguments.model, "class": name, "hyper_parameters": {"l2": l2, "intercept": arguments.intercept}}
+    divided = {"seed": 0, **options_of_fit(arguments, settings)} if "micro_batches" in settings else {}
     with resumable(directory, LAST, arguments.force):
         found = fit(
             model,
             directory,
             data,
             arguments.resume,
-            asked,
+            {"model": arguments.model, "class": name, "hyper_parameters": settings},
             "step",
             x=data.x_train,
             y=data.y_train == positive,
@@ -135,37 +138,64 @@ def _train(directory: Path, data: Dataset, positive: int, arguments: argparse.Na
             loss="binary_cross_entropy",
             validation_data=(data.x_test, data.y_test == positive),
             callbacks=[Checkpoint(last, every_seconds=arguments.checkpoint_seconds)],
+            **divided,
         )
+    if arguments.world.rank:
+        return  # one process writes the rest
     history = {name: values for name, values in found.history.items() if name != "val_accuracy"}
     history["val_error"] = [1 - accuracy for accuracy in found.history["val_accuracy"]]
-    curves = {} if arguments.no_report else {f"{name}.pdf": drawn for name, drawn in step_curves(history).items()}
+    curves = {} if arguments.no_report else _curves(directory, history)
+    settings = {
+        "loss": "binary_cross_entropy",
+        "optimizer": type(optimizer).__name__,
+        "line_search": dict(vars(optimizer.line_search)),
+        **settings,
+        "steps": found.epochs,  # a run that is resumed may have made more than are asked for now
+    }
+    about = {"model": arguments.model, "class": name, "hyper_parameters": settings, "command": arguments.command_line}
+    record = _record(model, data, found, history, about)
+    write_atomically(directory / METRICS, as_json(record))
+    _print_result(history, found.seconds)
+    print(f"Run directory: {directory} ({', '.join([METRICS, LAST, *curves])})")
+    if not arguments.no_report:
+        report(directory, record, model, data, None)
+
+
+def _settings(arguments: argparse.Namespace) -> dict[str, Any]:
+    """Return what decides the result, besides the data; what does nothing is left out, as in older records."""
+    settings = {"l2": arguments.l2 or 0.0, "intercept": arguments.intercept}
+    parts = arguments.micro_batches or 1
+    return settings if parts == 1 else {**settings, "micro_batches": parts}
+
+
+def _curves(directory: Path, history: dict[str, list[float]]) -> list[str]:
+    """Draw the curves of a run; returns the names of the files."""
+    from tinynet.report import step_curves
+    from tinynet.report.style import encode
+
+    curves = {f"{curve}.pdf": figure for curve, figure in step_curves(history).items()}
     for file, figure in curves.items():
         write_atomically(directory / file, encode(figure, "pdf"))
-    record = {
-        "model": arguments.model,
-        "class": name,
+    return list(curves)
+
+
+def _record(model: Any, data: Dataset, found: Any, history: dict[str, Any], about: dict[str, Any]) -> dict[str, Any]:
+    """Return the record of a run, of which some facts are known already."""
+    from tinynet.cli.told import arrays
+
+    return {
+        "model": about["model"],
+        "class": about["class"],
         "parameters": {"count": model.theta.size, "dtype": str(model.dtype), "sha256": parameters_digest(model)},
-        "hyper_parameters": {
-            "loss": "binary_cross_entropy",
-            "optimizer": type(optimizer).__name__,
-            "line_search": dict(vars(optimizer.line_search)),
-            "l2": l2,
-            "intercept": arguments.intercept,
-            "steps": found.epochs,  # a run that is resumed may have made more than are asked for now
-        },
+        "hyper_parameters": about["hyper_parameters"],
         "data": {**data_record(data), "arrays": arrays(data)},
         "history": history,
         "stopped": found.stopped,
         "test": {"loss": history["val_loss"][-1], "error": history["val_error"][-1]},
         "seconds": {"total": sum(found.seconds), "by_step": found.seconds},
         **circumstances(),
-        "command": arguments.command_line,
+        "command": about["command"],
     }
-    write_atomically(directory / METRICS, as_json(record))
-    _print_result(history, found.seconds)
-    print(f"Run directory: {directory} ({', '.join([METRICS, LAST, *curves])})")
-    if not arguments.no_report:
-        report(directory, record, model, data, None)
 
 
 def _print_result(history: dict[str, list[float]], seconds: list[float]) -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tinynet.cli.arguments import count, rate
 from tinynet.cli.run_directory import claimed
-from tinynet.errors import ArgumentError
 
 if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
     import argparse
@@ -41,20 +40,6 @@ def claimed_by_one(world: World, out: Path | None, name: str, replace: bool, res
         with silent():
             yield Path(world.share(None))
     world.share("done")
-
-
-def check_alone(model: str) -> None:
-    """Refuse several processes for a model that one trains.
-
-    Raises
-    ------
-    ArgumentError
-        If mpiexec has started several.
-    """
-    from tinynet import distributed
-
-    if (size := distributed.world().size) > 1:
-        raise ArgumentError(f"{model} is trained by one process, but mpiexec has started {size}; leave mpiexec out")
 
 
 def one_first(world: World, act: Callable[[], T]) -> T:

@@ -23,7 +23,7 @@ from tinynet.cli.options import (
     metrics_for,
     words,
 )
-from tinynet.cli.processes import add_processes, check_alone, claimed_by_one, one_first, options_of_fit
+from tinynet.cli.processes import add_processes, claimed_by_one, one_first, options_of_fit
 from tinynet.cli.run_directory import (
     BEST,
     LAST,
@@ -157,7 +157,6 @@ def run(arguments: argparse.Namespace) -> None:
 
     logistic.check_options(arguments)
     if arguments.model in logistic.MODEL:
-        check_alone(arguments.model)
         logistic.run(arguments)
         return
     recipe = recipe_of(arguments.model)

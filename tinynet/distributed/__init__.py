@@ -2,5 +2,6 @@
 
 from tinynet.distributed.errors import WorldError
 from tinynet.distributed.processes import World, world
+from tinynet.distributed.step import Step
 
-__all__ = ["World", "WorldError", "world"]
+__all__ = ["Step", "World", "WorldError", "world"]

@@ -42,7 +42,8 @@ def machine_facts() -> dict[str, Any]:
     return facts
 
 
-def _digest(arrays: dict[str, Array]) -> str:
+def digest_of(arrays: dict[str, Array]) -> str:
+    """Return what tells some arrays from others, by names, dtypes, shapes and values."""
     digest = sha256()
     for name, array in arrays.items():
         digest.update(f"{name} {array.dtype} {array.shape}".encode())
@@ -61,8 +62,8 @@ def run_facts(run: Run) -> dict[str, Any]:
     optimizer = state["optimizer"]
     return {
         "the model's layers": sha256(layers.encode()).hexdigest()[:16],
-        "the model's values": _digest(state["model"]["parameters"]),
-        "the optimizer's values": _digest(optimizer["vectors"]),
+        "the model's values": digest_of(state["model"]["parameters"]),
+        "the optimizer's values": digest_of(optimizer["vectors"]),
         "steps so far": optimizer["mode"]["steps"] if "mode" in optimizer else run.epoch,
         "epochs": [run.epoch, run.epochs],
         "place in the epoch": state["order"]["batch"],
@@ -71,8 +72,15 @@ def run_facts(run: Run) -> dict[str, Any]:
     }
 
 
-def compare(world: World, run: Run) -> None:
+def compare(world: World, facts: dict[str, Any]) -> None:
     """Refuse processes that would not have the same bits.
+
+    Parameters
+    ----------
+    world : World
+        The processes.
+    facts : dict
+        What must be the same in all, besides their machines.
 
     Raises
     ------
@@ -90,5 +98,5 @@ def compare(world: World, run: Run) -> None:
             )
         return left
 
-    facts = json.loads(json.dumps(machine_facts() | run_facts(run)))
-    world.gather("beginning", {"facts": facts, "rank": world.rank}, [], both)
+    all_facts = json.loads(json.dumps(machine_facts() | facts))
+    world.gather("beginning", {"facts": all_facts, "rank": world.rank}, [], both)

@@ -7,23 +7,21 @@ from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import Any
 
-from tinynet.core.spec import Array
+from tinynet.distributed.blocks import added, block_in, check_division, message_of, numbers_of
 from tinynet.distributed.errors import WorldError
-from tinynet.distributed.facts import compare
+from tinynet.distributed.facts import compare, run_facts
 from tinynet.distributed.message import Message
 from tinynet.distributed.processes import World
 from tinynet.errors import ArgumentError
 from tinynet.optim.optimizer import hyperparameters
-from tinynet.train.block import Block
+from tinynet.train.block import Block, slices
 from tinynet.train.interrupts import interruptible
 from tinynet.train.run import Run
 from tinynet.train.window import Window
 
-_PARTS = ("sums", "others", "seen")
-
 
 class Member:
-    """The callback of a run of several processes; its step has it as its ``partners``."""
+    """The callback of a run of several processes; its step has it as its partners."""
 
     def __init__(self, world: World, arguments: dict[str, Any]) -> None:
         self.world = world
@@ -36,12 +34,11 @@ class Member:
 
     def numbers(self, count: int) -> range:
         """Return which of so many micro-batches are computed here: an aligned block of the tree."""
-        size = count // self.world.size
-        return range(self.world.rank * size, (self.world.rank + 1) * size)
+        return numbers_of(self.world, count)
 
     def total(self, block: Block) -> Block:
         """Return what the micro-batches of all processes add up to."""
-        return _block(self._gather("step", _message(block), _both))
+        return block_in(self._gather("step", message_of(block), _both))
 
     def _gather(self, kind: str, message: Message, both: Any, failed: BaseException | None = None) -> Message:
         """Exchange with the other processes, Ctrl-C included."""
@@ -56,8 +53,8 @@ class Member:
     def on_train_begin(self, run: Run) -> None:
         """Begin together, with runs that are alike, of which one writes, warns and shows itself."""
         self.run = run
-        compare(self.world, run)
-        run.step.partners = self  # type: ignore[attr-defined]
+        compare(self.world, run_facts(run))
+        run.step.join(self)  # type: ignore[attr-defined]
         for callback in run.callbacks:
             if isinstance(callback, Window):
                 callback.own = self.own
@@ -70,9 +67,8 @@ class Member:
 
     def own(self, n: int) -> slice:
         """Return which samples of a batch of n are read here."""
-        numbers, (length, longer) = self.numbers(self.count), divmod(n, self.count)
-        start, stop = (i * length + min(i, longer) for i in (numbers.start, numbers.stop))
-        return slice(start, stop)
+        numbers, parts = self.numbers(self.count), slices(n, self.count)
+        return slice(parts[numbers.start].start, parts[numbers[-1]].stop)
 
     def _ask(self) -> None:
         self.asked = True
@@ -105,24 +101,9 @@ def _unsaved(*arguments: Any, **options: Any) -> None:
     """Save nothing: another process does."""
 
 
-def _message(block: Block) -> Message:
-    found = [getattr(block, name) for name in _PARTS]
-    lengths = {name: None if part is None else len(part) for name, part in zip(_PARTS, found, strict=True)}
-    return Message({"lengths": lengths}, [array for part in found for array in part or []])
-
-
-def _block(message: Message) -> Block:
-    arrays = iter(message.arrays)
-
-    def part(length: int | None) -> list[Array] | None:
-        return None if length is None else [next(arrays) for _ in range(length)]
-
-    return Block(*(part(message.facts["lengths"][name]) for name in _PARTS))
-
-
 def _both(left: Message, right: Message) -> Message:
     """Add the blocks of neighbours."""
-    whole = _message(_block(left).with_next(_block(right)))
+    whole = added(left, right)
     return Message(_asked(left, right).facts | whole.facts, whole.arrays)
 
 
@@ -155,25 +136,3 @@ def join_world(arguments: dict[str, Any]) -> Iterable[Member]:
         if isinstance(given, list | tuple):
             arguments["callbacks"] = [c for c in given if not getattr(c, "only_writes", False)]
     return [Member(world, arguments)]
-
-
-def check_division(workers: int, micro_batches: int) -> None:
-    """Refuse micro-batches of which the workers cannot have a block of the tree each.
-
-    Examples
-    --------
-    >>> check_division(4, 8)
-    """
-    if not (is_power_of_two(workers) and is_power_of_two(micro_batches)) or micro_batches < workers:
-        least = 1 << (workers - 1).bit_length()
-        few = f"; start {least} or {least // 2} processes" if least != workers else ""
-        raise ArgumentError(
-            f"micro_batches={micro_batches} cannot be divided among {workers} processes: the sums go along a binary "
-            f"tree, of which each has a block, so both must be powers of two (1, 2, 4, 8, ...), and micro_batches at "
-            f"least {least}{few}"
-        )
-
-
-def is_power_of_two(n: int) -> bool:
-    """Return whether a number of 1 or more is 1, 2, 4, 8 and so on."""
-    return n & (n - 1) == 0

@@ -7,6 +7,7 @@ from typing import Any
 from tinynet.core.spec import Array
 from tinynet.core.transaction import TrainMode
 from tinynet.errors import ArgumentError
+from tinynet.fullbatch.divided import DividedObjective
 from tinynet.fullbatch.line_search import LineSearchOptimizer
 from tinynet.fullbatch.objective import Objective
 from tinynet.train.nests import leaves
@@ -21,7 +22,7 @@ class FullBatchStep(TrainingStep):
 
     whole = True
 
-    def __init__(self, *arguments: Any, mode: TrainMode, compiled: bool) -> None:
+    def __init__(self, *arguments: Any, mode: TrainMode, compiled: bool, micro_batches: int = 1) -> None:
         super().__init__(*arguments)
         if any(isinstance(data, Part) for data in leaves((self.samples, self.labels))):
             raise ArgumentError(
@@ -32,11 +33,21 @@ class FullBatchStep(TrainingStep):
         if isinstance(task, WeightedTask):
             task = task.plain
             labels, weights = self.labels
-        samples = self.samples if len(self.samples) > 1 else self.samples[0]
-        options = {"l2": self.optimizer.weight_decay, "compiled": compiled, "sample_weight": weights}
-        self.objective = Objective(self.model, samples, labels, task, **options)
+        options = {"l2": self.optimizer.weight_decay, "compiled": compiled}
+        self.objective: Any
+        if micro_batches > 1:
+            given = self.model, self.samples, labels, task, micro_batches, weights
+            self.objective = DividedObjective(*given, **options)
+            self.validation_size = self.objective.size
+        else:
+            samples = self.samples if len(self.samples) > 1 else self.samples[0]
+            self.objective = Objective(self.model, samples, labels, task, sample_weight=weights, **options)
+            self.validation_size = self.objective.batches[0].stop
         self.carried = {**self.optimizer.initial_state(self.model.theta), **self.objective.carried}
-        self.validation_size = self.objective.batches[0].stop
+
+    def join(self, partners: Any) -> None:
+        """Let partners say which parts of the samples are computed here, and add them up."""
+        self.objective.partners = partners
 
     @property
     def vectors(self) -> dict[str, Array]:
@@ -56,3 +67,4 @@ class FullBatchStep(TrainingStep):
 
 
 register_step(LineSearchOptimizer, FullBatchStep)
+register_step(LineSearchOptimizer, FullBatchStep, micro_batches=True)

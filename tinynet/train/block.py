@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,22 @@ from tinynet.errors import ArgumentError
 from tinynet.train.tree import both
 
 
+def slices(n: int, count: int) -> list[slice]:
+    """Return where the micro-batches of n samples lie: as equal as can be, the first ones longer by one.
+
+    Examples
+    --------
+    >>> slices(5, 2)
+    [slice(0, 3, None), slice(3, 5, None)]
+    """
+    length, longer = divmod(n, count)
+    starts = [i * length + min(i, longer) for i in range(count + 1)]
+    return [slice(start, stop) for start, stop in pairwise(starts)]
+
+
 def cut(indices: Array, count: int) -> Iterator[Array]:
-    """Cut the indices of a batch into micro-batches, as equal as can be; the first ones are longer by one."""
-    return iter(np.array_split(indices, count))
+    """Cut the indices of a batch into micro-batches."""
+    return (indices[part] for part in slices(len(indices), count))
 
 
 @dataclass

@@ -108,7 +108,8 @@ def fit(
     micro_batches : int
         Into how many parts to cut each batch, one computed after the other; their gradients are summed before the
         update. So a batch takes less memory, and the result differs by rounding alone, but for layers that draw random
-        numbers or, as `BatchNorm`, take means over a batch: they do so within each part.
+        numbers or, as `BatchNorm`, take means over a batch: they do so within each part. A line search sums over the
+        parts in the same way.
     sample_weight : array_like, optional
         (n,), 0 or more: how much each sample counts. The loss of a batch is (sum of w l) / (sum of w), so a weight of
         k counts as k copies, and one of 0 as if the sample were left out. It may have further axes of the labels, as
