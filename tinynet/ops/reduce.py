@@ -17,7 +17,7 @@ from tinynet.ops.shape import normal_axes, reshape
 
 Axis = int | Sequence[int] | None
 
-_LONG = 2_048  # numbers; a running sum of more loses digits
+LONG = 2_048  # numbers; a running sum of more loses digits
 
 
 def _sum_infer(x: Value, axes: tuple[int, ...]) -> Spec:
@@ -39,7 +39,7 @@ def sum_over(x: Array, axes: tuple[int, ...], out: Array | None = None) -> Any:
     """Sum over axes, in blocks where NumPy would add up so many rows one by one that digits are lost."""
     longest = max(axes, key=lambda a: x.shape[a], default=-1)
     count = math.prod(x.shape[a] for a in axes)
-    if x.dtype.kind == "f" and count > _LONG and x.ndim - 1 not in axes:
+    if x.dtype.kind == "f" and count > LONG and x.ndim - 1 not in axes:
         x = np.stack([np.sum(part, axes) for part in np.array_split(x, math.isqrt(count), longest)])
         axes = (0,)
     return np.sum(x, axes, None if x.dtype.kind == "f" else np.int64, out)
