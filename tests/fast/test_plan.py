@@ -76,10 +76,10 @@ def transient_bytes(function, *arguments):
 
 
 def buffered_by_numpy(step):
-    """Return the bytes that NumPy itself holds for a moment while a ufunc broadcasts, as where a bias is added."""
+    """Return the bytes that NumPy itself holds for a moment while a ufunc broadcasts."""
     (out,) = step.outputs if len(step.outputs) == 1 else [None]
     broadcasts = out is not None and any(x.shape != out.shape for x in step.inputs)
-    return 512 + out.nbytes if broadcasts and isinstance(step.arguments[0], np.ufunc) else 0
+    return 512 + out.nbytes if broadcasts and isinstance(getattr(step.function, "func", None), np.ufunc) else 0
 
 
 @pytest.fixture

@@ -76,6 +76,23 @@ def test_on_training_batches_they_are_of_the_outputs_of_an_epoch():
         assert history["size"][epoch] == pytest.approx(np.ptp(outputs))
 
 
+def ops_of_step(run):
+    return [step.name for plan in run.step.compiled.plans for step in plan.steps]
+
+
+@pytest.mark.parametrize("weights", [None, np.linspace(0.5, 2, len(X))])
+def test_a_step_computes_no_outputs_that_nobody_measures(weights):
+    ops, thetas = [], []
+    for metrics in ([], ["accuracy"]):
+        made = model(activation="softmax")
+        callbacks = [lambda run: ops.append(ops_of_step(run))]
+        assert list(fit(made, metrics, epochs=1, sample_weight=weights, callbacks=callbacks)) == ["loss", *metrics]
+        thetas.append(made.theta)
+    assert "softmax" in ops[1]
+    assert "softmax" not in ops[0]
+    np.testing.assert_array_equal(*thetas)
+
+
 def test_a_mean_is_taken_over_the_samples_batch_by_batch():
     sizes = []
 

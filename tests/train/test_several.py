@@ -113,6 +113,22 @@ def test_each_output_has_its_loss_and_metrics_and_the_loss_is_their_weighted_sum
     assert found == pytest.approx({name: history[f"val_{name}"][-1] for name in names}, rel=1e-12)
 
 
+@pytest.mark.parametrize("form", ["dict", "tuple"])
+@pytest.mark.parametrize("weights", [None, W])
+def test_a_step_computes_no_output_that_nobody_measures(form, weights):
+    ops, thetas = [], []
+    for measured in ([], ["accuracy"]):
+        model = Two(form)
+        options = {"loss": ("cross_entropy", "mse"), "metrics": (measured, [])}
+        callbacks = [lambda run: ops.append({step.name for plan in run.step.compiled.plans for step in plan.steps})]
+        history = fit(model, sample_weight=weights, epochs=1, callbacks=callbacks, **options).history
+        assert len(history) == 3 + len(measured)
+        thetas.append(model.theta)
+    assert "softmax" in ops[1]
+    assert "softmax" not in ops[0]
+    np.testing.assert_array_equal(*thetas)
+
+
 def test_one_loss_is_that_of_all_outputs_and_evaluate_keeps_its_plan():
     model = Two()
     z = np.zeros((N, 3))

@@ -88,11 +88,11 @@ def _find(op: Op) -> Implementation:
         found: Implementation = getattr(import_module(module), name)
         return found
     if isinstance(op.compute, np.ufunc) and op.compute.nout == 1:
-        return Implementation(partial(_bind_ufunc, op), ufunc=op.compute)
+        return Implementation(partial(bind_ufunc, op), ufunc=op.compute)
     return Implementation()
 
 
-def _bind_ufunc(op: Op, out: Array, *inputs: Array, **attrs: Any) -> tuple[Any, ...]:
+def bind_ufunc(op: Op, out: Array, *inputs: Array, **attrs: Any) -> tuple[Any, ...]:
     """Bind a function of NumPy that computes an op to write into ``out``, if that is of the shape and dtype it makes.
 
     Otherwise NumPy would repeat or convert what it makes; the meaning of the op says what is wrong.
@@ -101,12 +101,8 @@ def _bind_ufunc(op: Op, out: Array, *inputs: Array, **attrs: Any) -> tuple[Any, 
     if not attrs and len(inputs) == function.nin and broadcast_shapes(*[a.shape for a in inputs]) == out.shape:
         *_, dtype = function.resolve_dtypes((*[a.dtype for a in inputs], None))
         if dtype == out.dtype:
-            return _call_ufunc, function, out, *inputs
+            return partial(function, out=out), *inputs
     return store_meaning, op, (out,), inputs, attrs
-
-
-def _call_ufunc(function: np.ufunc, out: Array, *inputs: Array) -> None:
-    function(*inputs, out=out)
 
 
 def bound_call(

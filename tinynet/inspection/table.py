@@ -222,7 +222,7 @@ def table(plan: Plan, width: int | None = None) -> str:
     #  op       how     output    moved kB  MFLOP
     ---------------------------------------------
     1  matmul   BLAS    32x10 f4     133.0  0.502
-    2  add      numpy   32x10 f4       2.6  0.000
+    2  add      kernel  32x10 f4       2.6  0.000
     3  softmax  kernel  32x10 f4       2.6  0.000
     ---------------------------------------------
        total                         138.2  0.502

@@ -51,7 +51,8 @@ def layers_in(value: Any) -> Iterator[Layer]:
             yield from layers_in(part)
 
 
-_NOT_PARTS = ("arguments", "plans", "made")  # attributes that are none of a layer's parts, though layers may be in them
+# Attributes that are none of a layer's parts, though layers may be in some.
+_NOT_PARTS = {"arguments", "plans", "made", "own_parameters", "own_states", "initializers", "_watched"}
 
 # What layers and models keep for themselves, and no plan depends on; all other attributes are the user's.
 OWN = {"arguments", "given_name", "name", "own_parameters", "own_states", "initializers", "undecayed", "building"}

@@ -46,8 +46,14 @@ class ChosenTask(MeasuredTask):
         """Whether a metric is computed on a whole set."""
         return not all(metric.mean for metric in self.chosen)
 
+    def reads(self, output: Any, labels: Any) -> tuple[Any, Any]:
+        """Return both, if there is a metric."""
+        return (output, labels) if self.chosen else ((), ())
+
     def measure(self, made: Any, losses: list[Array], output: Array, labels: Array) -> Measures:
         """Return the loss and the means of a batch, and keep the batch for the other metrics."""
+        if not self.chosen:
+            return {"loss": losses[0].item()}
         is_made = made is not None and made.node is not None and made.node.op is self.probabilities
         are_logits = self.probabilities is not None and not is_made
         if self.of_sets:

@@ -74,6 +74,13 @@ class SeveralTask(CompoundTask):
         """Return the sum of the losses, and the loss of each output."""
         return self.loss.each(output, labels, _mean)
 
+    def reads(self, output: Any, labels: Any) -> tuple[Any, Any]:
+        """Return what is read of each output that is trained on, and of its labels."""
+        read = [self.parts[f"{part.name}_"].reads(output[part.key], labels[part.name]) for part in self.loss.parts]
+        keys, names = [part.key for part in self.loss.parts], [part.name for part in self.loss.parts]
+        outputs, actual = zip(*read, strict=True)
+        return dict(zip(keys, outputs, strict=True)), dict(zip(names, actual, strict=True))
+
     def measure(self, made: Any, losses: list[Array], output: Any, labels: Any) -> Measures:
         """Return the loss, and what is measured of each output."""
         found = {"loss": losses[0].item()}

@@ -31,6 +31,10 @@ class MeasuredTask(Task):
     metrics: Callable[[Tensor | None], dict[str, MetricFunction]]
     probabilities: Op | None = None
 
+    def reads(self, output: Any, labels: Any) -> tuple[Any, Any]:
+        """Return all of both."""
+        return output, labels
+
     def measure(self, made: Any, losses: list[Array], output: Array, labels: Any) -> Measures:
         """Return the loss and the metrics of a batch."""
         return super().measure(made, losses, output, labels) | {

@@ -72,13 +72,13 @@ class BatchStep(TrainingStep):
         return found
 
     def descend(self, indices: Tensor) -> Any:
-        """Train on the samples at some indices; returns the losses, the outputs and the labels."""
+        """Train on the samples at some indices; returns the losses, and what is measured of outputs and labels."""
         samples, labels = nested(self.data, lambda whole: _index(whole, indices, checked=True))
         output = self.model(*samples)
-        loss, *others = self.task.losses(output, labels)
-        self.check_loss(loss)
-        self.optimizer.minimize(loss, self.model)
-        return [loss, *others], output, labels
+        losses = self.task.losses(output, labels)
+        self.check_loss(losses[0])
+        self.optimizer.minimize(losses[0], self.model)
+        return losses, *self.task.reads(output, labels)
 
     def check_loss(self, loss: Tensor) -> None:
         """Refuse a loss that cannot be meant; `tinynet.train.strays` does."""

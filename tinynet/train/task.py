@@ -46,6 +46,10 @@ class Task:
         """Return the loss of a batch, and what else is measured together with it."""
         return [scalar_loss(self.loss, output, labels)]
 
+    def reads(self, output: Any, labels: Any) -> tuple[Any, Any]:
+        """Return what `measure` reads of the output and the labels of a batch; a step need not compute the rest."""
+        return (), ()
+
     def measure(self, made: Any, losses: list[Array], output: Any, labels: Any) -> Measures:
         """Return what is measured of a batch; the node of ``made`` tells which op made the output."""
         return {"loss": losses[0].item()}

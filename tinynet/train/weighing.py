@@ -30,6 +30,11 @@ class WeightedTask(CompoundTask):
         """Return the weighted mean, and if there are several outputs that of each."""
         return self.loss.means(output, labels)
 
+    def reads(self, output: Any, labels: Any) -> tuple[Any, Any]:
+        """Return what the task without weights reads."""
+        read, actual = self.plain.reads(output, labels[0])
+        return read, (actual,)
+
     def measure(self, made: Any, losses: list[Array], output: Any, labels: Any) -> Measures:
         """Return what the task without weights measures, by the weighted losses."""
         return self.plain.measure(made, losses, output, labels[0])

@@ -74,6 +74,7 @@ def products(m, k, n):
 def rows(n, k):
     x, labels = normal(n, k), np.arange(n) % k
     data, flat = np.random.default_rng(n).integers(0, 256, (n, k), np.uint8), normal(n * k)
+    yield pointwise.add, (x, normal(k)), {}
     yield pointwise.relu, (x,), {}
     yield pointwise.relu_gradient, (normal(k, n).T.copy(), x), {}
     yield reduce._sum, (x,), {"axes": (0,)}

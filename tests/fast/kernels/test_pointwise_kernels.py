@@ -34,6 +34,14 @@ def test_relu_gradient_keeps_the_cotangent_where_the_output_is_positive_or_nan(c
     np.testing.assert_array_equal(out, [0.0 if v <= 0 else u for u, v in zip(g, y, strict=True)])
 
 
+@given(st.integers(0, 20), st.integers(1, 20), generators, dtypes)
+def test_a_row_is_added_to_each_row_with_the_bits_of_numpy(rows, width, rng, dtype):
+    x, y = (rng.standard_normal(shape).astype(dtype) for shape in ((rows, width), width))
+    out = garbage(x.shape, dtype)
+    pointwise.add_to_rows(out, x, y)
+    np.testing.assert_array_equal(out, x + y)
+
+
 @given(st.integers(0, 10**8))
 def test_the_number_of_chunks_is_in_range(size):
     assert 1 <= pointwise.chunks(size) <= max(1, min(64, size))

@@ -45,6 +45,7 @@ _TABLE: dict[Op, str] = {
     loss._log_softmax: "loss:log_softmax",
     loss._softmax: "loss:softmax",
     pieces._split: "arrays:split",
+    pointwise.add: "pointwise:add",
     pointwise.relu: "pointwise:relu",
     pointwise.relu_gradient: "pointwise:relu_gradient",
     pool._max_pool: "pool:max_pool",

@@ -37,14 +37,9 @@ def _softplus(out: Array, x: Array) -> None:
     np.add(out, np.maximum(x, 0), out=out)
 
 
-def _max(y: Array, index: Array, x: Array) -> None:
-    np.max(x, axis=-1, out=y)
-    np.argmax(x, axis=-1, out=index)
-
-
-def _min(y: Array, index: Array, x: Array) -> None:
-    np.min(x, axis=-1, out=y)
-    np.argmin(x, axis=-1, out=index)
+def _extreme(find: Any, locate: Any, y: Array, index: Array, x: Array) -> None:
+    find(x, axis=-1, out=y)
+    locate(x, axis=-1, out=index)
 
 
 def _cumsum(out: Array, x: Array, axis: int, backward: bool) -> tuple[Any, ...]:
@@ -56,7 +51,7 @@ def _take(out: Array, x: Array, indices: tuple[Array, ...], checked: bool) -> No
     if not checked:
         check_indices(x, *indices)
     if len(indices) == 1:
-        np.take(x, indices[0], axis=0, out=out, mode="wrap")  # "wrap" writes straight into out
+        x.take(indices[0], 0, out, "wrap")  # which writes straight into out
     else:
         out[...] = x[indices]
 
@@ -83,6 +78,8 @@ def _add_slices(out: Array, keys: tuple[Any, ...], gs: tuple[Array, ...]) -> Non
 
 
 def _index(out: Array, x: Array, *indices: Array, checked: bool) -> tuple[Any, ...]:
+    if checked and len(indices) == 1:
+        return x.take, indices[0], 0, out, "wrap"
     return _take, out, x, indices, checked
 
 
@@ -116,8 +113,8 @@ cast = Implementation(_cast)
 where = Implementation(lambda *arrays: (_select, *arrays))
 sigmoid = Implementation(lambda *arrays: (_sigmoid, *arrays))
 softplus = Implementation(lambda *arrays: (_softplus, *arrays))
-max = Implementation(lambda *arrays: (_max, *arrays))
-min = Implementation(lambda *arrays: (_min, *arrays))
+max = Implementation(lambda *arrays: (_extreme, np.max, np.argmax, *arrays))
+min = Implementation(lambda *arrays: (_extreme, np.min, np.argmin, *arrays))
 cumsum = Implementation(_cumsum)
 index = Implementation(_index)
 index_add = Implementation(_index_add)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from tinynet.core.spec import Array
@@ -9,17 +10,9 @@ from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import loss as kernels
 
 
-def _rows(x: Array) -> Array:
-    return x.reshape(-1, x.shape[-1])
+def _over_rows(kernel: Any, y: Array, x: Array) -> tuple[Any, ...]:
+    return kernel, *(a.reshape(-1, a.shape[-1]) for a in (y, x))
 
 
-def _softmax(y: Array, x: Array) -> tuple[Any, ...]:
-    return kernels.softmax, _rows(y), _rows(x)
-
-
-def _log_softmax(y: Array, x: Array) -> tuple[Any, ...]:
-    return kernels.log_softmax, _rows(y), _rows(x)
-
-
-softmax = Implementation(_softmax, contiguous=True)
-log_softmax = Implementation(_log_softmax, contiguous=True)
+softmax = Implementation(partial(_over_rows, kernels.softmax), contiguous=True)
+log_softmax = Implementation(partial(_over_rows, kernels.log_softmax), contiguous=True)

@@ -7,15 +7,24 @@ from typing import Any
 import numpy as np
 
 from tinynet.core.spec import Array
-from tinynet.fast.implementation import Implementation, store_meaning
+from tinynet.fast.implementation import Implementation, bind_ufunc, store_meaning
 from tinynet.fast.kernels import pointwise as kernels
 from tinynet.fast.kernels.jit import for_chunks
 from tinynet.ops.gaussian import erf as erf_op
+from tinynet.ops.pointwise import add as add_op
 
 
 def _cut(out: Array, g: Array, y: Array) -> tuple[Any, ...]:
     chunks = kernels.chunks(y.size)
     return for_chunks(kernels.cut, chunks), out.reshape(-1), g.reshape(-1), y.reshape(-1), chunks
+
+
+def _add(out: Array, x: Array, y: Array) -> tuple[Any, ...]:
+    """Bind a sum; that of rows and one row, such as a bias, has a kernel, since NumPy takes long over short rows."""
+    like = all(a.flags.c_contiguous and a.dtype == out.dtype for a in (out, x, y)) and out.dtype.char in "fd"
+    if not like or not out.size or y.ndim != 1 or x.shape != out.shape or y.shape != out.shape[-1:]:
+        return bind_ufunc(add_op, out, x, y)
+    return for_chunks(kernels.add_to_rows, kernels.chunks(out.size)), *(a.reshape(-1, y.size) for a in (out, x)), y
 
 
 def _erf(y: Array, x: Array) -> tuple[Any, ...]:
@@ -25,6 +34,7 @@ def _erf(y: Array, x: Array) -> tuple[Any, ...]:
     return for_chunks(kernels.erf, chunks), y.reshape(-1), x.reshape(-1), chunks
 
 
+add = Implementation(_add, ufunc=np.add)
 erf = Implementation(_erf, contiguous=True)
 relu = Implementation(lambda y, x: _cut(y, x, x), contiguous=True)
 relu_gradient = Implementation(_cut, contiguous=True)

@@ -56,6 +56,14 @@ def cut(out, g, y, chunks):
         cut_chunk(out[lo:hi], g[lo:hi], y[lo:hi])
 
 
+@kernel(parallel=True)
+def add_to_rows(out, x, y):
+    """Add a row to each row of a matrix."""
+    for r in numba.prange(len(x)):
+        for k in range(y.size):
+            out[r, k] = x[r, k] + y[k]
+
+
 @kernel()
 def erf_chunk(out, x):
     """Compute the error function of float32, as Eigen does; the largest error is some units in the last place."""

@@ -20,13 +20,13 @@ def blocks(rows: int, size: int) -> int:
 
 
 @kernel()
-def sum_chunk(total, x):
-    """Sum rows in their order."""
-    for k in range(total.size):
+def add_up(total, rows, lo, hi):
+    """Add up values lo to hi of rows, such as the sums of chunks, in their order: total (size,), rows (n, size)."""
+    for k in range(lo, hi):
         total[k] = 0
-    for r in range(x.shape[0]):
-        for k in range(total.size):
-            total[k] += x[r, k]
+    for r in range(len(rows)):
+        for k in range(lo, hi):
+            total[k] += rows[r, k]
 
 
 @kernel(parallel=True)
@@ -34,18 +34,8 @@ def sum_rows(total, partial, x):
     """Sum the rows of each chunk, then the chunks in their order."""
     chunks = len(partial)
     for chunk in numba.prange(chunks):
-        sum_chunk(partial[chunk], x[chunk * len(x) // chunks : (chunk + 1) * len(x) // chunks])
-    sum_chunk(total, partial)
-
-
-@kernel()
-def add_up(total, partial, lo, hi):
-    """Add up values lo to hi of the partial sums of chunks, in their order: total (size,), partial (chunks, size)."""
-    for k in range(lo, hi):
-        total[k] = partial[0, k]
-    for chunk in range(1, len(partial)):
-        for k in range(lo, hi):
-            total[k] += partial[chunk, k]
+        add_up(partial[chunk], x[chunk * len(x) // chunks : (chunk + 1) * len(x) // chunks], 0, total.size)
+    add_up(total, partial, 0, total.size)
 
 
 @kernel()
