@@ -775,9 +775,9 @@ def test_without_a_network_the_option_for_the_sample_is_named(place, capsys, mon
 @pytest.mark.parametrize(
     ("name", "what"),
     [
-        ("evaluate", "a finished run, such as runs/cnn; not of logistic"),
+        ("evaluate", "the directory of a finished run, such as runs/cnn"),
         ("predict", "a finished run, such as runs/cnn, or an ONNX file"),
-        ("report", "a finished run, such as runs/cnn; not of logistic"),
+        ("report", "the directory of a finished run, such as runs/cnn"),
     ],
 )
 def test_help_says_which_runs_a_command_takes(name, what, capsys):

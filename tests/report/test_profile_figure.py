@@ -158,10 +158,15 @@ def test_the_ending_decides_the_format(run, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("out", "reason"), [("a.jpg", "must end in .png"), ("no/such/a.png", "cannot be written"), ("", "must end in .png")]
+    ("out", "status", "reason"),
+    [
+        ("a.jpg", 1, "must end in .png"),
+        ("no/such/a.png", 1, "cannot be written"),
+        ("", 2, "must be the name of a file"),
+    ],
 )
-def test_a_picture_that_cannot_be_written_is_refused_before_anything_is_computed(run, tmp_path, out, reason):
+def test_a_picture_that_cannot_be_written_is_refused_before_anything_is_computed(run, tmp_path, out, status, reason):
     code, printed = run("--out", out)
-    assert (code, printed.out) == (1, "")
+    assert (code, printed.out) == (status, "")
     assert reason in printed.err
     assert list(tmp_path.iterdir()) == []

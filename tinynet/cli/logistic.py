@@ -138,8 +138,7 @@ def _train(directory: Path, data: Dataset, positive: int, arguments: argparse.Na
         )
     history = {name: values for name, values in found.history.items() if name != "val_accuracy"}
     history["val_error"] = [1 - accuracy for accuracy in found.history["val_accuracy"]]
-    drawn = {} if arguments.no_report else step_curves(history)
-    curves = {f"{curve}.pdf": figure for curve, figure in drawn.items()}
+    curves = {} if arguments.no_report else {f"{name}.pdf": drawn for name, drawn in step_curves(history).items()}
     for file, figure in curves.items():
         write_atomically(directory / file, encode(figure, "pdf"))
     record = {

@@ -17,8 +17,6 @@ from tinynet.ops.shape import normal_axes, reshape
 
 Axis = int | Sequence[int] | None
 
-_LONG = 2_048  # numbers; a running sum of more loses digits
-
 
 def _sum_infer(x: Value, axes: tuple[int, ...]) -> Spec:
     dtype = x.dtype if x.dtype.kind == "f" else np.dtype(np.int64)
@@ -35,20 +33,15 @@ def _sum_vjp(g: Tensor, out: Tensor, x: Tensor, axes: tuple[int, ...]) -> Tensor
     return broadcast_to(g if leading else reshape(g, keep_axes(x, axes)), x.shape)
 
 
-def sum_over(x: Array, axes: tuple[int, ...], out: Array | None = None) -> Any:
-    """Sum over axes, in blocks where NumPy would add up so many rows one by one that digits are lost."""
-    longest = max(axes, key=lambda a: x.shape[a], default=-1)
-    count = math.prod(x.shape[a] for a in axes)
-    if x.dtype.kind == "f" and count > _LONG and x.ndim - 1 not in axes:
-        x = np.stack([np.sum(part, axes) for part in np.array_split(x, math.isqrt(count), longest)])
-        axes = (0,)
-    return np.sum(x, axes, None if x.dtype.kind == "f" else np.int64, out)
+def _sum_compute(x: Array, axes: tuple[int, ...]) -> Array:
+    dtype = _sum_infer(x, axes).dtype
+    return np.asarray(np.sum(x, axes, np.float64 if dtype.kind == "f" else dtype), dtype)  # long sums keep their digits
 
 
 _sum: Op = Op(
     "sum",
     infer=_sum_infer,
-    compute=sum_over,
+    compute=_sum_compute,
     vjp=(_sum_vjp,),
     formula="the sum of x over the axes",
 )

@@ -148,7 +148,7 @@ def augmentation(text: str) -> list[Layer]:
     Examples
     --------
     >>> augmentation("shift=2,flip")
-    [random_shift, random_flip]
+    [<RandomShift 'random_shift'>, <RandomFlip 'random_flip'>]
     """
     if text == NO_AUGMENTATION:
         return []

@@ -14,7 +14,6 @@ from tinynet.fast.implementation import Implementation, store_meaning
 from tinynet.fast.kernels import reduce as kernels
 from tinynet.fast.kernels.jit import for_chunks
 from tinynet.ops import reduce
-from tinynet.ops.reduce import sum_over
 from tinynet.optim import clipping
 
 _SHORT = 128  # values of a row that NumPy's reduce adds up in order, where einsum uses vectors
@@ -36,7 +35,8 @@ def _sum(out: Array, *rest: Array, axes: tuple[int, ...]) -> tuple[Any, ...]:
         return kernel, out.reshape(-1), *sums, x.reshape(-1, out.size)
     if axes == (x.ndim - 1,) and 0 < x.shape[-1] <= _SHORT and x.dtype.char in "fd" and x.flags.c_contiguous:
         return partial(np.einsum, out=out), "...k->...", x
-    return sum_over, x, axes, out
+    running = x.dtype.char == "f" and x.ndim - 1 not in axes  # which NumPy adds up one by one, and would lose digits
+    return np.add.reduce, x, axes, np.float64 if running else None, out
 
 
 def _row_scratch(x: Value) -> tuple[Spec, ...]:
