@@ -122,7 +122,7 @@ def eager(case: Conv) -> Convolver:
 class Tinynet(Contender):
     """The project itself."""
 
-    packages = ("tinynet", "numpy", "numba", "scipy")
+    packages = ("tinynet-cpu", "numpy", "numba", "scipy")
 
     def __init__(self, inputs: Inputs, threads: int) -> None:
         super().__init__(inputs, threads)

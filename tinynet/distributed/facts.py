@@ -27,11 +27,14 @@ def machine_facts() -> dict[str, Any]:
     import scipy.linalg.cython_blas  # noqa: F401 - so that the BLAS is loaded which kernels call
     from threadpoolctl import threadpool_info
 
+    from tinynet import __version__
+
     libraries = [info for info in threadpool_info() if info["user_api"] == "blas"]
     names = ("internal_api", "version", "architecture")
     facts = {
         "python": platform.python_version(),
-        **{name: version(name) for name in ("tinynet", "numpy", "scipy")},
+        "tinynet": __version__,
+        **{name: version(name) for name in ("numpy", "scipy")},
         "processor": platform.machine(),
         "BLAS": sorted({" ".join(str(info.get(name, "")) for name in names) for info in libraries}),
     }
