@@ -177,7 +177,7 @@ def test_without_mpiexec_a_process_is_a_world_and_needs_no_mpi(fresh):
 def test_what_is_missing_is_told(fresh):
     fresh.setenv("PMI_SIZE", "4")
     fresh.setattr(builtins, "__import__", failing_import(ImportError("no mpi4py")))
-    with pytest.raises(MissingPackageError, match=r"4 processes.*`pip install 'tinynet\[mpi\]' mpich`"):
+    with pytest.raises(MissingPackageError, match=r"4 processes.*`pip install 'tinynet-cpu\[mpi\]' mpich`"):
         tn.distributed.world()
     fresh.setattr(builtins, "__import__", failing_import(RuntimeError("cannot load MPI library")))
     with pytest.raises(MissingPackageError, match=r"no MPI library \(cannot load MPI library\); run `pip install"):

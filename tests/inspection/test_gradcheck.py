@@ -39,7 +39,7 @@ def broken(op, i):
         return g + 1e-3 if zero else g * 1.001
 
     if isinstance(op.vjp, tuple):
-        return replace(op, vjp=tuple(rule if k == i else r for k, r in enumerate(op.vjp)), parts=None)
+        return replace(op, vjp=tuple(rule if k == i else r for k, r in enumerate(op.vjp)))
     return replace(op, vjp=lambda k, *args, **attrs: (rule if k == i else op.rule(k))(*args, **attrs))
 
 
@@ -100,7 +100,7 @@ def broken_twice(op, i):
         return lost(1.001)(right(*args, **attrs))
 
     if isinstance(op.vjp, tuple):
-        return replace(op, vjp=tuple(rule if k == i else r for k, r in enumerate(op.vjp)), parts=None)
+        return replace(op, vjp=tuple(rule if k == i else r for k, r in enumerate(op.vjp)))
     return replace(op, vjp=lambda k, *args, **attrs: (rule if k == i else op.rule(k))(*args, **attrs))
 
 
