@@ -73,7 +73,7 @@ def erf_chunk(out, x):
         p = (((((_P[6] * s + _P[5]) * s + _P[4]) * s + _P[3]) * s + _P[2]) * s + _P[1]) * s + _P[0]
         q = (((_Q[4] * s + _Q[3]) * s + _Q[2]) * s + _Q[1]) * s + _Q[0]
         e = v * p / q
-        out[i] = _ONE if e > _ONE else -_ONE if e < -_ONE else e
+        out[i] = _ONE if v == _MOST or e > _ONE else -_ONE if v == -_MOST or e < -_ONE else e
 
 
 @kernel(parallel=True)
