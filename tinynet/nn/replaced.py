@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -10,9 +11,7 @@ from tinynet.errors import ArgumentError
 from tinynet.nn.layer import OWN, Layer, layers_in
 from tinynet.nn.network import Network
 
-_stacks: WeakKeyDictionary[Network, list[Any]] = (
-    WeakKeyDictionary()
-)  # the list of the layers of each model that has one
+_stacks: WeakKeyDictionary[Network, list[Any]] = WeakKeyDictionary()  # the layers of each model that has a list of them
 _ADVICE = (
     "would be neither trained nor saved; make a new model, such as tn.Sequential([*model.layers[:-1], tn.Dense(5)]), "
     "which takes copies of the layers with their values"
@@ -28,12 +27,8 @@ def _keep(model: Network) -> None:
 def refuse_replaced(model: Network) -> None:
     """Raise an ArgumentError if the list of a model's layers is another one than when it was built."""
     stack = _stacks.get(model)
-    if stack is not None and (len(stack) != len(now := vars(model)["layers"]) or any(map(_differ, stack, now))):
+    if stack is not None and (len(stack) != len(now := vars(model)["layers"]) or any(map(operator.is_not, stack, now))):
         raise ArgumentError(f"model {model}: its layers have changed since it was built, and new ones {_ADVICE}")
-
-
-def _differ(a: object, b: object) -> bool:
-    return a is not b
 
 
 def _refuse_in_attributes(kind: type[Layer]) -> None:
