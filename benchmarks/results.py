@@ -126,7 +126,7 @@ def digits(scores: Scores, documented: Documented, epoch: int) -> list[str]:
 
 
 def section(name: str, history: tn.History, scores: Scores, seconds: float, complete: bool) -> tuple[list[str], bool]:
-    """Write the part of a model; gives its lines and whether all bounds hold."""
+    """Write the part of a model; returns its lines and whether all bounds hold."""
     recipe, documented, figures = RECIPES[name], DOCUMENTS[name], history.history
     lines = [
         f"## {recipe.title.capitalize()}",
@@ -184,7 +184,7 @@ def by_seed(histories: dict[int, tn.History]) -> list[str]:
 
 
 def run(arguments: argparse.Namespace, command: str) -> bool:
-    """Train, compare and write; gives whether all bounds hold."""
+    """Train, compare and write; returns whether all bounds hold."""
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     data = tn.datasets.load_mnist(arguments.data)
     complete = arguments.epochs == EPOCHS and (len(data.x_train), len(data.x_test)) == (60_000, 10_000)

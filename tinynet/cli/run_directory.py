@@ -148,7 +148,7 @@ def _held(directory: Path, names: Sequence[str]) -> list[str]:
 
 
 def checkpoint_of(directory: Path) -> Path | None:
-    """Give the checkpoint from which the run in a directory goes on.
+    """Return the checkpoint from which the run in a directory goes on.
 
     Parameters
     ----------
@@ -350,7 +350,7 @@ def clear(directory: Path, kind: Kind = RUN) -> None:
     Parameters
     ----------
     directory : pathlib.Path
-        As `claim` gives it.
+        As `claim` returns it.
     kind : Kind
         What is removed, if it is there.
 
@@ -384,7 +384,7 @@ def _fresh(wanted: Path) -> Path:
 
 
 def circumstances() -> dict[str, Any]:
-    """Give what else a result depends on.
+    """Return what else a result depends on.
 
     Returns
     -------
@@ -554,7 +554,7 @@ def _load(path: Path, record: Mapping[str, Any], code: Path | None) -> Model:
 
 
 def parameters_digest(model: Model) -> str:
-    """Give the SHA-256 of the parameters of a model, by which two runs tell that they ended in the same bits."""
+    """Return the SHA-256 of the parameters of a model, by which two runs tell that they ended in the same bits."""
     return sha256(model.theta.tobytes()).hexdigest()
 
 

@@ -370,7 +370,7 @@ def report(
 
 
 def classify(model: Model, data: Dataset) -> tuple[Any, Scores]:
-    """Give the classes that a model takes the test images for, and its scores."""
+    """Return the classes that a model takes the test images for, and its scores."""
     from tinynet.train.metrics import classification_scores, confusion_matrix
 
     predicted = model.predict(data.x_test).argmax(axis=1)

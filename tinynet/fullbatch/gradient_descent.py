@@ -43,5 +43,5 @@ class GradientDescent(LineSearchOptimizer):
     """
 
     def direction(self, objective: Objective, theta: Array, gradient: Vector) -> tuple[Vector, int]:
-        """Give the direction against the gradient."""
+        """Return the direction against the gradient."""
         return -gradient, 0

@@ -147,7 +147,7 @@ class Recipe:
         return self.model(seed, data.shape, len(data.classes))
 
     def epochs_for(self, samples: int) -> int:
-        """Give the number of epochs for a training set of a size.
+        """Return the number of epochs for a training set of a size.
 
         Parameters
         ----------
