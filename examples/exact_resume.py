@@ -37,8 +37,8 @@ whole, whole_history = train(6)
 
 # %%
 # The same run, but something happens in the middle of the third epoch. A callback is called after each batch; this one
-# raises an error. ``Checkpoint`` saves the run every 50 batches: parameters, the optimizer's velocity, the generators of
-# random numbers, the order of the epoch, and where it was.
+# raises an error. ``Checkpoint`` saves the run every 50 batches: parameters, the optimizer's velocity, the generators
+# of random numbers, the order of the epoch, and where it was.
 
 
 class PowerCut:

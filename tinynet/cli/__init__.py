@@ -43,10 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _guarded(given: list[str]) -> int:
-    """Do what the arguments say, and tell what is wrong; returns the exit code."""
+    """Do what the arguments say, and print what is wrong; returns the exit code."""
     try:
         code = _run(given)
-        _flush()  # a full disk is told here, and not by Python at its end
+        _flush()  # a full disk is reported here, and not by Python at its end
     except TinynetError as error:
         let_speak(error)
         return _told((error.strerror if isinstance(error, OSError) else None) or str(error))

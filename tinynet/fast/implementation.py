@@ -42,7 +42,7 @@ class Implementation:
         True if it calls BLAS, or runs threads outside of a kernel: it then goes through the gate; or
         ``threaded(*inputs, **attrs)`` returns whether that is so. A kernel that runs threads is in any case.
     ufunc : numpy.ufunc, optional
-        The function of NumPy that it is. Where the output may be a new array, it is called without more ado.
+        The function of NumPy that it is. Where the output may be a new array, it is called directly.
     """
 
     bind: Callable[..., tuple[Any, ...]] | None = None

@@ -178,7 +178,7 @@ class Layout:
         """Give the outputs of a node their arrays, add the calls that compute them, and free what was used last."""
         op, own = node.op, (id(node), 0)
         inputs = tuple(self.array(x) for x in node.inputs)
-        if inputs and all(self._one_number(x) for x in node.inputs):  # a seed of the gradient, or made from one
+        if inputs and all(self._one_number(x) for x in node.inputs):  # the cotangent 1 of a loss, or made from one
             self._fold(node, inputs)
             return
         copies: list[Array] = []

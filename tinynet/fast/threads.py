@@ -199,7 +199,7 @@ def kernel_gate() -> Iterator[None]:
 
 
 def session() -> AbstractContextManager[None]:
-    """Return the gate, to be entered; or nothing of the kind where this thread is within it already."""
+    """Return the gate, to be entered; or an empty context where this thread is within it already."""
     return _INSIDE if _gate.lock._is_owned() else kernel_gate()  # type: ignore[attr-defined]  # conditions use it, too
 
 

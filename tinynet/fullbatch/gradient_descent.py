@@ -26,7 +26,7 @@ class GradientDescent(LineSearchOptimizer):
     Raises
     ------
     ArgumentError
-        If the line search is none, or a number is below 0.
+        If ``line_search`` is not a line search, or a number is below 0.
 
     References
     ----------

@@ -78,7 +78,7 @@ class LineSearchOptimizer:
     Raises
     ------
     ArgumentError
-        If the line search is none, or a number is below 0.
+        If ``line_search`` is not a line search, or a number is below 0.
     """
 
     line_search: Backtracking = Backtracking()

@@ -79,8 +79,8 @@ class Objective:
     Where the output is affine in theta up to what is applied to it sample by sample (found from the traced graph: each
     op on the way must have a gradient rule that does not depend on what theta decides), `along` computes that
     part once for the point and once for the direction; each trial then goes over the n outputs alone. Where the point
-    then moves along the line, and `follow` is told so, that part moves with it and is not computed anew (in float64).
-    What was rounded on the way is then carried, too, until `forget`.
+    then moves along the line, and `follow` is called, that part moves with it and is not computed anew (in float64).
+    Its rounding errors are then carried along, too, until `forget`.
 
     Examples
     --------

@@ -50,7 +50,7 @@ class Request(NamedTuple):
 
 
 class _Builds:
-    """What this process knows of kernels on disk, and who is told while some are built."""
+    """What this process knows of kernels on disk, and who is notified while some are built."""
 
     def __init__(self) -> None:
         self.store: Store | None = None

@@ -26,7 +26,7 @@ from numba.core import config
 from numba.core.registry import cpu_target
 
 _MAGIC = b"tinynet kernel 1\n"
-# What Numba is told by its environment variables, configuration file or program, and code depends on.
+# Settings of Numba, from its environment variables, configuration file or the program, on which code depends.
 _SETTINGS = (
     "BOUNDSCHECK", "CPU_FEATURES", "CPU_NAME", "DEBUGINFO_DEFAULT", "DISABLE_INTEL_SVML", "ENABLE_AVX",
     "ENABLE_PROFILING", "EXTEND_VARIABLE_LIFETIMES", "LLVM_REFPRUNE_FLAGS", "LLVM_REFPRUNE_PASS", "LOOP_VECTORIZE",
