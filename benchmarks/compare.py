@@ -39,7 +39,7 @@ def machine() -> dict[str, Any]:
 
 
 def command(given: list[str]) -> str:
-    """Give the command, but for what lies where on this machine."""
+    """Return the command, but for what lies where on this machine."""
     local = ("--out", "--python", "--logs")
     kept = [a for i, a in enumerate(given) if not a.startswith(local) and (i == 0 or given[i - 1] not in local)]
     return shlex.join(["python", "-m", "benchmarks.compare", *kept])
@@ -51,7 +51,7 @@ def wanted(name: str, only: list[str]) -> bool:
 
 
 def meet(session: Session, console: Console) -> dict[str, dict[str, str]]:
-    """Start all contenders, leave out those that are not there, and give the versions."""
+    """Start all contenders, leave out those that are not there, and return the versions."""
     versions = {}
     for name in list(session.names):
         try:
@@ -69,7 +69,7 @@ def meet(session: Session, console: Console) -> dict[str, dict[str, str]]:
 
 
 def run(arguments: argparse.Namespace, given: list[str], console: Console) -> bool:
-    """Measure and write; gives whether all contenders computed the same."""
+    """Measure and write; returns whether all contenders computed the same."""
     with tempfile.TemporaryDirectory() as folder:
         inputs = Path(folder) / "inputs.npz"
         write_inputs(inputs)

@@ -132,7 +132,7 @@ def gain(workload: Callable[[], Planned], left_out: Fusion, rounds: int) -> Gain
 
 
 def _seconds(planned: Planned, steps: int) -> float:
-    """Time steps; gives the seconds of one: of the processor on one thread, where other programs then matter little."""
+    """Time steps; returns the seconds of one: processor time on one thread, where other programs matter little."""
     clock = time.process_time if tn.get_num_threads() == 1 else time.perf_counter
     started = clock()
     planned.run(steps)
@@ -145,7 +145,7 @@ def _ratio(pairs: np.ndarray) -> float:
 
 
 def _bootstrap(pairs: np.ndarray) -> list[float]:
-    """Draw the pairs again and again, each time as many as there are, and give the ratio of each drawing."""
+    """Draw the pairs again and again, each time as many as there are, and return the ratio of each drawing."""
     rng = np.random.default_rng(0)
     return [_ratio(pairs[rng.integers(0, len(pairs), len(pairs))]) for _ in range(_DRAWS)]
 
@@ -183,7 +183,7 @@ def _of_kernels(file: ModuleType, entering: str) -> int:
 
 
 def ledger(rounds: int, only: Sequence[str]) -> list[str]:
-    """Measure, and give the rows of a table."""
+    """Measure, and return the rows of a table."""
     rows = [
         "| fusion | statements | of kernels | workload | calls, with and without | time without it, 90 % interval |",
         "|---|---:|---:|---|---|---|",

@@ -42,7 +42,7 @@ class Case(NamedTuple):
 
 
 def cases() -> dict[str, Case]:
-    """Give the cases of all ops, by a name that begins with the op's."""
+    """Return the cases of all ops, by a name that begins with the op's."""
     found = {str(case): case for fused in (True, False) for case in _of_training(fused)}
     covered = {case.op.name for case in found.values() if max(a.size for a in case.inputs) >= _SMALL}
     return found | {str(case): case for case in _by_hand() if case.op.name not in covered}
@@ -127,7 +127,7 @@ def _by_hand() -> Iterator[Case]:
 
 
 def _of_vectors(rng: np.random.Generator) -> Iterator[Case]:
-    """Give the ops that full batches and Adam need, at the size of MNIST and of the parameters of the CNN."""
+    """Return the ops that full batches and Adam need, at the size of MNIST and of the parameters of the CNN."""
     images, standard = rng.integers(0, 256, (10_000, 784), np.uint8), {"shift": np.ones(784), "scale": np.ones(784)}
     matvec = fusions.standardised_matvec
     yield Case(matvec.standardised_matvec, (images, rng.standard_normal(784)), standard)

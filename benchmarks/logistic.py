@@ -30,7 +30,7 @@ TITLES = {
 
 
 def standardised(images: np.ndarray) -> np.ndarray:
-    """Give the standardised matrix."""
+    """Return the standardised matrix."""
     x = images.reshape(len(images), -1).astype(np.float64)
     deviation = x.std(axis=0)
     x -= x.mean(axis=0)
@@ -54,7 +54,7 @@ class TinyNet:
         self.w = np.zeros(784)
 
     def step(self) -> float:
-        """Make a step; gives the loss after it."""
+        """Make a step; returns the loss after it."""
         return self.optimizer.step(self.objective, self.w).loss
 
 
@@ -71,11 +71,11 @@ class NumPy:
         self.w = np.zeros(784)
 
     def loss(self, z: np.ndarray) -> float:
-        """Give the mean loss of logits."""
+        """Return the mean loss of logits."""
         return float(np.logaddexp(0, self.sign * z).mean())
 
     def step(self) -> float:
-        """Make a step; gives the loss after it."""
+        """Make a step; returns the loss after it."""
         z = self.x @ self.w
         before = self.loss(z)
         g = self.x.T @ (1 / (1 + np.exp(-z)) - self.y) / len(z)
@@ -121,7 +121,7 @@ class JAX:
         self.w = self.zeros
 
     def step(self) -> float:
-        """Make a step; gives the loss after it."""
+        """Make a step; returns the loss after it."""
         before, g, squared, z, slope = self.begin(self.w, self.x, self.sign)
         before, squared, t = float(before), float(squared), 1.0
         while True:
@@ -211,7 +211,7 @@ def measure(names: list[str], python: str, data: str, folder: Path, threads: int
 
 
 def report(found: dict[str, Any]) -> bool:
-    """Print a table; gives whether all losses agree."""
+    """Print a table; returns whether all losses agree."""
     ours = found["tinynet"]
     agree = True
     print(f"{'':<40} ms/step, median (least)  times tinynet   MB above import   losses apart")

@@ -86,7 +86,7 @@ class _Opened:
     def open(
         self, task: dict[str, Any], reference: dict[str, np.ndarray] | None, modes: list[str] | None = None
     ) -> dict[str, np.ndarray]:
-        """Prepare the task, and compare what each mode computes with the reference; gives what the first one did."""
+        """Prepare the task, and compare what each mode computes with the reference; returns what the first one did."""
         try:
             found, self.errors = self.process.open(task, modes)
         except WorkerError as error:
@@ -136,7 +136,7 @@ class _Opened:
             return None
 
     def result(self) -> Result:
-        """Give what was found."""
+        """Return what was found."""
         rivals = {mode: float(np.median(found)) for mode, found in self.rounds.items() if mode not in APART and found}
         return {
             "best": min(rivals, key=lambda mode: rivals[mode]) if rivals else None,
@@ -149,20 +149,20 @@ class _Opened:
 
 
 def difference(a: np.ndarray, b: np.ndarray) -> float:
-    """Give the largest difference of two arrays; of their means where one of them is nothing but a mean."""
+    """Return the largest difference of two arrays; of their means where one of them is nothing but a mean."""
     if a.shape != b.shape:
         a, b = a.mean(keepdims=True), b.mean(keepdims=True)
     return float(np.abs(a.astype(np.float64) - b.astype(np.float64)).max())
 
 
 def quartiles(values: list[float]) -> tuple[float, float, float]:
-    """Give the median, and the quartiles below and above it."""
+    """Return the median, and the quartiles below and above it."""
     low, middle, high = np.quantile(values, (0.25, 0.5, 0.75))
     return float(middle), float(low), float(high)
 
 
 def ratios(result: Result, name: str, mode: str) -> list[float]:
-    """Give for each round how many times as long as the baseline's best mode this one takes."""
+    """Return for each round how many times as long as the baseline's best mode this one takes."""
     baseline = result[BASELINE]
     ours = baseline["seconds"][baseline["best"]]
     return [theirs / mine for theirs, mine in zip(result[name]["seconds"][mode], ours, strict=True)]

@@ -24,7 +24,7 @@ MARKS = {"tinynet": "o", "torch": "s"}
 
 
 def draw(results: dict[str, Result], out: Path) -> list[str]:
-    """Draw what there is; gives the names of the files."""
+    """Draw what there is; returns the names of the files."""
     import matplotlib
 
     matplotlib.use("agg")

@@ -92,7 +92,7 @@ class Process:
         return answer
 
     def open(self, task: dict[str, Any], modes: list[str] | None = None) -> tuple[dict[str, Any], dict[str, str]]:
-        """Prepare a task; gives what each mode computed, for comparison, and the errors of those that failed."""
+        """Prepare a task; returns what each mode computed, for comparison, and the errors of those that failed."""
         with tempfile.TemporaryDirectory() as results:
             answer = self.ask("open", task=task, modes=modes, results=results)
             arrays = {}
@@ -102,12 +102,12 @@ class Process:
         return arrays, answer["errors"]
 
     def run(self, mode: str, steps: int, seed: int) -> float:
-        """Have some steps made; gives the seconds of one."""
+        """Have some steps made; returns the seconds of one."""
         answer = self.ask("run", mode=mode, steps=steps, seed=seed)
         return answer["seconds"] / answer["steps"]
 
     def cpu_seconds(self) -> float | None:
-        """Give the CPU time that the process has had so far, where the system tells."""
+        """Return the CPU time that the process has had so far, where the system tells."""
         try:
             fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         except OSError:
@@ -147,7 +147,7 @@ class IdleWatch:
         return _Block(self, at_rest)
 
     def shares(self) -> dict[str, float]:
-        """Give for each contender the share of one core that it used at rest."""
+        """Return for each contender the share of one core that it used at rest."""
         return {name: used / self.seconds[name] for name, used in self.used.items() if self.seconds[name]}
 
 

@@ -34,12 +34,12 @@ class Table:
 
 
 def group(results: dict[str, Result], section: str) -> dict[tuple[str, ...], Result]:
-    """Give the results of a section, by the rest of their names."""
+    """Return the results of a section, by the rest of their names."""
     return {tuple(name.split("/")[1:]): found for name, found in results.items() if name.split("/")[0] == section}
 
 
 def chosen(contenders: Result) -> Iterator[tuple[str, str, bool]]:
-    """Give each contender that has a figure, with its best mode, and modes that stand apart."""
+    """Return each contender that has a figure, with its best mode, and modes that stand apart."""
     for name, found in contenders.items():
         if found["best"] is not None:
             yield name, found["best"], True
@@ -150,7 +150,7 @@ def tables(results: dict[str, Result]) -> list[Table]:
 
 
 def largest_differences(results: dict[str, Result]) -> dict[str, float]:
-    """Give the largest difference between any contender and tinynet, by what was compared."""
+    """Return the largest difference between any contender and tinynet, by what was compared."""
     most: dict[str, float] = {}
     for result in results.values():
         for found in result.get("contenders", {}).values():

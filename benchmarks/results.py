@@ -1,7 +1,7 @@
-"""Train the reference models on full MNIST and compare every epoch with the documents' figures.
+"""Train the reference models on full MNIST and compare every epoch with what the documents print.
 
 Run ``python -m benchmarks.results`` in the root of the repository. It writes docs/results.md, and exits with 1 if a
-figure is out of its bound. The CNN takes some minutes.
+value is out of its bound. The CNN takes some minutes.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from tinynet.train.metrics import Scores
 
 @dataclass(frozen=True)
 class Documented:
-    """What the documents give for a model by epoch, and how far the last epoch may be from it."""
+    """What the documents print for a model by epoch, and how far the last epoch may be from it."""
 
     loss: tuple[float, ...]
     accuracy: tuple[float, ...]
@@ -80,9 +80,9 @@ EPOCHS = 10  # for which the bounds hold
 
 @dataclass(frozen=True)
 class Check:
-    """One figure beside the documents' and its bound."""
+    """One value beside the documents' and its bound."""
 
-    figure: str
+    name: str
     value: float
     documented: float
     difference: str
@@ -90,9 +90,9 @@ class Check:
     holds: bool
 
 
-def checks(figures: dict[str, list[float]], documented: Documented) -> list[Check]:
+def checks(measures: dict[str, list[float]], documented: Documented) -> list[Check]:
     """Compare the last epoch with the documents'."""
-    loss, accuracy, test = (figures[name][-1] for name in ("loss", "accuracy", "val_accuracy"))
+    loss, accuracy, test = (measures[name][-1] for name in ("loss", "accuracy", "val_accuracy"))
     relative = loss / documented.loss[-1] - 1
     off = accuracy - documented.accuracy[-1]
     return [
@@ -122,17 +122,17 @@ def digits(scores: Scores, documented: Documented, epoch: int) -> list[str]:
         digit = int(np.abs(off).argmax())
         told.append(f"in {name} {off[digit]:+.3f} (digit {digit}), {np.abs(off).mean():.3f} on average")
     told.append(f"in macro F1 {scores.macro[2] - documented.macro_f1:+.4f}")
-    return [*lines, "", f"The greatest differences to the documents, which give two places: {'; '.join(told)}."]
+    return [*lines, "", f"The largest differences from the documents, which print two places: {'; '.join(told)}."]
 
 
 def section(name: str, history: tn.History, scores: Scores, seconds: float, complete: bool) -> tuple[list[str], bool]:
-    """Write the part of a model; gives its lines and whether all bounds hold."""
-    recipe, documented, figures = RECIPES[name], DOCUMENTS[name], history.history
+    """Write the part of a model; returns its lines and whether all bounds hold."""
+    recipe, documented, measures = RECIPES[name], DOCUMENTS[name], history.history
     lines = [
         f"## {recipe.title.capitalize()}",
         "",
         f"{recipe.model().theta.size:,} parameters, SGD with learning rate {recipe.learning_rate:g}, batch size "
-        f"{recipe.batch_size}. All in all {seconds:.0f} s, with the test after each epoch.",
+        f"{recipe.batch_size}. In all {seconds:.0f} s, with the test after each epoch.",
         "",
         "| epoch | training loss | documents | training accuracy | documents | test loss | test accuracy |",
         "|---:|---:|---:|---:|---:|---:|---:|",
@@ -141,16 +141,16 @@ def section(name: str, history: tn.History, scores: Scores, seconds: float, comp
         known = i < len(documented.loss)
         loss, accuracy = (f"{d[i]:.4f}" if known else "" for d in (documented.loss, documented.accuracy))
         lines.append(
-            f"| {i + 1} | {figures['loss'][i]:.4f} | {loss} | {figures['accuracy'][i]:.4f} | {accuracy} "
-            f"| {figures['val_loss'][i]:.4f} | {figures['val_accuracy'][i]:.4f} |"
+            f"| {i + 1} | {measures['loss'][i]:.4f} | {loss} | {measures['accuracy'][i]:.4f} | {accuracy} "
+            f"| {measures['val_loss'][i]:.4f} | {measures['val_accuracy'][i]:.4f} |"
         )
     if not complete:
         return [*lines, "", f"The bounds hold for {EPOCHS} epochs on the full set, so there is no verdict.", ""], True
-    found = checks(figures, documented)
+    found = checks(measures, documented)
     lines += ["", f"| after epoch {EPOCHS} | tinynet | documents | difference | allowed | verdict |"]
     lines += ["|---|---:|---:|---:|---|---|"]
     lines += [
-        f"| {c.figure} | {c.value:.4f} | {c.documented} | {c.difference} | {c.bound} "
+        f"| {c.name} | {c.value:.4f} | {c.documented} | {c.difference} | {c.bound} "
         f"| {'holds' if c.holds else '**missed**'} |"
         for c in found
     ]
@@ -184,7 +184,7 @@ def by_seed(histories: dict[int, tn.History]) -> list[str]:
 
 
 def run(arguments: argparse.Namespace, command: str) -> bool:
-    """Train, compare and write; gives whether all bounds hold."""
+    """Train, compare and write; returns whether all bounds hold."""
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     data = tn.datasets.load_mnist(arguments.data)
     complete = arguments.epochs == EPOCHS and (len(data.x_train), len(data.x_test)) == (60_000, 10_000)
@@ -194,8 +194,9 @@ def run(arguments: argparse.Namespace, command: str) -> bool:
         "# Results",
         "",
         f"The reference models on MNIST ({len(data.x_train):,} training and {len(data.x_test):,} test images, seed "
-        f"{arguments.seed}), beside the figures of the texts that they come from, which are called *the documents*. "
-        "Training figures are means over the epoch, while the parameters change; test figures are from its end.",
+        f"{arguments.seed}), beside the course texts that they come from, which are called *the documents*. "
+        "Loss and accuracy of training are means over the epoch, while the parameters change; those of the test are "
+        "from its end.",
         "",
         f"Made by `{command}` with Python {platform.python_version()}, {versions}; {tn.get_num_threads()} threads on "
         f"{platform.machine()}.",

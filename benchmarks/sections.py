@@ -44,11 +44,11 @@ class Session:
         return Process(name, self.inputs, threads or self.threads, log, self.python(name), extra)
 
     def python(self, name: str) -> str:
-        """Give the interpreter of a contender."""
+        """Return the interpreter of a contender."""
         return self.pythons.get(name, sys.executable)
 
     def process(self, name: str, threads: int) -> Process:
-        """Give the process of a contender that is kept for all comparisons with that many threads."""
+        """Return the process of a contender that is kept for all comparisons with that many threads."""
         known = self.processes.get((name, threads))
         if known is None or not known.alive():
             self.processes[name, threads] = self.start(name, threads)
@@ -62,7 +62,7 @@ class Session:
         return compare(processes, task, self.rounds, self.seconds, self.watch, modes)
 
     def leading(self, name: str, count: int) -> list[str] | None:
-        """Give the best modes of training the CNN, if they are known yet."""
+        """Return the best modes of training the CNN, if they are known yet."""
         found = self.results.get(f"step/cnn/digits/{BATCH}", {}).get("contenders", {}).get(name)
         if not found:
             return None
@@ -80,7 +80,7 @@ Measurement = tuple[str, Callable[[Session], Result]]
 
 
 def measurements(quick: bool) -> Iterator[Measurement]:
-    """Give all that can be measured, by name."""
+    """Return all that can be measured, by name."""
     for model, network in MODELS.items():
         for data, batch in product(network.data, network.train_batches):
             task = {"kind": "train", "model": model, "data": data, "batch": batch}

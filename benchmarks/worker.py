@@ -63,7 +63,7 @@ class Worker:
         return {}
 
     def run(self, mode: str, steps: int, seed: int) -> dict[str, Any]:
-        """Make some steps; gives the seconds that they took."""
+        """Make some steps; returns the seconds that they took."""
         runner = self.runners[mode]
         indices = draw_batches(self.samples, steps, self.batch, seed)
         if not runner.own_clock:
@@ -76,7 +76,7 @@ class Worker:
         return {"steps": steps, "seconds": seconds}
 
     def memory(self) -> dict[str, Any]:
-        """Give the most memory that the process ever had, in bytes."""
+        """Return the most memory that the process ever had, in bytes."""
         return {"bytes": peak_memory()}
 
     def close(self) -> dict[str, Any]:
@@ -87,7 +87,7 @@ class Worker:
 
 
 def peak_memory() -> int:
-    """Give the peak of resident memory in bytes.
+    """Return the peak of resident memory in bytes.
 
     Linux hands ru_maxrss of the parent down to a child, so what the kernel notes for this program alone is taken.
     """

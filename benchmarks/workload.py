@@ -161,20 +161,20 @@ class Inputs:
         self._file = np.load(path)
 
     def images(self, data: str) -> np.ndarray:
-        """Give images as they are on disk: (n, H, W, C), uint8."""
+        """Return images as they are on disk: (n, H, W, C), uint8."""
         images = self._file[f"{data}.images"]
         return images.reshape(len(images), *DATA[data])
 
     def floats(self, data: str) -> np.ndarray:
-        """Give the same from 0 to 1, in float32: what peers hold in memory, so as to scale nothing in their steps."""
+        """Return the same from 0 to 1, in float32: what peers hold in memory, so as to scale nothing in their steps."""
         return self.images(data).astype(np.float32) / np.float32(255)
 
     def labels(self, data: str) -> np.ndarray:
-        """Give the labels (n,) of the images, int64."""
+        """Return the labels (n,) of the images, int64."""
         return self._file[f"{data}.labels"]
 
     def weights(self, model: str) -> list[np.ndarray]:
-        """Give a model's first weights and biases, layer by layer: (KH, KW, C, F) or (in, out), and (out,)."""
+        """Return a model's first weights and biases, layer by layer: (KH, KW, C, F) or (in, out), and (out,)."""
         names = [name for name in self._file.files if name.startswith(f"{model}.")]
         return [self._file[name] for name in sorted(names, key=lambda name: int(name.split(".")[1]))]
 

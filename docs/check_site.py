@@ -34,7 +34,7 @@ class Page(HTMLParser):
 
 
 def check(out):
-    """Give the pages of a site, and what is wrong with them."""
+    """Return the pages of a site, and what is wrong with them."""
     pages = {path: Page(path) for path in sorted(out.rglob("*.html"))}
     problems = [f"{path}: {problem}" for path, page in pages.items() for problem in page.problems]
     for path, page in pages.items():

@@ -16,7 +16,7 @@ import tinynet as tn
 (x_train, y_train), (x_test, y_test) = tn.datasets.mnist(source="sample")
 
 # %%
-# A convolution slides small filters (here 3 x 3 pixels) over the image. Each gives one channel of the output, which
+# A convolution slides small filters (here 3 x 3 pixels) over the image. Each makes one channel of the output, which
 # tells where its pattern was found. Pooling keeps the maximum of each window: the image shrinks, and it matters less
 # where exactly the pattern was. A filter is the same for all of the image, so this network has fewer parameters than
 # the dense one, and yet reads better.
@@ -48,7 +48,7 @@ diagram
 history = model.fit(x_train, y_train, epochs=8, optimizer=tn.SGD(0.05), validation_data=(x_test, y_test), seed=0)
 
 # %%
-# The loss of the training images falls on; that of the test images tells what is worth keeping.
+# The loss of the training images keeps falling; that of the test images tells what is worth keeping.
 
 curve = tn.report.learning_curve(history)
 curve
@@ -63,7 +63,7 @@ with tempfile.TemporaryDirectory() as folder:
     loaded = tn.load(path)
 probabilities = loaded.predict(x_test)
 same = np.array_equal(probabilities, model.predict(x_test))
-print("the loaded model gives the same bits:", same)
+print("the loaded model predicts the same bits:", same)
 accuracy = loaded.evaluate(x_test, y_test)["accuracy"]
 print(f"test accuracy {accuracy:.4f}")
 
@@ -81,7 +81,8 @@ confusion = tn.report.confusion_heat_map(tn.metrics.confusion_matrix(probabiliti
 confusion
 
 # %%
-# How far can its probabilities be believed? Of the answers that it gave 90 %, about nine of ten should be right.
+# How far can its probabilities be believed? Of the answers with a probability of 90 %, about nine in ten should be
+# right.
 
 calibration = tn.report.calibration_figure(confidence, answers == y_test)
 calibration

@@ -36,9 +36,9 @@ def train(epochs, **options):
 whole, whole_history = train(6)
 
 # %%
-# The same run, but something happens in the middle of the third epoch. A callback is told after each batch; this one
-# gives up. ``Checkpoint`` saves the run every 50 batches: parameters, the optimizer's velocity, the generators of
-# random numbers, the order of the epoch, and where it was.
+# The same run, but something happens in the middle of the third epoch. A callback is called after each batch; this one
+# raises an error. ``Checkpoint`` saves the run every 50 batches: parameters, the optimizer's velocity, the generators
+# of random numbers, the order of the epoch, and where it was.
 
 
 class PowerCut:
@@ -60,11 +60,11 @@ except RuntimeError as error:
 
 resumed, history = train(6, callbacks=[tn.Checkpoint(path)], resume=path)
 same = np.array_equal(resumed.theta, whole.theta)
-print(f"same parameters, bit for bit: {same}; same figures: {history.history == whole_history.history}")
+print(f"same parameters, bit for bit: {same}; same history: {history.history == whole_history.history}")
 
 # %%
 # The file is written whole or not at all, so a run that is killed while it saves leaves the checkpoint before. It is a
-# model file as well: ``tn.load(path)`` gives the model. On the command line, ``tinynet train cnn --resume`` does the
+# model file as well: ``tn.load(path)`` returns the model. On the command line, ``tinynet train cnn --resume`` does the
 # same.
 
 figure, axes = plt.subplots(figsize=(6, 3.6), layout="constrained")

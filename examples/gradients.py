@@ -2,8 +2,8 @@
 Tensors and gradients
 =====================
 
-You learn what lies under ``fit``: a tensor remembers how it was made, ``grad`` walks that history backwards, and what
-it gives is made of the same ops, so it can be differentiated again.
+You learn what lies under ``fit``: a tensor remembers how it was made, and ``grad`` walks that history backwards. What
+it returns is made of the same ops, so it can be differentiated again.
 """
 
 import matplotlib.pyplot as plt

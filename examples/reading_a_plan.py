@@ -77,12 +77,12 @@ figure  # in a notebook, this shows it
 
 
 def place(array):
-    """Give the first and the last address of an array."""
+    """Return the first and the last address of an array."""
     return array.ctypes.data, array.ctypes.data + array.nbytes
 
 
 def overlap(one, other):
-    """Tell whether two arrays share memory."""
+    """Return whether two arrays share memory."""
     (a, b), (c, d) = place(one), place(other)
     return a < d and c < b
 

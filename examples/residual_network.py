@@ -31,8 +31,8 @@ plt.show()
 
 # %%
 # A block adds what its layers compute to what went in. If they compute 0, it changes nothing; so a deep network is not
-# harder to train than a shallow one. A convolution before a batch normalisation needs no bias. The network is one of
-# the reference models, which ``tinynet train resnet`` trains. It is written with these three functions:
+# harder to train than a shallow one. A convolution before a batch normalisation needs no bias. ``tinynet train resnet``
+# trains this network. It is written with these three functions:
 
 for function in (networks.convolution, networks.residual_block, networks.residual_network):
     print(inspect.getsource(function))

@@ -35,14 +35,14 @@ model.summary()
 # %%
 # There are 784 x 10 weights and 10 biases. Each step takes 32 images and moves the weights a little against the
 # gradient of their mean loss. The loss is the cross-entropy: minus the logarithm of the probability that the model
-# gives to the right digit. A model that guesses loses log 10 = 2.30.
+# assigns to the right digit. A model that guesses has a loss of log 10 = 2.30.
 
 history = model.fit(
     x_train, y_train, epochs=12, batch_size=32, optimizer=tn.SGD(0.05), validation_data=(x_test, y_test), seed=0
 ).history
 
 # %%
-# What counts is how it does on images that it has never seen: the validation figures, here those of the test images.
+# What counts is how it does on images that it has never seen: the validation loss, here that of the test images.
 
 epochs = range(1, len(history["loss"]) + 1)
 figure, axes = plt.subplots(figsize=(6, 3.6), layout="constrained")
@@ -53,10 +53,10 @@ axes.legend()
 plt.show()
 
 # %%
-# ``predict`` gives the ten probabilities of each image. The largest is the model's answer.
+# ``predict`` returns the ten probabilities of each image. The largest is the model's answer.
 
-figures = model.evaluate(x_test, y_test)
-print(f"test loss {figures['loss']:.4f}, test accuracy {figures['accuracy']:.4f}")
+scores = model.evaluate(x_test, y_test)
+print(f"test loss {scores['loss']:.4f}, test accuracy {scores['accuracy']:.4f}")
 answers = model.predict(x_test).argmax(axis=1)
 for digit in range(10):
     mine = y_test == digit

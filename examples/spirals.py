@@ -18,7 +18,7 @@ scores = model.evaluate(x_test, y_test)
 print(f"{scores['accuracy']:.1%} of the test points are right")
 
 # %%
-# The colour of a place is the class that the network gives to it, the paler the less sure it is. The points are test
+# The colour of a place is the class that the network predicts there, the paler the less sure it is. The points are test
 # points, which it has never learned from.
 
 boundary = tn.report.decision_boundary(model, x_test, y_test)

@@ -41,7 +41,7 @@ for epoch in range(epochs):
     print(f"epoch {epoch + 1}/{epochs}: mean loss {np.mean(losses[-125:]):.4f}")
 
 # %%
-# The model ends without a softmax: what it gives are logits, which ``cross_entropy`` takes as such.
+# The model ends without a softmax: its outputs are logits, which ``cross_entropy`` takes as such.
 
 accuracy = model.evaluate(*test)["accuracy"]
 print(f"test accuracy {accuracy:.4f}")

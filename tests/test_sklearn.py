@@ -267,7 +267,7 @@ def test_training_stops_where_nothing_improves():
         (lambda: classifier(model=3).fit(X, Y), "returns a Model, not 3"),
         (lambda: classifier(model=lambda s, n: convolutional((8, 8, 1), n + 1)).fit(X, Y), "must have 3 outputs"),
         (lambda: classifier().partial_fit(X, Y), "classes must be given"),
-        (lambda: classifier().partial_fit(X, Y, classes=[0, 1]), "y has 2, which is none of the classes"),
+        (lambda: classifier().partial_fit(X, Y, classes=[0, 1]), "y has 2, which is not one of the classes"),
         (lambda: classifier().partial_fit(X, Y, [0, 1, 2]).partial_fit(X, Y, [0, 1]), "not those of the first call"),
         (lambda: classifier(warm_start=True).fit(X, Y).fit(X, Y + 1), "not those of before"),
         (lambda: classifier().fit(X, Y, sample_weight=-np.ones(len(X))), "[Nn]egative"),

@@ -123,8 +123,8 @@ def compile(function: Callable[..., Any], freeze: bool = False) -> CompiledFunct
     Raises
     ------
     ArgumentError
-        If the function is none, or ``freeze`` is asked of what is no model; at a call, if it is given or returns
-        anything else than the above.
+        If ``function`` is not callable, or ``freeze`` is asked for what is not a model; at a call, if it is passed or
+        returns anything other than the above.
     TraceError
         At a call, if the function reads values of tensors, calls itself, or uses a tensor from another trace.
 

@@ -44,7 +44,7 @@ class Model(Network):
     Raises
     ------
     ArgumentError
-        If an argument is none of the above.
+        If an argument is not one of the above.
 
     Examples
     --------

@@ -424,7 +424,7 @@ class NetClassifier(ClassifierMixin, _Net):  # type: ignore[misc]
             numbers = np.searchsorted(self.classes_, y)
             known = self.classes_[np.minimum(numbers, len(self.classes_) - 1)] == y
             if not known.all():
-                raise ArgumentError(f"y has {y[~known][0]}, which is none of the classes {self.classes_}")
+                raise ArgumentError(f"y has {y[~known][0]}, which is not one of the classes {self.classes_}")
             y = numbers
         self._train(x, y, weights, epochs, stopping)
         return self

@@ -37,7 +37,7 @@ _THREADS += ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 
 
 def environment(name: str, threads: int) -> dict[str, str]:
-    """Give the environment of a contender's process; compiled modules are kept, as they are for users."""
+    """Return the environment of a contender's process; compiled modules are kept, as they are for users."""
     inherited = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
     return inherited | dict.fromkeys(_THREADS, str(threads)) | ENTRIES[name].environment
 

@@ -24,7 +24,7 @@ class Runner:
         raise NotImplementedError
 
     def check(self) -> Arrays:
-        """Give what must be equal in all contenders."""
+        """Return what must be equal in all contenders."""
         return {}
 
 
@@ -37,11 +37,11 @@ class Trainer(Runner):
         self.batch = batch
 
     def outputs(self, count: int) -> np.ndarray:
-        """Give the probabilities of the first images."""
+        """Return the probabilities of the first images."""
         raise NotImplementedError
 
     def check(self) -> Arrays:
-        """Give the first outputs, and the losses of some steps."""
+        """Return the first outputs, and the losses of some steps."""
         self.reset()
         outputs = self.outputs(BATCH)
         batches = draw_batches(len(self.labels), CHECKED_STEPS, self.batch, seed=1)
@@ -63,7 +63,7 @@ class Predictor(Runner):
             predict(x[start : start + batch])
 
     def check(self) -> Arrays:
-        """Give the probabilities of the first batch."""
+        """Return the probabilities of the first batch."""
         return {"outputs": np.asarray(self.predict(self.x[: self.batch]))}
 
 
@@ -79,7 +79,7 @@ class Convolver(Runner):
             self.once()
 
     def check(self) -> Arrays:
-        """Give the three, each divided by its largest value."""
+        """Return the three, each divided by its largest value."""
         names = "output", "input gradient", "weight gradient"
         arrays = (np.asarray(a) for a in self.to_numpy(self.once()))
         return {name: a / np.abs(a).max() for name, a in zip(names, arrays, strict=True)}
@@ -102,7 +102,7 @@ class Contender:
         self.inputs, self.threads = inputs, threads
 
     def versions(self) -> dict[str, str]:
-        """Give the versions of the packages that matter."""
+        """Return the versions of the packages that matter."""
         found = {}
         for package in self.packages:
             try:
@@ -112,22 +112,22 @@ class Contender:
         return found
 
     def train(self, model: str, data: str, batch: int) -> dict[str, Callable[[], Runner]]:
-        """Give the ways to train."""
+        """Return the ways to train."""
         return {}
 
     def predict(self, model: str, batch: int) -> dict[str, Callable[[], Runner]]:
-        """Give the ways to predict."""
+        """Return the ways to predict."""
         return {}
 
     def convolve(self, case: Conv) -> dict[str, Callable[[], Runner]]:
-        """Give the ways to compute a convolution and its gradients."""
+        """Return the ways to compute a convolution and its gradients."""
         return {}
 
     def forget(self) -> None:
         """Drop what frameworks keep of the last task."""
 
     def modes(self, kind: str, **what: Any) -> dict[str, Callable[[], Runner]]:
-        """Give the ways to do a task."""
+        """Return the ways to do a task."""
         if kind == "convolve":
             return self.convolve(CONVS[what["case"]])
         return {"train": self.train, "predict": self.predict}[kind](**what)

@@ -78,7 +78,7 @@ class Train(Trainer):
         return losses
 
     def outputs(self, count: int) -> np.ndarray:
-        """Give the probabilities of the first images."""
+        """Return the probabilities of the first images."""
         return np.asarray(jax.nn.softmax(logits(self.model, self.now, self.images[:count])))
 
 
@@ -110,16 +110,16 @@ class Jax(Contender):
     packages = ("jax", "jaxlib")
 
     def train(self, model: str, data: str, batch: int) -> dict[str, Callable[[], Runner]]:
-        """Give the ways to train."""
+        """Return the ways to train."""
         what = self.inputs, model, data, batch
         return {"step": partial(Train, *what, scan=False), "scan": partial(Train, *what, scan=True)}
 
     def predict(self, model: str, batch: int) -> dict[str, Callable[[], Runner]]:
-        """Give the ways to predict."""
+        """Return the ways to predict."""
         return {"jit": partial(predictor, self.inputs, model, batch)}
 
     def convolve(self, case: Conv) -> dict[str, Callable[[], Runner]]:
-        """Give the ways to compute a convolution and its gradients."""
+        """Return the ways to compute a convolution and its gradients."""
         return {"jit": partial(convolver, case)}
 
     def forget(self) -> None:

@@ -52,7 +52,7 @@ class OnBatch(Trainer):
         return losses
 
     def outputs(self, count: int) -> np.ndarray:
-        """Give the probabilities of the first images."""
+        """Return the probabilities of the first images."""
         return tf.nn.softmax(self.net(self.floats[:count])).numpy()
 
 
@@ -97,7 +97,7 @@ class Graph(Trainer):
         return [float(call(batch)) for batch in tf.constant(indices)]
 
     def outputs(self, count: int) -> np.ndarray:
-        """Give the probabilities of the first images."""
+        """Return the probabilities of the first images."""
         return tf.nn.softmax(self.net(self.floats[:count])).numpy()
 
 
@@ -123,7 +123,7 @@ class Keras(Contender):
         tf.config.threading.set_inter_op_parallelism_threads(threads)
 
     def train(self, model: str, data: str, batch: int) -> dict[str, Callable[[], Runner]]:
-        """Give the ways to train."""
+        """Return the ways to train."""
         what = self.inputs, model, data, batch
         return {
             "train_on_batch": partial(OnBatch, *what, xla=False),
@@ -134,7 +134,7 @@ class Keras(Contender):
         }
 
     def predict(self, model: str, batch: int) -> dict[str, Callable[[], Runner]]:
-        """Give the ways to predict."""
+        """Return the ways to predict."""
         ways = "predict_on_batch", "tf.function", "tf.function, XLA"
         return {way: partial(predictor, self.inputs, model, batch, way) for way in ways}
 

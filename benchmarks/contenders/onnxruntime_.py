@@ -25,7 +25,7 @@ class OnnxRuntime(Contender):
     packages = ("onnxruntime", "onnx")
 
     def predict(self, model: str, batch: int) -> dict[str, Callable[[], Runner]]:
-        """Give the ways to predict."""
+        """Return the ways to predict."""
         return {"session": partial(predictor, self.inputs, model, batch, self.threads)}
 
 

@@ -32,7 +32,7 @@ class OpenVINO(Contender):
     packages = ("openvino",)
 
     def predict(self, model: str, batch: int) -> dict[str, Callable[[], Runner]]:
-        """Give the ways to predict."""
+        """Return the ways to predict."""
         return {"compiled": partial(predictor, self.inputs, model, batch, self.threads)}
 
 

@@ -40,7 +40,7 @@ class Train(Trainer):
         return losses
 
     def outputs(self, count: int) -> np.ndarray:
-        """Give the probabilities of the first images."""
+        """Return the probabilities of the first images."""
         return self.net.predict_proba(self.rows[:count])
 
 
@@ -50,7 +50,7 @@ class Sklearn(Contender):
     packages = ("scikit-learn", "numpy", "scipy")
 
     def train(self, model: str, data: str, batch: int) -> dict[str, Callable[[], Runner]]:
-        """Give the ways to train."""
+        """Return the ways to train."""
         if MODELS[model].has_images:
             return {}
         what = self.inputs, model, data, batch

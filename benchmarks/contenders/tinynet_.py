@@ -61,7 +61,7 @@ class Step(Trainer):
             return [self.step(batch)["loss"] for batch in indices]
 
     def outputs(self, count: int) -> np.ndarray:
-        """Give the probabilities of the first images."""
+        """Return the probabilities of the first images."""
         return self.network.predict(self.images[:count])
 
 
@@ -71,7 +71,7 @@ class Fit(Step):
     own_clock = True
 
     def run(self, indices: np.ndarray) -> tuple[int, float]:
-        """Fit for as many epochs as it takes; gives their steps and seconds."""
+        """Fit for as many epochs as it takes; returns their steps and seconds."""
         per_epoch = -(-len(self.labels) // self.batch)
         counted = -(-len(indices) // per_epoch)
         history = self.network.fit(
@@ -129,18 +129,18 @@ class Tinynet(Contender):
         tn.set_num_threads(threads)
 
     def train(self, model: str, data: str, batch: int) -> dict[str, Callable[[], Runner]]:
-        """Give the ways to train."""
+        """Return the ways to train."""
         what = self.inputs, model, data, batch
         return {"step": partial(Step, *what), "fit": partial(Fit, *what)}
 
     def predict(self, model: str, batch: int) -> dict[str, Callable[[], Runner]]:
-        """Give the ways to predict."""
+        """Return the ways to predict."""
         network = build(model, self.inputs.weights(model))
         predict = partial(network.predict, batch_size=batch)
         return {"predict": lambda: Predictor(predict, self.inputs.images(MODELS[model].data[0]), batch)}
 
     def convolve(self, case: Conv) -> dict[str, Callable[[], Runner]]:
-        """Give the ways to compute a convolution and its gradients."""
+        """Return the ways to compute a convolution and its gradients."""
         return {"plan": lambda: planned(case), "eager": lambda: eager(case)}
 
 

@@ -105,7 +105,7 @@ class Train(Trainer):
         return [step(batch) for batch in torch.from_numpy(indices)]
 
     def outputs(self, count: int) -> np.ndarray:
-        """Give the probabilities of the first images."""
+        """Return the probabilities of the first images."""
         with torch.no_grad():
             return self.net(self.images[:count]).softmax(-1).numpy()
 
@@ -158,7 +158,7 @@ class Torch(Contender):
         return LAYOUTS if MODELS[model].has_images else {"": torch.contiguous_format}
 
     def train(self, model: str, data: str, batch: int) -> dict[str, Callable[[], Runner]]:
-        """Give the ways to train."""
+        """Return the ways to train."""
         return {
             f"{mode}{suffix}": partial(Train, self.inputs, model, data, batch, layout, mode == "compiled")
             for mode in ("eager", "compiled")
@@ -166,7 +166,7 @@ class Torch(Contender):
         }
 
     def predict(self, model: str, batch: int) -> dict[str, Callable[[], Runner]]:
-        """Give the ways to predict."""
+        """Return the ways to predict."""
         return {
             f"{mode}{suffix}": partial(predictor, self.inputs, model, batch, layout, mode == "compiled")
             for mode in ("eager", "compiled")
@@ -174,7 +174,7 @@ class Torch(Contender):
         }
 
     def convolve(self, case: Conv) -> dict[str, Callable[[], Runner]]:
-        """Give the ways to compute a convolution and its gradients."""
+        """Return the ways to compute a convolution and its gradients."""
         return {f"eager{suffix}": partial(convolver, case, layout) for suffix, layout in LAYOUTS.items()}
 
     def forget(self) -> None:

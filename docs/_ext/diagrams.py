@@ -51,7 +51,7 @@ class Drawing:
         self.parts.append(f'<polygon points="{path}" class="{kind}"/>')
 
     def svg(self, label):
-        """Give the drawing as an element of a page."""
+        """Return the drawing as an element of a page."""
         style = f"max-width: {self.width}px; min-width: {min(self.width, 350)}px"
         label = html.escape(label, quote=True)
         head = f'<svg viewBox="0 0 {self.width} {self.height}" role="img" aria-label="{label}" style="{style}">'

@@ -44,7 +44,7 @@ class Order:
         self.folder = folder
 
     def __call__(self, name):
-        """Give the place of an example."""
+        """Return the place of an example."""
         return ORDER.index(Path(name).stem)
 
 

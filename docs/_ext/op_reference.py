@@ -25,7 +25,7 @@ from tinynet.optim.sgd import momentum_step
 
 
 def modules(package):
-    """Give the modules of a package, in the order of their names."""
+    """Return the modules of a package, in the order of their names."""
     return [importlib.import_module(f"{package.__name__}.{m.name}") for m in pkgutil.iter_modules(package.__path__)]
 
 
@@ -40,12 +40,12 @@ OUT = Path(__file__).parents[1] / "reference" / "ops"
 
 
 def f4(*lengths):
-    """Give the shape and dtype of a float32 array."""
+    """Return the shape and dtype of a float32 array."""
     return Spec(lengths, np.dtype("f4"))
 
 
 def whole(dtype, *lengths):
-    """Give the shape and dtype of an array of whole numbers."""
+    """Return the shape and dtype of an array of whole numbers."""
     return Spec(lengths, np.dtype(dtype))
 
 
@@ -124,7 +124,7 @@ OPERANDS = (f4(32, 10), f4(10))  # of the other elementwise ops
 
 
 def declarations(module):
-    """Give the ops that a module declares, alone or in a dict, each with its variable, in their order."""
+    """Return the ops that a module declares, alone or in a dict, each with its variable, in their order."""
     names = [
         target.id
         for node in ast.parse(inspect.getsource(module)).body
@@ -136,19 +136,19 @@ def declarations(module):
 
 
 def listed(value):
-    """Give the values of a dict, or a value that is none."""
+    """Return the values of a dict, or a value that is none."""
     return list(value.values()) if isinstance(value, dict) else [value]
 
 
 def call_of(module, name):
-    """Give the text of the file of a declaration, and the call that makes it."""
+    """Return the text of the file of a declaration, and the call that makes it."""
     path, node = find(f"{module.__name__}.{name}")
     made = node.value.value if isinstance(node.value, ast.DictComp) else node.value  # of a dict: each of its ops
     return parsed(path)[0], made
 
 
 def rules(text, call):
-    """Give the source of the gradient rules of a declaration."""
+    """Return the source of the gradient rules of a declaration."""
     keyword = next((k.value for k in call.keywords if k.arg == "vjp"), None)
     if keyword is not None:
         found = keyword.elts if isinstance(keyword, ast.Tuple) else [keyword]
@@ -158,7 +158,7 @@ def rules(text, call):
 
 
 def arguments(op, found):
-    """Give the names of the inputs of an op, from its rules or its infer."""
+    """Return the names of the inputs of an op, from its rules or its infer."""
     lambdas = [rule for rule in found if isinstance(rule, ast.Lambda)]
     if lambdas:
         return [a.arg for a in lambdas[0].args.args[2:]]
@@ -190,14 +190,14 @@ def spec(value):
 
 
 def fused_by(name):
-    """Give the fused ops that stand for an op among others; a bias is added by add."""
+    """Return the fused ops that stand for an op among others; a bias is added by add."""
     stands = {"bias": "add"}
     parts = {op.name: [stands.get(part, part) for part in of.split(" + ")] for op, of in fusions.STANDS_FOR.items()}
     return [other for other, of in parts.items() if name in of]
 
 
 def meaning_of(module, call):
-    """Give the name of the function that says what an op means, if it is one of its module."""
+    """Return the name of the function that says what an op means, if it is one of its module."""
     keyword = next((k.value for k in call.keywords if k.arg == "compute"), None)
     means = keyword if keyword is not None else call.args[1]
     is_function = isinstance(means, ast.Name) and inspect.isfunction(vars(module).get(means.id))
@@ -283,7 +283,7 @@ def page(module):
 
 
 def place(module):
-    """Give the file of the page of a family."""
+    """Return the file of the page of a family."""
     package, name = module.__name__.split(".")[-2:]
     return OUT / (f"{name}.rst" if package == "ops" else f"{package}-{name}.rst")
 

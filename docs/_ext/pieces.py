@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[2]
 
 @functools.cache
 def parsed(path):
-    """Give the text and the syntax tree of a file."""
+    """Return the text and the syntax tree of a file."""
     text = path.read_text("utf-8")
     return text, ast.parse(text)
 
@@ -35,7 +35,7 @@ def find(target):
 
 
 def names(statement):
-    """Give the names that a statement defines."""
+    """Return the names that a statement defines."""
     if isinstance(statement, ast.FunctionDef | ast.ClassDef):
         return {statement.name}
     targets = statement.targets if isinstance(statement, ast.Assign) else [getattr(statement, "target", None)]
@@ -43,7 +43,7 @@ def names(statement):
 
 
 def source_lines(target):
-    """Give the file of a definition, and its lines without its docstring."""
+    """Return the file of a definition, and its lines without its docstring."""
     path, node = find(target)
     first = min([node.lineno, *(decorator.lineno for decorator in getattr(node, "decorator_list", []))])
     numbers = set(range(first, node.end_lineno + 1))
@@ -54,7 +54,7 @@ def source_lines(target):
 
 
 def piece(target, start=None, end=None):
-    """Give part of a definition: from the line that has one text to the line that has another, both included."""
+    """Return part of a definition: from the line that has one text to the line that has another, both included."""
     path, lines = source_lines(target)
     first = next((i for i, line in enumerate(lines) if start in line), None) if start else 0
     if first is None:

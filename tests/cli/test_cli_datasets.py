@@ -42,7 +42,7 @@ def kept(tmp_path_factory):
 
 @pytest.fixture
 def command(kept, capsys, tmp_path, monkeypatch):
-    """Run ``tinynet`` in an empty directory; gives the exit code, what it printed, and its errors."""
+    """Run ``tinynet`` in an empty directory; returns the exit code, what it printed, and its errors."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TINYNET_OFFLINE", "1")
     capsys.readouterr()

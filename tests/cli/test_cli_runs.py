@@ -48,7 +48,7 @@ def place(kept, tmp_path, monkeypatch):
 
 @pytest.fixture
 def command(place, capsys):
-    """Run ``tinynet``; gives the exit code, what it printed, and its errors."""
+    """Run ``tinynet``; returns the exit code, what it printed, and its errors."""
     capsys.readouterr()
 
     def command(*arguments):

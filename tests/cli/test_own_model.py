@@ -182,7 +182,7 @@ def test_classes_of_the_users_need_the_file_and_it_is_run_only_if_it_is_named(pl
     capsys.readouterr()
     assert main(["evaluate", "run"]) == 1
     out, err = capsys.readouterr()
-    assert "which is then run: --code model.py (the file names 'Scale', which is none of tinynet's own)" in err
+    assert "which is then run: --code model.py (the file names 'Scale', which is not one of tinynet's own)" in err
     assert "the file is run" not in out
     assert main(["evaluate", "run", "--code", "empty.py"]) == 1
     assert "empty.py does not define it" in capsys.readouterr().err

@@ -23,7 +23,7 @@ def test_one_model_or_all_must_be_named(arguments, capsys):
 def test_a_name_that_is_no_model_and_no_file_is_refused(capsys):
     assert main(["warm", "nothing"]) == 1
     assert (
-        "nothing is none of softmax, dense, cnn, lenet, resnet, logistic, and there is no such file"
+        "nothing is not one of softmax, dense, cnn, lenet, resnet, logistic, and there is no such file"
         in capsys.readouterr().err
     )
 

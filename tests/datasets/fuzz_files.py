@@ -152,7 +152,7 @@ MAKERS |= {"checkpoint": Checkpoint, "resumed checkpoint": Resumed, "forged chec
 
 
 def fuzz(form, folder, cases, seed):
-    """Read so many damaged files of a form; gives how many loaded right and how many errors there were."""
+    """Read so many damaged files of a form; returns how many loaded right and how many errors there were."""
     file, rng, found = MAKERS[form](folder), np.random.default_rng(seed), Counter()
     file.read()
     tracemalloc.start()

@@ -314,7 +314,7 @@ class Moment(NamedTuple):
 
 
 def train(problem, optimizer, batches, compiled=True, fused=True):
-    """Train on batches of indices; gives what there is after each, and the step."""
+    """Train on batches of indices; returns what there is after each, and the step."""
     seen = []
 
     def look(output, labels):

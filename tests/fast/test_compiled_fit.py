@@ -453,7 +453,7 @@ def test_where_instead_of_a_branch_needs_no_values():
 
 
 def in_threads(*functions, seconds=60):
-    """Run functions at once in threads of their own; gives what they returned."""
+    """Run functions at once in threads of their own; returns what they returned."""
     results, barrier = [None] * len(functions), threading.Barrier(len(functions))
 
     def call(i):

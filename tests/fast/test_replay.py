@@ -28,7 +28,7 @@ BATCHES = [[0, 1, 2], [5, 3, 4], [6, 7], [2, 0, 7], [3, 6]]  # the last of an ep
 
 
 def compare(problem, optimizer, batches=BATCHES):
-    """Train both ways; gives the moments of the run."""
+    """Train both ways; returns the moments of the run."""
     eager, _ = train(problem, optimizer(), batches, compiled=False)
     unfused, _ = train(problem, optimizer(), batches, fused=False)
     assert_same_bits(unfused, eager)

@@ -277,7 +277,7 @@ def test_what_a_file_cannot_say_of_the_batch_is_refused_by_name(function, says):
 def test_ops_that_cannot_be_written_are_named_all_at_once_and_nothing_is_written(tmp_path):
     odd, even = (tn.Op(name, infer=lambda x: x, compute=lambda x: x + 1) for name in ("odd", "even"))
     model = tn.Sequential([tn.Input((2,)), Apply(lambda x: even(odd(x)))])
-    with pytest.raises(ArgumentError, match=r"'odd': it is none of tinynet's own; .* 'even'"):
+    with pytest.raises(ArgumentError, match=r"'odd': it is not one of tinynet's own; .* 'even'"):
         tn.onnx.save(model, tmp_path / "model.onnx")
     assert list(tmp_path.iterdir()) == []
 

@@ -111,7 +111,7 @@ def test_a_profile_refuses_what_makes_no_sense(arguments):
 
 @pytest.fixture
 def run(tmp_path, monkeypatch, capsys):
-    """Run ``tinynet profile softmax`` in an empty directory; gives the exit code and what was printed."""
+    """Run ``tinynet profile softmax`` in an empty directory; returns the exit code and what was printed."""
     monkeypatch.chdir(tmp_path)
 
     def run(*arguments, width="200"):

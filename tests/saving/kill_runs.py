@@ -42,7 +42,7 @@ def start(folder, model, epochs, seed, cache=None):
 
 
 def finish(folder, model, epochs, seed):
-    """Let a run come to its end; gives its seconds, from when it said that it trains."""
+    """Let a run come to its end; returns its seconds, from when it said that it trains."""
     began = time.monotonic()
     with start(folder, model, epochs, seed) as process:
         for line in process.stdout:
@@ -69,7 +69,7 @@ def compare(folder, reference):
 
 
 def kill_runs(place, model, kills, epochs, seed=0, empty_cache=False, tell=lambda line: None):
-    """Kill runs until there were so many kills, and complete each; gives what was done."""
+    """Kill runs until there were so many kills, and complete each; returns what was done."""
     cache = place / "cache" if empty_cache else None
     chance, found = random.Random(seed), Found()
     reference = place / "reference"

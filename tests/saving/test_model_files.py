@@ -398,12 +398,12 @@ def test_a_description_that_makes_no_sense_is_refused(change, message, saved):
 def test_a_layer_that_is_not_known_says_how_to_name_it(tmp_path):
     Net(3, seed=0).save(tmp_path / "m")
     with pytest.raises(
-        CheckpointError, match=r"names 'Net', which is none of tinynet's own; pass it as custom_layers="
+        CheckpointError, match=r"names 'Net', which is not one of tinynet's own; pass it as custom_layers="
     ):
         tn.load(tmp_path / "m")
     tn.Sequential([tn.Input((4,)), Dense(), tn.Dense(1)]).save(tmp_path / "m")
     with pytest.raises(
-        CheckpointError, match=r"names 'Dense', which is none .* pass it as custom_layers=\{'Dense': \.\."
+        CheckpointError, match=r"names 'Dense', which is not one .* pass it as custom_layers=\{'Dense': \.\."
     ):
         tn.load(tmp_path / "m")
 
@@ -439,8 +439,8 @@ class Bare(Residual):
         (Wider, "cannot be built: TypeError.*unexpected keyword argument 'factor'"),
         (Broken, "cannot be built: KeyError"),
         (Bare, r"does not fit its own architecture: it lacks .* and has .*'residual\.offset'.* besides"),
-        (lambda factor: None, "names 'Residual' as a layer, which is none"),
-        (tn.Dense(3), "names 'Residual' as a layer, which is none"),
+        (lambda factor: None, "names 'Residual' as a layer, which it is not"),
+        (tn.Dense(3), "names 'Residual' as a layer, which it is not"),
     ],
     ids=["other arguments", "broken", "other parameters", "a function", "a layer that is made already"],
 )
@@ -473,7 +473,7 @@ def test_only_layers_are_made_of_what_a_file_calls_a_layer(name, saved):
     wide = {"array": [[0.0]], "dtype": "float32"}
     arguments = {"x": wide, "widths": [[0, 1], [0, 1]], "value": 0.0}
     describe(saved, lambda d: layers(d)[1].update(layer=name, arguments=arguments))
-    with pytest.raises(CheckpointError, match=f"names '{name}' as a layer, which is none"):
+    with pytest.raises(CheckpointError, match=f"names '{name}' as a layer, which it is not"):
         tn.load(saved, custom_layers={"mine": lambda **given: called.append(given)})
     assert not called
 

@@ -29,7 +29,7 @@ def network(seed=0, units=4, **options):
 
 
 def run(model=None, **options):
-    """Train a small network; gives it with its history."""
+    """Train a small network; returns it with its history."""
     model = model or network()
     x, y = samples()
     usual = {"epochs": EPOCHS, "batch_size": BATCH, "seed": 5, "verbose": 0, "validation_data": samples(9, 1)}

@@ -253,7 +253,7 @@ def test_a_callback_may_add_figures_that_others_watch(tmp_path, capsys):
         (lambda run: {"mine": None}, "metric mine must return one number, but returned None"),
         (lambda run: [1.0], r"must return a dictionary of numbers by name, but returned \[1.0\]"),
         (lambda run: {1: 1.0}, "must return a dictionary of numbers by name"),
-        (lambda run: {f"epoch {run.epoch}": 1.0}, r"the same figures after each epoch: \['epoch 0', 'gap'\], but now"),
+        (lambda run: {f"epoch {run.epoch}": 1.0}, r"the same after each epoch: \['epoch 0', 'gap'\], but now"),
     ],
 )
 def test_figures_that_would_replace_others_are_refused(figures, message):

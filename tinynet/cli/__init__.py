@@ -43,10 +43,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _guarded(given: list[str]) -> int:
-    """Do what the arguments say, and tell what is wrong; gives the exit code."""
+    """Do what the arguments say, and print what is wrong; returns the exit code."""
     try:
         code = _run(given)
-        _flush()  # a full disk is told here, and not by Python at its end
+        _flush()  # a full disk is reported here, and not by Python at its end
     except TinynetError as error:
         let_speak(error)
         return _told((error.strerror if isinstance(error, OSError) else None) or str(error))
@@ -90,7 +90,7 @@ def _run(given: list[str]) -> int:
 
 
 def _told(text: str) -> int:
-    """Say what is wrong in one line, and give the exit code."""
+    """Say what is wrong in one line, and return the exit code."""
     print("tinynet: error:", " ".join(text.split()), file=sys.stderr)
     return 1
 

@@ -33,7 +33,7 @@ def add_command(
     Parameters
     ----------
     commands : object
-        What ``add_subparsers`` gave.
+        What ``add_subparsers`` returned.
     name, help, description, examples : str
         What it is called, and its help in a line, in full, and by example.
     run : callable

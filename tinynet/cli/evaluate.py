@@ -50,5 +50,5 @@ def run(arguments: argparse.Namespace) -> None:
         return
     loss = found.record["hyper_parameters"]["loss"]
     labels = labels_for(loss, data.y_test, len(data.classes))
-    figures = found.model.evaluate(data.x_test, labels, loss=loss, metrics=metrics_for(loss))
-    describe_result(figures, *classify(found.model, data))
+    measures = found.model.evaluate(data.x_test, labels, loss=loss, metrics=metrics_for(loss))
+    describe_result(measures, *classify(found.model, data))

@@ -122,7 +122,7 @@ def run(arguments: argparse.Namespace) -> None:
 def _train(
     directory: Path, variants: list[Variant], data: Dataset, plan: dict[str, Any], arguments: argparse.Namespace
 ) -> dict[str, dict[str, Any]]:
-    """Train each variant, but for those that are trained already where the experiment is resumed; gives the records."""
+    """Train each variant that is not trained already, where an experiment is resumed; returns the records."""
     from tinynet.recipes import dense_variant
 
     records = {}

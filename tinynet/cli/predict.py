@@ -30,7 +30,7 @@ EXAMPLES = """\
   tinynet predict runs/cnn scans/ --csv scans.csv  all images of a directory, as a table for other programs
   tinynet predict digits.onnx seven.png            by the model of an ONNX file, which takes drawings of digits
 """
-_BATCH = 32  # images that are read before they are told
+_BATCH = 32  # images that are read before their answers are printed
 _SURE = 0.6  # the least probability of an answer that is not called unsure
 _MOST_COLUMNS = 10  # classes whose probabilities are all printed, if their names are short
 _SHORT = 5  # letters

@@ -50,7 +50,7 @@ def one_first(world: World, act: Callable[[], T]) -> T:
 
 
 def let_speak(error: BaseException) -> None:
-    """Wait before an error is told, where another process may tell it, or why."""
+    """Wait before an error is printed, since another process may print it, or its reason."""
     from tinynet.distributed.processes import known_world
 
     if (world := known_world()) is not None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:  # what computes is imported only once it is needed, so that h
 
 
 def circumstances() -> dict[str, Any]:
-    """Give what else a result depends on.
+    """Return what else a result depends on.
 
     Returns
     -------
@@ -192,7 +192,7 @@ def _load(path: Path, record: Mapping[str, Any], code: Path | None) -> Model:
 
 
 def parameters_digest(model: Model) -> str:
-    """Give the SHA-256 of the parameters of a model, by which two runs tell that they ended in the same bits."""
+    """Return the SHA-256 of the parameters of a model, by which two runs tell that they ended in the same bits."""
     return sha256(model.theta.tobytes()).hexdigest()
 
 

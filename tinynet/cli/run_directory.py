@@ -132,7 +132,7 @@ def _held(directory: Path, names: Sequence[str]) -> list[str]:
 
 
 def checkpoint_of(directory: Path) -> Path | None:
-    """Give the checkpoint from which the run in a directory goes on.
+    """Return the checkpoint from which the run in a directory goes on.
 
     Parameters
     ----------
@@ -208,7 +208,7 @@ def clear(directory: Path, kind: Kind = RUN) -> None:
     Parameters
     ----------
     directory : pathlib.Path
-        As `claim` gives it.
+        As `claim` returns it.
     kind : Kind
         What is removed, if it is there.
 

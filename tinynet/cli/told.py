@@ -14,9 +14,9 @@ if TYPE_CHECKING:  # what computes is imported only once it is needed, so that h
 _OF_OPTIMIZER, _OF_SCHEDULE = ([option.name for option in options[1:]] for options in (OPTIMIZER, SCHEDULE))
 
 
-def describe_result(figures: dict[str, float], predicted: Any, scores: Scores) -> None:
+def describe_result(measures: dict[str, float], predicted: Any, scores: Scores) -> None:
     """Print what came of a test."""
-    print(f"Test loss {figures['loss']:.4f}, test accuracy {figures['accuracy']:.4f}")
+    print(f"Test loss {measures['loss']:.4f}, test accuracy {measures['accuracy']:.4f}")
     print(f"Predictions have shape {(len(predicted), len(scores.names))}\n\n{scores}")
 
 

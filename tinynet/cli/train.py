@@ -126,7 +126,7 @@ def recipe_of(name: str) -> Recipe:
     if name in RECIPES:
         return RECIPES[name]
     if not is_own(name):
-        raise ArgumentError(f"{name} is none of {', '.join(_MODELS)}; a model of yours is named as model.py:make")
+        raise ArgumentError(f"{name} is not one of {', '.join(_MODELS)}; a model of yours is named as model.py:make")
     from tinynet.cli.own_model import own_recipe
 
     return own_recipe(name)
@@ -307,7 +307,7 @@ def train(directory: Path, made: Job, arguments: argparse.Namespace, command: li
     settings = {**settings, "epochs": history.epochs}  # a run that is resumed may have made more than are asked for now
     started = time.perf_counter()
     model = _best_model(best, last, custom_layers(recipe, model))
-    figures = model.evaluate(data.x_test, y_test, loss=loss, metrics=metrics_for(loss))
+    measures = model.evaluate(data.x_test, y_test, loss=loss, metrics=metrics_for(loss))
     predicted, scores = classify(model, data)
     seconds = sum(history.seconds) + time.perf_counter() - started
     record = {
@@ -319,7 +319,7 @@ def train(directory: Path, made: Job, arguments: argparse.Namespace, command: li
         "history": history.history,
         "learning_rates": history.learning_rates,
         "best_epoch": history.best_epoch,
-        "test": figures,
+        "test": measures,
         "scores": {name: getattr(scores, name).tolist() for name in ("precision", "recall", "f1", "support")},
         "seconds": {"total": seconds, "by_epoch": history.seconds},
         **circumstances(),
@@ -359,7 +359,7 @@ def report(
 
 
 def classify(model: Model, data: Dataset) -> tuple[Any, Scores]:
-    """Give the classes that a model takes the test images for, and its scores."""
+    """Return the classes that a model takes the test images for, and its scores."""
     from tinynet.train.metrics import classification_scores, confusion_matrix
 
     predicted = model.predict(data.x_test).argmax(axis=1)

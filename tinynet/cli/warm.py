@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace) -> None:
     wanted = _NAMES if arguments.all else [arguments.model]
     unknown = [name for name in wanted if name not in _NAMES and not is_own(name) and not Path(name).exists()]
     if unknown:
-        raise ArgumentError(f"{unknown[0]} is none of {', '.join(_NAMES)}, and there is no such file")
+        raise ArgumentError(f"{unknown[0]} is not one of {', '.join(_NAMES)}, and there is no such file")
     started = time.perf_counter()
     built: list[str] = []
 

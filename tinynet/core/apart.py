@@ -10,6 +10,6 @@ from tinynet.core.transaction import Transaction, within
 
 def apart() -> AbstractContextManager[Transaction | None]:
     """Return a block of inference; in the middle of a step, it sees the values that this has written."""
-    if (step := _transaction.get()) is not None:
-        step.flush()
+    if (transaction := _transaction.get()) is not None:
+        transaction.flush()
     return within(None)

@@ -15,7 +15,7 @@ from tinynet.errors import GradientError, ShapeError
 
 
 class Conversions:
-    """Conversions of a tensor to things that are none."""
+    """Conversions of a tensor to arrays and Python numbers."""
 
     __slots__ = ()
 

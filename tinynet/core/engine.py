@@ -36,7 +36,7 @@ else:
 Rule = Callable[..., "Tensor"]
 
 
-_numbers = itertools.count()
+_node_numbers = itertools.count()
 
 
 @dataclass(frozen=True, eq=False)
@@ -202,7 +202,7 @@ class Node:
     ) -> None:
         self.op, self.inputs, self.attrs, self.values = op, inputs, attrs, values
         self.versions = tuple([x.version for x in inputs])
-        self.number = next(_numbers)
+        self.number = next(_node_numbers)
         self.recorded = recorded  # without, a traced node is in the graph, but no gradient flows through it
 
     def outputs(self) -> tuple[Tensor, ...]:
@@ -505,12 +505,12 @@ def grad(
                 "not require one; make it with tn.Tensor(array, requires_grad=True), outside of tn.no_grad(); to "
                 "keep the parameters of a layer as they are, set layer.trainable = False"
             )
-    seeds = _seeds(outputs, cotangents)
+    given = _cotangents_of(outputs, cotangents)
     if _tracing.get() and not create_graph:
         with no_grad():
-            made: Any = deferred_gradient(*outputs, *inputs, *seeds, outputs=len(outputs), inputs=len(inputs))
+            made: Any = deferred_gradient(*outputs, *inputs, *given, outputs=len(outputs), inputs=len(inputs))
         return list(made) if isinstance(made, tuple) else [made]
-    return differentiate(outputs, inputs, seeds, create_graph)
+    return differentiate(outputs, inputs, given, create_graph)
 
 
 def _no_values(*tensors: Any, outputs: int, inputs: int) -> Any:
@@ -529,12 +529,12 @@ deferred_gradient: Op = Op(
 
 def expand(*tensors: Tensor, outputs: int, inputs: int) -> tuple[Tensor, ...]:
     """Return the gradients that a deferred one stands for, from its inputs."""
-    found, asked, seeds = tensors[:outputs], tensors[outputs : outputs + inputs], tensors[outputs + inputs :]
-    return tuple(differentiate(list(found), list(asked), list(seeds)))
+    found, asked, cotangents = tensors[:outputs], tensors[outputs : outputs + inputs], tensors[outputs + inputs :]
+    return tuple(differentiate(list(found), list(asked), list(cotangents)))
 
 
 def differentiate(
-    outputs: list[Tensor], inputs: list[Tensor], seeds: list[Tensor], create_graph: bool = False
+    outputs: list[Tensor], inputs: list[Tensor], cotangents: list[Tensor], create_graph: bool = False
 ) -> list[Tensor]:
     """Walk back from outputs to inputs, from the cotangents of the outputs; see `grad`."""
     nodes = ancestors(outputs, recorded=True)
@@ -559,7 +559,7 @@ def differentiate(
         return flowing.get((key, True)) if key in asked else flowing.pop((key, True), None)
 
     with recording(create_graph):
-        for y, g in zip(outputs, seeds, strict=True):
+        for y, g in zip(outputs, cotangents, strict=True):
             accumulate(y, g)
         for node in reversed(nodes):
             if (id(node), 0) not in relevant:
@@ -610,7 +610,8 @@ def _tensors(given: Any) -> list[Tensor]:
     return several
 
 
-def _seeds(outputs: list[Tensor], cotangents: Sequence[Tensor] | None) -> list[Tensor]:
+def _cotangents_of(outputs: list[Tensor], cotangents: Sequence[Tensor] | None) -> list[Tensor]:
+    """Return the cotangent of each output: those passed, or 1 for outputs of one number."""
     for y in outputs:
         if not y.requires_grad:
             raise GradientError(
@@ -625,16 +626,16 @@ def _seeds(outputs: list[Tensor], cotangents: Sequence[Tensor] | None) -> list[T
                     "give the cotangent"
                 )
         return [filled(y.spec, 1) for y in outputs]
-    seeds = [as_tensor(g) for g in (cotangents if isinstance(cotangents, Iterable) else [cotangents])]
-    if [g.shape for g in seeds] != [y.shape for y in outputs]:
+    found = [as_tensor(g) for g in (cotangents if isinstance(cotangents, Iterable) else [cotangents])]
+    if [g.shape for g in found] != [y.shape for y in outputs]:
         raise ShapeError(
-            f"cotangents of shapes {[g.shape for g in seeds]} came for outputs of shapes "
+            f"cotangents of shapes {[g.shape for g in found]} came for outputs of shapes "
             f"{[y.shape for y in outputs]}; each must have the shape of its output"
         )
-    for g in seeds:
+    for g in found:
         if g.dtype.kind != "f":
             raise DTypeError(f"a cotangent must have a floating dtype, but one has {g.dtype}")
-    return [g if g.dtype == y.dtype else g.astype(y.dtype) for g, y in zip(seeds, outputs, strict=True)]
+    return [g if g.dtype == y.dtype else g.astype(y.dtype) for g, y in zip(found, outputs, strict=True)]
 
 
 def constant(array: Array) -> Tensor:

@@ -1,4 +1,4 @@
-"""The noun that tracing gives: what a function computes of its inputs, and what it writes."""
+"""A graph, which is what tracing returns: what a function computes from its inputs, and what it writes."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Methods(Operators, Conversions, Backward):
-    """What `Tensor` has besides what the engine gives it."""
+    """The methods of `Tensor` that the engine does not define."""
 
     __slots__ = ()
     _ops: ClassVar[ModuleType]

@@ -148,7 +148,7 @@ def no_grad(*function: Any) -> Block:
 def reference() -> Block:
     """Compute each op by what it means, in NumPy, and not by its kernel; train without compiled steps.
 
-    Slower, and for those who want to see each number come about. Results agree to rounding. With the environment
+    Slower, and for those who want to follow each number. Results agree to rounding. With the environment
     variable ``TINYNET_REFERENCE=1`` the whole process runs so, and Numba is not needed.
 
     Returns

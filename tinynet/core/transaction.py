@@ -297,7 +297,7 @@ def train_mode(seed: int | None = None) -> TrainMode:
     Raises
     ------
     ArgumentError
-        If the seed is none; and within ``with``, if a step is under way already.
+        If the seed is not such an integer; and within ``with``, if a step is under way already.
 
     Examples
     --------

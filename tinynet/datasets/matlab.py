@@ -160,7 +160,7 @@ def _read_header(head: bytes, order: str, name: str) -> _Header:
 
 
 def _check_values(head: bytes, header: _Header, size: int, order: str, label: str) -> int:
-    """Check that the matrix is (n, 784) of uint8, all there; give the byte of the matrix at which its values start."""
+    """Check that the matrix is (n, 784) of uint8, all there; returns the byte where its values start."""
     if header.flags & 0xFF != _MX_UINT8 or header.flags & (_COMPLEX | _LOGICAL):
         found = _MX_NAMES.get(header.flags & 0xFF, f"array class {header.flags & 0xFF}")
         found = "complex" if header.flags & _COMPLEX else "logical" if header.flags & _LOGICAL else found

@@ -31,7 +31,7 @@ class Compiled:
     name : str
         What errors call it.
     fused : bool
-        Rewrite neighbours into fused ops. Without, a replay gives the bits of eager execution.
+        Rewrite neighbours into fused ops. Without, a replay has the bits of eager execution.
     most : int
         How many plans are kept; the one used longest ago goes first.
     """

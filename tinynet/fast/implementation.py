@@ -42,7 +42,7 @@ class Implementation:
         True if it calls BLAS, or runs threads outside of a kernel: it then goes through the gate; or
         ``threaded(*inputs, **attrs)`` returns whether that is so. A kernel that runs threads is in any case.
     ufunc : numpy.ufunc, optional
-        The function of NumPy that it is. Where the output may be a new array, it is called without more ado.
+        The function of NumPy that it is. Where the output may be a new array, it is called directly.
     """
 
     bind: Callable[..., tuple[Any, ...]] | None = None
@@ -72,7 +72,7 @@ def implement(op: Op, where: str | Implementation) -> None:
 
 
 def implementation(op: Op) -> Implementation:
-    """Give the implementation of an op; one that computes its meaning where none is registered."""
+    """Return the implementation of an op; one that computes its meaning where none is registered."""
     found = _found.get(op)
     if found is None:
         found = _found[op] = _find(op)
@@ -112,7 +112,7 @@ def bound_call(
     inputs: tuple[Array, ...],
     attrs: dict[str, Any],
 ) -> Call:
-    """Give the function and the arguments that compute an op on arrays. Outputs that are inputs are not given."""
+    """Return the function and the arguments that compute an op on arrays. Outputs that are inputs are not given."""
     found = implementation(op)
     if found.bind is None:
         return store_meaning, (op, outputs, inputs, attrs)

@@ -46,7 +46,7 @@ class Pool:
         self.bytes = 0
 
     def take(self, spec: Spec) -> tuple[Array, Array]:
-        """Give an array of a spec, and the block that it lies in: the smallest free one that holds it, or a new one."""
+        """Return an array of a spec, and its block: the smallest free one that holds it, or a new one."""
         size = math.prod(spec.shape) * spec.dtype.itemsize
         needed = max(1, size)
         smallest = bisect.bisect_left(self.free, needed, key=lambda entry: entry[0])
@@ -95,7 +95,7 @@ class Layout:
         return self.same.get(id(x.node), id(x.node)), x.index
 
     def array(self, x: Tensor) -> Array:
-        """Give the array in which a value lies."""
+        """Return the array in which a value lies."""
         if x.node is not None:
             return self.arrays[self.key(x)]
         if id(x) in self.leaves:
@@ -178,7 +178,7 @@ class Layout:
         """Give the outputs of a node their arrays, add the calls that compute them, and free what was used last."""
         op, own = node.op, (id(node), 0)
         inputs = tuple(self.array(x) for x in node.inputs)
-        if inputs and all(self._one_number(x) for x in node.inputs):  # a seed of the gradient, or made from one
+        if inputs and all(self._one_number(x) for x in node.inputs):  # the cotangent 1 of a loss, or made from one
             self._fold(node, inputs)
             return
         copies: list[Array] = []

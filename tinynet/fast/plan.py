@@ -29,9 +29,9 @@ class Plan:
     Parameters
     ----------
     inputs : mapping of str to Tensor
-        Symbolic leaves whose values are given to each `run`, which copies them in.
+        Symbolic leaves whose values are passed to each `run`, which copies them in.
     outputs : mapping of str to Tensor
-        What a run gives back, as copies.
+        What a run returns, as copies.
     bound : sequence of (Tensor, ndarray)
         Symbolic leaves that stand for arrays outside of the plan, read where they are.
     updates : sequence of (Tensor, Tensor)
@@ -77,7 +77,7 @@ class Plan:
         self._ready()
 
     def run(self, **values: Any) -> dict[str, Array]:
-        """Replay the plan: copy the inputs in, make every call, and give copies of the outputs.
+        """Replay the plan: copy the inputs in, make every call, and return copies of the outputs.
 
         Parameters
         ----------
@@ -95,7 +95,7 @@ class Plan:
             return {name: array.copy() for name, array in self.outputs.items()}
 
     def replay(self, **values: Any) -> Mapping[str, Array]:
-        """Make all calls but the updates, and give the plan's own outputs, which the next replay overwrites.
+        """Make all calls but the updates, and return the plan's own outputs, which the next replay overwrites.
 
         For callers that hold the gate; `commit` then makes the updates.
         """
@@ -130,7 +130,7 @@ class Plan:
         return f"Plan of {len(self.steps)} calls with {self.bytes / 1e3:,.0f} kB of buffers"
 
     def kinds(self) -> dict[int, str]:
-        """Tell what each node, by its identity, is part of: "forward", "backward" or "update".
+        """Return what each node, by its identity, is part of: "forward", "backward" or "update".
 
         The update is what follows from leaves that the outputs do not depend on: theta as a whole, a learning rate.
         """

@@ -103,7 +103,7 @@ def _after_fork() -> None:
 
 
 def runnable(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Give the form of a kernel that this process can run; what is no kernel is given back as it is.
+    """Return the form of a kernel that this process can run; what is no kernel is given back as it is.
 
     A fork does not take Numba's threads along. In a child that was forked after they had started, each kernel runs in
     its serial form, which has the same bits.
@@ -199,7 +199,7 @@ def kernel_gate() -> Iterator[None]:
 
 
 def session() -> AbstractContextManager[None]:
-    """Return the gate, to be entered; or nothing of the kind where this thread is within it already."""
+    """Return the gate, to be entered; or an empty context where this thread is within it already."""
     return _INSIDE if _gate.lock._is_owned() else kernel_gate()  # type: ignore[attr-defined]  # conditions use it, too
 
 

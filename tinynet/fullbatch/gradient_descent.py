@@ -26,7 +26,7 @@ class GradientDescent(LineSearchOptimizer):
     Raises
     ------
     ArgumentError
-        If the line search is none, or a number is below 0.
+        If ``line_search`` is not a line search, or a number is below 0.
 
     References
     ----------
@@ -43,5 +43,5 @@ class GradientDescent(LineSearchOptimizer):
     """
 
     def direction(self, objective: Objective, theta: Array, gradient: Vector) -> tuple[Vector, int]:
-        """Give the direction against the gradient."""
+        """Return the direction against the gradient."""
         return -gradient, 0

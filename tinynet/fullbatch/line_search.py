@@ -78,7 +78,7 @@ class LineSearchOptimizer:
     Raises
     ------
     ArgumentError
-        If the line search is none, or a number is below 0.
+        If ``line_search`` is not a line search, or a number is below 0.
     """
 
     line_search: Backtracking = Backtracking()
@@ -94,11 +94,11 @@ class LineSearchOptimizer:
             check_positive(name, argument, getattr(self, argument), zero=True)
 
     def direction(self, objective: Objective, theta: Array, gradient: Vector) -> tuple[Vector, int]:
-        """Give the direction of a step, and the products with the Hessian that it took."""
+        """Return the direction of a step, and the products with the Hessian that it took."""
         raise NotImplementedError(f"{type(self).__name__} has no direction; define it")
 
     def initial_state(self, theta: Array) -> Slots:
-        """Give the state before the first step: none of its own; what steps carry is the objective's."""
+        """Return the state before the first step: none of its own; what steps carry is the objective's."""
         return {}
 
     def step(self, objective: Objective, theta: Array) -> StepRecord:

@@ -31,7 +31,7 @@ class Newton(LineSearchOptimizer):
     Raises
     ------
     ArgumentError
-        If the line search is none, or a number is below 0.
+        If ``line_search`` is not a line search, or a number is below 0.
 
     Notes
     -----

@@ -79,8 +79,8 @@ class Objective:
     Where the output is affine in theta up to what is applied to it sample by sample (found from the traced graph: each
     op on the way must have a gradient rule that does not depend on what theta decides), `along` computes that
     part once for the point and once for the direction; each trial then goes over the n outputs alone. Where the point
-    then moves along the line, and `follow` is told so, that part moves with it and is not computed anew (in float64).
-    What was rounded on the way is then carried, too, until `forget`.
+    then moves along the line, and `follow` is called, that part moves with it and is not computed anew (in float64).
+    Its rounding errors are then carried along, too, until `forget`.
 
     Examples
     --------
@@ -164,7 +164,7 @@ class Objective:
             scalar_loss(self.loss, zeros, nested(self.labels, Tensor))
 
     def _fitting(self) -> int:
-        """Give the number of samples whose intermediate values fit."""
+        """Return the number of samples whose intermediate values fit."""
         if not self.compiled:
             return _EAGER_BATCH
         two, three = (
@@ -181,13 +181,13 @@ class Objective:
     # --- what can be asked
 
     def value(self, theta: npt.ArrayLike) -> float:
-        """Give the loss at theta (P,)."""
+        """Return the loss at theta (P,)."""
         theta = self._vector(theta)
         total = math.fsum(weight * found["loss"].item() for weight, found in self._each("value", theta))
         return total + self.penalty(theta)
 
     def value_and_gradient(self, theta: npt.ArrayLike) -> tuple[float, Vector]:
-        """Give the loss at theta (P,) and its gradient (P,), in float64."""
+        """Return the loss at theta (P,) and its gradient (P,), in float64."""
         theta = self._vector(theta)
         values, gradient = [], np.zeros(theta.size)
         with self._knowing(theta) as known:
@@ -200,12 +200,12 @@ class Objective:
         return math.fsum(values) + self.penalty(theta), gradient + self.l2 * theta
 
     def penalty(self, theta: npt.ArrayLike) -> float:
-        """Give the part (l2 / 2) |theta|^2 of the loss at theta (P,)."""
+        """Return the part (l2 / 2) |theta|^2 of the loss at theta (P,)."""
         theta = self._vector(theta)
         return self.l2 / 2 * _dot(theta, theta)
 
     def hvp(self, theta: npt.ArrayLike, vector: npt.ArrayLike) -> Vector:
-        """Give the product (P,) of the Hessian at theta (P,) with a vector (P,), in float64."""
+        """Return the product (P,) of the Hessian at theta (P,) with a vector (P,), in float64."""
         theta, v = self._vector(theta), self._vector(vector)
         total = np.zeros(theta.size)
         for weight, found in self._each("hvp", theta, itertools.repeat({"vector": v.astype(self._theta.dtype)})):
@@ -213,7 +213,7 @@ class Objective:
         return total + self.l2 * v
 
     def along(self, theta: npt.ArrayLike, direction: npt.ArrayLike) -> Line:
-        """Give the function t -> value(theta + t direction).
+        """Return the function t -> value(theta + t direction).
 
         Parameters
         ----------
@@ -247,7 +247,7 @@ class Objective:
         return phi
 
     def follow(self, t: float) -> None:
-        """Say that the point moved along the line that `along` gave last; the gradient there then costs one pass less.
+        """Note that the point moved along the last line of `along`; the gradient there then costs one pass less.
 
         Parameters
         ----------
@@ -302,7 +302,7 @@ class Objective:
 
     @contextmanager
     def _knowing(self, theta: Vector) -> Iterator[bool]:
-        """Tell whether the affine values at theta are known, and let them be written; afterwards they are known."""
+        """Return whether the affine values at theta are known, and let them be written; afterwards they are known."""
         with current_backend().session():  # no other Python thread writes them
             known = self.affine and np.array_equal(self._point, theta)
             self._point.fill(np.nan)  # until they are complete
@@ -316,7 +316,7 @@ class Objective:
     def _each(
         self, kind: str, theta: Vector | None, given: Iterable[Given] = itertools.repeat({})
     ) -> Iterator[tuple[float, Given]]:
-        """Compute something of each batch at theta; gives its share of all weight, and values to be used at once."""
+        """Compute something of each batch at theta; returns its share of all weight, and values to be used at once."""
         with current_backend().session(), self._placed(theta):
             for part, share, more in zip(self.batches, self._shares, given, strict=False):
                 yield share, self._run(kind, part, more)

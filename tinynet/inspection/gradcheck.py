@@ -171,8 +171,8 @@ def check_gradients(
     Parameters
     ----------
     f : callable or model
-        A function of Tensors that gives a Tensor, or a tuple of them; or a model: it has ``parameters``, is called
-        on ``x``, and ``astype("float64")`` gives its copy.
+        A function of Tensors that returns a Tensor, or a tuple of them; or a model: it has ``parameters``, is
+        called on ``x``, and ``astype("float64")`` returns its copy.
     *inputs : array_like or Tensor
         The point: what ``f`` takes. Floating ones are copied to float64 and checked; integers and bools pass through.
         Of a model: ``x`` and, if there is a loss, ``y``; the parameters are checked.
@@ -200,7 +200,7 @@ def check_gradients(
     Raises
     ------
     ArgumentError
-        If there is nothing to check, ``f`` is random, or it gives no floating Tensor.
+        If there is nothing to check, ``f`` is random, or it returns no floating Tensor.
     DataError
         If ``f``, or its gradient where second derivatives are checked, is NaN or infinite at the point itself.
     GradientError
@@ -306,11 +306,11 @@ class _Point:
         self.base = _flat(outputs)
         if bad := int((~np.isfinite(self.base)).sum()):
             raise DataError(
-                f"the function gives NaN or infinity at the point itself, in {bad} of its {sum(sizes)} values; a "
+                f"the function is NaN or infinite at the point itself, in {bad} of its {sum(sizes)} values; a "
                 "gradient can be checked only where it is finite"
             )
         if not np.array_equal(self.base, self.values()):
-            raise ArgumentError("the function gives two results for the same inputs; fix its random numbers")
+            raise ArgumentError("the function returned two results for the same inputs; fix its random numbers")
         weights = np.split(self.cotangent, np.cumsum(sizes)[:-1])
         pairs = [(t, Tensor(w.reshape(t.shape))) for t, w in zip(outputs, weights, strict=True) if t.requires_grad]
         gradients = grad([t for t, _ in pairs], list(leaves.values()), [w for _, w in pairs])
@@ -318,17 +318,17 @@ class _Point:
         self.gradients = {name: np.array(g.data, np.float64) for name, g in zip(leaves, gradients, strict=True)}
 
     def outputs(self) -> list[Tensor]:
-        """Run the function; give its floating outputs."""
+        """Run the function; returns its floating outputs."""
         result = self.forward()
         several = list(result) if isinstance(result, tuple | list) else [result]
         floating = [t for t in several if isinstance(t, Tensor) and t.dtype.kind == "f"]
         if not floating or not all(isinstance(t, Tensor) for t in several):
             kinds = ", ".join(str(t.dtype) if isinstance(t, Tensor) else type(t).__name__ for t in several)
-            raise ArgumentError(f"the function must give a floating Tensor, or a tuple of Tensors, but gave {kinds}")
+            raise ArgumentError(f"the function must return a floating Tensor, or a tuple of them, but returned {kinds}")
         return floating
 
     def differentiated(self) -> tuple[Leaves, Forward]:
-        """Give the gradient as a function: of the leaves, and of the cotangents, which are leaves of their own."""
+        """Return the gradient as a function: of the leaves, and of the cotangents, which are leaves of their own."""
         several = len(self.weights) > 1
         cotangents = {
             f"(cotangent{f' {i}' * several})": Tensor(w.data, requires_grad=True) for i, w in enumerate(self.weights)
@@ -341,11 +341,11 @@ class _Point:
         return self.leaves | cotangents, gradients
 
     def values(self) -> Array:
-        """Run the function; give its values in one vector, as a copy."""
+        """Run the function; returns its values in one vector, as a copy."""
         return _flat(self.outputs())
 
     def rise(self, name: str, step: Array) -> Array:
-        """Give how much the values change if a leaf is moved by a step."""
+        """Return how much the values change if a leaf is moved by a step."""
         leaf = self.leaves[name]
         x = np.array(leaf.data)
         leaf.data[...] = x + step
@@ -355,7 +355,7 @@ class _Point:
             leaf.data[...] = x
 
     def reach(self, name: str, d: Array) -> float:
-        """Give the length that steps along a direction are fractions of."""
+        """Return the length that steps along a direction are fractions of."""
         return max(1.0, float(np.linalg.norm(d * self.leaves[name].data)))
 
     def windows(self, name: str, d: Array) -> Iterator[_Window]:
@@ -428,7 +428,7 @@ class _Window(NamedTuple):
         return right and abs(self.jump) + self.blur <= rtol * max(size, usual)
 
     def against(self, claim: float, rtol: float) -> float:
-        """Give how far the claim is off, if by more than the tolerance, or the jump if that is larger."""
+        """Return how far the claim is off, if by more than the tolerance, or the jump if that is larger."""
         off = abs(claim - self.slope)
         if not math.isfinite(off):
             return math.inf
@@ -478,7 +478,7 @@ def _judge(claim: float, windows: list[_Window], rtol: float) -> tuple[str, floa
 
 
 def _directions(g: Array, count: int, rng: np.random.Generator) -> Iterator[Array]:
-    """Give dense directions, the first such that no part of the gradient cancels; then single elements."""
+    """Yield dense directions, the first such that no part of the gradient cancels; then single elements."""
     if g.size > 1:
         for i in range(count):
             d = rng.normal(size=g.shape)

@@ -92,7 +92,7 @@ def profile_step(
     def step(indices: Array) -> float:
         started = time.perf_counter()
         with mode:
-            training.run(indices)
+            training.execute(indices)
         return time.perf_counter() - started
 
     with kernel_gate():

@@ -101,7 +101,7 @@ def _cost(step: Any, inputs: tuple[Any, ...]) -> Cost:
 
 
 def _bytes(array: Array) -> int:
-    """Give the bytes in memory, where what is repeated is there once."""
+    """Return the bytes in memory, where what is repeated is there once."""
     once = (n for n, stride in zip(array.shape, array.strides, strict=True) if stride or not n)
     return int(array.itemsize * math.prod(once))
 

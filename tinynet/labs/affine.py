@@ -164,7 +164,7 @@ def affine_rules() -> tuple[Callable[..., Tensor], ...]:
 
 
 def _check_rules(op: Op) -> None:
-    """Check all rules, silently: a rule that is wrong has been told of in its own part."""
+    """Check all rules, silently: a rule that is wrong has been reported in its own part."""
     for name in NAMES:
         try:
             _check_rule(op, name)

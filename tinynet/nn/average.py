@@ -29,7 +29,7 @@ class AvgPool(Layer):
     Raises
     ------
     ArgumentError
-        If a size is not 1 or more, or the padding is none of the above.
+        If a size is not 1 or more, or the padding is not one of the above.
 
     Examples
     --------

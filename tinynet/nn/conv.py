@@ -32,7 +32,7 @@ class Conv2D(Layer):
     Raises
     ------
     ArgumentError
-        If an argument is none of the above.
+        If an argument is not one of the above.
 
     Notes
     -----

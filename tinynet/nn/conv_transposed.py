@@ -33,7 +33,7 @@ class Conv2DTranspose(Layer):
     Raises
     ------
     ArgumentError
-        If an argument is none of the above.
+        If an argument is not one of the above.
 
     Notes
     -----

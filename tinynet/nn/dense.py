@@ -34,7 +34,7 @@ class Dense(Layer):
     Raises
     ------
     ArgumentError
-        If an argument is none of the above.
+        If an argument is not one of the above.
 
     Notes
     -----

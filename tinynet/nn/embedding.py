@@ -29,7 +29,7 @@ class Embedding(Layer):
     Raises
     ------
     ArgumentError
-        If an argument is none of the above, or a number is out of range when the layer is used.
+        If an argument is not one of the above, or a number is out of range when the layer is used.
 
     Notes
     -----

@@ -81,7 +81,7 @@ class Input(Layer):
         return array
 
     def check(self, shape: Shape, name: str = "x") -> None:
-        """Raise a ShapeError if a batch of this shape, which is called so, is none of this input's."""
+        """Raise a ShapeError if a batch, called ``name`` in the error, does not have the shape of this input."""
         fits = shape[1:] == self.shape or (self.shape[-1:] == (1,) and shape[1:] == self.shape[:-1])
         if not fits or not shape:
             short = f" or {('n', *self.shape[:-1])}" if self.shape[-1:] == (1,) else ""

@@ -22,7 +22,7 @@ from tinynet.nn.initial import Initializer, initializer
 
 T = TypeVar("T", bound=Tensor)
 
-# Is told what each layer makes; see `tinynet.nn.inner`.
+# Called with each layer and what it has made; see `tinynet.nn.inner`.
 watching: ContextVar[Callable[[Layer, Tensor], None] | None] = ContextVar("tinynet_watching", default=None)
 
 
@@ -51,7 +51,7 @@ def layers_in(value: Any) -> Iterator[Layer]:
             yield from layers_in(part)
 
 
-# Attributes that are none of a layer's parts, though layers may be in some.
+# Attributes that are not parts of a layer, though layers may be in some.
 _NOT_PARTS = {"arguments", "plans", "made", "own_parameters", "own_states", "initializers", "_watched"}
 
 # What layers and models keep for themselves, and no plan depends on; all other attributes are the user's.
@@ -220,7 +220,7 @@ class Layer:
 
     def _new_leaf(
         self,
-        kind: type[T],
+        leaf_type: type[T],
         name: str,
         shape: Sequence[int],
         init: str | Initializer,
@@ -235,7 +235,7 @@ class Layer:
             )
         building = self.building or Building(np.random.default_rng(), np.dtype(np.float32), False)
         sizes = check_integers(f"{self}: the shape of {name!r}", shape)
-        leaf = kind(Spec(sizes, building.dtype if dtype is None else np.dtype(dtype)))
+        leaf = leaf_type(Spec(sizes, building.dtype if dtype is None else np.dtype(dtype)))
         function = self.initializers[name] = initializer(str(self), init)
         if not building.deferred:
             leaf.use_memory(np.empty(leaf.shape, leaf.dtype))

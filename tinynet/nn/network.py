@@ -213,16 +213,16 @@ class Network(Layer):
         layers = [layer for _, layer in self.walk()]
         frozen = {id(p) for layer in layers if not layer.trainable for p in layer.own_parameters.values()}
         apart = {id(layer.own_parameters[name]) for layer in layers for name in layer.undecayed} if by_decay else set()
-        kinds = [(id(p) not in frozen, id(p) not in apart) for p in self._parameters.values()]
-        if (*kinds,) not in self._parts:
-            self._parts[(*kinds,)] = self._cut(kinds)
-        return self._parts[(*kinds,)]
+        flags = tuple([(id(p) not in frozen, id(p) not in apart) for p in self._parameters.values()])
+        if flags not in self._parts:
+            self._parts[flags] = self._cut(flags)
+        return self._parts[flags]
 
-    def _cut(self, kinds: list[tuple[bool, bool]]) -> list[Part]:
-        """Cut theta into runs of parameters of one kind: trained or not, decayed or not."""
+    def _cut(self, flags: tuple[tuple[bool, bool], ...]) -> list[Part]:
+        """Cut theta where neighbouring parameters differ in their flags: whether they are trained, and decayed."""
         parts, start = [], 0
-        for (trained, decays), run in groupby(zip(kinds, self._parameters.values(), strict=True), lambda pair: pair[0]):
-            parameters = [p for _, p in run]
+        for (trained, decays), group in groupby(zip(flags, self._parameters.values(), strict=True), lambda one: one[0]):
+            parameters = [p for _, p in group]
             starts = np.cumsum([0, *(p.size for p in parameters)]).tolist()
             stop = start + starts[-1]
             if trained:

@@ -28,7 +28,7 @@ class MaxPool(Layer):
     Raises
     ------
     ArgumentError
-        If a size is not 1 or more, or the padding is none of the above.
+        If a size is not 1 or more, or the padding is not one of the above.
 
     Examples
     --------

@@ -22,7 +22,7 @@ class RandomFlip(Augmentation):
     Raises
     ------
     ArgumentError
-        If the mode is none of these.
+        If the mode is not one of these.
 
     Examples
     --------

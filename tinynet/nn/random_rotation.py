@@ -25,7 +25,7 @@ class RandomRotation(Augmentation):
     Raises
     ------
     ArgumentError
-        If it is none of these.
+        If it is not one of these.
 
     Examples
     --------

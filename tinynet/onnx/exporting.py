@@ -107,7 +107,7 @@ def _check_ops(model: Model, traced: Trace) -> None:
     """Refuse ops that cannot be written, all at once."""
     found = {use.node.op: None for use in traced.uses if use.node.op not in WRITTEN}
     if found:
-        unknown = "it is none of tinynet's own; write it in terms of ops in tn.ops"
+        unknown = "it is not one of tinynet's own; write it in terms of ops in tn.ops"
         reasons = "; ".join(f"{op.name!r}: {NOT_WRITTEN.get(op, unknown)}" for op in found)
         raise ArgumentError(f"{model} cannot be written as ONNX, for it uses ops that ONNX does not get: {reasons}")
 

@@ -93,7 +93,7 @@ def array_of(path: Path, tensor: TensorProto, what: str) -> Array:
     Raises
     ------
     CheckpointError
-        If it does not, or they are in a file beside it that is none of the model's directory.
+        If it does not, or they are in a file beside it that is not one of the model's directory.
     """
     dtype = DTYPES.get(tensor.data_type)
     name = f"{what} {tensor.name!r}"

@@ -82,7 +82,7 @@ def avg_pool(
     ShapeError
         If the rank is not 4, or the window is larger than the image.
     ArgumentError
-        If a size is not 1 or more, or the padding is none of the above.
+        If a size is not 1 or more, or the padding is not one of the above.
     DTypeError
         If ``x`` is not floating.
 

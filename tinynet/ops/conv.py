@@ -175,7 +175,7 @@ def conv2d(x: Any, w: Any, stride: int | tuple[int, int] = 1, padding: str = "va
     ShapeError
         If a rank is not 4, the channels differ, or the window is larger than the image.
     ArgumentError
-        If stride or padding is none of the above.
+        If stride or padding is not one of the above.
     DTypeError
         If an argument is not floating.
 

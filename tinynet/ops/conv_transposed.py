@@ -35,7 +35,7 @@ def conv2d_transpose(x: Any, w: Any, stride: int | tuple[int, int] = 1, padding:
     ShapeError
         If a rank is not 4, or the channels differ.
     ArgumentError
-        If stride or padding is none of the above.
+        If stride or padding is not one of the above.
     DTypeError
         If an argument is not floating.
 

@@ -144,7 +144,7 @@ def logits_of(output: Tensor, activation: Op) -> Tensor:
     ------
     ArgumentError
         If the activation made these values, but ops that keep them, or most of them, come after it: they look like
-        logits, and are none.
+        logits, but are not.
     """
     if output.node is not None and output.node.op is activation:
         return output.node.inputs[0]
@@ -241,7 +241,7 @@ def cross_entropy(output: Any, labels: Any, label_smoothing: float = 0.0, reduct
     Raises
     ------
     ShapeError, DTypeError, DataError, ArgumentError
-        If the output is no (N, ..., K), the labels do not fit it, or an argument is none of the above.
+        If the output is not (N, ..., K), the labels do not fit it, or an argument is not one of the above.
 
     References
     ----------

@@ -106,7 +106,7 @@ def uniform(shape: Sequence[int], low: float = 0.0, high: float = 1.0, dtype: np
     Raises
     ------
     ArgumentError, DTypeError
-        Outside of a step of training, see `tinynet.train_mode`, or if an argument is none of the above.
+        Outside of a step of training, see `tinynet.train_mode`, or if an argument is not one of the above.
 
     Examples
     --------
@@ -176,7 +176,7 @@ def bernoulli(probability: float | Tensor, shape: Sequence[int]) -> Tensor:
     Raises
     ------
     ArgumentError
-        Outside of a step of training, or if an argument is none of the above.
+        Outside of a step of training, or if an argument is not one of the above.
 
     Examples
     --------

@@ -146,9 +146,9 @@ class Optimizer:
 
     def descend(self, loss: Tensor, gradients: list[Tensor], models: Network | Sequence[Network]) -> None:
         """Make the step of `minimize` with gradients as `gradients` returns them."""
-        step = train_transaction("Optimizer.minimize")
-        step.check_finite(loss, are_finite(gradients))
-        self.move(step, self.parts_of(models), gradients)
+        transaction = train_transaction("Optimizer.minimize")
+        transaction.check_finite(loss, are_finite(gradients))
+        self.move(transaction, self.parts_of(models), gradients)
 
     def parts_of(self, models: Network | Sequence[Network]) -> list[tuple[Network, Part]]:
         """Return the parts of some models that this optimizer moves, each with its model."""
@@ -161,26 +161,26 @@ class Optimizer:
             raise ArgumentError(f"{', '.join(map(str, several))}: nothing to train: no parameter is trainable")
         return parts
 
-    def move(self, step: Transaction, parts: Sequence[tuple[Network, Part]], gradients: list[Tensor]) -> None:
+    def move(self, transaction: Transaction, parts: Sequence[tuple[Network, Part]], gradients: list[Tensor]) -> None:
         """Write the new parameters and slots of some parts, from their gradients."""
-        step.captured[id(self)] = self
+        transaction.captured[id(self)] = self
         for shared in _of_every_optimizer:
             gradients = shared(self, gradients)
         for transform in self.transforms:
             gradients = transform(gradients)
-        rate = step.read(self._rate, (), gradients[0].dtype)
+        rate = transaction.read(self._rate, (), gradients[0].dtype)
         numbers = [name for name in self.live if getattr(self, name)]
-        live = {name: step.read(partial(getattr, self, name), (), rate.dtype) for name in numbers}
+        live = {name: transaction.read(partial(getattr, self, name), (), rate.dtype) for name in numbers}
         updates = []
         for (model, part), gradient in zip(parts, gradients, strict=True):
             slots = self._kept(model).variables(part)
             rule = self if part.decays else self._undecayed()
-            now = {name: step.current(slot) for name, slot in slots.items()}
-            new = rule.update(step.current(part.theta), gradient, rate, **now, **live)
+            now = {name: transaction.current(slot) for name, slot in slots.items()}
+            new = rule.update(transaction.current(part.theta), gradient, rate, **now, **live)
             updates.append((part, [part.theta, *slots.values()], new))
         for part, variables, new in updates:
             for variable, value in zip(variables, new, strict=True):
-                step.write(variable, value, part.places if variable is part.theta else ())
+                transaction.write(variable, value, part.places if variable is part.theta else ())
 
     def _rate(self) -> float:
         return check_positive(type(self).__name__, "learning_rate", self.learning_rate, zero=True)  # may have been set

@@ -1,7 +1,7 @@
 """The reference models as data: the layers of each, and how it is trained, on MNIST or other images.
 
 Softmax regression, the dense network, the CNN and logistic regression come from texts that tinynet was written to
-reproduce. Here these texts are called *the documents*; docs/results.md has their figures beside tinynet's.
+reproduce. Here these texts are called *the documents*; docs/results.md has their results beside tinynet's.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ class Recipe:
         return self.model(seed, data.shape, len(data.classes))
 
     def epochs_for(self, samples: int) -> int:
-        """Give the number of epochs for a training set of a size.
+        """Return the number of epochs for a training set of a size.
 
         Parameters
         ----------

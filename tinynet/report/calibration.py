@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def calibration_figure(probability: Array, right: Array, bins: int = 10, title: str | None = None) -> Figure:
-    """Draw how often answers were right against the probability that the model gave them.
+    """Draw how often answers were right against the probability that the model assigned to them.
 
     Parameters
     ----------

@@ -164,7 +164,7 @@ class _Reader:
         self.layers.append(None)
         kind = self._look_up(coded["layer"])
         if not (isinstance(kind, type) and issubclass(kind, Layer)):  # an op is known too, but not for a file to call
-            raise DescriptionError(f"the file names {coded['layer']!r} as a layer, which is none")
+            raise DescriptionError(f"the file names {coded['layer']!r} as a layer, which it is not")
         arguments = {k: self.value(v) for k, v in coded["arguments"].items()}
         self.layers[place] = kind(**arguments)
         layer: Layer = self.layers[place]
@@ -178,5 +178,5 @@ class _Reader:
                 f"the file names {name!r}, which this version of tinynet does not have; update tinynet"
             )
         raise UnknownNameError(
-            f"the file names {name!r}, which is none of tinynet's own; pass it as custom_layers={{{name!r}: ...}}"
+            f"the file names {name!r}, which is not one of tinynet's own; pass it as custom_layers={{{name!r}: ...}}"
         )

@@ -14,7 +14,7 @@ _MOUNTS = "/proc/self/mountinfo"  # Linux; the fifth field of a line is a mount 
 
 
 def as_path(what: str, path: str | bytes | os.PathLike[str]) -> Path:
-    """Return a path that a user gives, with the home directory in place of a leading ``~``.
+    """Return a path that a user passes, with the home directory in place of a leading ``~``.
 
     Parameters
     ----------

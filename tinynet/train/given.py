@@ -44,7 +44,7 @@ class AddedFigures:
         self.callbacks = callbacks
 
     def measures(self, run: Run) -> Measures:
-        """Return their figures, once it is clear that they are new and the same as before."""
+        """Return what they measure, once it is clear that the names are new and the same as before."""
         found: Measures = {}
         for callback in self.callbacks:
             who, added = type(callback).__name__, callback.figures(run)
@@ -61,6 +61,6 @@ class AddedFigures:
         before = run.history.history.keys() - run.figures.keys()
         if run.epoch and found.keys() != before:
             raise ArgumentError(
-                f"callbacks must add the same figures after each epoch: {sorted(before)}, but now added {sorted(found)}"
+                f"callbacks must measure the same after each epoch: {sorted(before)}, but now added {sorted(found)}"
             )
         return found

@@ -54,7 +54,7 @@ class Run:
     exception from a callback ends the run and propagates out of `fit`. The remaining callbacks are not called for this
     event, nothing more is saved, and ``on_train_end`` is called on every callback whose ``on_train_begin`` ran.
 
-    A callback may add figures to those of each epoch: its method ``figures(run)``, called before ``on_epoch_end``,
+    A callback may add measures to those of each epoch: its method ``figures(run)``, called before ``on_epoch_end``,
     returns numbers by name, the same names each time. They stand in the history beside the metrics, are shown, and may
     be watched by others, such as `EarlyStopping`. ``run.figures`` then has what has been measured of the epoch so far.
 
@@ -117,7 +117,7 @@ class Run:
             event: [getattr(callback, event) for callback in callbacks if hasattr(callback, event)]
             for event in (*EVENTS, "measures")
         }
-        self._figures: dict[str, float] = {}
+        self._measures: dict[str, float] = {}
 
     @property
     def batches(self) -> int:
@@ -137,7 +137,7 @@ class Run:
     @property
     def figures(self) -> dict[str, float]:
         """The measures of the epoch that has just ended, or the means of the one that is under way."""
-        return self._figures or self.means()
+        return self._measures or self.means()
 
     def stop(self, reason: str = "") -> None:
         """End the run after this batch or epoch; a checkpoint of it says so, and resuming it then trains no further.
@@ -177,13 +177,13 @@ class Run:
         """Begin an epoch, or go on with one."""
         if not self.batch:
             self.started = time.perf_counter()
-            self._figures = {}
+            self._measures = {}
             self.notify("on_epoch_begin")
 
     def end_epoch(self) -> None:
         """Keep the measures of an epoch, and notify of its end."""
         self.trained = time.perf_counter() - self.started
-        self._figures = measures = self.means()
+        self._measures = measures = self.means()
         for measure in self._hooks["measures"]:
             measures |= measure(self)
         if self.step.stopped:

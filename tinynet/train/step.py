@@ -60,10 +60,10 @@ class BatchStep(TrainingStep):
         self.mode = mode
         self.data = nested((self.samples, self.labels), lambda a: Tensor(np.ascontiguousarray(a)))
         self.compiled: Any = None
-        self.run: Callable[[Array], Any] = self._eager
+        self.execute: Callable[[Array], Any] = self._eager
         if compiled:
             self.compiled = engine_room().Compiled(self.descend, "the step of fit")
-            self.run = self.compiled.replay
+            self.execute = self.compiled.replay
 
     @property
     def vectors(self) -> dict[str, Array]:
@@ -89,7 +89,7 @@ class BatchStep(TrainingStep):
     def __call__(self, indices: Array) -> Measures:
         """Train on the samples at some indices."""
         with self.mode:
-            losses, output, labels = self.run(indices)
+            losses, output, labels = self.execute(indices)
             return self.task.measure(self.model.made, losses, output, labels)
 
 

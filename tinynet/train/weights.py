@@ -1,4 +1,4 @@
-"""The weights of samples and of classes that a user gives."""
+"""The weights of samples and of classes that a user passes."""
 
 from __future__ import annotations
 

@@ -76,13 +76,13 @@ class Graph:
         Parameters
         ----------
         given : mapping of str to Value or ndarray
-            The inputs, and arrays that are none of the constants, such as parameters.
+            The inputs, and arrays that are not constants, such as parameters.
         floats : (dtype, dtype), optional
             The floating dtype of the graph, and the one that is to take its place.
         details : callable
             Returns what else a `Call` needs to know of a node.
         watch : callable
-            Is told of each value that depends on the samples.
+            Called with each value that depends on the samples.
 
         Returns
         -------

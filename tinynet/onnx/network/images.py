@@ -76,7 +76,7 @@ def _windows(call: Call, kernel: Sequence[int], image: Shape) -> Windows:
         first, last = (half, rest) if auto == "SAME_UPPER" else (rest, half)
         found = found._replace(before=(first[0], first[1]), after=(last[0], last[1]))
     elif auto not in ("NOTSET", "VALID", ""):
-        raise ArgumentError(f"auto_pad {auto!r} is none of NOTSET, SAME_UPPER, SAME_LOWER and VALID")
+        raise ArgumentError(f"auto_pad {auto!r} is not one of NOTSET, SAME_UPPER, SAME_LOWER and VALID")
     elif auto == "VALID":
         found = found._replace(before=(0, 0), after=(0, 0))
     return found

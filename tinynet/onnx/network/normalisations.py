@@ -136,7 +136,7 @@ def _neighbours_normalised(call: Call) -> Value:
     """LRN: by the squares of some channels around each."""
     x, size = call.tensor(0), call.attribute("size", 1)
     if size < 1 or size > 4096:
-        raise ArgumentError(f"size {size} is none of 1 to 4096")
+        raise ArgumentError(f"size {size} is not from 1 to 4096")
     before, after = (size - 1) // 2, -(-(size - 1) // 2)
     squares = ops.pad(x * x, [(before, after) if a == 1 else (0, 0) for a in range(x.ndim)])
     total = squares[:, : x.shape[1]]

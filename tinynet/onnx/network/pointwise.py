@@ -84,7 +84,7 @@ def _converted(call: Call) -> Value:
     x = call.value(0)
     number = call.attribute("to")
     if number not in DTYPES:
-        raise DTypeError(f"data type {number} is none that tinynet has")
+        raise DTypeError(f"data type {number} is not one that tinynet has")
     return Value(ops.cast(x.tensor, DTYPES[number]), x.order)
 
 

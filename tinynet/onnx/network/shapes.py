@@ -126,7 +126,7 @@ def _constant(call: Call) -> Any:
         if name in call.attributes:
             return np.array(call.attributes[name], dtype)
     if "value" not in call.attributes:
-        raise ArgumentError(f"a constant of the kind {sorted(call.attributes)} is none that tinynet has")
+        raise ArgumentError(f"a constant of the kind {sorted(call.attributes)} is not one that tinynet has")
     return call.attributes["value"]
 
 
@@ -209,7 +209,7 @@ def _padded(call: Call) -> Any:
         inside = np.pad(np.ones(x.shape, bool), around)
         return plain(ops.where(constant(inside), ops.pad(x, around), ops.reshape(call.tensor(2), ())))
     if mode not in ("edge", "reflect", "wrap"):
-        raise ArgumentError(f"mode {mode!r} is none of constant, edge, reflect and wrap")
+        raise ArgumentError(f"mode {mode!r} is not one of constant, edge, reflect and wrap")
     for axis, (before, after) in enumerate(around):
         if before or after:
             places = np.pad(np.arange(x.shape[axis]), (before, after), mode)

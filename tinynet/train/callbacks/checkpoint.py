@@ -39,7 +39,7 @@ class Checkpoint(Watch):
     Raises
     ------
     ArgumentError
-        If an argument is none of the above; once a run begins, if its model cannot be put into a file.
+        If an argument is not one of the above; once a run begins, if its model cannot be put into a file.
     WriteError
         If the file cannot be written; what was there before is then untouched. A place that is a directory, or in none,
         is refused before anything is trained.

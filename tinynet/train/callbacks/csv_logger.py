@@ -30,7 +30,7 @@ class CSVLogger:
     Raises
     ------
     ArgumentError
-        If an argument is none of the above.
+        If an argument is not one of the above.
     WriteError
         If the file cannot be written; a place that is a directory, or in none, is refused before any training.
 

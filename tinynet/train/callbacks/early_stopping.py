@@ -36,7 +36,7 @@ class EarlyStopping(Watch):
     Raises
     ------
     ArgumentError
-        If an argument is none of the above; once a run begins, if there is no such measure.
+        If an argument is not one of the above; once a run begins, if there is no such measure.
 
     Examples
     --------
@@ -100,7 +100,7 @@ class EarlyStopping(Watch):
         kept = state.get("kept", {})
         known = conforms(kept, {str: np.ndarray})
         if not known or (kept and {name: a.shape for name, a in kept.items()} != self.shapes):
-            raise CheckpointError("the checkpoint is damaged: its best model is none of this kind")
+            raise CheckpointError("the checkpoint is damaged: its best model is not one of this kind")
         if self.restore_best and not kept and state.get("best") is not None:
             raise CheckpointError("the run was started with restore_best=False, now True; resume it with the same")
         super().restore({name: value for name, value in state.items() if name != "kept"})

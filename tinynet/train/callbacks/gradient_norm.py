@@ -15,7 +15,7 @@ from tinynet.train.task import find_task
 
 
 class GradientNorm:
-    """Adds the norm of the gradient of the loss to the figures of each epoch, by the name "gradient_norm".
+    """Adds the norm of the gradient of the loss to the measures of each epoch, by the name "gradient_norm".
 
     The loss is the mean over some samples at the end of the epoch, in inference: without dropout, and with the running
     means of batch normalisations. All weights, and the smoothing of labels, are left out. The gradient is with

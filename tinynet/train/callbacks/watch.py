@@ -30,7 +30,7 @@ class Watch:
     Raises
     ------
     ArgumentError
-        If an argument is none of the above; once a run begins, if there is no such measure.
+        If an argument is not one of the above; once a run begins, if there is no such measure.
     """
 
     def __init__(self, monitor: str, mode: str | None = None, min_delta: float = 0.0, patience: int = 1) -> None:

@@ -59,7 +59,7 @@ def calibration(probability: Any, right: Any, bins: int = 10) -> Calibration:
     ShapeError
         If there are not as many of both.
     DataError
-        If there are no samples, or a value is none from 0 to 1.
+        If there are no samples, or a value is not from 0 to 1.
     ArgumentError
         If there is no bin.
     DTypeError

@@ -1,4 +1,4 @@
-"""Precision, recall, F1 and balanced accuracy: figures of a whole set, which are no means over its samples."""
+"""Precision, recall, F1 and balanced accuracy: measures of a whole set, which are no means over its samples."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def precision(
     ShapeError
         If there are not as many outputs as labels, or they have another shape.
     DataError
-        If there are no samples, or the labels are none of the classes.
+        If there are no samples, or a label is not one of the classes.
     DTypeError
         If something is no array of numbers.
 

@@ -24,7 +24,7 @@ def accuracy(output: Any, labels: Any) -> float:
         the predicted class numbers: integers, (n,) or (n, 1).
     labels : array_like
         Class numbers, (n,) or (n, 1), or rows (n, K) without NaN, of which the largest value is the label. A number
-        that is none of the classes counts as wrong.
+        that is not one of the classes counts as wrong.
 
     Returns
     -------

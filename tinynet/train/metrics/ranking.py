@@ -39,7 +39,7 @@ def roc_auc(output: Any, labels: Any, average: str = "macro") -> float:
     ShapeError
         If there are not as many outputs as labels, or they have another shape.
     DataError
-        If there are no samples, or the labels are none of the classes.
+        If there are no samples, or a label is not one of the classes.
     DTypeError
         If something is no array of numbers.
 

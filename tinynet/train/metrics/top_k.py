@@ -21,8 +21,8 @@ def top_k_accuracy(output: Any, labels: Any, k: int = 5) -> float:
         (n, K): probabilities or logits; (n, ..., K) is taken as many samples. Among equal ones the first counts as
         larger; a sample with a NaN counts as wrong.
     labels : array_like
-        Class numbers, (n,) or (n, 1), or rows (n, K), of which the largest value is the label. A number that is none of
-        the classes counts as wrong.
+        Class numbers, (n,) or (n, 1), or rows (n, K), of which the largest value is the label. A number that is not a
+        class counts as wrong.
     k : int
         From 1 to K; with 1 it is `accuracy`.
 
