@@ -9,7 +9,7 @@ import os
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 import tinynet as tn
 
@@ -18,6 +18,13 @@ settings.register_profile(
 )
 settings.register_profile("dev", parent=settings.get_profile("ci"), max_examples=5)
 settings.register_profile("thorough", parent=settings.get_profile("ci"), max_examples=500)
+settings.register_profile(  # of tests.mutation, which asks only whether a test fails, again and again
+    "mutation",
+    parent=settings.get_profile("ci"),
+    derandomize=True,
+    database=None,
+    phases=[Phase.explicit, Phase.generate],
+)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 

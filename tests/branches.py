@@ -1,0 +1,34 @@
+"""Measure which branches of the book and of saving the tests of their rooms go through.
+
+Run as ``python -m tests.branches`` for a table with the lines and branches that no test reaches; needs the package
+coverage. What other processes run, as in tests that kill one, is not counted.
+"""
+
+import sys
+
+import pytest
+
+from tests.count_lines import ROOT, parts
+
+OF_THE_BOOK = (
+    "tests/core", "tests/ops", "tests/nn", "tests/optim", "tests/train", "tests/test_model.py",
+    "tests/test_compiled.py", "tests/test_reuse.py", "tests/test_wrong_arguments.py", "tinynet/core", "tinynet/nn",
+    "tinynet/ops", "tinynet/optim", "tinynet/train", "tinynet/model.py",
+)  # fmt: skip
+OF_SAVING = ("tests/saving", "tinynet/saving")
+
+
+def measure(files, tests):
+    """Run tests, and print how much of some files they reach."""
+    from coverage import Coverage
+
+    measured = Coverage(branch=True, include=list(map(str, files)), data_file=None)
+    measured.start()
+    status = pytest.main(["-q", "-p", "no:cacheprovider", "-n", "0", *tests])
+    measured.stop()
+    measured.report(show_missing=True, skip_covered=True)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(measure([*parts()["book"], *sorted((ROOT / "saving").glob("*.py"))], [*OF_THE_BOOK, *OF_SAVING]))

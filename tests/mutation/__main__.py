@@ -1,0 +1,193 @@
+"""Test the tests: put small mistakes into the program, one at a time, and see which of them no test notices.
+
+Run as ``python -m tests.mutation core``, with the name of a room of `rooms`; it lists the mistakes that survive. All
+tests of the room are collected once. For each mistake the process forks. The child puts it into the functions that are
+loaded, and runs the tests that call them, the quickest first, until one fails. What runs when a file is loaded takes a
+process of its own for each mistake (``at_import``). Nothing is written into the sources.
+"""
+
+import argparse
+import ast
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from _pytest.runner import runtestprotocol
+
+from tests.mutation import mutants as m
+from tests.mutation.rooms import ROOMS, ROOT
+
+SECONDS = 30  # of tests, at most, for one mistake
+OPTIONS = ["-s", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "-o", "tmp_path_retention_policy=none"]
+FAILED, PASSED = 1, 0
+
+
+def in_child(function, seconds):
+    """Run a function in a copy of this process; return its number, or another one if it ends ill or too late."""
+    sys.stdout.flush()
+    child = os.fork()
+    if child == 0:
+        status = FAILED
+        try:
+            os.setsid()
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            os.dup2(nowhere, 1)
+            os.dup2(nowhere, 2)
+            signal.signal(signal.SIGPROF, signal.SIG_DFL)
+            status = function()
+        finally:
+            os._exit(status)
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            return os.waitstatus_to_exitcode(status)
+        time.sleep(0.003)
+    os.killpg(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    return -signal.SIGKILL
+
+
+def run_test(item, following, seconds=0.0):
+    """Run a test; return whether it passed. One that takes more of the processor than some seconds ends the process."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
+    reports = runtestprotocol(item, log=False, nextitem=following)
+    return not any(report.failed for report in reports)
+
+
+def calls_of(items, files, out):
+    """Run all tests; write for each that passes how long it takes, and which functions of some files it calls."""
+    found = {}
+    for index, item in enumerate(items):
+        called = {}
+
+        def note(frame, event, _, called=called):
+            if event == "call" and frame.f_code.co_filename in files:
+                called[id(frame.f_code)] = frame.f_code
+
+        begin = time.process_time()
+        sys.setprofile(note)
+        passed = run_test(item, None)
+        sys.setprofile(None)
+        if passed:
+            names = sorted({(c.co_filename, c.co_qualname, c.co_firstlineno) for c in called.values()})
+            found[index] = [time.process_time() - begin, names]
+    Path(out).write_text(json.dumps(found))
+    return PASSED
+
+
+class Mutation:
+    """What pytest does in place of running the tests that it has collected."""
+
+    def __init__(self, room, only):
+        self.room = room
+        self.only = only
+        self.results = []  # pairs of a file and mutant, and what became of it
+
+    def pytest_runtestloop(self, session):
+        """Put in each mistake, and run tests."""
+        paths = self.room.paths()
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder, "calls.json")
+            in_child(lambda: self.within(lambda: calls_of(session.items, set(map(str, paths)), out)), 3600)
+            calls = json.loads(out.read_text())
+        lost = [item.nodeid for i, item in enumerate(session.items) if str(i) not in calls]
+        print(f"{len(calls)} tests pass; not used: {lost}")
+        self.calling = {}  # for each function, the tests that call it
+        for index, (seconds, names) in calls.items():
+            for name in names:
+                self.calling.setdefault(tuple(name), []).append((seconds, int(index)))
+        self.killers = Counter()
+        for path in paths:
+            if not self.only or path.name in self.only:
+                self.file(path, session.items)
+        return True
+
+    def within(self, function):
+        """Call a function, with ops computed as the room wants it."""
+        import tinynet as tn
+
+        if not self.room.by_meaning:
+            return function()
+        with tn.reference():
+            return function()
+
+    def file(self, path, items):
+        """Put in each mistake of one file."""
+        tree = ast.parse(path.read_text("utf-8"))
+        old = compile(tree, str(path), "exec", dont_inherit=True)
+        before = len(self.results)
+        for number, mutant in enumerate(m.mutants(tree, self.room.wanted(tree))):
+            pairs = m.differing(old, mutant.code(tree, path))
+            became = self.fate(path, number, pairs, items)
+            self.results.append((path, str(mutant), became))
+            if became == "survived":
+                print(f"    {path.relative_to(ROOT)}:{mutant}", flush=True)
+        part = Counter(became for *_, became in self.results[before:])
+        print(f"{path.relative_to(ROOT)}: {dict(part)}", flush=True)
+
+    def fate(self, path, number, pairs, items):
+        """Return what becomes of one mistake."""
+        inner = pairs[-1][0] if pairs else None
+        if inner is None:
+            return "same code"
+        tests = sorted(self.calling.get((str(path), inner.co_qualname, inner.co_firstlineno), []))
+        if not m.is_function(inner) or not tests:
+            return at_import(path, number, self.room)
+        tests.sort(key=lambda test: (-self.killers[inner, test[1]], test[0]))
+        chosen, total = [], 0.0
+        for seconds, index in tests:
+            if total + seconds < SECONDS or not chosen:
+                chosen.append((seconds, index))
+                total += seconds
+
+        def run():
+            m.put_into_functions(pairs)
+            for seconds, index in chosen:
+                if not run_test(items[index], None, 2 + 5 * seconds):
+                    report.write_text(str(index))
+                    return FAILED
+            return PASSED
+
+        with tempfile.TemporaryDirectory() as folder:
+            report = Path(folder, "killer")
+            status = in_child(lambda: self.within(run), 60 + 5 * total)
+            if report.exists():
+                self.killers[inner, int(report.read_text())] += 1
+        return {PASSED: "survived", FAILED: "killed"}.get(status, "time" if status in (-27, -9) else "ended")
+
+
+def at_import(path, number, room):
+    """Run the tests of a room in a process that loads a file with a mistake in it."""
+    command = [sys.executable, "-m", "tests.mutation.at_import", str(path), str(number)]
+    try:
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=600)
+    except subprocess.TimeoutExpired:
+        return "time"
+    return "killed" if done.returncode else "survived"
+
+
+def main():
+    """Test the tests of one room."""
+    parser = argparse.ArgumentParser(prog="python -m tests.mutation")
+    parser.add_argument("room", choices=ROOMS)
+    parser.add_argument("file", nargs="*", help="names of files of the room; without, all")
+    arguments = parser.parse_args()
+    os.environ["HYPOTHESIS_PROFILE"] = "mutation"
+    mutation = Mutation(ROOMS[arguments.room], arguments.file)
+    pytest.main([*OPTIONS, *ROOMS[arguments.room].tests], plugins=[mutation])
+    total = Counter(became for *_, became in mutation.results)
+    survived = total["survived"]
+    count = total.total() - total["same code"]
+    print(f"{arguments.room}: {count} mistakes, {count - survived} found ({1 - survived / count:.1%}): {dict(total)}")
+
+
+if __name__ == "__main__":
+    main()
