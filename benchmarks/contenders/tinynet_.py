@@ -1,4 +1,4 @@
-"""tinynet: the step that `fit` makes, `fit` itself, `predict`, and convolutions as a plan or eager."""
+"""tinynet: the step that `fit` makes, `fit` itself, a frozen predictor, `predict`, and convolutions alone."""
 
 from collections.abc import Callable
 from functools import partial
@@ -136,8 +136,12 @@ class Tinynet(Contender):
     def predict(self, model: str, batch: int) -> dict[str, Callable[[], Runner]]:
         """Return the ways to predict."""
         network = build(model, self.inputs.weights(model))
-        predict = partial(network.predict, batch_size=batch)
-        return {"predict": lambda: Predictor(predict, self.inputs.images(MODELS[model].data[0]), batch)}
+        images = self.inputs.images(MODELS[model].data[0])
+        live = partial(network.predict, batch_size=batch)
+        return {
+            "frozen": lambda: Predictor(tn.compile(network, freeze=True), images, batch),
+            "predict": lambda: Predictor(live, images, batch),
+        }
 
     def convolve(self, case: Conv) -> dict[str, Callable[[], Runner]]:
         """Return the ways to compute a convolution and its gradients."""

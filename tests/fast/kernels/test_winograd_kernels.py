@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import tinynet as tn
 from tests.fast.kernels.kernel_cases import DTYPES, dtypes, garbage, generators
 from tinynet.core.engine import meaning
 from tinynet.fast.implementation import evaluate
@@ -138,3 +139,18 @@ def test_the_transforms_are_exact_on_whole_numbers(m, rng):
     winograd.outputs_of(m, outputs, 0, 1, *[*(inputs * filters), x[0]][:5])
     expected = [(x[i : i + 3] * w).sum() for i in range(m)]
     np.testing.assert_array_equal(outputs[:, 0], (6 if m == 3 else 1) * np.array(expected))
+
+
+@pytest.mark.parametrize("pooled", [False, True])
+def test_filters_that_are_constant_are_transformed_once_and_live_ones_at_each_call(pooled):
+    x = np.random.default_rng(0).standard_normal((2, 12, 12, 16)).astype(np.float32)
+    block = [tn.Conv2D(16, 3, padding="same", activation="relu"), *[tn.MaxPool(2)] * pooled]
+    model = tn.Sequential([tn.Input((12, 12, 16)), *block, tn.Conv2D(16, 3, padding="same")], seed=0)
+    frozen, live = tn.compile(model, freeze=True), tn.compile(model)
+    before = live(x).tobytes()
+    assert {frozen(x).tobytes() for _ in range(3)} == {before}
+    model.theta[:] = -model.theta
+    assert frozen(x).tobytes() == before != live(x).tobytes()
+    for predictor, ready in (frozen, True), (live, False):
+        calls = [s.arguments for s in predictor.plan(x).steps if s.name in ("conv2d", "conv_pool")]
+        assert [a.tolist() for call in calls for a in call if getattr(a, "dtype", "") == "bool"] == [[ready], [ready]]

@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
+from tinynet.core.engine import Tensor, is_constant
 from tinynet.core.spec import Array, Shape, Spec, Value
 from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import conv as kernels
@@ -51,11 +54,16 @@ def winograd_call(
 ) -> tuple[Any, ...]:
     """Return the call on y, winners of the pooling or None, working arrays, x, w, and the bias of the pooling or None.
 
-    ``corner`` is where the first filter lies: so many pixels above and left of the image.
+    ``corner`` is where the first filter lies: so many pixels above and left of the image. Filters that are constant are
+    transformed by the first call alone, into arrays that nothing else works in.
     """
-    chunks, lanes, _ = _lanes(len(arrays[-3]), tiles, *arrays[2].shape[1:])
-    kernel = for_chunks(winograd.convolution(m, arrays[-1] is not None), lanes)
-    return kernel, *arrays, *corner, tiles[0], chunks, adjoint
+    y, index, taps, half, filters, *rest = arrays
+    chunks, lanes, _ = _lanes(len(rest[-3]), tiles, *taps.shape[1:])
+    kernel, constant = for_chunks(winograd.convolution(m, rest[-1] is not None), lanes), is_constant(Tensor(rest[-2]))
+    if constant:
+        taps, filters = np.empty_like(taps), np.empty_like(filters)
+    ready = np.zeros(1, bool)
+    return kernel, y, index, taps, half, filters, *rest, *corner, tiles[0], chunks, adjoint, ready, constant
 
 
 # --- the ops

@@ -288,7 +288,8 @@ def convolution(m: int, pooled: bool) -> Any:
     """Make the kernel that computes y (N, OH, OW, F) from x (N, H, W, C) and w (3, 3, C, F) in tiles of M x M outputs.
 
     If ``adjoint``, it is the adjoint of the convolution with w (3, 3, F, C) instead. If ``pooled``, a bias is added,
-    and y and index are the largest of each tile, cut at 0, and its place.
+    and y and index are the largest of each tile, cut at 0, and its place. Transformed filters that are ``constant`` are
+    ``ready`` for the next call.
     """
     s = m + 2
 
@@ -314,17 +315,21 @@ def convolution(m: int, pooled: bool) -> Any:
         th,
         chunks,
         adjoint,
+        ready,
+        constant,
     ):
         n, c, f, lanes = len(x), x.shape[3], taps.shape[2], len(inputs)
         tw, scale = across.shape[2] // f, x.dtype.type(36 if m == 3 else 1)
         block = inputs.shape[2] // (tw * c)
-        for lane in numba.prange(lanes):
-            for k in range(lane * c // lanes, (lane + 1) * c // lanes):
-                for tap in range(9):
-                    for j in range(f):
-                        taps[tap, k, j] = w[2 - tap // 3, 2 - tap % 3, j, k] if adjoint else w[tap // 3, tap % 3, k, j]
-            first, end = lane * c // lanes * f, (lane + 1) * c // lanes * f
-            transform_taps(m, filters, half, taps.reshape(9, c * f), first, end)
+        if not ready[0]:
+            for lane in numba.prange(lanes):
+                for k in range(lane * c // lanes, (lane + 1) * c // lanes):
+                    for t in range(9):
+                        for j in range(f):
+                            taps[t, k, j] = w[2 - t // 3, 2 - t % 3, j, k] if adjoint else w[t // 3, t % 3, k, j]
+                first, end = lane * c // lanes * f, (lane + 1) * c // lanes * f
+                transform_taps(m, filters, half, taps.reshape(9, c * f), first, end)
+            ready[0] = constant
         for lane in numba.prange(lanes):
             given, made, outputs = inputs[lane], products[lane], across[lane]
             for chunk in range(lane * chunks // lanes, (lane + 1) * chunks // lanes):
