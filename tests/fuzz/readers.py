@@ -141,8 +141,10 @@ class ModelFile(Reader):
     """A model file."""
 
     longest = 16_000
-    words = ("tinynet.Sequential", "tinynet.Dense", "tinynet.Residual", "tinynet.ops.relu", "same", "layer",
-             "arguments", "array", "items", "named", "float64", "frozen", "tinynet.ImportedModel", "tinynet.Conv2D")  # fmt: skip
+    words = (
+        "tinynet.Sequential", "tinynet.Dense", "tinynet.Residual", "tinynet.ops.relu", "same", "layer", "arguments",
+        "array", "items", "named", "float64", "frozen", "tinynet.ImportedModel", "tinynet.Conv2D",
+    )  # fmt: skip
 
     def change(self, data, rng, plain):
         return mutations.change_model(data, rng, plain, self.words)

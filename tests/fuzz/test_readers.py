@@ -26,7 +26,8 @@ each = pytest.mark.parametrize("reader", READERS, indirect=True, scope="module")
 def test_valid_files_are_read_and_so_are_those_that_were_sealed_again(reader):
     rng, seeds = random.Random(0), reader.seeds()
     for seed in seeds[:: 1 + len(seeds) // 14]:
-        assert any([check(read, reader.may_write) for read in reader.reads(seed)])
+        found = [check(read, reader.may_write) for read in reader.reads(seed)]
+        assert any(found)
         for _ in range(2):
             changed = reader.change(seed, rng, lambda data: data)
             for read in reader.reads(changed):

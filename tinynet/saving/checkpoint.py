@@ -142,7 +142,7 @@ def _read_text(file: ModelFile, run: Run, example: dict[str, Any]) -> dict[str, 
             "differ; make the model as it was made for that run"
         )
     try:
-        state = decode(file.metadata["run"])
+        state: dict[str, Any] = decode(file.metadata["run"])
         if file.version < RUN_VERSION:
             state = _converted(state)
         if not all(isinstance(part, dict) for part in (state, state["settings"], state["optimizer"])):
