@@ -180,10 +180,10 @@ def _npy(data: bytes, name: str) -> Picture:
     if len(data) - start != math.prod(flat) * dtype.itemsize:
         raise damaged(name, f"{len(data) - start:,} bytes of values", f"{math.prod(flat) * dtype.itemsize:,}")
     image = np.frombuffer(data, dtype, offset=start).reshape(flat, order="F" if fortran_order else "C")
-    remarks, pixels = [f"{image.shape[1]} x {image.shape[0]} array"], image.astype(np.float32)
-    if not np.isfinite(pixels).all() or pixels.min() < 0 or pixels.max() > 255:
+    if not np.isfinite(image).all() or image.min() < 0 or image.max() > 255:
         expected = "grey levels from 0 to 255, or from 0 to 1"
         raise damaged(name, "values that are not from 0 to 255", expected, "Scale it.")
+    remarks, pixels = [f"{image.shape[1]} x {image.shape[0]} array"], image.astype(np.float32)
     if pixels.max() <= 1 and image.dtype.kind in "fb":
         pixels *= 255
         remarks.append("values from 0 to 1 taken as 0 to 255")

@@ -43,9 +43,15 @@ def damaged(name: str, found: str, expected: str, advice: str = "Replace it by a
 
 
 def inflate_head(data: bytes | memoryview, wbits: int, size: int, name: str) -> bytes:
-    """Decompress the first `size` bytes, or all if there are fewer."""
+    """Decompress the first `size` bytes, or all if there are fewer; a gzip file may begin with short members."""
+    head, rest = b"", bytes(data[: size + 4096])
     try:
-        return zlib.decompressobj(wbits).decompress(data[: size + 4096], size)
+        while True:
+            stream = zlib.decompressobj(wbits)
+            head += stream.decompress(rest, size - len(head))
+            rest = stream.unused_data
+            if len(head) >= size or wbits != GZIP or rest[:2] != GZIP_MAGIC:
+                return head
     except zlib.error as error:
         raise damaged(name, f"the compressed data is corrupt ({error})", "valid compressed data") from error
 

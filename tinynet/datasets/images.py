@@ -15,6 +15,7 @@ from tinynet.datasets.decode import Picture, read_picture
 from tinynet.datasets.formats import Pixels, damaged
 from tinynet.datasets.preparation import Preparation
 from tinynet.datasets.spec import MNIST
+from tinynet.errors import FileFormatError
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -135,7 +136,7 @@ def _drawing(picture: Picture, preparation: Preparation, name: str) -> Sample:
     shape, remarks = preparation.shape, list(picture.remarks)
     image = _grey_levels(picture.image, remarks)
     if image.max() - image.min() < _LEAST_CONTRAST:
-        raise damaged(name, "a blank image: its pixels are all about alike", "a drawing", "Draw with more contrast.")
+        raise _blank(name)
     background = float(np.median(_edge(image)))
     dark = background - image.min() > image.max() - background
     if dark:
@@ -149,10 +150,16 @@ def _drawing(picture: Picture, preparation: Preparation, name: str) -> Sample:
     elif dark:
         image = 255 - image
     background = float(np.median(_edge(image)))
+    if image.max() - background < 1:
+        raise _blank(name)  # all that varied was the light
     ink = np.clip((image - background) / (image.max() - background), 0, 1)
     image = _centre(_fit(ink, preparation.box), shape, preparation.by_mass)
     how = f"fitted into {preparation.box} x {preparation.box} and centred in {shape[0]} x {shape[1]}"
     return Sample(np.rint(image).astype(np.uint8), [*remarks, f"cut to its ink, {how}"])
+
+
+def _blank(name: str) -> FileFormatError:
+    return damaged(name, "a blank image: its pixels are all about alike", "a drawing", "Draw with more contrast.")
 
 
 def _edge(image: Array) -> Array:

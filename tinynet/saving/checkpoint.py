@@ -82,20 +82,14 @@ def resume(run: Run, path: str | os.PathLike[str]) -> None:
 
 def _read(file: ModelFile, run: Run, example: dict[str, Any]) -> dict[str, Any]:
     """Read the state of a run, which has the form of that of a run that has not begun."""
-    state = _read_text(file, run)
-    before = state.pop("settings", {})
-    _check_settings(file.path, run, before)
+    state = _read_text(file, run, example)
+    _check_settings(file.path, run, state.pop("settings"))
     parameters = example["model"]["parameters"]
     in_text = example | {
         "model": {"generator": example["model"]["generator"]},
         "optimizer": {name: part for name, part in example["optimizer"].items() if name != "vectors"}
         | {"hyperparameters": {}},  # any; see below
     }
-    if "mode" in in_text["optimizer"]:  # files from before there were random numbers in a step have none
-        state = {**state, "optimizer": {"mode": in_text["optimizer"]["mode"], **dict(state.get("optimizer") or {})}}
-    if file.version < RUN_VERSION:  # an optimizer may have more numbers now
-        numbers = state["optimizer"]["hyperparameters"]
-        state["optimizer"]["hyperparameters"] = example["optimizer"]["hyperparameters"] | numbers
     if (
         not resembles(state, in_text)
         or len(state["callbacks"]) != len(stateful(run))
@@ -138,8 +132,8 @@ def _vectors(run: Run, now: dict[str, Array], numbers: dict[str, Any]) -> dict[s
     return {**other.initial_state(theta), **{name: now[name] for name in beside}}
 
 
-def _read_text(file: ModelFile, run: Run) -> dict[str, Any]:
-    """Read what a file says of a run in text, if it is a run of this model."""
+def _read_text(file: ModelFile, run: Run, example: dict[str, Any]) -> dict[str, Any]:
+    """Read what a file says of a run in text, if it is a run of this model; what files of old lack is added."""
     if "run" not in file.metadata:
         raise CheckpointError(f"{file.path} holds a model, but no run of fit to resume; tn.Checkpoint saves one")
     if file.metadata.get("model") != describe(cast(Layer, run.model), run.model.parameters):
@@ -148,11 +142,16 @@ def _read_text(file: ModelFile, run: Run) -> dict[str, Any]:
             "differ; make the model as it was made for that run"
         )
     try:
-        state = decode(file.metadata["run"])
+        state: dict[str, Any] = decode(file.metadata["run"])
         if file.version < RUN_VERSION:
             state = _converted(state)
-        if not (isinstance(state, dict) and isinstance(state["settings"], dict)):
-            raise TypeError("it is no dictionary with settings")
+        if not all(isinstance(part, dict) for part in (state, state["settings"], state["optimizer"])):
+            raise TypeError("it is no dictionary with settings and an optimizer")
+        if "mode" in example["optimizer"]:  # files from before there were random numbers in a step have none
+            state["optimizer"] = {"mode": example["optimizer"]["mode"], **state["optimizer"]}
+        if file.version < RUN_VERSION:  # an optimizer may have more numbers now
+            numbers = state["optimizer"]["hyperparameters"]
+            state["optimizer"]["hyperparameters"] = example["optimizer"]["hyperparameters"] | numbers
     except Exception as error:  # a text that makes no sense can fail in any way
         raise CheckpointError(f"{file.path} is damaged: its state of the run makes no sense ({error!r})") from error
     return state
@@ -177,13 +176,22 @@ def _converted(old: dict[str, Any]) -> dict[str, Any]:
 def _check_settings(path: Path, run: Run, before: dict[str, Any]) -> None:
     before = {**before, "optimizer": _with_defaults(before.get("optimizer"), run.optimizer)}
     differ = [
-        f"{name} {before.get(name)!r}, now {now!r}" for name, now in settings(run).items() if before.get(name) != now
+        f"{name} {before.get(name)!r}, now {now!r}"
+        for name, now in settings(run).items()
+        if not _equal(before.get(name), now)
     ]
     if differ:
         rest = ""
         if any(text.startswith("optimizer ") for text in differ):
             rest = ", and change the learning rate by a callback; or begin a new run with the model, from tn.load"
         raise CheckpointError(f"{path}: the run was started with {'; '.join(differ)}; resume it with the same{rest}")
+
+
+def _equal(then: Any, now: Any) -> bool:
+    try:
+        return bool(then == now)
+    except ValueError:  # a damaged file may have arrays in here
+        return False
 
 
 def _with_defaults(before: Any, optimizer: Any) -> Any:
