@@ -33,7 +33,7 @@ class Mutant(NamedTuple):
 
     def __str__(self):
         old, put = (" ".join(ast.unparse(node).split())[:70] for node in (self.old, self.put))
-        return f"{self.old.lineno}: {old} -> {put}"
+        return f"{self.old.lineno}:{self.old.col_offset + 1}: {old} -> {put}"
 
     def place(self, node):
         """Put a node there."""

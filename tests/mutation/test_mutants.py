@@ -50,11 +50,11 @@ def test_each_mistake_is_one_small_change_and_is_taken_back():
     before = ast.dump(tree)
     words = [str(mutant) for mutant in everywhere(tree)]
     assert ast.dump(tree) == before
-    assert "15: a < b -> a <= b" in words
-    assert "15: return a < b -> return None" in words
-    assert "13: a > 10 -> a >= 10" in words
-    assert "13: 10 -> 11" in words
-    assert any(text.startswith("14: raise ValueError(") and text.endswith("-> pass") for text in words)
+    assert "15:12: a < b -> a <= b" in words
+    assert "15:5: return a < b -> return None" in words
+    assert "13:8: a > 10 -> a >= 10" in words
+    assert "13:12: 10 -> 11" in words
+    assert any(text.startswith("14:9: raise ValueError(") and text.endswith("-> pass") for text in words)
     assert not [text for text in words if "a + 1 ->" in text or "a != b" in text or "b + 7" in text], (
         "of a message, or of an assert"
     )
@@ -62,7 +62,7 @@ def test_each_mistake_is_one_small_change_and_is_taken_back():
 
 def test_a_mistake_is_put_into_a_function_wherever_it_is_registered_and_wrapped(tmp_path):
     module, path, tree, old = loaded(tmp_path)
-    mutant = next(mutant for mutant in everywhere(tree) if str(mutant) == "15: a < b -> a <= b")
+    mutant = next(mutant for mutant in everywhere(tree) if str(mutant) == "15:12: a < b -> a <= b")
     pairs = m.differing(old, mutant.code(tree, path))
     assert [code.co_name for code, _ in pairs] == ["<module>", "less"]
     m.put_into_functions(pairs)
@@ -73,7 +73,7 @@ def test_a_mistake_is_put_into_a_function_wherever_it_is_registered_and_wrapped(
 def test_one_lambda_of_several_on_a_line_is_changed_and_what_was_cached_is_forgotten(tmp_path):
     module, path, tree, old = loaded(tmp_path)
     assert module.twice(3) == 6
-    for text in ("21: x * x * 1 -> x * x / 1", "19: 2 * a -> 2 / a"):
+    for text in ("21:39: x * x * 1 -> x * x / 1", "19:12: 2 * a -> 2 / a"):
         mutant = next(mutant for mutant in everywhere(tree) if str(mutant) == text)
         m.put_into_functions(m.differing(old, mutant.code(tree, path)))
     assert [type(square(3)) for square in module.squares] == [int, float]
@@ -84,8 +84,8 @@ def test_one_lambda_of_several_on_a_line_is_changed_and_what_was_cached_is_forgo
 def test_what_runs_while_a_file_is_loaded_is_told_from_what_runs_when_a_function_is_called(tmp_path):
     _, path, tree, old = loaded(tmp_path)
     inner = {str(mutant): m.differing(old, mutant.code(tree, path))[-1][0] for mutant in everywhere(tree)}
-    assert not m.is_function(inner["11: 1 -> 2"])  # a default
-    assert m.is_function(inner["19: 2 * a -> 2 / a"])
+    assert not m.is_function(inner["11:27: 1 -> 2"])  # a default
+    assert m.is_function(inner["19:12: 2 * a -> 2 / a"])
 
 
 def test_gradient_rules_are_functions_of_a_cotangent_and_what_they_use():
@@ -96,6 +96,6 @@ def test_gradient_rules_are_functions_of_a_cotangent_and_what_they_use():
         "op = Op(lambda x: x + 4, compute=lambda g: g + 5, vjp=lambda i, h, out: h + 6)\n"
     )
     words = [str(mutant) for mutant in m.mutants(tree, gradient_rules(tree))]
-    arithmetic = {text.split(" -> ")[0] for text in words if " + " in text or " / " in text}
-    assert {"1: x / 2", "2: _half(g) + 1", "4: h + 6"} <= arithmetic
-    assert not {"3: g + 3", "4: x + 4", "4: g + 5"} & arithmetic
+    changed = {text.split(": ", 1)[1].split(" -> ")[0] for text in words}
+    assert {"x / 2", "_half(g) + 1", "h + 6"} <= changed
+    assert not {"g + 3", "x + 4", "g + 5"} & changed

@@ -263,6 +263,11 @@ def test_a_chain_of_logaddexp_leaves_out_what_has_no_weight(values):
     np.testing.assert_allclose(second.data, expected, atol=1e-12)
 
 
+def test_a_sum_of_nothing_has_no_gradient():
+    x, y = (Tensor(np.array(-np.inf), requires_grad=True) for _ in range(2))
+    assert [g.item() for g in tn.grad(o.logaddexp(x, y), [x, y])] == [0, 0]
+
+
 def test_logaddexp_keeps_nan():
     x, y = (Tensor(np.array(v), requires_grad=True) for v in (-np.inf, np.nan))
     assert np.isnan([g.item() for g in tn.grad(o.logaddexp(x, y), [x, y])]).all()
