@@ -390,6 +390,25 @@ def softmax(row):
     return [math.exp(v) for v in log_softmax(row)]
 
 
+def layer_norm(x, gamma, beta, epsilon):
+    def normalised(row):
+        away = [v - mean(row) for v in row]
+        root = math.sqrt(mean([v * v for v in away]) + epsilon)
+        return [v / root * a + b for v, a, b in zip(away, gamma.tolist(), beta.tolist(), strict=True)]
+
+    return along_last(normalised)(x)
+
+
+def layer_norm_gradient(g, gamma, normal, scale):
+    out = np.zeros(g.shape)
+    for i in np.ndindex(*g.shape[:-1]):
+        h = [a.item() * b.item() for a, b in zip(g[i], gamma, strict=True)]
+        row = [v.item() for v in normal[i]]
+        slope = mean([a * v for a, v in zip(h, row, strict=True)])
+        out[i] = [scale[i].item() * (a - mean(h) - v * slope) for a, v in zip(h, row, strict=True)]
+    return out
+
+
 def cross_entropy(output, labels):
     losses = []
     for row, label in zip(output, labels, strict=True):
