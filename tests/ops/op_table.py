@@ -287,6 +287,12 @@ add(
 )  # fmt: skip
 
 
+add(
+    "gelu_gradient", broadcast(spread, spread), ref.elementwise(ref.gelu_gradient), OPS["gelu_gradient"],
+    refused=(*misfits("g", "x"),),
+)  # fmt: skip
+
+
 def conditions(rng, shape):
     return np.asarray(rng.integers(0, 2, shape), bool)
 

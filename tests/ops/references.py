@@ -45,6 +45,10 @@ def gelu(x, approximate=False):
     return x * (1 + math.tanh(inner)) / 2 if approximate else x * (1 + math.erf(x / math.sqrt(2))) / 2
 
 
+def gelu_gradient(g, x):
+    return g * ((1 + math.erf(x / math.sqrt(2))) / 2 + x * math.exp(-x * x / 2) / math.sqrt(2 * math.pi))
+
+
 def sign(x):
     return 1.0 if x > 0 else -1.0 if x < 0 else 0.0
 

@@ -1,4 +1,4 @@
-"""Layer normalisation and its gradient, and that of softmax: passes over rows that stay in the cache."""
+"""Layer normalisation and its gradient: passes over rows that stay in the cache."""
 
 import math
 
@@ -6,55 +6,46 @@ import numba
 
 from tinynet.fast.kernels.jit import kernel
 
-_CHUNK = 16_384  # values that are worth a thread
-_MOST_CHUNKS = 64
-
-
-def chunks(rows: int, size: int) -> int:
-    """Give the number of chunks of rows; no bit depends on it."""
-    return max(1, min(_MOST_CHUNKS, rows, size // _CHUNK))
-
-
-@kernel()
-def normalise(y, normal, x, gamma, beta, epsilon):
-    """Bring a row to mean 0 and variance 1, then scale and shift it; returns the first scale."""
-    total = away = x.dtype.type(0)
-    for k in range(x.size):
-        total += x[k]
-    mean = total / x.dtype.type(x.size)
-    for k in range(x.size):
-        away += (x[k] - mean) * (x[k] - mean)
-    scale = x.dtype.type(1 / math.sqrt(away / x.dtype.type(x.size) + x.dtype.type(epsilon)))
-    for k in range(x.size):
-        normal[k] = (x[k] - mean) * scale
-    for k in range(x.size):
-        y[k] = normal[k] * gamma[k] + beta[k]
-    return scale
-
 
 @kernel(parallel=True)
 def layer_norm(y, normal, scale, x, gamma, beta, epsilon, chunks):
-    """Normalise all rows."""
+    """Bring rows to mean 0 and variance 1, then scale and shift them.
+
+    A pass over a chunk for each sum lets the sums of many rows overlap, each of which waits for its own end. Until a
+    row of y is written, its first value holds the mean.
+    """
+    one, size = x.dtype.type(1), x.dtype.type(gamma.size)
     for chunk in numba.prange(chunks):
-        for r in range(chunk * len(x) // chunks, (chunk + 1) * len(x) // chunks):
-            scale[r] = normalise(y[r], normal[r], x[r], gamma, beta, epsilon)
-
-
-@kernel()
-def centre(dx, g, gamma, normal, scale):
-    """Write the gradient of a row that was normalised."""
-    total = along = g.dtype.type(0)
-    for k in range(g.size):
-        total += g[k] * gamma[k]
-        along += g[k] * gamma[k] * normal[k]
-    mean, slope = total / g.dtype.type(g.size), along / g.dtype.type(g.size)
-    for k in range(g.size):
-        dx[k] = scale * (g[k] * gamma[k] - mean - normal[k] * slope)
+        lo, hi = chunk * len(x) // chunks, (chunk + 1) * len(x) // chunks
+        for r in range(lo, hi):
+            total = one - one
+            for k in range(gamma.size):
+                total += x[r, k]
+            y[r, 0] = total / size
+        for r in range(lo, hi):
+            total, mean = one - one, y[r, 0]
+            for k in range(gamma.size):
+                total += (x[r, k] - mean) * (x[r, k] - mean)
+            scale[r] = one / math.sqrt(total / size + x.dtype.type(epsilon))
+        for r in range(lo, hi):
+            mean, factor = y[r, 0], scale[r]
+            for k in range(gamma.size):
+                v = (x[r, k] - mean) * factor
+                normal[r, k] = v
+                y[r, k] = v * gamma[k] + beta[k]
 
 
 @kernel(parallel=True)
 def layer_norm_gradient(dx, g, gamma, normal, scale, chunks):
-    """Write the gradient of all rows."""
+    """Bring the cotangent g of y back to x."""
+    zero, size = g.dtype.type(0), g.dtype.type(gamma.size)
     for chunk in numba.prange(chunks):
         for r in range(chunk * len(g) // chunks, (chunk + 1) * len(g) // chunks):
-            centre(dx[r], g[r], gamma, normal[r], scale[r])
+            total = along = zero
+            for k in range(gamma.size):
+                h = g[r, k] * gamma[k]
+                total += h
+                along += h * normal[r, k]
+            mean, slope, factor = total / size, along / size, scale[r]
+            for k in range(gamma.size):
+                dx[r, k] = factor * (g[r, k] * gamma[k] - mean - normal[r, k] * slope)
