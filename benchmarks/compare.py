@@ -84,6 +84,7 @@ def run(arguments: argparse.Namespace, given: list[str], console: Console) -> bo
             rounds=arguments.rounds or (3 if arguments.quick else 15),
             seconds=0.05 if arguments.quick else 0.25,
             quick=arguments.quick,
+            clock="cpu" if arguments.cpu else "seconds",
         )
         failures: list[str] = []
         try:
@@ -104,6 +105,7 @@ def run(arguments: argparse.Namespace, given: list[str], console: Console) -> bo
         "versions": versions,
         "threads": session.threads,
         "rounds": session.rounds,
+        "time": "of the processor" if arguments.cpu else "on the clock",
         "CPU used at rest": session.watch.shares(),
     }
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -134,6 +136,11 @@ def main(argv: list[str] | None = None) -> int:
         "--rounds", type=int, help="how often each contender is measured (default: 15, or 3 with --quick)"
     )
     parser.add_argument("--threads", type=int, default=2, help="of each contender (default: %(default)s)")
+    parser.add_argument(
+        "--cpu",
+        action="store_true",
+        help="measure processor time, which on one thread says what a quiet machine would take",
+    )
     parser.add_argument("--python", action="append", default=[], metavar="PEER=PATH", help="another Python for a peer")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"), help="default: %(default)s")
     parser.add_argument("--logs", type=Path, help="where to keep what the contenders print (default: nowhere)")

@@ -44,6 +44,8 @@ class Process:
         Where to what it prints goes.
     extra : dict, optional
         Changes to its environment.
+    clock : {"seconds", "cpu"}
+        Whether runs are measured in time, or in time of the processor.
     """
 
     def __init__(
@@ -54,8 +56,9 @@ class Process:
         log: Path,
         python: str = sys.executable,
         extra: dict[str, str] | None = None,
+        clock: str = "seconds",
     ) -> None:
-        self.name, self.threads, self.log = name, threads, log
+        self.name, self.threads, self.log, self.clock = name, threads, log, clock
         self.started = time.perf_counter()
         with log.open("a") as errors:
             self._process = subprocess.Popen(
@@ -104,7 +107,7 @@ class Process:
     def run(self, mode: str, steps: int, seed: int) -> float:
         """Have some steps made; returns the seconds of one."""
         answer = self.ask("run", mode=mode, steps=steps, seed=seed)
-        return answer["seconds"] / answer["steps"]
+        return answer[self.clock] / answer["steps"]
 
     def cpu_seconds(self) -> float | None:
         """Return the CPU time that the process has had so far, where the system tells."""

@@ -34,6 +34,7 @@ class Session:
     rounds: int
     seconds: float
     quick: bool
+    clock: str = "seconds"  # or "cpu"
     watch: IdleWatch = field(default_factory=IdleWatch)
     processes: dict[tuple[str, int], Process] = field(default_factory=dict)
     results: dict[str, Result] = field(default_factory=dict)
@@ -41,7 +42,7 @@ class Session:
     def start(self, name: str, threads: int | None = None, extra: dict[str, str] | None = None) -> Process:
         """Start a process."""
         log = self.logs / f"{name}.log"
-        return Process(name, self.inputs, threads or self.threads, log, self.python(name), extra)
+        return Process(name, self.inputs, threads or self.threads, log, self.python(name), extra, self.clock)
 
     def python(self, name: str) -> str:
         """Return the interpreter of a contender."""

@@ -63,17 +63,19 @@ class Worker:
         return {}
 
     def run(self, mode: str, steps: int, seed: int) -> dict[str, Any]:
-        """Make some steps; returns the seconds that they took."""
+        """Make some steps; returns the seconds that they took, of time and of the processor."""
         runner = self.runners[mode]
         indices = draw_batches(self.samples, steps, self.batch, seed)
         if not runner.own_clock:
             runner.run(draw_batches(self.samples, min(steps, _WARM_UP), self.batch, seed=1))
         runner.reset()
-        started = time.perf_counter()
+        started, used = time.perf_counter(), time.process_time()
         timed = runner.run(indices)
-        seconds = time.perf_counter() - started
-        steps, seconds = timed if runner.own_clock else (steps, seconds)
-        return {"steps": steps, "seconds": seconds}
+        seconds, cpu = time.perf_counter() - started, time.process_time() - used
+        if runner.own_clock:
+            steps, seconds = timed
+            cpu = seconds
+        return {"steps": steps, "seconds": seconds, "cpu": cpu}
 
     def memory(self) -> dict[str, Any]:
         """Return the most memory that the process ever had, in bytes."""

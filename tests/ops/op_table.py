@@ -287,6 +287,12 @@ add(
 )  # fmt: skip
 
 
+add(
+    "gelu_gradient", broadcast(spread, spread), ref.elementwise(ref.gelu_gradient), OPS["gelu_gradient"],
+    refused=(*misfits("g", "x"),),
+)  # fmt: skip
+
+
 def conditions(rng, shape):
     return np.asarray(rng.integers(0, 2, shape), bool)
 
@@ -902,6 +908,35 @@ def gathers(draw, adjoint=False):
 
 add("index", gathers(), ref.index, lambda x, *indices: tn.ops.getitem(x, indices), nan=False)
 add("index_add", gathers(adjoint=True), ref.index_add, OPS["index_add"])
+
+
+# --- layer normalisation
+
+
+@st.composite
+def rows_to_normalise(draw):
+    rng, shape = draw(generators), (*draw(shapes(most=2)), draw(st.integers(2, 5)))
+    return Case((spread(rng, shape), spread(rng, shape[-1:]), spread(rng, shape[-1:])), {"epsilon": 1e-3})
+
+
+@st.composite
+def gradients_of_rows(draw):
+    rng, shape = draw(generators), (*draw(shapes(most=2)), draw(st.integers(1, 5)))
+    return Case((spread(rng, shape), spread(rng, shape[-1:]), spread(rng, shape), positive(rng, (*shape[:-1], 1))))
+
+
+add(
+    "layer_norm", rows_to_normalise(), ref.layer_norm, lambda *inputs, **attrs: OPS["layer_norm"](*inputs, **attrs)[0],
+    refused=(
+        Refused(ShapeError, ("(3, 2)", "(3,)"), (shaped(3, 2), shaped(3), shaped(3)), {"epsilon": 1e-5}),
+        Refused(ShapeError, ("(3, 0)",), (shaped(3, 0), shaped(0), shaped(0)), {"epsilon": 1e-5}),
+        Refused(DTypeError, ("int64", "astype"), (np.ones((3, 2), int), shaped(2), shaped(2)), {"epsilon": 1e-5}),
+    ),
+)  # fmt: skip
+add(
+    "layer_norm_gradient", gradients_of_rows(), ref.layer_norm_gradient, OPS["layer_norm_gradient"],
+    refused=(Refused(ShapeError, ("(3, 2)", "(4,)"), (shaped(3, 2), shaped(4), shaped(3, 2), shaped(3, 1))),),
+)  # fmt: skip
 
 
 # --- softmax and losses

@@ -45,6 +45,10 @@ def gelu(x, approximate=False):
     return x * (1 + math.tanh(inner)) / 2 if approximate else x * (1 + math.erf(x / math.sqrt(2))) / 2
 
 
+def gelu_gradient(g, x):
+    return g * ((1 + math.erf(x / math.sqrt(2))) / 2 + x * math.exp(-x * x / 2) / math.sqrt(2 * math.pi))
+
+
 def sign(x):
     return 1.0 if x > 0 else -1.0 if x < 0 else 0.0
 
@@ -388,6 +392,25 @@ def log_softmax(row):
 
 def softmax(row):
     return [math.exp(v) for v in log_softmax(row)]
+
+
+def layer_norm(x, gamma, beta, epsilon):
+    def normalised(row):
+        away = [v - mean(row) for v in row]
+        root = math.sqrt(mean([v * v for v in away]) + epsilon)
+        return [v / root * a + b for v, a, b in zip(away, gamma.tolist(), beta.tolist(), strict=True)]
+
+    return along_last(normalised)(x)
+
+
+def layer_norm_gradient(g, gamma, normal, scale):
+    out = np.zeros(g.shape)
+    for i in np.ndindex(*g.shape[:-1]):
+        h = [a.item() * b.item() for a, b in zip(g[i], gamma, strict=True)]
+        row = [v.item() for v in normal[i]]
+        slope = mean([a * v for a, v in zip(h, row, strict=True)])
+        out[i] = [scale[i].item() * (a - mean(h) - v * slope) for a, v in zip(h, row, strict=True)]
+    return out
 
 
 def cross_entropy(output, labels):

@@ -93,7 +93,8 @@ class MultiHeadAttention(Layer):
         )
         scores = matmul(query / math.sqrt(width // self.heads), key, trans_b=True)
         if self.causal:
-            scores = where(constant(np.tri(*scores.shape[2:], dtype=bool)), scores, -np.inf)
+            later = np.triu(np.full(scores.shape[2:], -np.inf, scores.dtype), 1)
+            scores = scores + constant(later)  # which no gradient has to be cut by
         mixed = (softmax(scores) if mask is None else self._masked(scores, as_tensor(mask))) @ value
         return self.output(mixed.transpose(0, 2, 1, 3).reshape(n, steps, width))
 

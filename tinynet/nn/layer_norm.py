@@ -9,6 +9,7 @@ from tinynet.core.engine import Tensor
 from tinynet.core.spec import Array, Shape
 from tinynet.errors import ShapeError
 from tinynet.nn.layer import Layer
+from tinynet.ops.normalised import layer_norm
 
 
 def ones(shape: Shape, rng: np.random.Generator) -> Array:
@@ -64,6 +65,5 @@ class LayerNorm(Layer):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise, scale and shift."""
-        away = x - x.mean(-1, keepdims=True)
-        variance = (away * away).mean(-1, keepdims=True)
-        return away / (variance + self.epsilon).sqrt() * self.gamma + self.beta
+        y: Tensor = layer_norm(x, self.gamma, self.beta, epsilon=self.epsilon)[0]
+        return y

@@ -19,6 +19,7 @@ from tinynet.onnx.write_batch_norm import find_batch_norm, write_batch_norm
 from tinynet.onnx.write_images import IMAGES
 from tinynet.onnx.write_moving import MOVING
 from tinynet.onnx.write_pointwise import POINTWISE
+from tinynet.onnx.write_rows import ROWS
 from tinynet.onnx.writer import Value, Writer
 from tinynet.ops.conv import _conv2d_weight_grad
 from tinynet.ops.pool import _max_unpool, _pool_gather
@@ -33,7 +34,7 @@ IR_VERSION = 8  # of the file; the first that knows this opset
 _MOST_BYTES = 2**31 - 1  # that a message of protobuf may have
 
 # How each op is written: a function of the graph so far, the use of the op and its inputs.
-WRITTEN: dict[Op, Callable[..., Any]] = {**POINTWISE, **IMAGES, **MOVING}
+WRITTEN: dict[Op, Callable[..., Any]] = {**POINTWISE, **IMAGES, **MOVING, **ROWS}
 
 _RANDOM = "it draws random numbers, which a model does in training only"
 _AUGMENTS = "it moves images for augmentation, which a model does in training only"

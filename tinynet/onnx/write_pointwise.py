@@ -13,6 +13,7 @@ from tinynet.onnx.trace import Use
 from tinynet.onnx.writer import Order, Value, Writer
 from tinynet.ops.compare import _where
 from tinynet.ops.dtypes import _cast
+from tinynet.ops.gaussian import _gelu, gelu_gradient
 from tinynet.ops.loss import _weigh
 from tinynet.ops.pointwise import relu_gradient
 from tinynet.ops.powers import _power
@@ -137,6 +138,18 @@ def _weighed(w: Writer, use: Use, weights: str, x: str) -> str:
     return w.node("Where", nothing, _zero(w, use, 1), w.node("Mul", weights, x))
 
 
+def _below(w: Writer, use: Use, x: str) -> str:
+    """Write the probability that a normal number lies below x."""
+    half, root, one = (w.constant(v, use.node.values[0].dtype) for v in (0.5, math.sqrt(0.5), 1))
+    return w.node("Mul", half, w.node("Add", one, w.node("Erf", w.node("Mul", x, root))))
+
+
+def _gelu_gradient(w: Writer, use: Use, g: str, x: str) -> str:
+    less, factor = (w.constant(v, use.node.values[0].dtype) for v in (-0.5, (2 * math.pi) ** -0.5))
+    density = w.node("Mul", w.node("Exp", w.node("Mul", less, w.node("Mul", x, x))), factor)
+    return w.node("Mul", g, w.node("Add", _below(w, use, x), w.node("Mul", x, density)))
+
+
 POINTWISE: dict[Op, Callable[..., Value]] = {
     ops.add: _add,
     ops.subtract: same("Sub"),
@@ -153,6 +166,8 @@ POINTWISE: dict[Op, Callable[..., Value]] = {
     ops.expm1: elementwise(_expm1),
     _power: same("Pow"),
     ops.erf: same("Erf"),
+    _gelu: elementwise(lambda w, use, x: w.node("Mul", x, _below(w, use, x))),
+    gelu_gradient: elementwise(_gelu_gradient),
     ops.tanh: same("Tanh"),
     ops.sigmoid: same("Sigmoid"),
     ops.softplus: same("Softplus"),

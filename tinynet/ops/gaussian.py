@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
+
+import numpy as np
 
 from tinynet.core.engine import Tensor, as_tensor
 from tinynet.core.spec import Array
+from tinynet.ops.dtypes import check_floating
 from tinynet.ops.logistic import tanh
-from tinynet.ops.pointwise import Elementwise, exp, unary
+from tinynet.ops.pointwise import Elementwise, elementwise, exp, unary
 
 
 def _erf_compute(x: Array) -> Array:
@@ -22,6 +26,32 @@ erf: Elementwise = unary(
     _erf_compute,
     lambda g, out, x: g * exp(-x * x) * (2 / math.sqrt(math.pi)),
     formula="2 / sqrt(pi) times the integral of e^(-t^2) for t from 0 to x",
+)
+
+
+def _below(x: Array) -> Array:
+    """Return the probability that a normal number lies below x."""
+    return 0.5 * (1 + _erf_compute(x * math.sqrt(0.5)))
+
+
+def _density(x: Any) -> Any:
+    return (np.exp if isinstance(x, np.ndarray) else exp)(-0.5 * x * x) * (2 * math.pi) ** -0.5
+
+
+gelu_gradient: Elementwise = elementwise(
+    "gelu_gradient",
+    lambda g, x: g * (_below(x) + x * _density(x)),
+    lambda h, out, g, x: gelu_gradient(h, x),
+    lambda h, out, g, x: h * g * (2 - x * x) * _density(x),
+    formula="g (P(x) + x p(x)), with the probability P that a normal number lies below x, and its density p",
+    arguments=("g", "x"),
+    dtype=partial(check_floating, "gelu_gradient"),
+)
+_gelu: Elementwise = unary(
+    "gelu",
+    lambda x: x * _below(x),
+    lambda g, out, x: gelu_gradient(g, x),
+    formula="x times the probability that a normal number lies below x",
 )
 
 
@@ -58,4 +88,5 @@ def gelu(x: Any, approximate: bool = False) -> Tensor:
     x = as_tensor(x)
     if approximate:
         return 0.5 * x * (1 + tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * (x * x * x))))
-    return 0.5 * x * (1 + erf(x * math.sqrt(0.5)))
+    y: Tensor = _gelu(x)
+    return y

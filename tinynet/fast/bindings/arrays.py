@@ -29,14 +29,6 @@ def _sigmoid(out: Array, x: Array) -> None:
     np.reciprocal(out, out=out)
 
 
-def _softplus(out: Array, x: Array) -> None:
-    np.abs(x, out=out)
-    np.negative(out, out=out)
-    np.exp(out, out=out)
-    np.log1p(out, out=out)
-    np.add(out, np.maximum(x, 0), out=out)
-
-
 def _extreme(find: Any, locate: Any, y: Array, index: Array, x: Array) -> None:
     find(x, axis=-1, out=y)
     locate(x, axis=-1, out=index)
@@ -112,7 +104,6 @@ def _split(*arrays: Array, axis: int, at: tuple[int, ...]) -> tuple[Any, ...]:
 cast = Implementation(_cast)
 where = Implementation(lambda *arrays: (_select, *arrays))
 sigmoid = Implementation(lambda *arrays: (_sigmoid, *arrays))
-softplus = Implementation(lambda *arrays: (_softplus, *arrays))
 max = Implementation(lambda *arrays: (_extreme, np.max, np.argmax, *arrays))
 min = Implementation(lambda *arrays: (_extreme, np.min, np.argmin, *arrays))
 cumsum = Implementation(_cumsum)

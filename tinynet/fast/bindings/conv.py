@@ -57,13 +57,12 @@ def winograd_call(
     ``corner`` is where the first filter lies: so many pixels above and left of the image. Filters that are constant are
     transformed by the first call alone, into arrays that nothing else works in.
     """
-    y, index, taps, half, filters, *rest = arrays
-    chunks, lanes, _ = _lanes(len(rest[-3]), tiles, *taps.shape[1:])
-    kernel, constant = for_chunks(winograd.convolution(m, rest[-1] is not None), lanes), is_constant(Tensor(rest[-2]))
+    chunks, lanes, _ = _lanes(len(arrays[-3]), tiles, *arrays[2].shape[1:])
+    kernel = for_chunks(winograd.convolution(m, arrays[-1] is not None), lanes)
+    constant = is_constant(Tensor(arrays[-2]))
     if constant:
-        taps, filters = np.empty_like(taps), np.empty_like(filters)
-    ready = np.zeros(1, bool)
-    return kernel, y, index, taps, half, filters, *rest, *corner, tiles[0], chunks, adjoint, ready, constant
+        arrays = (*arrays[:2], *map(np.empty_like, arrays[2:5]), *arrays[5:])
+    return kernel, *arrays, *corner, tiles[0], chunks, adjoint, np.zeros(1, bool), constant
 
 
 # --- the ops

@@ -1,16 +1,18 @@
-"""The rectifier, its gradient and the error function, which pass over the largest arrays of a network, on kernels."""
+"""The rectifier and gelu with their gradients, which pass over the largest arrays of a network, on kernels."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 
+from tinynet.core.engine import Op
 from tinynet.core.spec import Array
 from tinynet.fast.implementation import Implementation, bind_ufunc, store_meaning
 from tinynet.fast.kernels import pointwise as kernels
 from tinynet.fast.kernels.jit import for_chunks
-from tinynet.ops.gaussian import erf as erf_op
+from tinynet.ops import gaussian
 from tinynet.ops.pointwise import add as add_op
 
 
@@ -27,14 +29,17 @@ def _add(out: Array, x: Array, y: Array) -> tuple[Any, ...]:
     return for_chunks(kernels.add_to_rows, kernels.chunks(out.size)), *(a.reshape(-1, y.size) for a in (out, x)), y
 
 
-def _erf(y: Array, x: Array) -> tuple[Any, ...]:
-    if x.dtype != np.float32:
-        return store_meaning, erf_op, (y,), (x,), {}
+def _gelu(op: Op, y: Array, *inputs: Array) -> tuple[Any, ...]:
+    *g, x = inputs
+    if x.dtype != np.float32 or any(a.shape != x.shape for a in g):
+        return store_meaning, op, (y,), inputs, {}
     chunks = kernels.chunks(x.size)
-    return for_chunks(kernels.erf, chunks), y.reshape(-1), x.reshape(-1), chunks
+    back = g[0].reshape(-1) if g else None
+    return for_chunks(kernels.gelu, chunks), y.reshape(-1), x.reshape(-1), back, chunks
 
 
 add = Implementation(_add, ufunc=np.add)
-erf = Implementation(_erf, contiguous=True)
+gelu = Implementation(partial(_gelu, gaussian._gelu), contiguous=True)
+gelu_gradient = Implementation(partial(_gelu, gaussian.gelu_gradient), contiguous=True)
 relu = Implementation(lambda y, x: _cut(y, x, x), contiguous=True)
 relu_gradient = Implementation(_cut, contiguous=True)

@@ -17,7 +17,7 @@ from tinynet.ops.dtypes import cast
 from tinynet.ops.loss import _log_softmax, log_softmax
 from tinynet.ops.pointwise import divide, exp, negative
 from tinynet.ops.reduce import _sum, mean
-from tinynet.ops.shape import _index, reshape
+from tinynet.ops.shape import _index, _reshape, reshape
 from tinynet.ops.slices import getitem
 
 
@@ -52,7 +52,8 @@ softmax_cross_entropy = fused_op(
 def _match(node: Node, uses: Uses) -> Rewrite | None:
     quotient = uses.sole_producer(node.inputs[0], divide) if node.op is negative else None
     total = uses.sole_producer(quotient.inputs[0], _sum) if quotient else None
-    picked = uses.sole_producer(total.inputs[0], _index) if total else None
+    flat = uses.sole_producer(total.inputs[0], _reshape) if total else None  # of labels in more than one axis
+    picked = uses.sole_producer((flat or total).inputs[0], _index) if total else None
     logs = uses.sole_producer(picked.inputs[0], _log_softmax) if picked else None
     if quotient is None or picked is None or logs is None or len(picked.inputs) != 3 or logs.inputs[0].ndim != 2:
         return None

@@ -1,9 +1,12 @@
 """The elementwise kernels that deserve one: those that pass over the largest arrays of a network."""
 
+import math
+
 import numba
 import numpy as np
 
 from tinynet.fast.kernels.jit import kernel
+from tinynet.fast.kernels.loss import exp_single
 
 _CHUNK = 16_384  # values; a smaller piece is not worth a thread
 
@@ -65,20 +68,31 @@ def add_to_rows(out, x, y):
 
 
 @kernel()
-def erf_chunk(out, x):
+def erf(x):
     """Compute the error function of float32, as Eigen does; the largest error is some units in the last place."""
+    v = _MOST if x > _MOST else -_MOST if x < -_MOST else x
+    s = v * v
+    p = (((((_P[6] * s + _P[5]) * s + _P[4]) * s + _P[3]) * s + _P[2]) * s + _P[1]) * s + _P[0]
+    q = (((_Q[4] * s + _Q[3]) * s + _Q[2]) * s + _Q[1]) * s + _Q[0]
+    e = v * p / q
+    return _ONE if v == _MOST or e > _ONE else -_ONE if v == -_MOST or e < -_ONE else e
+
+
+@kernel()
+def gelu_chunk(out, x, g):
+    """Write x times the probability that a normal number lies below x, or its derivative times g."""
     for i in range(x.size):
-        v = _MOST if x[i] > _MOST else -_MOST if x[i] < -_MOST else x[i]
-        s = v * v
-        p = (((((_P[6] * s + _P[5]) * s + _P[4]) * s + _P[3]) * s + _P[2]) * s + _P[1]) * s + _P[0]
-        q = (((_Q[4] * s + _Q[3]) * s + _Q[2]) * s + _Q[1]) * s + _Q[0]
-        e = v * p / q
-        out[i] = _ONE if v == _MOST or e > _ONE else -_ONE if v == -_MOST or e < -_ONE else e
+        below = np.float32(0.5) * (_ONE + erf(x[i] * np.float32(math.sqrt(0.5))))
+        if g is None:
+            out[i] = x[i] * below
+        else:
+            density = np.float32(1 / math.sqrt(2 * math.pi)) * exp_single(np.float32(-0.5) * x[i] * x[i])
+            out[i] = g[i] * (below + x[i] * density)
 
 
 @kernel(parallel=True)
-def erf(out, x, chunks):
-    """Compute the error function of float32."""
+def gelu(out, x, g, chunks):
+    """Compute gelu of float32, or with a g that is not None its gradient."""
     for chunk in numba.prange(chunks):
         lo, hi = chunk * x.size // chunks, (chunk + 1) * x.size // chunks
-        erf_chunk(out[lo:hi], x[lo:hi])
+        gelu_chunk(out[lo:hi], x[lo:hi], None if g is None else g[lo:hi])
