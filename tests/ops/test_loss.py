@@ -380,6 +380,8 @@ BETWEEN = {
     "square": lambda p: p**2,
     "root": lambda p: (p * p).sqrt(),
     "smallest": lambda p: o.minimum(p + p, 1.0),
+    "under a mask": lambda p: p * (np.arange(p.shape[1]) > 0),
+    "product of two": lambda p: p * p[:, ::-1],
 }
 
 
@@ -399,3 +401,48 @@ def test_what_is_made_of_probabilities_and_of_other_values_may_be_logits():
     for output in (o.sigmoid(x) * w, o.sigmoid(x) * (x - 1), 1 - 2 * o.sigmoid(x), o.sigmoid(x) / 0.5 - 1):
         found, expected = (o.binary_cross_entropy(z, [[0, 1], [1, 1]]).item() for z in (output, Tensor(output.data)))
         assert found == expected
+
+
+BEYOND = {
+    "ten times": lambda p, x: 10 * p,
+    "over a temperature": lambda p, x: p / 0.1,
+    "by numbers": lambda p, x: p * np.array([5.0, -3.0]),
+    "gate of softmax": lambda p, x: p * o.softmax(x + 1) * 2,
+    "gate of values": lambda p, x: p * x,
+    "gate of tanh": lambda p, x: p * o.tanh(x),
+    "gate of samples": lambda p, x: p * Tensor(np.array([[0.5, 1.0], [0.0, 0.25]])),
+    "largest of samples": lambda p, x: o.maximum(p, Tensor(x.data)),
+    "beside samples": lambda p, x: o.concatenate([p, Tensor(x.data)], -1)[:, 1:3],
+}
+
+
+@pytest.mark.parametrize("made", BEYOND)
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_values_that_may_reach_beyond_probabilities_are_logits(made, activation):
+    x = leaf([[0.5, 0.25], [0.1, 0.2]])
+    output = BEYOND[made](getattr(o, activation)(x), x)
+    loss, labels = (o.cross_entropy, [0, 1]) if activation == "softmax" else (o.binary_cross_entropy, [[0, 1], [1, 1]])
+    assert loss(output, labels).item() == loss(Tensor(output.data), labels).item()
+
+
+class Gated(tn.Layer):
+    """Lets its input through as far as a gate is open."""
+
+    def __init__(self):
+        self.gate = tn.Dense(3, "sigmoid")
+
+    def forward(self, x):
+        return self.gate(x) * x
+
+
+def test_a_gate_on_the_samples_is_trained_and_evaluated_alike():
+    rng = np.random.default_rng(0)
+    x, y = rng.random((8, 3), np.float32), rng.integers(0, 2, (8, 3))
+    losses = {}
+    for compiled in (True, False):
+        model = tn.Sequential([tn.Input((3,)), Gated()], seed=0)
+        options = {"loss": "binary_cross_entropy", "compiled": compiled, "verbose": 0, "seed": 0}
+        history = model.fit(x, y, epochs=1, validation_data=(x, y), **options).history
+        losses[compiled] = history["loss"] + history["val_loss"]
+        assert model.evaluate(x, y, loss="binary_cross_entropy")["loss"] == history["val_loss"][0]
+    assert losses[True] == losses[False]

@@ -27,7 +27,7 @@ class Interval(NamedTuple):
     activated: bool = False
 
 
-def interval(x: Tensor, activation: Op, depth: int = _DEPTH) -> Interval | None:
+def interval(x: Tensor, activation: Op, depth: int = _DEPTH, axes: int = 0) -> Interval | None:
     """Return the interval in which the values of a tensor lie, or None if it is not known.
 
     Parameters
@@ -38,9 +38,11 @@ def interval(x: Tensor, activation: Op, depth: int = _DEPTH) -> Interval | None:
         An op whose values lie from 0 to 1.
     depth : int
         How many ops may lie behind one another.
+    axes : int
+        Of what is made of the tensor.
     """
     if x.node is None:
-        return Interval(*(float(x.data.item()),) * 2) if x.size == 1 and x.known and not x.requires_grad else None
+        return _of_numbers(x, axes)
     op, inputs = x.node.op, x.node.inputs
     if op is activation:
         return Interval(0, 1, True)
@@ -50,19 +52,27 @@ def interval(x: Tensor, activation: Op, depth: int = _DEPTH) -> Interval | None:
     rule = _spread if op.view or op in _SPREAD else _RULES.get(op)
     if rule is None or not depth:
         return None
-    if op is _where:
-        inputs = inputs[1:]
-    elif op is _index:
-        inputs = inputs[:1]
+    axes = 0 if op.view or op is _index else axes if op is _cast else x.ndim
     found: list[Interval] = []
-    for y in inputs:
-        known = interval(y, activation, depth - 1)
+    for y in inputs[_VALUES.get(op, slice(None))]:
+        known = interval(y, activation, depth - 1, axes)
         if known is None:
             return None
         found.append(known)
     times = inputs[0].size // max(x.size, 1) if op is _sum else 1
     low, high = rule(*[Interval(times * a, times * b) for a, b, _ in found])
     return None if math.isnan(low + high) else Interval(low, high, any(y.activated for y in found))
+
+
+def _of_numbers(x: Tensor, axes: int) -> Interval | None:
+    """Return the interval of numbers that are given, as they are now.
+
+    Parameters may become any, and what has as many axes as what is made of it may be samples, of which others follow.
+    """
+    if x.requires_grad or x.symbolic or x.ndim >= max(axes, 1) or not x.size:
+        return None
+    low, high = float(x.memory.min()), float(x.memory.max())
+    return None if math.isnan(low + high) else Interval(low, high)
 
 
 def _is_sum_of(x: Tensor, y: Tensor) -> bool:
@@ -101,6 +111,7 @@ def _of_powers(x: Interval, y: Interval) -> Ends:
     return min(ends), max(ends)
 
 
+_VALUES = {_where: slice(1, None), _index: slice(1)}  # which inputs the values are from, where not all
 _SPREAD = (_cast, _index, _concatenate, _where, _sum)
 _RULES: dict[Op, Callable[..., Ends]] = {
     add: lambda x, y: (x.low + y.low, x.high + y.high),
