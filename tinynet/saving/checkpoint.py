@@ -93,6 +93,8 @@ def _read(file: ModelFile, run: Run, example: dict[str, Any]) -> dict[str, Any]:
     }
     if "mode" in in_text["optimizer"]:  # files from before there were random numbers in a step have none
         state = {**state, "optimizer": {"mode": in_text["optimizer"]["mode"], **dict(state.get("optimizer") or {})}}
+    if isinstance(state.get("history"), dict):  # nor have older ones losses by step
+        state["history"] = {"by_step": {}, **state["history"]}
     if file.version < RUN_VERSION:  # an optimizer may have more numbers now
         numbers = state["optimizer"]["hyperparameters"]
         state["optimizer"]["hyperparameters"] = example["optimizer"]["hyperparameters"] | numbers
