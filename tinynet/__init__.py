@@ -61,6 +61,7 @@ from tinynet.train.callbacks import (
     EarlyStopping,
     GradientNorm,
     LearningRateSchedule,
+    StepLosses,
     StepSchedule,
 )
 from tinynet.train.stream import Stream
@@ -122,6 +123,7 @@ __all__ = [
     "Sigmoid",
     "Softmax",
     "State",
+    "StepLosses",
     "StepRecord",
     "StepSchedule",
     "Stream",

@@ -224,3 +224,16 @@ def test_a_run_measures_its_gradient_if_asked_and_is_typed_with_that_option(data
     assert len(found["history"]["gradient_norm"]) == 2
     assert found["hyper_parameters"]["gradient_norm"] is True
     assert "--gradient-norm" in found["reproduce"]
+
+
+def test_a_run_keeps_its_losses_by_step_and_a_resumed_one_has_the_same(data, tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    assert train("--epochs", "3", "--data", data, "--out", str(whole)) == 0
+    for epochs in ("1", "3"):
+        more = ["--resume"] if parts.exists() else []
+        assert train("--epochs", epochs, "--data", data, "--out", str(parts), *more) == 0
+    found = record(parts)["by_step"]
+    assert found == record(whole)["by_step"]
+    assert found["step"] == list(range(1, 13))  # 100 images in batches of 32
+    assert main(["report", str(parts)]) == 0
+    assert (parts / "loss_by_step.png").exists()

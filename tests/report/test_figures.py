@@ -56,6 +56,14 @@ def shown(figure):
     return [image.get_array() for image in figure.axes[0].images]
 
 
+def stepped(epochs, points, every=2):
+    """A history with losses by step."""
+    steps = every * np.arange(1, epochs * points + 1)
+    by_step = {"epoch": steps / (every * points), "step": steps, "loss": 2.3 * np.exp(-steps / 20) + 0.02}
+    history = {"loss": [0.3] * epochs, "val_loss": [0.4] * epochs}
+    return History(history, [1.0] * epochs, by_step={name: values.tolist() for name, values in by_step.items()})
+
+
 MANY = RNG.integers(0, 47, 500)
 LONG = ["$a_class$ with a very long^name", "cat", "cat", "x", "T-shirt/top", "Ankle boot", "Pullover", "Bag", "y", "z"]
 COLOURS = RNG.integers(0, 256, (40, 20, 30, 3), dtype=np.uint8)
@@ -76,6 +84,8 @@ EACH = {
     "class_distribution": lambda: report.class_distribution(LABELS, LABELS[:10]),
     "model_diagram": lambda: report.model_diagram(cnn()),
     "learning_curve": lambda: report.learning_curve(HISTORY),
+    "loss_by_step": lambda: report.loss_by_step(stepped(3, 40)),
+    "loss by step of ten epochs": lambda: report.loss_by_step(stepped(23, 4)),
     "prediction_grid": lambda: report.prediction_grid(IMAGES, LABELS, PREDICTED),
     "predictions of MNIST": lambda: report.prediction_grid(
         np.resize(IMAGES, (10_000, 28, 28)), np.ones(10_000, int), np.resize([1] * 13 + [0] * 12, 10_000)
@@ -289,6 +299,30 @@ def test_an_epoch_that_diverged_does_not_flatten_the_others():
     assert report.learning_curve(HISTORY).axes[0].get_yscale() == "linear"
     assert report.learning_curve(HISTORY, log=True).axes[0].get_yscale() == "log"
     assert report.learning_curve(DIVERGED, log=False).axes[0].get_yscale() == "linear"
+
+
+def test_the_loss_by_step_has_the_ends_of_epochs_and_the_validations_there():
+    history = stepped(2, 40)
+    figure = report.loss_by_step(history, validation="validation")
+    training, validated, *marks = figure.axes[0].lines
+    assert training.get_xdata().tolist() == history.by_step["step"]
+    assert training.get_ydata().tolist() == history.by_step["loss"]
+    assert validated.get_xdata().tolist() == [80, 160]
+    assert validated.get_ydata().tolist() == [0.4, 0.4]
+    assert [mark.get_xdata() for mark in marks] == [[80, 80], [160, 160]]
+    assert texts(figure) == ["epoch 1", "epoch 2"]
+    assert figure.get_suptitle() == "Training loss, each value the mean of 2 steps"
+    assert figure.axes[0].get_yscale() == "log"  # which the first losses would flatten
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["training", "validation"]
+
+
+def test_the_loss_by_step_of_a_part_of_an_epoch_is_drawn_too():
+    history = History({}, [], by_step={"epoch": [0.1, 0.2], "step": [1, 2], "loss": [2.0, 1.0]})
+    figure = report.loss_by_step(history)
+    assert not texts(figure)
+    assert figure.get_suptitle() == "Training loss of each step"
+    with pytest.raises(ArgumentError, match=r"pass tn.StepLosses\(\) to fit"):
+        report.loss_by_step(HISTORY)
 
 
 def test_of_one_epoch_each_point_is_seen():

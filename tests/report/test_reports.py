@@ -59,6 +59,15 @@ def test_classes_have_a_confusion_matrix_calibration_and_thresholds(undrawn, tmp
     assert not re.search("digit|MNIST", text)
 
 
+@pytest.mark.parametrize(("epochs", "drawn"), [(1, True), (4, True), (5, False)])
+def test_of_few_epochs_the_loss_is_shown_by_step(epochs, drawn, undrawn, tmp_path):
+    y, model = X.sum(axis=1), network(1)
+    history = model.fit(X, y, epochs=epochs, loss="mse", callbacks=[tn.StepLosses(epochs=9)], seed=0, verbose=0)
+    names = report.write_model_report(tmp_path, model, X, y, history=history)
+    assert ("loss_by_step.png" in names) == drawn
+    assert ("The training loss by step" in page(tmp_path)) == drawn
+
+
 def test_values_have_residuals_and_those_farthest_off(undrawn, tmp_path):
     y = np.zeros((60, 2))
     y[7, 1] = 1000

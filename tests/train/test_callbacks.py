@@ -726,3 +726,92 @@ def test_the_gradient_norm_refuses_samples_that_do_not_fit_before_anything_is_tr
 def test_the_learning_curve_has_a_panel_for_the_gradient_norm():
     history = train(tn.GradientNorm(*samples()), epochs=3)
     assert "Gradient norm" in [axes.get_ylabel() for axes in tn.report.learning_curve(history).axes]
+
+
+# --- the loss by step
+
+
+def losses_of_batches(**options):
+    """The loss of each batch, as `evaluate` has it before the step."""
+    found = []
+
+    def of_batch(run):
+        found.append(run.means()["loss"] * run.batch - sum(found[len(found) - run.batch + 1 :]))
+
+    train(Scripted(on_batch_end=of_batch), batch_size=11, **options)  # of equal size, so means are plain ones
+    return found
+
+
+def test_the_loss_by_step_is_that_of_each_batch():
+    history = train(tn.StepLosses(), epochs=3, batch_size=11)
+    np.testing.assert_allclose(history.by_step["loss"], losses_of_batches(epochs=3), rtol=1e-12)
+    assert history.by_step["step"] == [1, 2, 3, 4, 5, 6]
+    assert history.by_step["epoch"] == [0.5, 1.0, 1.5, 2.0, 2.5, 3.0]
+    assert history.history["loss"] == pytest.approx(np.reshape(history.by_step["loss"], (3, 2)).mean(axis=1))
+    assert not train(epochs=1).by_step
+
+
+def test_an_epoch_of_many_steps_has_means_over_some_and_only_the_first_epochs_are_kept():
+    each = train(tn.StepLosses(), epochs=3, batch_size=2).by_step["loss"]
+    history = train(tn.StepLosses(epochs=2, points=4), epochs=3, batch_size=2)  # 11 steps an epoch: 3, 3, 3 and 2
+    assert history.by_step["step"] == [3, 6, 9, 11, 14, 17, 20, 22]
+    starts = [0, 3, 6, 9, 11, 14, 17, 20]
+    expected = [np.mean(each[a:b]) for a, b in zip(starts, history.by_step["step"], strict=True)]
+    np.testing.assert_allclose(history.by_step["loss"], expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("batches", [2, 5, 11, 15])
+def test_a_run_that_is_resumed_within_an_epoch_has_the_same_losses_by_step(batches, tmp_path):
+    path, options = tmp_path / "last", {"batch_size": 2, "epochs": 2}
+
+    def stop(run):
+        if run.epoch * run.batches + run.batch == batches:
+            run.ending = True  # as Ctrl-C does
+
+    whole = train(tn.StepLosses(points=4), **options)
+    train(tn.StepLosses(points=4), tn.Checkpoint(path), Scripted(on_batch_end=stop), **options)
+    resumed = train(tn.StepLosses(points=4), tn.Checkpoint(path), resume=path, **options)
+    assert resumed.by_step == whole.by_step
+    assert list(map(type, resumed.by_step["step"])) == [int] * 8
+
+
+def test_the_loss_by_step_is_weighted_as_the_loss_is():
+    weights = np.arange(22.0)
+    by_step = train(tn.StepLosses(), epochs=1, batch_size=11, sample_weight=weights, shuffle=False).by_step
+    model = tn.Sequential([tn.Input((6,)), tn.Dense(3, "softmax")], seed=0)
+    x, y = samples()
+    expected = np.average(-np.log(model.predict(x)[range(11), y[:11]]), weights=weights[:11])
+    assert by_step["loss"][0] == pytest.approx(expected, rel=1e-5)
+    np.testing.assert_array_equal(by_step["step"], [1, 2])
+
+
+@pytest.mark.parametrize("harm", [{"loss": [1.0]}, {"epoch": [1.0], "step": ["1"], "loss": [1.0]}, {"a": [1.0]}, 3])
+def test_losses_by_step_that_make_no_sense_are_no_checkpoint(harm, tmp_path, monkeypatch):
+    path = tmp_path / "last"
+    train(tn.StepLosses(), tn.Checkpoint(path), epochs=1)
+    read = checkpoint.decode
+
+    def harmed(text):
+        state = read(text)
+        state["history"]["by_step"] = harm
+        return state
+
+    monkeypatch.setattr(checkpoint, "decode", harmed)
+    with pytest.raises(CheckpointError, match="makes no sense"):
+        train(tn.StepLosses(), tn.Checkpoint(path), epochs=2, resume=path)
+
+
+def test_a_checkpoint_from_before_there_were_losses_by_step_is_resumed(tmp_path, monkeypatch):
+    path = tmp_path / "last"
+    train(tn.Checkpoint(path), epochs=1)
+    read = checkpoint.decode
+
+    def older(text):
+        state = read(text)
+        del state["history"]["by_step"]
+        return state
+
+    monkeypatch.setattr(checkpoint, "decode", older)
+    resumed = train(tn.StepLosses(), tn.Checkpoint(path), epochs=2, resume=path)
+    assert resumed.by_step["step"] == [4, 5, 6]
+    assert resumed.history == train(epochs=2).history

@@ -267,7 +267,7 @@ def train(directory: Path, made: Job, arguments: argparse.Namespace, command: li
     after ``tinynet``, but for the options, to do the same again.
     """
     from tinynet.recipes.training import gradient_norms, make_schedules
-    from tinynet.train.callbacks import Checkpoint
+    from tinynet.train.callbacks import Checkpoint, StepLosses
 
     recipe, model, data, settings = made.recipe, made.model, made.data, made.settings
     print()
@@ -295,6 +295,7 @@ def train(directory: Path, made: Job, arguments: argparse.Namespace, command: li
             callbacks=[
                 *make_schedules(settings),
                 *gradient_norms(settings, data.x_train, y_train),
+                StepLosses(),
                 *([begun] if writes else []),
                 Checkpoint(best, best_only=True),
                 Checkpoint(last, every_seconds=arguments.checkpoint_seconds),
@@ -318,6 +319,7 @@ def train(directory: Path, made: Job, arguments: argparse.Namespace, command: li
         "data": {**data_record(data), "arrays": arrays(data)},
         "history": history.history,
         "learning_rates": history.learning_rates,
+        "by_step": history.by_step,
         "best_epoch": history.best_epoch,
         "test": measures,
         "scores": {name: getattr(scores, name).tolist() for name in ("precision", "recall", "f1", "support")},

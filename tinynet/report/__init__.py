@@ -15,6 +15,7 @@ from tinynet.report.profile import profile_figure
 from tinynet.report.rates import learning_rate_curve
 from tinynet.report.regression import regression_figure
 from tinynet.report.run import write_model_report, write_report
+from tinynet.report.steps import loss_by_step
 from tinynet.report.thresholds import threshold_figure
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "learning_curve",
     "learning_rate_curve",
     "linear_rate_figure",
+    "loss_by_step",
     "model_diagram",
     "playground",
     "prediction_grid",

@@ -160,7 +160,8 @@ def history_of(record: Mapping[str, Any]) -> History:
         known["val_accuracy"] = [1 - error for error in known["val_error"]]
     seconds = record["seconds"]
     rates = [np.nan if rate is None else rate for rate in record.get("learning_rates") or []]
-    return History(known, seconds.get("by_epoch") or seconds["by_step"], rates)
+    times = seconds.get("by_epoch") or seconds["by_step"]
+    return History(known, times, rates, by_step=dict(record.get("by_step") or {}))
 
 
 def comparison_page(

@@ -76,7 +76,7 @@ def learning_curve(
                 style = {"color": GREEN, "label": measure} if measure == _RATE else {"color": color, "label": part}
                 line = _draw(axes, series[f"{prefix}{measure}"], bool(prefix), **style)
                 lines.setdefault(str(line.get_label()), line)
-        _scale(axes, measure, log)
+        choose_scale(axes, measure, log)
         axes.set_ylabel(as_written(_words(measure)), fontsize=LABEL)
         if best := history.best_epoch:
             label = "best epoch"
@@ -143,8 +143,8 @@ def _label_epochs(axes: Axes, epochs: int, left_out: int) -> None:
     axes.set_xlim(1 - 0.04 * max(epochs - 1, 5), epochs + 0.04 * max(epochs - 1, 5))
 
 
-def _scale(axes: Axes, measure: str, log: bool | None) -> None:
-    """Choose the scale of a panel by what is drawn in it."""
+def choose_scale(axes: Axes, measure: str, log: bool | None) -> None:
+    """Choose the scale of a panel by what is drawn in it: logarithmic where a linear one would flatten most of it."""
     drawn = np.concatenate([np.asarray(line.get_ydata(), np.float64) for line in axes.lines] or [np.empty(0)])
     drawn = drawn[np.isfinite(drawn)]
     wanted = log

@@ -14,9 +14,11 @@ from tinynet.report.curves import learning_curve
 from tinynet.report.data import choice, chosen_images, class_distribution, data_grid
 from tinynet.report.html import folded, named, number, paragraph, table, words
 from tinynet.report.model import first_layer_filters, has_filters, model_diagram
+from tinynet.report.steps import loss_by_step
 from tinynet.report.subject import Drawing, Pair, Part, Section, Subject
 from tinynet.train import History
 
+_FEW_EPOCHS = 4  # for which the loss is drawn by step
 _MOST_STEPS = 25  # of a full-batch run that a table shows
 
 
@@ -101,7 +103,19 @@ def _training(subject: Subject) -> Sequence[Part]:
         "has the same figures.",
         f"Figures of training are means over the epoch, while the parameters change; those of {told} are from its end.",
     )
-    return [curve, folded("Epoch by epoch; the best one is marked", epochs)]
+    return [*_by_step(subject, history), curve, folded("Epoch by epoch; the best one is marked", epochs)]
+
+
+def _by_step(subject: Subject, history: History) -> list[Part]:
+    """Show the loss by step of a run of few epochs, of which figures by epoch say little."""
+    if history.epochs > _FEW_EPOCHS or len(history.by_step.get("step", [])) <= history.epochs:
+        return []
+    drawing = Drawing(
+        "loss_by_step",
+        lambda: loss_by_step(history, validation=subject.validation),
+        f"The training loss by step, with marks at the ends of {history.epochs} epochs.",
+    )
+    return [drawing]
 
 
 def _steps(history: History) -> Sequence[Part]:

@@ -149,6 +149,8 @@ def _read_text(file: ModelFile, run: Run, example: dict[str, Any]) -> dict[str, 
             raise TypeError("it is no dictionary with settings and an optimizer")
         if "mode" in example["optimizer"]:  # files from before there were random numbers in a step have none
             state["optimizer"] = {"mode": example["optimizer"]["mode"], **state["optimizer"]}
+        if isinstance(state.get("history"), dict):  # nor losses by step
+            state["history"] = {"by_step": {}, **state["history"]}
         if file.version < RUN_VERSION:  # an optimizer may have more numbers now
             numbers = state["optimizer"]["hyperparameters"]
             state["optimizer"]["hyperparameters"] = example["optimizer"]["hyperparameters"] | numbers

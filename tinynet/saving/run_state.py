@@ -8,6 +8,7 @@ from typing import Any
 
 from tinynet.errors import CheckpointError
 from tinynet.optim.optimizer import hyperparameters, set_hyperparameters
+from tinynet.saving.form import conforms
 from tinynet.train.history import History, Means
 from tinynet.train.order import Order
 from tinynet.train.run import Run
@@ -89,6 +90,15 @@ def _restore_history(history: History, state: dict[str, Any]) -> None:
     history.seconds = [float(value) for value in state["seconds"]]
     history.learning_rates = [float(value) for value in state["learning_rates"]]
     history.stopped = state["stopped"]
+    history.by_step = _by_step(state["by_step"])
+
+
+def _by_step(kept: dict[str, Any]) -> dict[str, list[float]]:
+    """Check what a file has by step: three lists of numbers, of one length, or nothing."""
+    lists = {"epoch": [(int, float)], "step": [int], "loss": [(int, float)]}
+    if kept and not (conforms(kept, lists) and len({len(values) for values in kept.values()}) == 1):
+        raise CheckpointError(f"the losses by step are not {', '.join(lists)}, of one length")
+    return kept
 
 
 def _restore_callbacks(run: Run, state: dict[str, Any]) -> None:

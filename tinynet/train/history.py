@@ -23,6 +23,9 @@ class History:
         The learning rate at the end of each epoch; NaN if the optimizer has none.
     stopped : str
         Why the run ended before its last epoch; empty if it did not.
+    by_step : dict of str to list of float
+        What the callback `StepLosses` keeps, if it is there: by step the "loss", after which "step" it was, and after
+        how many "epoch"s.
 
     Examples
     --------
@@ -35,6 +38,7 @@ class History:
     seconds: list[float] = field(default_factory=list)
     learning_rates: list[float] = field(default_factory=list)
     stopped: str = ""
+    by_step: dict[str, list[float]] = field(default_factory=dict)
 
     to_frame = defined_in("tinynet.train.frame")
 
@@ -50,9 +54,8 @@ class History:
         NaN counts as more than any number.
         """
         losses = self.history.get("val_loss") or self.history.get("loss") or []
-        numbers = [epoch for epoch, loss in enumerate(losses) if not math.isnan(loss)]
-        candidates = numbers or range(len(losses))
-        return min(candidates, key=losses.__getitem__) + 1 if losses else 0
+        epochs = [epoch for epoch, loss in enumerate(losses) if not math.isnan(loss)] or range(len(losses))
+        return min(epochs, key=losses.__getitem__) + 1 if losses else 0
 
     def append(self, measures: dict[str, float], seconds: float, learning_rate: float) -> None:
         """Add an epoch."""

@@ -13,6 +13,7 @@ from tinynet.train.callbacks.early_stopping import EarlyStopping
 from tinynet.train.callbacks.epoch_metrics import measure_epochs
 from tinynet.train.callbacks.gradient_norm import GradientNorm
 from tinynet.train.callbacks.schedule import LearningRateSchedule
+from tinynet.train.callbacks.step_losses import StepLosses
 from tinynet.train.callbacks.step_schedule import StepSchedule
 from tinynet.train.given import given_callbacks
 from tinynet.train.interrupts import listen
@@ -40,4 +41,12 @@ for _make in (
 ):
     add_to_every_run(_make)
 
-__all__ = ["CSVLogger", "Checkpoint", "EarlyStopping", "GradientNorm", "LearningRateSchedule", "StepSchedule"]
+__all__ = [
+    "CSVLogger",
+    "Checkpoint",
+    "EarlyStopping",
+    "GradientNorm",
+    "LearningRateSchedule",
+    "StepLosses",
+    "StepSchedule",
+]

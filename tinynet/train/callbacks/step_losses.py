@@ -1,0 +1,71 @@
+"""The loss by step of the first epochs, while most is learnt."""
+
+from __future__ import annotations
+
+from tinynet.checks import check_count
+from tinynet.core.showing import shown_as_call
+from tinynet.train.run import Run
+
+
+class StepLosses:
+    """Keeps the training loss by step in the history of a run, as `History.by_step`.
+
+    Figures by epoch say little of a run of few epochs: most is learnt within the first one. A run that is resumed goes
+    on with the same values. `tinynet.report.loss_by_step` draws them.
+
+    Parameters
+    ----------
+    epochs : int
+        Of how many epochs, from the first one on.
+    points : int
+        How many values an epoch has at most. If it has more steps, each value is the mean over as many steps in a row
+        as that takes.
+
+    Raises
+    ------
+    ArgumentError
+        If an argument is below 1.
+
+    Examples
+    --------
+    >>> import tinynet as tn
+    >>> (x, y), _ = tn.datasets.spirals(400, noise=0.03)
+    >>> model = tn.Sequential([tn.Input((2,)), tn.Dense(16, "tanh"), tn.Dense(2, "softmax")], seed=0)
+    >>> options = {"optimizer": tn.Adam(0.02), "callbacks": [tn.StepLosses(points=3)], "seed": 0, "verbose": 0}
+    >>> by_step = model.fit(x, y, epochs=1, **options).by_step
+    >>> by_step["step"], [round(loss, 2) for loss in by_step["loss"]]
+    ([5, 10, 13], [0.73, 0.67, 0.62])
+    """
+
+    def __init__(self, epochs: int = 4, points: int = 200) -> None:
+        self.epochs = check_count("StepLosses: epochs", epochs)
+        self.points = check_count("StepLosses: points", points)
+
+    __repr__ = shown_as_call
+
+    def on_train_begin(self, run: Run) -> None:
+        """Take up the sums of the epoch under way, of which a run that is resumed has some."""
+        self._total, self._weight = run.means.total.get("loss", 0.0), run.means.count.get("loss", 0.0)
+
+    def on_epoch_begin(self, run: Run) -> None:
+        """Begin the sums anew."""
+        self._total = self._weight = 0.0
+
+    def on_batch_end(self, run: Run) -> None:
+        """Add the loss of the batch, which is what the sums have grown by."""
+        if run.epoch >= self.epochs:
+            return
+        total, weight = run.means.total["loss"], run.means.count["loss"]
+        loss = (total - self._total) / (weight - self._weight)
+        self._total, self._weight = total, weight
+        every = -(-run.batches // self.points)
+        self._add(run, loss, (run.batch - 1) % every + 1)
+
+    def _add(self, run: Run, loss: float, nth: int) -> None:
+        """Begin a value with a loss, or take it into the last value as the nth of its steps."""
+        kept, step = run.history.by_step, run.epoch * run.batches + run.batch
+        if nth > 1 and kept and kept["step"][-1] == step - 1:
+            before = {name: values.pop() for name, values in kept.items()}["loss"]
+            loss = before + (loss - before) / nth
+        for name, value in {"epoch": step / run.batches, "step": step, "loss": loss}.items():
+            kept.setdefault(name, []).append(value)
