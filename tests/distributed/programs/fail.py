@@ -79,7 +79,15 @@ def train(case, model):
     if case == "is not finite":
         options["loss"] = loss
         y[3::16] = 3
+    if case == "leaves before fit" and other:
+        sys.exit()
     model.fit(X, y, callbacks=[Acting(case)], **options)
+    if case == "leaves between fits" and other:
+        sys.exit(3)
+    if case == "is cut off between fits" and other:
+        os._exit(7)
+    if case.endswith("between fits"):
+        model.fit(X, y, **options)
 
 
 if __name__ == "__main__":
