@@ -285,8 +285,9 @@ def world(workers: int | None = None, timeout: float = 300.0, threads: int | Non
     <World: process 0 of 1>
     """
     workers = None if workers is None else check_count("world: workers", workers)
+    timeout = check_positive("world", "timeout", timeout)
     if "world" not in _worlds:
-        found = World(communicator() if started() else None, timeout)
+        found = World(communicator(timeout) if started() else None, timeout)
         if found.size > 1:
             _end_together(found)
             local = find_neighbours(found)
@@ -294,7 +295,7 @@ def world(workers: int | None = None, timeout: float = 300.0, threads: int | Non
             found.host = share_memory(found, local)
         _worlds["world"] = found
     found = _worlds["world"]
-    found.timeout = check_positive("world", "timeout", timeout)
+    found.timeout = timeout
     if threads is not None:
         from tinynet.fast.threads import set_num_threads
 

@@ -92,7 +92,10 @@ def train(case, model):
 
 if __name__ == "__main__":
     folder, *cases = sys.argv[1:]
-    world = tn.distributed.world(timeout=100)
+    early = cases == ["leaves before the world"]
+    if early and os.environ["PMI_RANK"] == "1":
+        sys.exit()
+    world = tn.distributed.world(timeout=3 if early else 100)
     other = world.rank == 1
     found = {}
     for case in cases:
