@@ -20,6 +20,7 @@ def test_any_number_of_processes_has_the_bits_of_one_and_goes_on_with_the_run_of
     train(one, tmp_path, "a", "stopped")
     jobs = {2: [["two", "whole"], ["newton 2", "newton"], ["a", "resumed"], ["b", "stopped"]]}
     jobs[4] = [["four", "whole"], ["newton 4", "newton"], ["f", "float32"], ["b", "resumed"], ["c", "stopped"]]
+    jobs[8] = [["eight", "whole"], ["newton 8", "newton"], ["c", "resumed"], ["d", "stopped"]]
     for workers, its in jobs.items():
         ended = run(workers, "line_search.py", tmp_path, json.dumps(its))
         assert ended.code == 0, ended.output
@@ -28,7 +29,7 @@ def test_any_number_of_processes_has_the_bits_of_one_and_goes_on_with_the_run_of
             for (name, kind), (digest, history, sent) in zip(its, found, strict=True):
                 assert [digest, history] == expected[kind], (workers, rank, name)
                 assert sent < 200_000  # a gradient of 208 bytes, and numbers
-    assert train(one, tmp_path, "c", "resumed")[:2] == expected["whole"]
+    assert train(one, tmp_path, "d", "resumed")[:2] == expected["whole"]
 
 
 def test_the_command_has_the_record_of_one_process_and_one_goes_on_with_its_run(tmp_path, capsys):

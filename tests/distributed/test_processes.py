@@ -4,6 +4,7 @@ import builtins
 import queue
 import sys
 import threading
+import time
 import types
 
 import numpy as np
@@ -16,10 +17,13 @@ import tinynet as tn
 from tests.train.test_micro_batches import tree
 from tinynet.distributed import WorldError, processes
 from tinynet.distributed.blocks import check_division
+from tinynet.distributed.combining import LEAVING
+from tinynet.distributed.host import Host, bytes_for
 from tinynet.distributed.member import join_world
 from tinynet.distributed.message import Message, decode, differences, encode
 from tinynet.distributed.processes import World
 from tinynet.errors import ArgumentError, MissingPackageError
+from tinynet.train.tree import TreeSum
 
 # --- messages
 
@@ -32,9 +36,10 @@ ARRAYS = arrays.arrays(
 
 @given(FACTS, st.lists(ARRAYS, max_size=4))
 def test_a_message_arrives_as_it_was_sent(facts, given_):
-    message = decode(encode(Message(facts, given_)))
-    assert message.facts == facts
-    for found, expected in zip(message.arrays, given_, strict=True):
+    message = decode(encode(Message.of(facts, given_)))
+    assert {name: value for name, value in message.facts.items() if name != "forms"} == facts
+    assert decode(encode(Message.of(facts))).sums is None
+    for found, expected in zip(message.sums, given_, strict=True):
         assert (found.dtype, found.shape, found.tobytes()) == (expected.dtype, expected.shape, expected.tobytes())
 
 
@@ -76,15 +81,23 @@ class Communicator:
         return types.SimpleNamespace(Irecv=lambda buffer: buffer[0].__setitem__(..., found) or Request())
 
 
-def in_all(size, act, timeout=10.0):
-    """Let each process of a world do something; returns what each has returned or raised."""
+def in_all(size, act, timeout=10.0, together=1):
+    """Let each process of a world do something; returns what each has returned or raised.
+
+    So many of them share memory.
+    """
     post = {(i, j): queue.Queue() for i in range(size) for j in range(size)}
     found = [None] * size
+    memory = [np.zeros(bytes_for(together), np.uint8) for _ in range(0, size, together)]
 
     def go(rank):
         mpi = types.SimpleNamespace(COMM_WORLD=Communicator(rank, size, post), Status=Status, BYTE=None)
+        world = World(mpi, timeout)
+        if together > 1:
+            number = rank % together
+            world.host = Host(memory[rank // together], number, together, rank - number, world.wait, lambda: None)
         try:
-            found[rank] = act(World(mpi, timeout))
+            found[rank] = act(world)
         except Exception as error:
             found[rank] = error
 
@@ -96,43 +109,114 @@ def in_all(size, act, timeout=10.0):
     return found
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 4, 5, 8, 13])
-def test_all_get_the_sum_along_the_tree(size):
-    values = np.random.default_rng(size).standard_normal(size).astype(np.float32)
-
-    def add(left, right):
-        return Message(left.facts, [left.arrays[0] + right.arrays[0]])
-
-    found = in_all(size, lambda world: world.gather("sum", {}, [values[world.rank : world.rank + 1]], add).arrays[0])
-    assert {value.tobytes() for value in found} == {tree(list(values)).tobytes()}
+def first(left, right):
+    return left
 
 
-@pytest.mark.parametrize("size", [1, 2, 3, 8])
-def test_all_share_what_the_first_one_has(size):
-    assert in_all(size, lambda world: world.share([world.rank, "text"])) == [[0, "text"]] * size
+# How many processes there are, and how many of them share memory.
+WORLDS = [(1, 1), (2, 1), (3, 1), (4, 1), (5, 1), (8, 1), (13, 1), (2, 2), (3, 3), (5, 5), (8, 8), (8, 2), (8, 4)]
+of_worlds = pytest.mark.parametrize(("size", "together"), WORLDS)
 
 
-def test_an_error_of_one_is_raised_in_all_and_they_can_go_on():
+@of_worlds
+def test_all_get_the_sum_along_the_tree(size, together):
+    """The bits are those of the tree, whether messages or memory brings them, in one piece or in several."""
+    rng = np.random.default_rng(size)
+    values = [rng.standard_normal(size).astype(np.float32), rng.standard_normal((size, 3, 1000)), rng.random((size, 0))]
+    n = 300_000 if together in (4, 5) else 100  # more than a slot has room for
+    values.append(rng.standard_normal((size, n)).astype(np.float32))
+    absent = {1} if size > 2 else set()
+
+    def act(world):
+        given = None if world.rank in absent else [np.array(array[world.rank]) for array in values]
+        return [array.tobytes() for array in world.gather("sum", {}, first, given).sums]
+
+    found = in_all(size, act, together=together)
+    expected = TreeSum()
+    for rank in range(size):
+        expected.add(None if rank in absent else [np.array(array[rank]) for array in values])
+    assert found == [[array.tobytes() for array in expected.total()]] * size
+    assert absent or tree(list(values[0])).tobytes() == found[0][0]
+
+
+@of_worlds
+def test_all_share_what_the_first_one_has(size, together):
+    long = "text" * (500_000 if together == 4 else 1)
+    assert in_all(size, lambda world: world.share([world.rank, long]), together=together) == [[0, long]] * size
+
+
+@pytest.mark.parametrize("together", [1, 2, 4])
+def test_many_exchanges_do_not_mix(together):
+    """Of all kinds, one after the other, by processes that are not equally fast."""
+
+    def act(world):
+        found = []
+        for number in range(60):
+            time.sleep(0.001 * (number % 4 == world.rank))
+            kind = number % 3
+            sums = [np.array([number, world.rank], np.float64) for _ in range(kind)]
+            whole = world.gather(f"{number}", {"ranks": [world.rank]}, joined, sums if kind else None)
+            found.append([whole.facts["ranks"], None if whole.sums is None else [a.tolist() for a in whole.sums]])
+        return found
+
+    each = [[[0, 1, 2, 3], [[4 * n, 6]] * (n % 3) if n % 3 else None] for n in range(60)]
+    assert in_all(4, act, together=together) == [each] * 4
+
+
+def joined(left, right):
+    return {"ranks": left["ranks"] + right["ranks"]}
+
+
+@of_worlds
+def test_the_first_one_collects_what_all_have(size, together):
+    """Not as many arrays from each."""
+    found = in_all(
+        size, lambda world: world.collect([np.full(3, world.rank)] * (world.rank % 2 + 1)), together=together
+    )
+    assert [[a.tolist() for a in arrays] for arrays in found[0]] == [[[r] * 3] * (r % 2 + 1) for r in range(size)]
+    assert found[1:] == [[]] * (size - 1)
+
+
+@pytest.mark.parametrize("together", [1, 2, 4])
+def test_an_error_of_one_is_raised_in_all_and_they_can_go_on(together):
     def act(world):
         failed = OSError("no space") if world.rank == 3 else None
         try:
-            world.gather("step", {}, [], lambda left, right: left, failed)
+            world.gather("step", {}, first, failed=failed)
             told = "no error"
         except WorldError as error:
             told = str(error)
         return told, world.share(world.rank)
 
-    found = in_all(4, act)
+    found = in_all(4, act, together=together)
     assert found[3] == ("no error", 0)  # it has its own
     assert found[:3] == [("process 3 of 4 has ended: OSError: no space", 0)] * 3
 
 
-def test_processes_that_do_not_do_the_same_are_told_so():
-    found = in_all(4, lambda world: world.gather("a" if world.rank < 3 else "b", {}, [], lambda left, right: left))
+@pytest.mark.parametrize("together", [1, 2, 4])
+def test_processes_that_do_not_do_the_same_are_told_so(together):
+    found = in_all(4, lambda world: world.gather("a" if world.rank < 3 else "b", {}, first), together=together)
     assert all("processes 2 and 3 do not do the same: doing: a and b" in str(error) for error in found)
+    found = in_all(4, lambda world: world.gather("a", {}, first, [np.zeros(world.rank + 1)]), together=together)
+    assert all("processes 0 and 1 do not do the same: arrays: [['<f8', [1]]] and" in str(error) for error in found)
 
 
-def test_a_wait_has_an_end_and_what_follows_fails_at_once():
+@pytest.mark.parametrize("together", [1, 2, 4])
+def test_one_that_leaves_is_noticed_and_what_follows_fails_at_once(together):
+    def act(world):
+        if world.rank == 2:
+            return world.gather(LEAVING, {}, first)
+        with pytest.raises(WorldError, match="process 2 has left the work: its program has ended, while others go on"):
+            world.share(1)
+        return world.share(1)
+
+    found = in_all(4, act, together=together)
+    assert all("process 2 has left the work" in str(error) for error in found)
+    assert all("cannot go on together" in str(found[rank]) for rank in (0, 1, 3))
+
+
+@pytest.mark.parametrize("together", [1, 2])
+def test_a_wait_has_an_end_and_what_follows_fails_at_once(together):
     def act(world):
         if world.rank == 1:
             return None
@@ -140,7 +224,7 @@ def test_a_wait_has_an_end_and_what_follows_fails_at_once():
             world.share(1)
         return world.share(1)
 
-    error, _ = in_all(2, act, timeout=0.05)
+    error, _ = in_all(2, act, timeout=0.05, together=together)
     assert "cannot go on together: process 0 of 2 has waited 0.05 s" in str(error)
 
 

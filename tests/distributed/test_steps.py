@@ -131,8 +131,8 @@ class Second(tn.distributed.World):
         super().__init__()
         self.rank, self.size = 1, 4
 
-    def gather(self, kind, facts, arrays, both, failed=None):
-        return Message(facts, arrays)
+    def gather(self, kind, facts, both, sums=None, failed=None):
+        return Message(facts, sums)
 
 
 def test_a_process_reads_its_own_rows_and_those_at_the_ends():
@@ -180,7 +180,7 @@ def test_what_a_step_cannot_be_made_of_is_refused():
 def test_any_number_of_processes_has_the_bits_of_one(tmp_path):
     one = tn.distributed.world()
     expected = [train(one), train(one, compiled=False)]
-    for workers in (2, 4):
+    for workers in (2, 4, 8):
         ended = run(workers, "by_hand.py", tmp_path)
         assert ended.code == 0, ended.output
         for rank in range(workers):

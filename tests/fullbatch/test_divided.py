@@ -5,8 +5,6 @@ import pytest
 
 import tinynet as tn
 from tinynet.errors import ArgumentError, ShapeError
-from tinynet.fullbatch.divided import DividedObjective
-from tinynet.train.task import find_task
 
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((37, 5))
@@ -26,9 +24,10 @@ def network(hidden=True, dtype="float64"):
 def test_the_sum_of_the_parts_is_the_whole_but_for_rounding(count, hidden, compiled, weights):
     model = network(hidden)
     whole = tn.Objective(model, X, Y, l2=0.1, compiled=compiled, sample_weight=weights)
-    task = find_task("cross_entropy", None, model.build_model().made)
-    divided = DividedObjective(model, (X,), Y, task, count, weights, l2=0.1, compiled=compiled)
+    divided = tn.Objective(model, X, Y, l2=0.1, compiled=compiled, sample_weight=weights, micro_batches=count)
     theta, d = RNG.standard_normal((2, model.theta.size))
+    assert (divided.affine, repr(divided)) == (whole.affine, repr(whole))
+    np.testing.assert_allclose(divided.value(theta), whole.value(theta), rtol=1e-12)
     for found, expected in zip(divided.value_and_gradient(theta), whole.value_and_gradient(theta), strict=True):
         np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-14)
     np.testing.assert_allclose(divided.hvp(theta, d), whole.hvp(theta, d), rtol=1e-11, atol=1e-13)
@@ -69,9 +68,8 @@ def test_a_run_in_parts_is_resumed_to_the_same_bits(dtype, tmp_path):
 
 def test_values_are_carried_and_a_checkpoint_keeps_only_the_way():
     theta, d = RNG.standard_normal((2, 12))
-    task = find_task("cross_entropy", None, network(False).build_model().made)
     wide = np.tile(X, (20, 1))
-    divided = DividedObjective(network(False), (wide,), np.tile(Y, 20), task, 4, None, l2=0.0, compiled=True)
+    divided = tn.Objective(network(False), wide, np.tile(Y, 20), micro_batches=4)
     divided.value_and_gradient(theta)
     assert not divided.forget()  # nothing has moved
     divided.value_and_gradient(theta)
@@ -84,7 +82,7 @@ def test_values_are_carried_and_a_checkpoint_keeps_only_the_way():
     _, anew = divided.value_and_gradient(theta + 0.5 * d)
     np.testing.assert_allclose(gradient, anew, rtol=1e-12, atol=1e-14)
     float32 = network(False, "float32")
-    assert DividedObjective(float32, (X,), Y, task, 4, None, l2=0.0, compiled=True).carried == {}
+    assert tn.Objective(float32, X, Y, micro_batches=4).carried == {}
 
 
 def test_the_bits_do_not_depend_on_the_number_of_threads():

@@ -1,5 +1,6 @@
 """Training by several processes, on one machine or many: who computes which micro-batches, and what they agree on."""
 
+from tinynet.distributed import objective  # noqa: F401 - which lets objectives have a world
 from tinynet.distributed.errors import WorldError
 from tinynet.distributed.processes import World, world
 from tinynet.distributed.step import Step

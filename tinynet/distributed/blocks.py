@@ -2,42 +2,61 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from tinynet.core.spec import Array
-from tinynet.distributed.message import Message
-from tinynet.distributed.processes import World
+from tinynet.distributed.message import Facts, Message
 from tinynet.errors import ArgumentError
-from tinynet.train.block import Block
-
-_PARTS = ("sums", "others", "seen")
+from tinynet.train.block import Block, agreeing
 
 
-def numbers_of(world: World, count: int) -> range:
-    """Return which of so many micro-batches a process computes: an aligned block of the tree."""
-    size = count // world.size
-    return range(world.rank * size, (world.rank + 1) * size)
+def numbers_of(size: int, rank: int, count: int) -> range:
+    """Return which of so many micro-batches one of some processes computes: an aligned block of the tree.
+
+    Examples
+    --------
+    >>> numbers_of(4, 1, 8)
+    range(2, 4)
+    """
+    each = count // size
+    return range(rank * each, (rank + 1) * each)
 
 
-def message_of(block: Block) -> Message:
-    """Return a block as a message."""
-    found = [getattr(block, name) for name in _PARTS]
-    lengths = {name: None if part is None else len(part) for name, part in zip(_PARTS, found, strict=True)}
-    return Message({"lengths": lengths}, [array for part in found for array in part or []])
+def facts_of(block: Block) -> Facts:
+    """Return what a process tells of its block besides the sums.
+
+    Examples
+    --------
+    >>> facts_of(Block(None, [np.array([1, 2])], {"accuracy": 3.0}))
+    {'others': [['<i8', [1, 2]]], 'measured': {'accuracy': 3.0}}
+    """
+    others = None if block.others is None else [[a.dtype.str, a.tolist()] for a in block.others]
+    return {"others": others, "measured": block.measured}
 
 
 def block_in(message: Message) -> Block:
     """Return the block that a message is of."""
-    arrays = iter(message.arrays)
-
-    def part(length: int | None) -> list[Array] | None:
-        return None if length is None else [next(arrays) for _ in range(length)]
-
-    return Block(*(part(message.facts["lengths"][name]) for name in _PARTS))
+    return Block(message.sums, _states(message.facts), message.facts["measured"])
 
 
-def added(left: Message, right: Message) -> Message:
-    """Add the blocks of neighbours; all facts are those of the first but for their lengths."""
-    whole = message_of(block_in(left).with_next(block_in(right)))
-    return Message(left.facts | whole.facts, whole.arrays)
+def added(left: Facts, right: Facts) -> Facts:
+    """Return what is told of the blocks of neighbours together."""
+    agreeing(_states(left), _states(right))
+    others = right["others"] if left["others"] is None else left["others"]
+    return {"others": others, "measured": _added(left["measured"], right["measured"])}
+
+
+def _states(facts: Facts) -> list[Array] | None:
+    given: list[Any] | None = facts["others"]
+    return None if given is None else [np.array(values, dtype) for dtype, values in given]
+
+
+def _added(left: dict[str, float], right: dict[str, float]) -> dict[str, float]:
+    if not (left and right):
+        return left or right
+    return {name: value + right[name] for name, value in left.items()}
 
 
 def check_division(workers: int, micro_batches: int) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 
 from tinynet.core.engine import can_compile
 from tinynet.core.spec import Array
-from tinynet.distributed.message import Message, differences
+from tinynet.distributed.message import Facts, differences
 from tinynet.distributed.processes import World
 from tinynet.errors import ArgumentError
 from tinynet.nn.layer import Layer
@@ -91,10 +91,10 @@ def compare(world: World, facts: dict[str, Any]) -> None:
         In all processes, with what differs, and both values.
     """
 
-    def both(left: Message, right: Message) -> Message:
-        found = differences(left.facts["facts"], right.facts["facts"])
+    def both(left: Facts, right: Facts) -> Facts:
+        found = differences(left["facts"], right["facts"])
         if found:
-            ranks = f"processes {left.facts['rank']} and {right.facts['rank']}"
+            ranks = f"processes {left['rank']} and {right['rank']}"
             raise ArgumentError(
                 f"{ranks} differ, so the result would not be that of one process: {'; '.join(found)}. All must have "
                 "processors of one kind, the same versions, data, arguments and seeds, and models with the same values"
@@ -102,4 +102,4 @@ def compare(world: World, facts: dict[str, Any]) -> None:
         return left
 
     all_facts = json.loads(json.dumps(machine_facts() | facts))
-    world.gather("beginning", {"facts": all_facts, "rank": world.rank}, [], both)
+    world.gather("beginning", {"facts": all_facts, "rank": world.rank}, both)

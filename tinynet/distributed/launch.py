@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import shutil
 from typing import Any
@@ -19,8 +20,13 @@ def started() -> int:
     return max([int(text) for name in _SIZES if (text := os.environ.get(name, "")).isdecimal()], default=0)
 
 
-def communicator() -> Any:
-    """Return MPI, with which this process reaches those that mpiexec has started with it.
+def communicator(timeout: float) -> Any:
+    """Return MPI, with which this process reaches those that mpiexec has started with it, once all have come so far.
+
+    Parameters
+    ----------
+    timeout : float
+        Seconds that this process waits for them; it then ends, and says where it has waited.
 
     Raises
     ------
@@ -30,7 +36,7 @@ def communicator() -> Any:
         If mpiexec is that of another MPI than the library that mpi4py has found.
     """
     try:
-        from mpi4py import MPI
+        mpi = _meet_all_that_mpiexec_has_started(timeout)
     except ImportError as error:
         raise MissingPackageError(
             f"mpiexec has started {started()} processes, which talk by mpi4py, but it is not installed; run "
@@ -41,13 +47,23 @@ def communicator() -> Any:
             f"mpi4py is installed, but finds no MPI library ({error}); run `{_INSTALL}`, or set MPI4PY_LIBMPI to the "
             "path of a libmpi"
         ) from error
-    if MPI.COMM_WORLD.size == 1 < started():
-        library = MPI.Get_library_version().splitlines()[0]
+    if mpi.COMM_WORLD.size == 1 < started():
+        library = mpi.Get_library_version().splitlines()[0]
         raise WorldError(
             f"mpiexec has started {started()} processes, but each of them is alone for its MPI library ({library}): "
             f"{shutil.which('mpiexec')} is of another MPI. Start the program with the mpiexec of that library; "
             f"`{_INSTALL}` brings both"
         )
+    return mpi
+
+
+def _meet_all_that_mpiexec_has_started(timeout: float) -> Any:
+    """Let MPI begin, which waits for all processes in a call that neither Ctrl-C nor another thread can end."""
+    faulthandler.dump_traceback_later(timeout, exit=True, file=2)  # the stream of errors
+    try:
+        from mpi4py import MPI
+    finally:
+        faulthandler.cancel_dump_traceback_later()
     return MPI
 
 

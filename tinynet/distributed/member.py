@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import Any
 
-from tinynet.distributed.blocks import added, block_in, check_division, message_of, numbers_of
+import numpy as np
+
+from tinynet.core.spec import Array
+from tinynet.distributed.blocks import added, block_in, check_division, facts_of, numbers_of
+from tinynet.distributed.combining import Both
 from tinynet.distributed.errors import WorldError
 from tinynet.distributed.facts import compare, run_facts
-from tinynet.distributed.message import Message
+from tinynet.distributed.message import Facts, Message
 from tinynet.distributed.processes import World
 from tinynet.errors import ArgumentError
 from tinynet.optim.optimizer import hyperparameters
-from tinynet.train.block import Block, slices
+from tinynet.train.block import Block, Whole, slices
+from tinynet.train.compound import chosen_within
 from tinynet.train.interrupts import interruptible
 from tinynet.train.run import Run
+from tinynet.train.task import Task
 from tinynet.train.window import Window
 
 
@@ -29,24 +35,65 @@ class Member:
         self.asked = False  # whether somebody has pressed Ctrl-C, as far as this process knows
         self.ends = False  # whether all know
         self.at_end = ExitStack()
+        self.is_first = world.rank == 0
 
     # --- the step
 
     def numbers(self, count: int) -> range:
         """Return which of so many micro-batches are computed here: an aligned block of the tree."""
-        return numbers_of(self.world, count)
+        return numbers_of(self.world.size, self.world.rank, count)
 
-    def total(self, block: Block) -> Block:
+    def total(self, block: Block, *of_objective: Any) -> Block:
         """Return what the micro-batches of all processes add up to."""
-        return block_in(self._gather("step", message_of(block), _both))
+        return block_in(self._gather("step", facts_of(block), _both, block.sums))
 
-    def _gather(self, kind: str, message: Message, both: Any, failed: BaseException | None = None) -> Message:
+    def fail(self, error: BaseException) -> None:
+        """Do nothing: the run will end with the error, and let the others know."""
+
+    def _gather(
+        self,
+        kind: str,
+        facts: Facts,
+        both: Both,
+        sums: list[Array] | None = None,
+        failed: BaseException | None = None,
+    ) -> Message:
         """Exchange with the other processes, Ctrl-C included."""
         place = {"epoch": self.run.epoch + 1, "batch": self.run.batch + 1, **hyperparameters(self.run.optimizer)}
-        facts = {"place": place, "asked": self.asked, **message.facts}
-        whole = self.world.gather(kind, facts, message.arrays, both, failed)
+        whole = self.world.gather(kind, {"place": place, "asked": self.asked, **facts}, both, sums, failed)
         self.ends = bool(whole.facts.get("asked"))
         return whole
+
+    # --- what is measured
+
+    def share(self, count: int) -> range:
+        """Return which of so many batches of a validation are computed here; the first one always by process 0."""
+        starts = [-(-count * rank // self.world.size) for rank in (self.world.rank, self.world.rank + 1)]
+        return range(*starts)
+
+    def in_order(self, found: list[Any]) -> list[Any]:
+        """Return what all processes have found, numbers and dicts of them, in the order of the processes."""
+        whole: list[Any] = self._gather("measures", {"found": found}, _joined).facts["found"]
+        return whole
+
+    def in_one(self, act: Callable[[], Any]) -> Any:
+        """Return what process 0 finds."""
+        found = act() if self.world.rank == 0 else None
+        return self._gather("measures of a set", {"found": found}, _asked).facts["found"]
+
+    def collect(self, task: Task) -> None:
+        """Let process 0 have the outputs and labels that all processes have kept for metrics of a set.
+
+        It alone computes these metrics, and writes checkpoints, which have the outputs of the epoch under way.
+        """
+        for _, chosen in chosen_within(task):
+            if chosen.of_sets:
+                kept = chosen.kept
+                own = [np.concatenate(kept.outputs), np.concatenate(kept.labels)] if kept.outputs else []
+                for outputs, labels in filter(None, self.world.collect(own if self.world.rank else [])):
+                    kept.add(outputs, labels, kept.are_logits)
+                if self.world.rank:
+                    kept.outputs, kept.labels = [], []
 
     # --- the run
 
@@ -58,6 +105,8 @@ class Member:
         for callback in run.callbacks:
             if isinstance(callback, Window):
                 callback.own = self.own
+            if isinstance(getattr(callback, "partners", None), Whole):
+                callback.partners = self
         if self.world.rank:
             run.save = _unsaved  # type: ignore[misc, method-assign]
             self.at_end.enter_context(warnings.catch_warnings())
@@ -74,7 +123,8 @@ class Member:
         self.asked = True
 
     def on_batch_end(self, run: Run) -> None:
-        """End where any process was asked to: all after the same batch."""
+        """Bring together what was kept of the batch; end where any process was asked to, all after the same batch."""
+        self.collect(run.step.task)
         if self.ends:
             run.ending = True
 
@@ -84,7 +134,7 @@ class Member:
             if run.error is None:
                 self._save_last(run)
             if not (self.world.broken or isinstance(run.error, WorldError)):  # which all know
-                self._gather("end", Message({}, []), _asked, run.error)
+                self._gather("end", {}, _asked, failed=run.error)
         if self.ends and run.error is None:
             raise KeyboardInterrupt
 
@@ -93,7 +143,7 @@ class Member:
         try:
             run._catch_up()
         except BaseException as error:
-            self._gather("end", Message({}, []), _asked, error)
+            self._gather("end", {}, _asked, failed=error)
             raise
 
 
@@ -101,15 +151,19 @@ def _unsaved(*arguments: Any, **options: Any) -> None:
     """Save nothing: another process does."""
 
 
-def _both(left: Message, right: Message) -> Message:
-    """Add the blocks of neighbours."""
-    whole = added(left, right)
-    return Message(_asked(left, right).facts | whole.facts, whole.arrays)
+def _both(left: Facts, right: Facts) -> Facts:
+    """Combine what is told of the blocks of neighbours."""
+    return {**_asked(left, right), **added(left, right)}
 
 
-def _asked(left: Message, right: Message) -> Message:
+def _joined(left: Facts, right: Facts) -> Facts:
+    """Join what neighbours have found."""
+    return {**_asked(left, right), "found": left["found"] + right["found"]}
+
+
+def _asked(left: Facts, right: Facts) -> Facts:
     """Note whether any process was asked to stop."""
-    return Message({**left.facts, "asked": left.facts["asked"] or right.facts["asked"]}, [])
+    return {"asked": left["asked"] or right["asked"]}
 
 
 def join_world(arguments: dict[str, Any]) -> Iterable[Member]:

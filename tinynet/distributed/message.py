@@ -1,32 +1,39 @@
-"""Messages between processes: a few facts, and arrays."""
+"""Messages between processes: a few facts, and arrays that are added up."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from tinynet.core.spec import Array
 
+Facts = dict[str, Any]
+
 _ALIGNED = 64  # bytes
 
 
 class Message(NamedTuple):
-    """What a process tells another.
+    """What a process tells others.
 
     Attributes
     ----------
     facts : dict
-        Of numbers, texts, lists and dicts.
-    arrays : list of ndarray
-        Of numbers.
+        Of numbers, texts, lists and dicts; among them "forms", by which the arrays are read again.
+    sums : list of ndarray or None
+        Of numbers; None where there is nothing to add.
     """
 
-    facts: dict[str, Any]
-    arrays: list[Array]
+    facts: Facts
+    sums: list[Array] | None
+
+    @classmethod
+    def of(cls, facts: Facts, sums: list[Array] | None = None) -> Message:
+        """Make a message that says which dtypes and shapes its arrays have."""
+        forms = None if sums is None else [[array.dtype.str, list(array.shape)] for array in sums]
+        return cls({**facts, "forms": forms}, sums)
 
 
 def _aligned(size: int) -> int:
@@ -34,21 +41,20 @@ def _aligned(size: int) -> int:
 
 
 def encode(message: Message) -> Array:
-    """Write a message as bytes: the length of what is told as JSON, that, and the arrays one after the other.
+    """Write a message as bytes: the length of its facts as JSON, these, and the arrays one after the other.
 
     Examples
     --------
-    >>> message = decode(encode(Message({"a": 1}, [np.arange(3)])))
-    >>> message.facts, message.arrays
-    ({'a': 1}, [array([0, 1, 2])])
+    >>> message = decode(encode(Message.of({"a": 1}, [np.arange(3)])))
+    >>> message.facts["a"], message.sums
+    (1, [array([0, 1, 2])])
     """
-    forms = [[array.dtype.str, list(array.shape)] for array in message.arrays]
-    text = json.dumps([message.facts, forms]).encode()
-    start = _aligned(8 + len(text))
-    whole = np.empty(start + sum(_aligned(array.nbytes) for array in message.arrays), np.uint8)
+    text = json.dumps(message.facts).encode()
+    start, arrays = _aligned(8 + len(text)), message.sums or []
+    whole = np.empty(start + sum(_aligned(array.nbytes) for array in arrays), np.uint8)
     whole[:8].view(np.int64)[0] = len(text)
     whole[8 : 8 + len(text)] = np.frombuffer(text, np.uint8)
-    for array, place in zip(message.arrays, _places(whole, start, forms), strict=True):
+    for array, place in zip(arrays, _places(whole, start, message.facts["forms"] or []), strict=True):
         place[...] = array
     return whole
 
@@ -56,11 +62,12 @@ def encode(message: Message) -> Array:
 def decode(whole: Array) -> Message:
     """Read a message; its arrays lie in the memory of the bytes."""
     length = int(whole[:8].view(np.int64)[0])
-    facts, forms = json.loads(whole[8 : 8 + length].tobytes())
-    return Message(facts, _places(whole, _aligned(8 + length), forms))
+    facts = json.loads(whole[8 : 8 + length].tobytes())
+    forms = facts["forms"]
+    return Message(facts, None if forms is None else _places(whole, _aligned(8 + length), forms))
 
 
-def _places(whole: Array, start: int, forms: Sequence[Any]) -> list[Array]:
+def _places(whole: Array, start: int, forms: list[Any]) -> list[Array]:
     """Return the arrays of some dtypes and shapes that lie in bytes, one after the other."""
     places = []
     for text, shape in forms:
@@ -71,7 +78,7 @@ def _places(whole: Array, start: int, forms: Sequence[Any]) -> list[Array]:
     return places
 
 
-def differences(left: dict[str, Any], right: dict[str, Any], of: str = "") -> list[str]:
+def differences(left: Facts, right: Facts, of: str = "") -> list[str]:
     """Return what differs between the facts of two processes, each with both values.
 
     Examples

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any
 
@@ -16,12 +16,12 @@ import numpy as np
 from tinynet.checks import check_count, check_positive
 from tinynet.core.engine import can_compile
 from tinynet.core.spec import Array
+from tinynet.distributed.combining import LEAVING, Both, combined
 from tinynet.distributed.errors import WorldError
+from tinynet.distributed.host import Host
 from tinynet.distributed.launch import check_workers, communicator, started
-from tinynet.distributed.message import Message, decode, differences, encode
-from tinynet.errors import TinynetError
-
-Both = Callable[[Message, Message], Message]
+from tinynet.distributed.message import Facts, Message, decode, encode
+from tinynet.distributed.neighbours import find_neighbours, share_memory
 
 _TAG = 1  # of all messages
 _SPINS = 50  # times that a wait looks before it sleeps
@@ -41,8 +41,6 @@ class World:
         How many there are.
     timeout : float
         Seconds that this process waits for another one.
-    sent : int
-        Bytes that this process has sent so far.
     """
 
     def __init__(self, mpi: Any = None, timeout: float = 300.0) -> None:
@@ -50,8 +48,14 @@ class World:
         self.timeout = check_positive("world", "timeout", timeout)
         self.rank: int = mpi.COMM_WORLD.rank if mpi else 0
         self.size: int = mpi.COMM_WORLD.size if mpi else 1
-        self.sent = 0
+        self._sent = 0  # in messages
         self.broken = ""  # why the processes cannot talk any longer
+        self.host: Host | None = None  # those of this host, if they share memory
+
+    @property
+    def sent(self) -> int:
+        """Bytes that this process has sent so far, or written for others of its host."""
+        return self._sent + (0 if self.host is None else self.host.sent)
 
     def __repr__(self) -> str:
         return f"<World: process {self.rank} of {self.size}>"
@@ -80,10 +84,15 @@ class World:
         >>> tn.distributed.world().share("runs/a")
         'runs/a'
         """
-        return self.gather("share", {"value": value}, [], lambda left, right: left).facts["value"]
+        return self.gather("share", {"value": value}, lambda left, right: left).facts["value"]
 
     def gather(
-        self, kind: str, facts: dict[str, Any], arrays: list[Array], both: Both, failed: BaseException | None = None
+        self,
+        kind: str,
+        facts: Facts,
+        both: Both,
+        sums: list[Array] | None = None,
+        failed: BaseException | None = None,
     ) -> Message:
         """Combine what all processes pass along a binary tree over their numbers; each returns the same.
 
@@ -91,10 +100,12 @@ class World:
         ----------
         kind : str
             What is done; all processes must do the same.
-        facts, arrays
-            What this process passes.
+        facts : dict
+            What this process tells.
         both : callable
-            Combines the messages of neighbours, the lower one first.
+            Combines the facts of neighbours, the lower one first.
+        sums : list of ndarray, optional
+            What is added up, which may be overwritten; without, this process has nothing to add.
         failed : Exception, optional
             What has ended the work of this process; it then takes part in order to end that of all others.
 
@@ -103,41 +114,79 @@ class World:
         WorldError
             In all processes: if one of them has failed, or they do not do the same; in those that have waited too long.
         """
-        if self.broken:
-            raise WorldError(f"the processes cannot go on together: {self.broken}")
         facts = {"kind": kind, **facts} | ({} if failed is None else {"error": _named(self.rank, failed)})
+        message = Message.of(facts, None if failed or sums is None else [np.asarray(a, order="C") for a in sums])
         if self.size == 1:
-            return Message(facts, arrays)
-        try:
-            whole = self._down(self._up(Message(facts, arrays), both))
-        except BaseException as error:
-            self.broken = str(error) or type(error).__name__
-            raise
+            return message
+        with self._talking():
+            whole = self._exchanged(message, both)
         if "error" in whole.facts and failed is None:
             rank, text = whole.facts["error"]
+            if whole.facts.get("left"):
+                self.broken = text
             raise WorldError(text if rank < 0 else f"process {rank} of {self.size} has ended: {text}", rank >= 0)
         return whole
 
+    def collect(self, arrays: list[Array]) -> list[list[Array]]:
+        """Return the arrays that each process has passed, in the order of their numbers, in process 0; none in others.
+
+        Raises
+        ------
+        WorldError
+            As from `gather`.
+        """
+        self.gather("collect", {}, lambda left, right: left)  # so that all are there, or know why not
+        with self._talking():
+            if self.rank:
+                self._send(Message.of({}, arrays), 0)
+                return []
+            return [arrays, *(self._receive(rank).sums or [] for rank in range(1, self.size))]
+
+    @contextmanager
+    def _talking(self) -> Iterator[None]:
+        """Talk to other processes; what ends that ends it for good, as nobody knows what has arrived."""
+        if self.broken:
+            raise WorldError(f"the processes cannot go on together: {self.broken}")
+        try:
+            yield
+        except BaseException as error:
+            self.broken = str(error) or type(error).__name__
+            raise
+
+    def _exchanged(self, message: Message, both: Both) -> Message:
+        """Combine messages within each host first, if it has shared memory, and then between the first ones of all."""
+        if self.host is None:
+            return self._down(self._up(message, both))
+        block = self.host.total(message, both)
+        if self.host.count == self.size:
+            return block
+        return self.host.told(block if self.host.number else self._down(self._up(block, both)))
+
+    @property
+    def _block(self) -> int:
+        """How many neighbours in the tree have combined their messages in shared memory."""
+        return 1 if self.host is None else self.host.count
+
     def _up(self, message: Message, both: Both) -> Message:
         """Add what the processes above have to this one's, and send it to the one below, if there is one."""
-        step = 1
+        step = self._block
         while step < self.size:
             if self.rank & step:
                 self._send(message, self.rank - step)
                 return message
             if self.rank + step < self.size:
-                message = _combined(message, self._receive(self.rank + step), both, self.rank, self.rank + step)
+                message = combined(message, self._receive(self.rank + step), both, self.rank, self.rank + step)
             step *= 2
         return message
 
     def _down(self, message: Message) -> Message:
         """Receive the result from the process below, and send it to those above."""
-        step = 1
+        step = self._block
         while step < self.size and not self.rank & step:
             step *= 2
         if self.rank:
             message = self._receive(self.rank - step)
-        while step > 1:
+        while step > self._block:
             step //= 2
             if self.rank + step < self.size:
                 self._send(message, self.rank + step)
@@ -145,28 +194,30 @@ class World:
 
     def _send(self, message: Message, to: int) -> None:
         whole = encode(message)
-        self.sent += whole.nbytes
+        self._sent += whole.nbytes
         request = self.mpi.COMM_WORLD.Isend([whole, self.mpi.BYTE], to, _TAG)
-        self._wait(request.Test, to)
+        self.wait(request.Test, lambda: to)
 
     def _receive(self, source: int) -> Message:
         comm, status = self.mpi.COMM_WORLD, self.mpi.Status()
-        found = self._wait(lambda: comm.Improbe(source, _TAG, status), source)
+        found = self.wait(lambda: comm.Improbe(source, _TAG, status), lambda: source)
         whole = np.empty(status.Get_count(self.mpi.BYTE), np.uint8)
-        self._wait(found.Irecv([whole, self.mpi.BYTE]).Test, source)
+        self.wait(found.Irecv([whole, self.mpi.BYTE]).Test, lambda: source)
         return decode(whole)
 
-    def _wait(self, poll: Callable[[], Any], other: int) -> Any:
+    def wait(self, poll: Callable[[], Any], whom: Callable[[], int]) -> Any:
         """Wait for another process; a wait that sleeps leaves the cores to those that compute."""
         until, looks, pause = time.monotonic() + self.timeout, 0, _SLEEPS[0]
         while not (found := poll()):
             looks += 1
-            if looks > _SPINS:
+            if looks <= _SPINS:
+                os.sched_yield()
+            else:
                 time.sleep(pause)
                 pause = min(2 * pause, _SLEEPS[1])
             if time.monotonic() > until:
                 raise WorldError(
-                    f"process {self.rank} of {self.size} has waited {self.timeout:g} s for process {other}, which is "
+                    f"process {self.rank} of {self.size} has waited {self.timeout:g} s for process {whom()}, which is "
                     "slow, hangs or has left the work; tn.distributed.world(timeout=...) lets it wait longer"
                 )
         return found
@@ -192,28 +243,6 @@ class World:
 
 def _named(rank: int, error: BaseException) -> tuple[int, str]:
     return rank, f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-def _combined(left: Message, right: Message, both: Both, at: int, above: int) -> Message:
-    """Combine two messages, or say why that cannot be."""
-    for message in (left, right):
-        if "error" in message.facts:
-            return Message(message.facts, [])
-    if found := differences(_doing(left), _doing(right)):
-        text = (
-            f"processes {at} and {above} do not do the same: {'; '.join(found)}. What decides how a run goes on must "
-            "be the same in all, as callbacks that depend on the time or on random numbers are not; "
-            "tn.distributed.world().share(value) makes it so"
-        )
-        return Message({**left.facts, "error": (-1, text)}, [])
-    try:
-        return both(left, right)
-    except TinynetError as error:
-        return Message({**left.facts, "error": (-1, str(error))}, [])
-
-
-def _doing(message: Message) -> dict[str, Any]:
-    return {"doing": message.facts["kind"], **message.facts.get("place", {})}
 
 
 _worlds: dict[str, World] = {}  # there is one, once it is asked for
@@ -256,14 +285,17 @@ def world(workers: int | None = None, timeout: float = 300.0, threads: int | Non
     <World: process 0 of 1>
     """
     workers = None if workers is None else check_count("world: workers", workers)
+    timeout = check_positive("world", "timeout", timeout)
     if "world" not in _worlds:
-        found = World(communicator() if started() else None)
+        found = World(communicator(timeout) if started() else None, timeout)
         if found.size > 1:
             _end_together(found)
-            _divide_cores(found)
+            local = find_neighbours(found)
+            _divide_cores(local.size)
+            found.host = share_memory(found, local)
         _worlds["world"] = found
     found = _worlds["world"]
-    found.timeout = check_positive("world", "timeout", timeout)
+    found.timeout = timeout
     if threads is not None:
         from tinynet.fast.threads import set_num_threads
 
@@ -278,17 +310,15 @@ def known_world() -> World | None:
     return _worlds.get("world")
 
 
-def _divide_cores(world: World) -> None:
+def _divide_cores(processes: int) -> None:
     """Let the kernels of each process use its share of the cores, unless the user has said how many."""
     if "NUMBA_NUM_THREADS" in os.environ or not can_compile():
         return
     from tinynet.fast.cores import available_cores
     from tinynet.fast.threads import set_num_threads
 
-    local = world.mpi.COMM_WORLD.Split_type(world.mpi.COMM_TYPE_SHARED)
     bound = available_cores() < (os.cpu_count() or 1)  # mpiexec may have given each process cores of its own
-    set_num_threads(max(1, available_cores() // (1 if bound else local.size)))
-    local.Free()
+    set_num_threads(max(1, available_cores() // (1 if bound else processes)))
 
 
 def _end_together(world: World) -> None:
@@ -303,6 +333,8 @@ def _end_together(world: World) -> None:
     def at_exit() -> None:
         if world.broken:  # the others cannot end in order, either
             world.end_all(1)
+        with suppress(WorldError, KeyboardInterrupt):  # those that still work wait for nobody
+            world.gather(LEAVING, {}, lambda left, right: left)
 
     sys.excepthook = hook
     atexit.register(at_exit)

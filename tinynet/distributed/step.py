@@ -13,11 +13,11 @@ from tinynet.core.engine import Tensor, can_compile
 from tinynet.core.mode import _tracing
 from tinynet.core.spec import Array
 from tinynet.core.transaction import TrainMode, train_transaction
-from tinynet.distributed.blocks import added, block_in, check_division, message_of, numbers_of
+from tinynet.distributed.blocks import added, block_in, check_division, facts_of, numbers_of
 from tinynet.distributed.draws import Draws, apart
 from tinynet.distributed.errors import WorldError
 from tinynet.distributed.facts import compare, digest_of
-from tinynet.distributed.message import Message
+from tinynet.distributed.message import Facts, Message
 from tinynet.distributed.processes import World
 from tinynet.errors import ArgumentError, ShapeError, TraceError
 from tinynet.nn.layer import nested
@@ -152,10 +152,9 @@ class Step:
                 block = self._block(transaction.mode, n, batch)
         except BaseException as error:
             if not (self.world.broken or isinstance(error, WorldError)):  # which all know
-                self._gather(Message({}, []), error)
+                self._gather({}, failed=error)
             raise
-        message = message_of(block)
-        whole = self._gather(Message({**message.facts, "drawn": draws.end}, message.arrays))
+        whole = self._gather({**facts_of(block), "drawn": draws.end}, block.sums)
         transaction.draws = Draws(whole.facts["drawn"])  # for what the rest of the step draws, in all processes
         (loss,) = self.accumulation.update(block_in(whole), n, n)
         return loss[()]
@@ -195,11 +194,10 @@ class Step:
 
     def numbers(self, count: int) -> range:
         """Return which of so many micro-batches are computed here."""
-        return numbers_of(self.world, count)
+        return numbers_of(self.world.size, self.world.rank, count)
 
-    def _gather(self, message: Message, failed: BaseException | None = None) -> Message:
-        facts = {"place": self._place, **message.facts}
-        return self.world.gather(f"step of {self.name}", facts, message.arrays, _both, failed)
+    def _gather(self, facts: Facts, sums: list[Array] | None = None, failed: BaseException | None = None) -> Message:
+        return self.world.gather(f"step of {self.name}", {"place": self._place, **facts}, _both, sums, failed)
 
     def _begin(self, mode: TrainMode, n: int, batch: Any) -> None:
         """Note what must be the same in all processes; before the first step, compare all that they have in common."""
@@ -216,10 +214,9 @@ class Step:
         self._compared = True
 
 
-def _both(left: Message, right: Message) -> Message:
-    """Add the blocks of neighbours, and note where draws have ended in both."""
-    whole = added(left, right)
-    return Message({**whole.facts, "drawn": max(left.facts["drawn"], right.facts["drawn"])}, whole.arrays)
+def _both(left: Facts, right: Facts) -> Facts:
+    """Combine what is told of the blocks of neighbours, and note where draws have ended in both."""
+    return {**added(left, right), "drawn": max(left["drawn"], right["drawn"])}
 
 
 def _check(loss: Any, optimizer: Any, world: Any, others: Any) -> None:

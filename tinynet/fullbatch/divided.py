@@ -3,135 +3,147 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
+from tinynet.checks import check_count, check_numbers, check_positive, defined_in
 from tinynet.core.spec import Array
+from tinynet.errors import ShapeError
 from tinynet.fullbatch.objective import Line, Objective, Vector, _dot
 from tinynet.fullbatch.trail import Trail
 from tinynet.nn.layer import nested
 from tinynet.nn.network import Network
 from tinynet.train.block import Block, Whole, slices
 from tinynet.train.tree import TreeSum
+from tinynet.train.weighing import WeightedTask
 
 
-class DividedObjective:
-    """What an `Objective` is, as the sum of those of so many parts of the samples, each by its share of all weight.
+class DividedObjective(Objective):
+    """An `Objective` as the sum of those of so many parts of the samples, each by its share of all weight.
 
     Its ``partners`` say which parts are computed here, and add them up. What the parts carry from point to point, where
     the model is affine, no process has of all. So a checkpoint keeps the `Trail` by which each makes its own again.
-
-    Parameters
-    ----------
-    model, x, y, loss
-        As `Objective` takes them; x is a tuple of arrays.
-    count : int
-        The number of parts.
-    weights : array_like, optional
-        Of the samples.
-    l2 : float
-        The factor of the penalty.
-    compiled : bool
-        Whether the parts are traced and replayed.
     """
+
+    partners_in: ClassVar[Callable[[Any, DividedObjective], Any]] = defined_in("tinynet.distributed.objective")
 
     def __init__(
         self,
         model: Network,
-        x: tuple[Array, ...],
+        x: Any,
         y: Any,
-        loss: Any,
-        count: int,
-        weights: Any,
-        l2: float,
-        compiled: bool,
+        loss: Any = "cross_entropy",
+        l2: float = 0.0,
+        batch_size: int | None = None,
+        compiled: bool = True,
+        sample_weight: npt.ArrayLike | None = None,
+        class_weight: Any = None,
+        *,
+        micro_batches: int = 1,
+        world: Any = None,
     ) -> None:
-        self.model, self.l2 = model, l2
-        self.partners: Any = Whole()
+        self.model, self.compiled = model, compiled
+        count = check_count("Objective: micro_batches", micro_batches)
+        task, weights = self._read(x, y, loss, sample_weight, class_weight), None
+        labels, self.l2 = self.labels, check_positive("Objective", "l2", l2, zero=True)
+        if isinstance(task, WeightedTask):
+            task, (labels, weights) = task.plain, labels
         self._parts: list[Objective | None] = []
-        size, sums = None, []
-        for rows in slices(len(x[0]), count):
-            samples, labels, weight = _rows((x, y, weights), rows)
+        sums = []
+        for rows in slices(len(self.samples[0]), count):
+            given, own, weight = _rows((self.samples, labels, weights), rows)
             n = rows.stop - rows.start
             sums.append(float(weight.sum(dtype=np.float64)) if isinstance(weight, np.ndarray) else float(n))
             if not sums[-1]:  # no samples, or none that counts
                 self._parts.append(None)
                 continue
-            samples = samples if len(samples) > 1 else samples[0]
-            options = {"batch_size": size, "compiled": compiled, "sample_weight": weight}
-            part = Objective(model, samples, labels, loss, **options)
-            size = size or part.batches[0].stop
+            options = {"batch_size": batch_size, "compiled": compiled, "sample_weight": weight}
+            part = Objective(model, given if len(given) > 1 else given[0], own, task, **options)
+            batch_size = batch_size or part.batches[0].stop
             self._parts.append(part)
-        self.size = size or 1  # samples at a time
+        self.size = batch_size or 1  # samples at a time
         self._shares = [total / sum(sums) for total in sums]
-        self._carries = bool(next((part.carried for part in self._parts if part is not None), {}))
-        self._trail = Trail(model.theta.size if self._carries else 0)
-        self._known = np.full(model.theta.size, np.nan)  # where the parts that are computed here have their values
-        self._line: tuple[Vector, Vector] | None = None  # the last one
+        self._carries_parts = bool(next((part.carried for part in self._parts if part is not None), {}))
+        self._trail = Trail(model.theta.size if self._carries_parts else 0)
+        self._known_at = np.full(model.theta.size, np.nan)  # where the parts computed here have their values
+        self._last_line: tuple[Vector, Vector] | None = None  # the last line
+        self.partners: Any = Whole() if world is None else DividedObjective.partners_in(world, self)
 
     @property
     def carried(self) -> dict[str, Array]:
         """What a step leaves to the next one, in place."""
-        return self._trail.arrays if self._carries else {}
+        return self._trail.arrays if self._carries_parts else {}
+
+    @property
+    def affine(self) -> bool:
+        """Whether the model is affine in theta but for what follows sample by sample, so that `along` is cheap."""
+        return next((part.affine for part in self._parts if part is not None), False)
+
+    def value(self, theta: npt.ArrayLike) -> float:
+        """Return the loss at theta (P,)."""
+        at = self._point_of(theta)
+        (value,) = self._total("value", at, lambda part: [part.value(at)])
+        return float(value) + self.penalty(at)
 
     def value_and_gradient(self, theta: npt.ArrayLike) -> tuple[float, Vector]:
         """Return the loss at theta (P,) and its gradient (P,), in float64."""
-        at = np.array(theta, np.float64)
+        at = self._point_of(theta)
         self._go_to(at)
-        value, gradient = self._total(lambda part: list(part.value_and_gradient(at)))
+        value, gradient = self._total("gradient", at, lambda part: list(part.value_and_gradient(at)))
         return float(value) + self.penalty(at), gradient + self.l2 * at
 
     def _go_to(self, theta: Vector) -> None:
         """Let the parts compute at a point: where the trail has led them, or anew."""
-        if not self._carries:
+        if not self._carries_parts:
             return
         if self._trail.full or not np.array_equal(self._trail.end, theta):
             self._trail.begin(theta)
             for part in self._here():
                 part.forget()
-        elif not np.array_equal(self._known, theta):  # in a run that goes on from a checkpoint
+        elif not np.array_equal(self._known_at, theta):  # in a run that goes on from a checkpoint
             for part in self._here():
                 self._trail.lead(part)
-        self._known[...] = theta
+        self._known_at[...] = theta
 
     def penalty(self, theta: npt.ArrayLike) -> float:
         """Return the part (l2 / 2) |theta|^2 of the loss at theta (P,)."""
-        vector = np.asarray(theta, np.float64)
+        vector = self._point_of(theta)
         return self.l2 / 2 * _dot(vector, vector)
 
     def hvp(self, theta: npt.ArrayLike, vector: npt.ArrayLike) -> Vector:
         """Return the product (P,) of the Hessian at theta (P,) with a vector (P,), in float64."""
-        (product,) = self._total(lambda part: [part.hvp(theta, vector)])
-        return product + self.l2 * np.asarray(vector, np.float64)
+        at, v = self._point_of(theta), self._point_of(vector)
+        (product,) = self._total("hvp", np.stack([at, v]), lambda part: [part.hvp(at, v)])
+        return product + self.l2 * v
 
     def along(self, theta: npt.ArrayLike, direction: npt.ArrayLike) -> Line:
-        """Return the function t -> the loss at theta + t direction; the gradient at theta was computed last."""
-        start, d = np.array(theta, np.float64), np.array(direction, np.float64)
+        """Return the function t -> the loss at theta + t direction."""
+        start, d = self._point_of(theta), self._point_of(direction)
         lines = {id(part): part.along(start, d) for part in self._here()}
-        self._line = start, d
+        self._last_line = start, d
         tt, td, dd = _dot(start, start), _dot(start, d), _dot(d, d)
 
         def phi(t: float) -> float:
-            (value,) = self._total(lambda part: [lines[id(part)](t)])
+            (value,) = self._total("line", np.array(t), lambda part: [lines[id(part)](t)])
             return float(value) + self.l2 / 2 * (tt + 2 * t * td + t * t * dd)
 
         return phi
 
     def follow(self, t: float) -> None:
         """Say that the point moved along the line that `along` returned last, as `Objective.follow` takes it."""
-        if self._line is None or not self._carries:
+        if self._last_line is None or not self._carries_parts:
             return
-        theta, d = self._line
+        theta, d = self._last_line
         self._trail.add(t, d)
         for part in self._here():
             part.follow(t)
-        self._known[...] = theta + t * d
+        self._known_at[...] = theta + t * d
 
     def forget(self) -> bool:
         """Compute the gradient at the point anew when it is asked for next; returns whether that may change it."""
-        moved = self._carries and self._trail.moves > 0
+        moved = self._carries_parts and self._trail.moves > 0
         self._trail.begin(np.nan)
         return moved
 
@@ -140,16 +152,31 @@ class DividedObjective:
         parts = [self._parts[number] for number in self.partners.numbers(len(self._parts))]
         return [part for part in parts if part is not None]
 
-    def _total(self, of: Callable[[Objective], list[Any]]) -> list[Array]:
+    def _point_of(self, theta: npt.ArrayLike) -> Vector:
+        """Check a vector (P,), and copy it."""
+        vector = np.array(check_numbers("Objective: a vector", theta), np.float64)
+        if vector.shape != self._known_at.shape:
+            came = f"Objective: a vector of shape {self._known_at.shape} is expected, but got {vector.shape}"
+            raise ShapeError(came)
+        return vector
+
+    def _total(self, what: str, at: Array, of: Callable[[Objective], list[Any]]) -> list[Array]:
         """Return the sums over all parts of some numbers and vectors, each by the share of its part."""
         total = TreeSum()
-        for number in self.partners.numbers(len(self._parts)):
-            part, share = self._parts[number], self._shares[number]
-            total.add(None if part is None else [np.multiply(share, found) for found in of(part)])
-        found: Block = self.partners.total(Block(total.total(), None, None))
+        try:
+            for number in self.partners.numbers(len(self._parts)):
+                part, share = self._parts[number], self._shares[number]
+                total.add(None if part is None else [np.multiply(share, found) for found in of(part)])
+        except BaseException as error:
+            self.partners.fail(error)
+            raise
+        found: Block = self.partners.total(Block(total.total()), what, at)
         return found.sums or []
 
 
 def _rows(data: Any, rows: slice) -> Any:
     """Return some of the rows of arrays that are nested; None stays None."""
     return nested(data, lambda whole: None if whole is None else whole[rows])
+
+
+Objective.in_parts = DividedObjective

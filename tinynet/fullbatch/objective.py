@@ -8,7 +8,7 @@ import math
 import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -66,6 +66,11 @@ class Objective:
         Trace once and replay. Without, each op is computed as it is called, on the model's own parameters.
     sample_weight, class_weight
         As in `fit`: the mean loss is then (sum of w l) / (sum of w) over the whole set.
+    micro_batches : int
+        Into how many parts to cut the samples; the sums over the parts are added along a binary tree.
+    world : World, optional
+        The processes that compute the parts, each a block of them; see `tinynet.distributed.world`. All make the same
+        objective, and ask for the same at the same points; what they get has the bits of one process.
 
     Raises
     ------
@@ -73,6 +78,8 @@ class Objective:
         If the arguments do not fit the model or each other.
     TraceError
         At the first evaluation, if the forward or the loss reads values; use ``compiled=False``.
+    WorldError
+        If the processes differ, at the start or in what they ask for, or another one has failed or hangs.
 
     Notes
     -----
@@ -95,6 +102,13 @@ class Objective:
     (0.693147, 0.503204)
     """
 
+    in_parts: ClassVar[type[Objective]]  # of `tinynet.fullbatch.divided`
+
+    def __new__(cls, *arguments: Any, micro_batches: int = 1, world: Any = None, **options: Any) -> Objective:
+        """Make an objective, or one in parts if that is asked for."""
+        whole = micro_batches == 1 and world is None
+        return object.__new__(cls if whole else Objective.in_parts)
+
     def __init__(
         self,
         model: Network,
@@ -106,12 +120,12 @@ class Objective:
         compiled: bool = True,
         sample_weight: npt.ArrayLike | None = None,
         class_weight: Any = None,
+        *,
+        micro_batches: int = 1,
+        world: Any = None,
     ) -> None:
-        if not isinstance(model, Network):
-            raise ArgumentError(f"Objective takes a model, but got {model!r}")
         self.model, self.compiled = model, compiled and can_compile()
-        made = model.build_model().made
-        task = loss if isinstance(loss, Task) else find_task(loss, None, made)
+        task = self._read(x, y, loss, sample_weight, class_weight)
         self.l2 = check_positive("Objective", "l2", l2, zero=True)
         size = None if batch_size is None else check_count("Objective: batch_size", batch_size)
         self._parameters = list(model.parameters.values())
@@ -121,15 +135,10 @@ class Objective:
         self._point = np.full(model.theta.shape, np.nan)  # where the affine values are known
         self._line: tuple[Vector, Vector, list[Given]] | None = None  # the last one
         self._offset: list[Given] | None = None  # the affine values at 0
-        parts = split_samples[-1](model, x)
-        self.samples = tuple(np.ascontiguousarray(as_tensor(part).data) for _, _, part in parts)
-        labels = np.ascontiguousarray(as_tensor(y).data) if isinstance(made, Tensor) else y
-        n = self._check(labels)
-        labels = task.read_labels(labels, n, made)
-        task, self.labels = with_weights(task, labels, sample_weight, class_weight, model.dtype)
+        n = len(self.samples[0])
         self.loss: Loss = task.loss
         self._check_loss(n)
-        size = min(n, size or self._fitting())
+        self.size = size = min(n, size or self._fitting())  # samples at a time
         self.batches = [slice(start, min(start + size, n)) for start in range(0, n, size)]
         weights = self.labels[1] if isinstance(task, WeightedTask) else np.broadcast_to(1, n)
         if isinstance(weights, dict):
@@ -138,7 +147,20 @@ class Objective:
         self._shares = [part / math.fsum(sums) for part in sums]
 
     def __repr__(self) -> str:
-        return f"<Objective: the loss of {self.model} on {self.batches[-1].stop:,} samples>"
+        return f"<Objective: the loss of {self.model} on {len(self.samples[0]):,} samples>"
+
+    def _read(self, x: Any, y: Any, loss: Any, sample_weight: Any, class_weight: Any) -> Task:
+        """Check samples and labels, and keep them; returns the task, with weights if there are any."""
+        if not isinstance(self.model, Network):
+            raise ArgumentError(f"Objective takes a model, but got {self.model!r}")
+        made = self.model.build_model().made
+        task = loss if isinstance(loss, Task) else find_task(loss, None, made)
+        parts = split_samples[-1](self.model, x)
+        self.samples = tuple(np.ascontiguousarray(as_tensor(part).data) for _, _, part in parts)
+        labels = np.ascontiguousarray(as_tensor(y).data) if isinstance(made, Tensor) else y
+        labels = task.read_labels(labels, self._check(labels), made)
+        task, self.labels = with_weights(task, labels, sample_weight, class_weight, self.model.dtype)
+        return task
 
     def _check(self, labels: Any) -> int:
         """Refuse data that do not fit each other; returns the number of samples."""

@@ -7,7 +7,6 @@ from typing import Any
 from tinynet.core.spec import Array
 from tinynet.core.transaction import TrainMode
 from tinynet.errors import ArgumentError
-from tinynet.fullbatch.divided import DividedObjective
 from tinynet.fullbatch.line_search import LineSearchOptimizer
 from tinynet.fullbatch.objective import Objective
 from tinynet.train.nests import leaves
@@ -33,21 +32,15 @@ class FullBatchStep(TrainingStep):
         if isinstance(task, WeightedTask):
             task = task.plain
             labels, weights = self.labels
-        options = {"l2": self.optimizer.weight_decay, "compiled": compiled}
-        self.objective: Any
-        if micro_batches > 1:
-            given = self.model, self.samples, labels, task, micro_batches, weights
-            self.objective = DividedObjective(*given, **options)
-            self.validation_size = self.objective.size
-        else:
-            samples = self.samples if len(self.samples) > 1 else self.samples[0]
-            self.objective = Objective(self.model, samples, labels, task, sample_weight=weights, **options)
-            self.validation_size = self.objective.batches[0].stop
+        samples = self.samples if len(self.samples) > 1 else self.samples[0]
+        options = {"l2": self.optimizer.weight_decay, "compiled": compiled, "micro_batches": micro_batches}
+        self.objective = Objective(self.model, samples, labels, task, sample_weight=weights, **options)
+        self.validation_size = self.objective.size
         self.carried = {**self.optimizer.initial_state(self.model.theta), **self.objective.carried}
 
     def join(self, partners: Any) -> None:
         """Let partners say which parts of the samples are computed here, and add them up."""
-        self.objective.partners = partners
+        self.objective.partners = partners  # type: ignore[attr-defined]
 
     @property
     def vectors(self) -> dict[str, Array]:

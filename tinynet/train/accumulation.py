@@ -14,7 +14,6 @@ from tinynet.nn.layer import nested
 from tinynet.nn.network import Network
 from tinynet.optim.optimizer import Optimizer
 from tinynet.train.block import Block, Whole, agreeing
-from tinynet.train.nests import joined, leaves
 from tinynet.train.step import engine_room
 from tinynet.train.tree import TreeSum
 
@@ -41,6 +40,8 @@ class Accumulation:
     ----------
     partners : object
         Who computes which micro-batches, and adds them up.
+    measure : callable
+        Of the losses of a micro-batch and what is kept of it: returns means over its samples, by name.
     plans : list
         What is compiled.
     """
@@ -56,6 +57,7 @@ class Accumulation:
     ) -> None:
         self.forward, self.optimizer, self.models, self.states = forward, optimizer, models, list(states)
         self.partners: Any = Whole()
+        self.measure: Callable[[list[Array], Any], dict[str, float]] = lambda losses, kept: {}
         self.differentiate: Callable[..., Any] = self._differentiate
         self.finish: Callable[..., Any] = self._finish
         self.plans: list[Any] = []
@@ -97,7 +99,7 @@ class Accumulation:
         Block
             What they add up to.
         """
-        sums, seen = TreeSum(), []
+        sums, measured = TreeSum(), {}
         others: list[Array] | None = None
         try:
             for number in self.partners.numbers(len(sizes)):
@@ -106,13 +108,17 @@ class Accumulation:
                     continue
                 mode.micro_batch = number
                 kept, vectors, states, losses = nested(self.differentiate(*part(number)), _array)
-                seen.append(nested(kept, np.array))
+                measured = self.measure(losses, kept)
+                counted = [np.array(value * sizes[number]) for value in measured.values()]
                 weighted = [s * s.dtype.type(sizes[number]) for s in states if s.dtype.kind == "f"]
-                sums.add([*losses, *vectors, *weighted])
+                sums.add([*counted, *losses, *vectors, *weighted])
                 others = agreeing(others, [s.copy() for s in states if s.dtype.kind != "f"])
         finally:
             mode.micro_batch = 0
-        return Block(sums.total(), others, leaves(joined(seen)) if seen else None)
+        total, end = sums.total(), len(measured)
+        if total is None:
+            return Block(None)
+        return Block(total[end:], others, {name: float(a) for name, a in zip(measured, total[:end], strict=True)})
 
     def update(self, whole: Block, weight: float, n: int) -> list[Array]:
         """Make the update by what all micro-batches add up to; returns the mean losses.

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from tinynet.core.spec import Array
 from tinynet.errors import ArgumentError
-from tinynet.train.tree import both
+from tinynet.train.task import Task
+
+T = TypeVar("T")
 
 
 def slices(n: int, count: int) -> list[slice]:
@@ -43,20 +45,13 @@ class Block:
         where the micro-batches are empty.
     others : list of ndarray or None
         The new values of the states that are not floating, which all micro-batches have in common.
-    seen : list of ndarray or None
-        The outputs and labels, in the order of the samples.
+    measured : dict of str to float
+        Sums of the measures, by name, each by its number of samples; empty where the micro-batches are.
     """
 
     sums: list[Array] | None
-    others: list[Array] | None
-    seen: list[Array] | None
-
-    def with_next(self, right: Block) -> Block:
-        """Return what both add up to, this one and the block of as many micro-batches behind it."""
-        seen = self.seen or right.seen
-        if self.seen is not None and right.seen is not None:
-            seen = [np.concatenate(pair) for pair in zip(self.seen, right.seen, strict=True)]
-        return Block(both(self.sums, right.sums), agreeing(self.others, right.others), seen)
+    others: list[Array] | None = None
+    measured: dict[str, float] = field(default_factory=dict)
 
     def means(self, weight: float, n: int, states: Sequence[np.dtype[Any]]) -> tuple[list[Array], list[Array]]:
         """Return the mean losses and gradients, by the sum of the weights, and the new states of n samples."""
@@ -68,15 +63,35 @@ class Block:
 
 
 class Whole:
-    """A step whose micro-batches are all computed here."""
+    """A run that is computed here as a whole; what several processes do in its place, they do together."""
+
+    is_first = True  # who does what only one of them does
 
     def numbers(self, count: int) -> Iterable[int]:
         """Return which of so many micro-batches are computed here."""
         return range(count)
 
-    def total(self, block: Block) -> Block:
-        """Return what all micro-batches add up to."""
+    def total(self, block: Block, what: str = "", at: Array | None = None) -> Block:
+        """Return what all micro-batches add up to; of an objective, what is asked for, and where."""
         return block
+
+    def fail(self, error: BaseException) -> None:
+        """Let the others know of an error."""
+
+    def share(self, count: int) -> Iterable[int]:
+        """Return which of so many parts of other work are done here: neighbours."""
+        return range(count)
+
+    def in_order(self, found: list[Any]) -> list[Any]:
+        """Return what all have found, in the order of their numbers."""
+        return found
+
+    def in_one(self, act: Callable[[], T]) -> T:
+        """Return what one of them finds, for all."""
+        return act()
+
+    def collect(self, task: Task) -> None:
+        """Let one have the outputs that all have kept for metrics of a set."""
 
 
 def agreeing(before: list[Array] | None, now: list[Array] | None) -> list[Array] | None:

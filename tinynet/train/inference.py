@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,38 +10,17 @@ import numpy.typing as npt
 from tinynet.checks import check_count
 from tinynet.core.apart import apart
 from tinynet.core.engine import can_compile
-from tinynet.core.spec import Array
 from tinynet.errors import ShapeError
 from tinynet.model import Model
 from tinynet.nn.layer import nested
 from tinynet.nn.network import Network
-from tinynet.train.compound import finish, for_evaluation
-from tinynet.train.history import Means
+from tinynet.train.evaluating import measure, slices_of
 from tinynet.train.kept import runner
 from tinynet.train.loop import in_sessions
 from tinynet.train.nests import leaves
 from tinynet.train.samples import check_labelled, check_samples
-from tinynet.train.task import Measures, Task, find_task
-from tinynet.train.weighing import weights_of, with_joint_loss
+from tinynet.train.task import find_task
 from tinynet.train.weights import with_weights
-
-
-def _parts(n: int, size: int) -> Iterator[slice]:
-    """Cut n samples into batches; the last may be smaller."""
-    return (slice(start, min(start + size, n)) for start in range(0, n, size))
-
-
-def measure(model: Network, task: Task, x: Sequence[Array], y: Any, batch_size: int, compiled: bool) -> Measures:
-    """Return the loss and the metrics of a model on samples: means over batches, or computed on all of them."""
-    task = for_evaluation(task)
-    means = Means()
-    with apart():
-        run = runner(model, task, compiled)
-        for part in in_sessions(_parts(len(x[0]), batch_size)):
-            labels, *samples = nested((y, *x), operator.itemgetter(part))
-            losses, output = run(labels, *samples)
-            means.add(task.measure(model.made, losses, output, labels), len(samples[0]), weights_of(task, labels))
-    return with_joint_loss(task, means()) | finish(task)
 
 
 def evaluate(
@@ -135,7 +112,7 @@ def predict(model: Network, x: Any, batch_size: int = 256, compiled: bool = True
         _check_out(leaves(out), n, leaves(model.build_model().made))
     with apart():
         run = runner(model, None, compiled and can_compile())
-        for part in in_sessions(_parts(n, batch_size)):
+        for part in in_sessions(slices_of(n, batch_size)):
             output = run(*[array[part] for array in samples])
             if out is None and n <= batch_size:
                 result = nested(output, np.array)

@@ -13,7 +13,7 @@ from tinynet.train.accumulation import Accumulation
 from tinynet.train.block import cut
 from tinynet.train.step import BatchStep, register_step
 from tinynet.train.task import Measures
-from tinynet.train.weighing import share_of, total_losses
+from tinynet.train.weighing import loss_names, share_of, total_losses
 
 
 class MicroBatchStep(BatchStep):
@@ -34,18 +34,23 @@ class MicroBatchStep(BatchStep):
         states = list(self.model.states.values())
         compiled = self.compiled is not None
         self.accumulation = Accumulation(self._forward, self.optimizer, self.model, states, compiled, "fit")
+        self.accumulation.measure = self._measure
 
     def join(self, partners: Any) -> None:
         """Let partners say which micro-batches are computed here, and add them up."""
         self.accumulation.partners = partners
 
     def _forward(self, indices: Tensor, factors: Any = None) -> Any:
-        """Return the sums of the losses of a micro-batch, and its outputs and labels."""
+        """Return the sums of the losses of a micro-batch, and what is measured of its outputs and labels."""
         samples, labels = nested(self.data, lambda whole: _index(whole, indices, checked=True))
         output = self.model(*samples)
         losses = total_losses(self.task, output, labels, len(indices), factors)
         self.check_loss(losses[0])
-        return losses, (output, labels)
+        return losses, self.task.reads(output, labels)
+
+    def _measure(self, losses: list[Array], kept: Any) -> Measures:
+        """Return what is measured of a micro-batch; as means, so that those of all may be added up as its sums are."""
+        return self.task.measure(self.model.made, losses, *kept)
 
     def __call__(self, indices: Array) -> Measures:
         """Train on the samples at some indices."""
@@ -55,9 +60,8 @@ class MicroBatchStep(BatchStep):
             block = accumulation.block(self.mode, sizes, lambda number: (parts[number], *share.factors))
             whole = accumulation.partners.total(block)
             losses = accumulation.update(whole, share.weight, len(indices))
-            seen = iter(whole.seen or [])
-            output, labels = nested((self.model.made, self.data[1]), lambda _: next(seen))
-            return self.task.measure(self.model.made, losses, output, labels)
+        means = {name: total / len(indices) for name, total in whole.measured.items()}
+        return means | {name: loss.item() for name, loss in zip(loss_names(self.task), losses, strict=True)}
 
 
 register_step(Optimizer, MicroBatchStep, micro_batches=True)

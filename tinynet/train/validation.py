@@ -7,7 +7,8 @@ from typing import Any
 from tinynet.core.spec import Array
 from tinynet.errors import ArgumentError, TinynetError
 from tinynet.nn.network import Network
-from tinynet.train.inference import measure
+from tinynet.train.block import Whole
+from tinynet.train.evaluating import measure
 from tinynet.train.run import Run
 from tinynet.train.samples import check_labelled
 from tinynet.train.task import Measures, Task
@@ -39,11 +40,12 @@ class Validation:
         self.model, self.compiled = arguments["model"], arguments["compiled"]
         self.task, *data = check_validation(self.model, arguments["validation_data"], arguments["task"])
         self.data = arguments["validation_data"] = tuple(data)
+        self.partners: Any = Whole()
 
     def measures(self, run: Run) -> Measures:
         """Return what is measured, as "val_loss" and so on."""
         x, y = self.data
-        found = measure(self.model, self.task, x, y, run.step.validation_size, self.compiled)
+        found = measure(self.model, self.task, x, y, run.step.validation_size, self.compiled, self.partners)
         return {f"val_{name}": value for name, value in found.items()}
 
 

@@ -59,6 +59,11 @@ def weights_of(task: Task, labels: Any) -> dict[str, float]:
     return dict.fromkeys(task.loss.names, float(labels[1].sum()))
 
 
+def loss_names(task: Task) -> list[str]:
+    """Return what the losses of a task are called among its measures: that of all, and of each output if several."""
+    return (task.loss if isinstance(task.loss, Weighted) else Weighted(task.loss)).names
+
+
 class Share(NamedTuple):
     """How a batch counts that is computed in parts."""
 

@@ -34,7 +34,7 @@ def train(world, compiled=True):
 
     shared = {"world": world, "compiled": compiled}
     first = tn.distributed.Step(judged, judge, tn.Adam(0.01), 8, others=[maker], **shared)
-    second = tn.distributed.Step(made, maker, tn.SGD(0.1, momentum=0.9), 4, others=[judge], **shared)
+    second = tn.distributed.Step(made, maker, tn.SGD(0.1, momentum=0.9), 8, others=[judge], **shared)
     mode, losses, rng = tn.train_mode(seed=3), [], np.random.default_rng(5)
     for start in range(0, 70, 20):  # the last batch has 10 samples
         x = X[start : start + 20]

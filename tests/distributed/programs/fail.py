@@ -79,12 +79,23 @@ def train(case, model):
     if case == "is not finite":
         options["loss"] = loss
         y[3::16] = 3
+    if case == "leaves before fit" and other:
+        sys.exit()
     model.fit(X, y, callbacks=[Acting(case)], **options)
+    if case == "leaves between fits" and other:
+        sys.exit(3)
+    if case == "is cut off between fits" and other:
+        os._exit(7)
+    if case.endswith("between fits"):
+        model.fit(X, y, **options)
 
 
 if __name__ == "__main__":
     folder, *cases = sys.argv[1:]
-    world = tn.distributed.world(timeout=100)
+    early = cases == ["leaves before the world"]
+    if early and os.environ["PMI_RANK"] == "1":
+        sys.exit()
+    world = tn.distributed.world(timeout=3 if early else 100)
     other = world.rank == 1
     found = {}
     for case in cases:

@@ -7,6 +7,7 @@ folder.
 import hashlib
 import json
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,22 @@ class Rows:
         return X[indices]
 
 
+class Sent:
+    """Notes how many bytes this process has sent."""
+
+    def __init__(self, world):
+        self.world, self.sent = world, []
+
+    def on_batch_end(self, run):
+        """Note it."""
+        self.sent.append(self.world.sent)
+
+    @property
+    def most(self):
+        """The most bytes of a step; between the last and the first one of an epoch is a validation, if there is one."""
+        return max(after - before for before, after in pairwise(self.sent))
+
+
 class Stop:
     """Ends a run within its second epoch."""
 
@@ -56,18 +73,19 @@ def digest(model):
 
 def train(world, folder, name, kind):
     """Train: "whole", "stopped" in its second epoch, "resumed" from there, or with samples that are "read"."""
-    model, path, rows = network(), Path(folder) / f"{name}.safetensors", Rows()
+    model, path, rows, sent = network(), Path(folder) / f"{name}.safetensors", Rows(), Sent(world)
     options = {"epochs": 3, "batch_size": 32, "seed": 1, "micro_batches": 8, "verbose": 0, "world": world}
     if kind == "read":
         x, options["shuffle"], options["batch_size"] = tn.Stream(rows, prefetch=False), False, 24
+        options["callbacks"] = [sent]
     else:
         x, options["validation_data"], options["metrics"] = X, (X[:20], Y[:20]), ["accuracy", "f1"]
         options["resume"] = path if kind == "resumed" else None
         stop = [Stop()] if kind == "stopped" else []
         table = tn.CSVLogger(path.with_suffix(".csv"))
-        options["callbacks"] = [*stop, tn.Checkpoint(path, every_batches=1), table]
+        options["callbacks"] = [sent, *stop, tn.Checkpoint(path, every_batches=1), table]
     history = model.fit(x, Y, optimizer=tn.Adam(0.01, clip_norm=0.1), **options)
-    return [digest(model), history.history, len(rows.read)]
+    return [digest(model), history.history, len(rows.read), sent.most]
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import numpy as np
 
 from tinynet.errors import CheckpointError
 from tinynet.saving.form import conforms
+from tinynet.train.block import Whole
 from tinynet.train.chosen import ChosenTask
 from tinynet.train.compound import chosen_within
 from tinynet.train.run import Run
@@ -20,10 +21,12 @@ class EpochMetrics:
     def __init__(self, task: ChosenTask, start: str) -> None:
         self.task = task
         self.start = start  # of the names of its measures
+        self.partners: Any = Whole()
 
     def measures(self, run: Run) -> Measures:
         """Return them."""
-        return {self.start + name: value for name, value in self.task.finish().items()}
+        found: Measures = self.partners.in_one(self.task.finish)
+        return {self.start + name: value for name, value in found.items()}
 
     def state(self) -> dict[str, Any]:
         """Return the batches of the epoch under way."""
@@ -33,7 +36,8 @@ class EpochMetrics:
         """Take them back."""
         if not conforms(state, {"outputs": [np.ndarray], "labels": [np.ndarray], "are_logits": bool}):
             raise CheckpointError("the checkpoint is damaged: it has no outputs of the epoch under way")
-        vars(self.task.kept).update(state)
+        if self.partners.is_first:  # who has the outputs of all
+            vars(self.task.kept).update(state)
 
 
 def measure_epochs(arguments: dict[str, Any]) -> list[EpochMetrics]:

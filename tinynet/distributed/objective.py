@@ -1,0 +1,78 @@
+"""Objectives whose parts are computed by several processes."""
+
+from __future__ import annotations
+
+import zlib
+from typing import Any
+
+import numpy as np
+
+from tinynet.core.spec import Array
+from tinynet.distributed.blocks import added, block_in, check_division, facts_of, numbers_of
+from tinynet.distributed.facts import compare, digest_of
+from tinynet.distributed.message import Facts, Message
+from tinynet.distributed.processes import World
+from tinynet.errors import ArgumentError
+from tinynet.fullbatch.divided import DividedObjective
+from tinynet.saving.settings import brief_checksum
+from tinynet.train.block import Block, Whole
+from tinynet.train.nests import leaves
+
+
+class Partners:
+    """The processes that compute an objective together."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+
+    def numbers(self, count: int) -> range:
+        """Return which of so many parts are computed here."""
+        return numbers_of(self.world.size, self.world.rank, count)
+
+    def total(self, block: Block, what: str, at: Array) -> Block:
+        """Return what the parts of all processes add up to; all must ask for the same at the same point."""
+        place = {"asked for": what, "at": zlib.crc32(np.ascontiguousarray(at).data)}
+        return block_in(self._gather({"place": place, **facts_of(block)}, block.sums))
+
+    def fail(self, error: BaseException) -> None:
+        """Let the others know of an error."""
+        if not self.world.broken:
+            self._gather({}, failed=error)
+
+    def _gather(self, facts: Facts, sums: list[Array] | None = None, failed: BaseException | None = None) -> Message:
+        return self.world.gather("objective", facts, added, sums, failed)
+
+
+def partners_in(world: Any, objective: DividedObjective) -> Partners | Whole:
+    """Return those who compute an objective together, once they know that theirs are alike.
+
+    Raises
+    ------
+    ArgumentError
+        If there is no such world, or the parts cannot be divided among its processes.
+    WorldError
+        If the objectives differ.
+    """
+    if not isinstance(world, World):
+        raise ArgumentError(f"world must be what tn.distributed.world() returns, but got {world!r}")
+    if world.size == 1:
+        return Whole()
+    count = len(objective._parts)
+    check_division(world.size, count)
+    model = objective.model
+    compare(
+        world,
+        {
+            "micro_batches": count,
+            "l2": objective.l2,
+            "samples at a time": objective.size,
+            "checksum of the samples": [brief_checksum(data) for data in objective.samples],
+            "checksum of the labels and weights": [brief_checksum(data) for data in leaves(objective.labels)],
+            "the model's parameters": [[name, list(p.shape)] for name, p in model.parameters.items()],
+            "the model's states": digest_of({name: state.data for name, state in model.states.items()}),
+        },
+    )
+    return Partners(world)
+
+
+DividedObjective.partners_in = staticmethod(partners_in)
