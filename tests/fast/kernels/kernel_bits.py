@@ -17,7 +17,7 @@ from tinynet.core.mode import tracing
 from tinynet.fast import fusions
 from tinynet.fast.kernels import build
 from tinynet.fast.plan import Plan
-from tinynet.ops import conv, gaussian, linear, loss, pointwise, pool, reduce, warp
+from tinynet.ops import conv, gaussian, linear, loss, normalised, pointwise, pool, reduce, warp
 from tinynet.ops.conv import geometry
 from tinynet.optim.adam import adam
 from tinynet.optim.clipping import sum_of_squares
@@ -80,6 +80,8 @@ def rows(n, k):
     yield reduce._sum, (x,), {"axes": (0,)}
     yield gaussian._gelu, (x,), {}
     yield gaussian.gelu_gradient, (x, x), {}
+    yield normalised.layer_norm, (x, normal(k), normal(1, k)[0]), {"epsilon": 1e-5}
+    yield normalised.layer_norm_gradient, (x + 1, normal(k), x, normal(n, 1)), {}
     yield reduce.all_finite, (flat,), {}
     yield loss._softmax, (x,), {}
     yield loss._log_softmax, (x,), {}

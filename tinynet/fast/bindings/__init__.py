@@ -17,7 +17,6 @@ from tinynet.ops import (
     pointwise,
     pool,
     reduce,
-    running,
     shape,
     warp,
 )
@@ -57,7 +56,6 @@ _TABLE: dict[Op, str] = {
     rmsprop: "updates:rmsprop",
     rmsprop_with_momentum: "updates:rmsprop_with_momentum",
     sum_of_squares: "reduce:sum_of_squares",
-    running._cumsum: "arrays:cumsum",
     shape._index: "arrays:index",
     shape._index_add: "arrays:index_add",
     shape._reshape: "arrays:reshape",

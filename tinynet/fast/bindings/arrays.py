@@ -34,11 +34,6 @@ def _extreme(find: Any, locate: Any, y: Array, index: Array, x: Array) -> None:
     locate(x, axis=-1, out=index)
 
 
-def _cumsum(out: Array, x: Array, axis: int, backward: bool) -> tuple[Any, ...]:
-    to, given = (np.flip(a, axis) if backward else a for a in (out, x))
-    return np.cumsum, given, axis, out.dtype, to
-
-
 def _take(out: Array, x: Array, indices: tuple[Array, ...], checked: bool) -> None:
     if not checked:
         check_indices(x, *indices)
@@ -106,7 +101,6 @@ where = Implementation(lambda *arrays: (_select, *arrays))
 sigmoid = Implementation(lambda *arrays: (_sigmoid, *arrays))
 max = Implementation(lambda *arrays: (_extreme, np.max, np.argmax, *arrays))
 min = Implementation(lambda *arrays: (_extreme, np.min, np.argmin, *arrays))
-cumsum = Implementation(_cumsum)
 index = Implementation(_index)
 index_add = Implementation(_index_add)
 split = Implementation(_split)
