@@ -52,7 +52,7 @@ def begun_with(directory: Path) -> dict[str, Any]:
     found = begun.get("hyper_parameters") if isinstance(begun, dict) else None
     known = isinstance(found, dict) and all(map(_is_setting, found.items())) and {"optimizer", "loss"} <= found.keys()
     if not known or not conforms(begun, {"model": str, "seed": int, str: (object, bool)}):
-        if path.name == METRICS:  # of another kind of run, or damaged: what it is, is told elsewhere
+        if path.name == METRICS:  # of another kind of run, or damaged: which of them is said elsewhere
             return {}
         raise FileFormatError(f"{path} is damaged: it does not say how the run was begun; restore it from a copy")
     return dict(begun)

@@ -152,7 +152,7 @@ def _read_text(file: ModelFile, run: Run) -> dict[str, Any]:
         if file.version < RUN_VERSION:
             state = _converted(state)
         if not (isinstance(state, dict) and isinstance(state["settings"], dict)):
-            raise TypeError("it is no dictionary with settings")
+            raise TypeError("it is not a dictionary with settings")
     except Exception as error:  # a text that makes no sense can fail in any way
         raise CheckpointError(f"{file.path} is damaged: its state of the run makes no sense ({error!r})") from error
     return state
