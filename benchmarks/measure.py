@@ -13,7 +13,7 @@ import numpy as np
 from benchmarks.processes import IdleWatch, Process, WorkerError
 
 BASELINE = "tinynet"
-APART = ("fit",)  # modes that are no rivals of the contender's other modes, and get a row of their own
+APART = ("fit",)  # modes that are not rivals of the contender's other modes, and get a row of their own
 # How far contenders may be apart. Convolutions are divided by their largest value before they are compared.
 TOLERANCES = {"outputs": 1e-4, "losses": 1e-3, "output": 1e-4, "input gradient": 1e-4, "weight gradient": 1e-4}
 _HOPELESS = 2.0  # times as slow as the contender's best mode in the first round: not followed any further

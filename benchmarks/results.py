@@ -1,4 +1,4 @@
-"""Train the reference models on full MNIST and compare every epoch with what the documents print.
+"""Train the reference models on full MNIST and compare every epoch with what the course texts print.
 
 Run ``python -m benchmarks.results`` in the root of the repository. It writes docs/results.md, and exits with 1 if a
 value is out of its bound. The CNN takes some minutes.
@@ -27,7 +27,7 @@ from tinynet.train.metrics import Scores
 
 @dataclass(frozen=True)
 class Documented:
-    """What the documents print for a model by epoch, and how far the last epoch may be from it."""
+    """What the course texts print for a model by epoch, and how far the last epoch may be from it."""
 
     loss: tuple[float, ...]
     accuracy: tuple[float, ...]
@@ -80,7 +80,7 @@ EPOCHS = 10  # for which the bounds hold
 
 @dataclass(frozen=True)
 class Check:
-    """One value beside the documents' and its bound."""
+    """One value beside that of the course text and its bound."""
 
     name: str
     value: float
@@ -91,7 +91,7 @@ class Check:
 
 
 def checks(measures: dict[str, list[float]], documented: Documented) -> list[Check]:
-    """Compare the last epoch with the documents'."""
+    """Compare the last epoch with that of the course text."""
     loss, accuracy, test = (measures[name][-1] for name in ("loss", "accuracy", "val_accuracy"))
     relative = loss / documented.loss[-1] - 1
     off = accuracy - documented.accuracy[-1]
@@ -106,10 +106,10 @@ def checks(measures: dict[str, list[float]], documented: Documented) -> list[Che
 
 
 def digits(scores: Scores, documented: Documented, epoch: int) -> list[str]:
-    """Write precision and recall of each digit beside the documents', and where they differ the most."""
+    """Write precision and recall of each digit beside those of the course text, and where they differ the most."""
     lines = [
         "",
-        f"| digit (test, best epoch {epoch}) | precision | documents | recall | documents | F1 |",
+        f"| digit (test, best epoch {epoch}) | precision | course text | recall | course text | F1 |",
         "|---|---:|---:|---:|---:|---:|",
     ]
     columns = (scores.precision, documented.precision, scores.recall, documented.recall, scores.f1)
@@ -122,7 +122,7 @@ def digits(scores: Scores, documented: Documented, epoch: int) -> list[str]:
         digit = int(np.abs(off).argmax())
         told.append(f"in {name} {off[digit]:+.3f} (digit {digit}), {np.abs(off).mean():.3f} on average")
     told.append(f"in macro F1 {scores.macro[2] - documented.macro_f1:+.4f}")
-    return [*lines, "", f"The largest differences from the documents, which print two places: {'; '.join(told)}."]
+    return [*lines, "", f"The largest differences from the course text, which prints two places: {'; '.join(told)}."]
 
 
 def section(name: str, history: tn.History, scores: Scores, seconds: float, complete: bool) -> tuple[list[str], bool]:
@@ -134,7 +134,7 @@ def section(name: str, history: tn.History, scores: Scores, seconds: float, comp
         f"{recipe.model().theta.size:,} parameters, SGD with learning rate {recipe.learning_rate:g}, batch size "
         f"{recipe.batch_size}. In all {seconds:.0f} s, with the test after each epoch.",
         "",
-        "| epoch | training loss | documents | training accuracy | documents | test loss | test accuracy |",
+        "| epoch | training loss | course text | training accuracy | course text | test loss | test accuracy |",
         "|---:|---:|---:|---:|---:|---:|---:|",
     ]
     for i in range(history.epochs):
@@ -147,7 +147,7 @@ def section(name: str, history: tn.History, scores: Scores, seconds: float, comp
     if not complete:
         return [*lines, "", f"The bounds hold for {EPOCHS} epochs on the full set, so there is no verdict.", ""], True
     found = checks(measures, documented)
-    lines += ["", f"| after epoch {EPOCHS} | tinynet | documents | difference | allowed | verdict |"]
+    lines += ["", f"| after epoch {EPOCHS} | tinynet | course text | difference | allowed | verdict |"]
     lines += ["|---|---:|---:|---:|---|---|"]
     lines += [
         f"| {c.name} | {c.value:.4f} | {c.documented} | {c.difference} | {c.bound} "
@@ -194,7 +194,7 @@ def run(arguments: argparse.Namespace, command: str) -> bool:
         "# Results",
         "",
         f"The reference models on MNIST ({len(data.x_train):,} training and {len(data.x_test):,} test images, seed "
-        f"{arguments.seed}), beside the course texts that they come from, which are called *the documents*. "
+        f"{arguments.seed}), beside the course texts that they come from. "
         "Loss and accuracy of training are means over the epoch, while the parameters change; those of the test are "
         "from its end.",
         "",

@@ -1,4 +1,4 @@
-"""What is no function, no model, or no slice is an error of the package, and batches without samples are computed."""
+"""What is not a function, a model, or a slice is an error of the package, and batches without samples are computed."""
 
 import numpy as np
 import pytest

@@ -83,7 +83,7 @@ class Sequential(Model):
     Raises
     ------
     ArgumentError
-        If a layer is no Layer, an Input stands elsewhere than first, or two layers are given the same name.
+        If a layer is not a Layer, an Input stands elsewhere than first, or two layers are given the same name.
 
     Examples
     --------

@@ -46,7 +46,7 @@ def train(*arguments, model="softmax"):
 
 def metrics(directory):
     def refuse(constant):
-        raise AssertionError(f"{constant} is no JSON")
+        raise AssertionError(f"{constant} is not JSON")
 
     return json.loads((directory / "metrics.json").read_text("utf-8"), parse_constant=refuse)
 
@@ -86,8 +86,8 @@ def test_a_validation_split_picks_the_model_and_the_test_set_is_used_once(place,
 def test_a_run_without_a_validation_split_says_that_the_test_set_picks_the_model(data, capsys):
     assert train("--data", data) == 0
     said = capsys.readouterr().out
-    assert ", validated on the test set, as in the documents\n" in said
-    assert "The test set itself has picked it, as in the documents; --validation-split keeps training images" in said
+    assert ", validated on the test set, as in the course texts\n" in said
+    assert "The test set itself has picked it, as in the course texts; --validation-split keeps training images" in said
 
 
 def test_a_run_leaves_its_metrics_and_its_model(place, data, capsys):

@@ -299,7 +299,7 @@ def test_a_record_that_does_not_say_what_the_data_are_is_told(part, command, pla
 @pytest.mark.parametrize("option", ["--csv", "--json"])
 def test_outputs_that_cannot_be_written_are_told_before_anything_is_read(option, command, place):
     (place / "dir").mkdir()
-    for path, why in (("dir", "it is a directory"), ("no/a", "no is no directory")):
+    for path, why in (("dir", "it is a directory"), ("no/a", "no is not a directory")):
         code, out, err = command("predict", "run", "absent.png", option, path)
         assert (code, out) == (1, "")
         assert err == f"tinynet: error: {path} cannot be written: {why}\n"
@@ -340,7 +340,7 @@ def test_a_directory_that_cannot_be_read_is_told_in_one_line(command, monkeypatc
 @pytest.mark.parametrize("words", [("evaluate", "{}"), ("report", "{}"), ("predict", "{}", "a.png")])
 @pytest.mark.parametrize(
     ("directory", "message"),
-    [("no", "no is no directory; give"), (".", r"\. has no metrics\.json and no best\.safetensors; give")],
+    [("no", "no is not a directory; give"), (".", r"\. has no metrics\.json and no best\.safetensors; give")],
 )
 def test_what_is_no_run_is_told(words, directory, message, command):
     code, out, err = command(*(word.format(directory) for word in words))
@@ -506,7 +506,7 @@ def test_what_cannot_be_compared_is_refused(command, place):
     for words, told in (
         (["run"], "give two runs or more"),
         (["run", "run"], "run is given twice"),
-        (["run", "elsewhere"], "elsewhere is no directory"),
+        (["run", "elsewhere"], "elsewhere is not a directory"),
         (["run", "elsewhere", "--out", "run"], "it is a directory"),
     ):
         code, _, err = command("compare", *words)
@@ -540,7 +540,7 @@ def test_the_page_says_what_has_picked_the_model(kept, split):
     model = tn.load(kept / "run" / "best.safetensors")
     subject = subject_of_run(found, model, tn.datasets.load_mnist(kept / "mnist.npz"))
     page = render(subject, made_sections(subject), lambda _: b"")
-    picked = "So the test set has picked them, as in the documents that the model comes from."
+    picked = "So the test set has picked them, as in the course text that the model comes from."
     assert (picked in page) == (not split)
     assert ("on 10 % of the training images, which were kept apart for that. The test set was used once." in page) == (
         split > 0

@@ -71,7 +71,7 @@ def test_logits_become_probabilities_and_pixels_are_scaled_where_the_file_does_n
 
 def test_a_file_that_takes_no_digits_is_refused(run, tmp_path, capsys):
     tn.onnx.save(tn.Sequential([tn.Input((4,)), tn.Dense(2)]), tmp_path / "m.onnx")
-    for name, says in (("m.onnx", "images of 28 x 28"), ("none.onnx", "is no file")):
+    for name, says in (("m.onnx", "images of 28 x 28"), ("none.onnx", "is not a file")):
         assert main(["predict", str(tmp_path / name), str(run / "a.png")]) == 1
         out, err = capsys.readouterr()
         assert out == ""

@@ -213,8 +213,8 @@ def test_settings_that_are_damaged_are_told(harm, place, data, capsys):
 @pytest.mark.slow
 def test_the_words_of_a_model_that_is_not_the_documents_do_not_name_them(place, data, capsys):
     assert main(["train", "lenet", "--data", data, "--epochs", "1", "--out", "run"]) == 0
-    assert "documents" not in capsys.readouterr().out
-    assert "documents" not in (place / "run" / "report.html").read_text("utf-8")
+    assert "course text" not in capsys.readouterr().out
+    assert "course text" not in (place / "run" / "report.html").read_text("utf-8")
 
 
 def test_a_run_measures_its_gradient_if_asked_and_is_typed_with_that_option(data, tmp_path):

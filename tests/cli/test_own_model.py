@@ -165,7 +165,7 @@ def test_a_model_of_the_users_has_a_report(place, data):
     assert main(["train", "model.py:scaled", "--data", data, "--epochs", "1", "--out", "run"]) == 0
     page = (place / "run" / "report.html").read_text("utf-8")
     assert "<h1>Model scaled of model.py on MNIST</h1>" in page
-    assert "documents" not in page
+    assert "course text" not in page
 
 
 def test_the_seed_decides_the_initial_parameters(place, data):

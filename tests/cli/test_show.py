@@ -44,7 +44,7 @@ def test_show_refuses_a_place_that_cannot_be_written(kept, tmp_path, capsys):
     assert main(["show", str(kept / "run"), "--out", str(tmp_path)]) == 1
     assert "it is a directory; name a file in it" in capsys.readouterr().err
     assert main(["show", str(kept / "run"), "--out", str(tmp_path / "none" / "x.html")]) == 1
-    assert "none is no directory" in capsys.readouterr().err
+    assert "none is not a directory" in capsys.readouterr().err
 
 
 @pytest.mark.slow

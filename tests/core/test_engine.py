@@ -724,7 +724,7 @@ def test_a_forward_that_calls_numpy_is_refused_when_it_is_trained_eagerly():
         model.fit(np.eye(2), [0, 1], epochs=1, verbose=0, compiled=False)
 
 
-# --- what is no tensor
+# --- what is not a tensor
 
 
 def test_a_tensor_of_integers_cannot_require_a_gradient_later_either():

@@ -138,5 +138,5 @@ def test_arguments_out_of_range_are_refused(options, message, photos):
 
 
 def test_what_is_no_directory_is_refused(tmp_path):
-    with pytest.raises(ArgumentError, match="is no directory; give one that holds a directory of images"):
+    with pytest.raises(ArgumentError, match="is not a directory; give one that holds a directory of images"):
         tn.datasets.image_folder(tmp_path / "absent")

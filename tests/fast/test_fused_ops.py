@@ -448,7 +448,7 @@ def test_where_an_image_is_empty_the_first_place_wins_or_none(shape, rng):
 )
 @given(rng=generators)
 def test_among_equal_patches_the_first_wins(shape, rng):
-    """Images of one colour, and weights that are no round numbers: all sums are made in the same order."""
+    """Images of one colour, and weights that are not round numbers: all sums are made in the same order."""
     _, w, bias = conv_pool_arrays(rng, shape, 1, normal)
     x = np.full((shape.n[-1], shape.h, shape.w, shape.c), rng.uniform(), shape.dtype)
     index = conv_pool(x, w, bias, **shape.attrs)[1].data

@@ -18,7 +18,7 @@ BATCHES = [[0, 1, 2], [3, 4], [5, 2, 0]]
 
 
 def unary(name):
-    """An op of one input that is no op of tinynet: a line."""
+    """An op of one input that is not an op of tinynet: a line."""
     return tn.Op(name, infer=lambda x: x, compute=lambda x: 0.5 * x + 0.125, vjp=(lambda g, y, x: 0.5 * g,))
 
 

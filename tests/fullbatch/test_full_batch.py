@@ -315,7 +315,7 @@ def test_where_no_step_is_left_float32_is_named(dtype):
 def test_newton_does_not_walk_along_directions_in_which_the_loss_is_flat(dtype):
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(200, 3)), rng.integers(0, 2, 200)
-    model = tn.Sequential([tn.Input((3,)), tn.Dense(2)], seed=0, dtype=dtype)  # a constant added to both is no change
+    model = tn.Sequential([tn.Input((3,)), tn.Dense(2)], seed=0, dtype=dtype)  # a constant in both changes nothing
     theta, records = tn.Newton().minimize(tn.Objective(model, x, y), model.theta, steps=50)
     assert np.abs(theta - model.theta).max() < 2
     assert len(records) < 12

@@ -301,7 +301,7 @@ def test_an_error_of_shapes_names_the_node(tmp_path):
 
 
 def test_a_file_that_is_not_there_is_said(tmp_path):
-    with pytest.raises(MissingFileError, match="is no file"):
+    with pytest.raises(MissingFileError, match="is not a file"):
         tn.onnx.load(tmp_path / "none.onnx")
     with pytest.raises(MissingFileError, match="is a directory"):
         tn.onnx.load(tmp_path)

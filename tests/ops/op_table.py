@@ -54,7 +54,7 @@ class Row:
     ``call`` applies it to arrays or tensors. ``dtype`` is what comes of a float dtype, where it is another one.
     ``differentiable`` says whether its result has a gradient, ``fused`` that it has no second derivative, ``nan``
     whether a NaN in its first input must show in the result. ``rtol`` is how closely its gradient can be measured.
-    ``refused`` lists arguments that are no good.
+    ``refused`` lists arguments that are not good.
     """
 
     name: str

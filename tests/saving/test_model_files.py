@@ -257,7 +257,7 @@ def test_other_files_are_refused(content, tmp_path):
     path = tmp_path / "m"
     path.write_bytes(content)
     with pytest.raises(
-        CheckpointError, match=f"{path} is no safetensors file, or a damaged one: .*; copy it again from"
+        CheckpointError, match=f"{path} is not a safetensors file, or a damaged one: .*; copy it again from"
     ):
         tn.load(path)
 
@@ -266,7 +266,7 @@ def test_other_files_are_refused(content, tmp_path):
 def test_a_file_that_was_cut_off_is_refused(kept, saved):
     content = saved.read_bytes()
     saved.write_bytes(content[: int(kept * len(content))])
-    with pytest.raises(CheckpointError, match="is no safetensors file, or a damaged one"):
+    with pytest.raises(CheckpointError, match="is not a safetensors file, or a damaged one"):
         tn.load(saved)
 
 
@@ -318,7 +318,7 @@ def test_a_newer_format_asks_for_a_newer_tinynet(saved):
 @pytest.mark.parametrize("version", ["", "0", "one", "-1", "1.5"])
 def test_a_version_that_is_no_number_is_damage(version, saved):
     rewrite(saved, lambda metadata: metadata.update(version=version))
-    with pytest.raises(CheckpointError, match=f"is damaged: its format version is '{version}', which is no whole numb"):
+    with pytest.raises(CheckpointError, match=f"is damaged: its format version is '{version}', which is not a whole"):
         tn.load(saved)
 
 

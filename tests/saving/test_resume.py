@@ -523,7 +523,7 @@ def test_what_cannot_be_saved_is_told_before_anything_is_computed(tmp_path):
     before = model.theta.copy()
     with pytest.raises(ArgumentError, match="a <lambda> cannot be put into a model file"):
         run(model, callbacks=[tn.Checkpoint(tmp_path / "last")])
-    with pytest.raises(WriteError, match="none, where a checkpoint is to be, is no directory to write to"):
+    with pytest.raises(WriteError, match="none, where a checkpoint is to be, is not a directory to write to"):
         run(model := network(), callbacks=[tn.Checkpoint(tmp_path / "none" / "last")])
     np.testing.assert_array_equal(model.theta, network().theta)
     assert before.any()

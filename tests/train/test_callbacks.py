@@ -527,8 +527,8 @@ def test_a_checkpoint_every_few_epochs_resumes_to_the_same_bits(tmp_path, monkey
 @pytest.mark.parametrize(
     ("place", "message"),
     [
-        ("none/log.csv", "none, where {} is to be, is no directory to write to"),
-        ("file/log.csv", "file, where {} is to be, is no directory to write to"),
+        ("none/log.csv", "none, where {} is to be, is not a directory to write to"),
+        ("file/log.csv", "file, where {} is to be, is not a directory to write to"),
         ("folder", "folder, where {} is to be, is a directory; give the path of a file in it"),
     ],
 )

@@ -446,7 +446,7 @@ REFUSED = {
         {"loss": lambda o, y: o.sum(axis=0)},
         r"the loss must be a Tensor of one number, .* or of numbers for each sample, but is shape \(3,\)",
     ),
-    "a loss that is no tensor": (
+    "a loss that is not a tensor": (
         ArgumentError,
         {"loss": lambda o, y: 1.0},
         "must be a Tensor of one number, .*a float",

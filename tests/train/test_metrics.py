@@ -167,7 +167,7 @@ def test_binary_outputs_and_labels_may_be_columns_or_lists(dtype, columns):
     st.lists(st.tuples(st.lists(st.sampled_from([0.0, 0.5, 1.0, np.nan]), min_size=2, max_size=2), st.integers(0, 1)))
 )
 def test_an_output_with_a_nan_counts_as_wrong(samples):
-    """So does every label that is no class; a plain loop says what is right."""
+    """So does every label that is not a class; a plain loop says what is right."""
     samples = [*samples, ([0.2, 0.8], 2)]
     output, labels = np.array([row for row, _ in samples]), np.array([label for _, label in samples])
     right = sum(row[label] == max(row) and not np.isnan(row).any() for row, label in samples[:-1] if row[0] != row[1])

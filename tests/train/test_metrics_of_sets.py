@@ -1,4 +1,4 @@
-"""Metrics that are no means over samples: against plain loops, and against what scikit-learn 1.9 returns."""
+"""Metrics that are not means over samples: against plain loops, and against what scikit-learn 1.9 returns."""
 
 import math
 

@@ -83,7 +83,7 @@ def test_an_optimizer_of_the_users_own_is_shown_by_what_it_keeps():
 
 
 def test_a_history_is_a_table_where_pandas_is(monkeypatch):
-    """A stand-in for pandas: the real one is no dependency, and its own constructor takes the same."""
+    """A stand-in for pandas: the real one is not a dependency, and its own constructor takes the same."""
     pandas = ModuleType("pandas")
     pandas.RangeIndex = lambda start, stop, name: (name, list(range(start, stop)))
     pandas.DataFrame = lambda columns, index: SimpleNamespace(columns=columns, index=index)

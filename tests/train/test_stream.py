@@ -205,7 +205,7 @@ def test_a_run_that_is_resumed_within_an_epoch_ends_in_the_same_bits(options, tm
     model, resumed = fit(tn.Stream(Rows(X), **options), Y, resume=path)
     np.testing.assert_array_equal(model.theta, whole.theta)
     assert resumed.history == history.history
-    if not options:  # from a file or from memory is no difference
+    if not options:  # from a file or from memory is not a difference
         np.testing.assert_array_equal(fit(X, Y, resume=path)[0].theta, whole.theta)
 
 
@@ -336,7 +336,7 @@ def test_little_memory_is_needed_for_a_large_file(tmp_path):
 
 
 def test_hdf5_datasets_are_read(tmp_path):
-    h5py = pytest.importorskip("h5py", reason="is no dependency")
+    h5py = pytest.importorskip("h5py", reason="is not a dependency")
     with h5py.File(tmp_path / "a.h5", "w") as file:
         x, y = file.create_dataset("x", data=X, chunks=(16, 6)), file.create_dataset("y", data=Y)
         np.testing.assert_array_equal(fit(x, y)[0].theta, EXPECTED[0].theta)
@@ -345,7 +345,7 @@ def test_hdf5_datasets_are_read(tmp_path):
 
 
 def test_zarr_arrays_are_read(tmp_path):
-    zarr = pytest.importorskip("zarr", reason="is no dependency")
+    zarr = pytest.importorskip("zarr", reason="is not a dependency")
     x = zarr.create_array(tmp_path / "a.zarr", shape=X.shape, dtype=X.dtype, chunks=(16, 6))
     x[:] = X
     np.testing.assert_array_equal(fit(x, Y)[0].theta, EXPECTED[0].theta)

@@ -132,7 +132,7 @@ def described(record: Mapping[str, Any]) -> Described:
     if not all(isinstance(word, str) for word in words.values()) or not isinstance(classes, list) or not classes:
         raise FileFormatError("its data have no name, or no classes")
     if not all(isinstance(name, str) for name in classes):
-        raise FileFormatError("the names of its classes are no texts")
+        raise FileFormatError("the names of its classes are not texts")
     return Described(**words, classes=tuple(classes), preparation=Preparation.of_record(data.get("preparation")))
 
 

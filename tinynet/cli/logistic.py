@@ -35,7 +35,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument("--class", dest="positive", metavar="NAME", help="the class that is told from the others "
         "(default: the sixth, which is the 5 of MNIST, or the last of fewer)")  # fmt: skip
-    group.add_argument("--intercept", action="store_true", help="add an intercept; the documents' model has none")
+    group.add_argument("--intercept", action="store_true", help="add an intercept; the course text has none")
     group.add_argument("--l2", type=factor, metavar="X", help="add a penalty (X / 2) |w|^2 (default: 0)")
 
 

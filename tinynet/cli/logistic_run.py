@@ -57,8 +57,8 @@ def _open(directory: Path) -> Run:
         wrong = ["class"]
     if wrong:
         raise FileFormatError(
-            f"{path} is no record that this version of tinynet wrote: {wrong[0]} is missing, or of another form than "
-            "it should be; train again"
+            f"{path} is not a record that this version of tinynet wrote: {wrong[0]} is missing, or of another form "
+            "than it should be; train again"
         )
     if not (directory / LAST).is_file():
         raise ArgumentError(f"{directory} has no {LAST}; give the directory of a finished run")

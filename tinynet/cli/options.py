@@ -229,7 +229,7 @@ def compared(settings: Mapping[str, Any]) -> dict[str, Any]:
 def words(settings: Mapping[str, Any], base: Mapping[str, Any]) -> list[str]:
     """Return what to type for settings; what a recipe would do, and they do not, is said to be off."""
     off = {name: option.off for name, option in BY_NAME.items() if base.get(name, option.off) != option.off}
-    if settings["optimizer"] != base["optimizer"]:  # whose arguments are no defaults any more
+    if settings["optimizer"] != base["optimizer"]:  # whose arguments are not defaults any more
         own = {option.name for option in OPTIMIZER}
         off = {name: value for name, value in off.items() if name not in own}
     told = {**off, **settings}

@@ -111,7 +111,7 @@ def own_recipe(text: str) -> OwnRecipe:
     Raises
     ------
     ArgumentError
-        If there is no such file or name, if it is no model and no function, or if the file fails.
+        If there is no such file or name, if it is neither a model nor a function, or if the file fails.
     """
     place, _, name = text.rpartition(":") if not text.endswith(".py") else (text, "", "")
     if not name:
@@ -148,7 +148,7 @@ def run_file(file: Path) -> dict[str, Any]:
     name = f"tinynet_file_{file.stem}"
     spec = importlib.util.spec_from_file_location(name, file.resolve())
     if spec is None or spec.loader is None:
-        raise ArgumentError(f"{file} is no Python file; its name must end in .py")
+        raise ArgumentError(f"{file} is not a Python file; its name must end in .py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
     sys.path.insert(0, str(file.resolve().parent))  # whose other modules it may import

@@ -140,7 +140,7 @@ def open_run(directory: Path, code: Path | None = None) -> Run:
     Raises
     ------
     ArgumentError
-        If it is no directory, or holds no finished run.
+        If it is not a directory, or holds no finished run.
     FileFormatError, CheckpointError
         If a file in it is damaged, or of a newer version.
     """
@@ -153,7 +153,7 @@ def open_run(directory: Path, code: Path | None = None) -> Run:
         )
     missing = [name for name in (METRICS, BEST) if not (directory / name).is_file()]
     if missing:
-        what = f"has no {' and no '.join(missing)}" if directory.is_dir() else "is no directory"
+        what = f"has no {' and no '.join(missing)}" if directory.is_dir() else "is not a directory"
         raise ArgumentError(
             f"{directory} {what}; give the directory of a finished run, as 'tinynet train' names it at its end"
         )
@@ -197,7 +197,7 @@ def parameters_digest(model: Model) -> str:
 
 
 def _check_model(record: Any, directory: Path) -> None:
-    """Refuse the run of a model that is no classifier of several classes."""
+    """Refuse the run of a model that is not a classifier of several classes."""
     model = record.get("model") if isinstance(record, dict) else None
     if isinstance(model, str) and model not in MODELS and not is_own(model):
         raise ArgumentError(
@@ -223,8 +223,8 @@ def read_record(directory: Path) -> dict[str, Any]:
         wrong = [name for name, fit in fits.items() if not fit]
     if wrong:
         raise FileFormatError(
-            f"{path} is no record that this version of tinynet wrote: {wrong[0]} is missing, or of another form than "
-            "it should be; train again"
+            f"{path} is not a record that this version of tinynet wrote: {wrong[0]} is missing, or of another form "
+            "than it should be; train again"
         )
     return parts
 

@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> None:
     out = arguments.out
     if out is not None and (out.is_dir() or not out.parent.is_dir()):
         wrong = f"it is a directory; name a file in it, such as {out / 'playground.html'}"
-        raise ArgumentError(f"{out} cannot be written: {wrong if out.is_dir() else f'{out.parent} is no directory'}")
+        raise ArgumentError(f"{out} cannot be written: {wrong if out.is_dir() else f'{out.parent} is not a directory'}")
     found = open_run(arguments.run_directory)
     data = load_data(found, arguments.data, same=False)
     from tinynet.report.playing import PLAYGROUND, page_of_run

@@ -30,7 +30,7 @@ def arrays(data: Dataset) -> dict[str, dict[str, Any]]:
 
 
 def describe_data(data: Dataset) -> None:
-    """Print what the documents' runs print of their data: shapes and ranges, how many samples, one-hot labels."""
+    """Print of the data what the course texts print: shapes and ranges, how many samples, shapes of one-hot labels."""
     from tinynet.datasets.labels import one_hot
 
     print(f"Data: {data.source}")
@@ -76,5 +76,5 @@ def _validated(recipe: Recipe, data: Dataset, settings: dict[str, Any]) -> str:
 
 
 def as_documented(recipe: Recipe, data: Dataset) -> str:
-    """Say that the documents do so, too, if the model and the data are theirs."""
-    return ", as in the documents" if recipe.documented and data.title == "MNIST" else ""
+    """Say that the course texts do so, too, if the model and the data are theirs."""
+    return ", as in the course texts" if recipe.documented and data.title == "MNIST" else ""

@@ -71,7 +71,7 @@ def read_picture(path: str | os.PathLike[str], enough: int | None = None) -> Pic
     DatasetError
         If the file cannot be read.
     FileFormatError
-        If it is no image, damaged, or too large.
+        If it is not an image, damaged, or too large.
     """
     name = str(path)
     try:

@@ -41,9 +41,9 @@ def image_folder(
 ) -> Dataset:
     """Read a directory with a directory of images for each class.
 
-    Every file in the directory of a class, however deep, is tried; what is no image is listed in ``skipped`` and does
-    no harm. Images are scaled until they cover the size, and cut to it in the middle. They stay in colour if any of
-    them is coloured, unless ``channels`` says otherwise. Hidden files and directories are passed over.
+    Every file in the directory of a class, however deep, is tried; what is not an image is listed in ``skipped`` and
+    does no harm. Images are scaled until they cover the size, and cut to it in the middle. They stay in colour if any
+    of them is coloured, unless ``channels`` says otherwise. Hidden files and directories are passed over.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def image_folder(
     if channels not in (None, "grey", "colour"):
         raise ArgumentError(f'image_folder: channels must be None, "grey" or "colour", but got {channels!r}')
     if not folder.is_dir():
-        raise ArgumentError(f"{folder} is no directory; give one that holds a directory of images for each class")
+        raise ArgumentError(f"{folder} is not a directory; give one that holds a directory of images for each class")
     if not 0 < test_share < 1:
         raise ArgumentError(f"image_folder: test_share must be a share between 0 and 1, but got {test_share!r}")
     inside = _directories(folder)

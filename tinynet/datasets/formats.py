@@ -22,7 +22,7 @@ from tinynet.errors import FileFormatError
 Pixels = npt.NDArray[np.uint8]
 Kind = Literal["images", "labels"]
 
-# All of MNIST is 55 MB, in whichever format: anything larger is no MNIST, and is refused before it takes memory.
+# All of MNIST is 55 MB, in whichever format: anything larger is not MNIST, and is refused before it takes memory.
 MAX_BYTES = 64 * 2**20
 
 GZIP_MAGIC = b"\x1f\x8b"

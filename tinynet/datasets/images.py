@@ -88,7 +88,7 @@ def read_sample(path: str | os.PathLike[str], preparation: Preparation) -> Sampl
     DatasetError
         If the file cannot be read.
     FileFormatError
-        If it is no image, is damaged, too large, or, as a drawing, blank.
+        If it is not an image, is damaged, too large, or, as a drawing, blank.
     """
     if preparation.drawn:
         return _drawing(read_picture(path, _ENOUGH), preparation, str(path))

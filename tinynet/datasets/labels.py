@@ -31,7 +31,7 @@ def one_hot(labels: npt.ArrayLike, classes: int) -> npt.NDArray[Any]:
     ArgumentError
         If there is not at least one class.
     DataError
-        If the labels are no integers of that range, or not (n,).
+        If the labels are not integers of that range, or not (n,).
 
     Examples
     --------

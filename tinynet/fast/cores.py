@@ -72,7 +72,7 @@ def _quota_of(folder: Path) -> float | None:
         else:
             time_given, period = ((folder / f"cpu.cfs_{name}_us").read_text() for name in ("quota", "period"))
         return float(time_given) / float(period) if float(time_given) > 0 else None
-    except (OSError, ValueError):  # there is no such file; "max" and -1 are no quota
+    except (OSError, ValueError):  # there is no such file; "max" and -1 mean no quota
         return None
 
 

@@ -77,7 +77,7 @@ class Uses:
     def may_overwrite(self, node: Node, inputs: Sequence[Tensor]) -> bool:
         """Return whether a node may overwrite these inputs: leaves whose new values are the outputs of the same places.
 
-        No later node may read the leaves. Nothing else may read what the node makes, and it is no result: the new
+        No later node may read the leaves. Nothing else may read what the node makes, and it is not a result: the new
         values are in memory only when the whole step is known to count.
         """
         return all(

@@ -103,7 +103,7 @@ def _after_fork() -> None:
 
 
 def runnable(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the form of a kernel that this process can run; what is no kernel is given back as it is.
+    """Return the form of a kernel that this process can run; what is not a kernel is given back as it is.
 
     A fork does not take Numba's threads along. In a child that was forked after they had started, each kernel runs in
     its serial form, which has the same bits.

@@ -119,7 +119,7 @@ class LineSearchOptimizer:
         Raises
         ------
         DTypeError, ShapeError
-            If theta is no floating array, or not of that length.
+            If theta is not a floating array, or not of that length.
         NonFiniteError
             If the loss or its gradient is NaN or infinite at theta.
         """

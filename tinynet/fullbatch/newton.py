@@ -39,7 +39,7 @@ class Newton(LineSearchOptimizer):
     Where a direction of negative curvature is met, or of one that rounding hides, what is solved so far is taken, or
     -g: a network with more parameters than it needs has directions along which the loss is flat.
 
-    A small gradient is no proof of a minimum. Where the classes can be separated and there is no penalty, the loss
+    A small gradient is not a proof of a minimum. Where the classes can be separated and there is no penalty, the loss
     falls for ever, and the parameters grow with it; ``l2`` of the objective gives it a minimum.
 
     References

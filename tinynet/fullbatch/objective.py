@@ -177,7 +177,7 @@ class Objective:
         return n
 
     def _check_loss(self, n: int) -> None:
-        """Refuse a loss that is no number, beside outputs of zeros, before anything is computed."""
+        """Refuse a loss that is not a number, beside outputs of zeros, before anything is computed."""
         with tracing() if self.compiled else no_grad():
             one = [a[:1] for a in self.samples]
             output = self.model(*(Tensor(Spec(a.shape, a.dtype) if self.compiled else a) for a in one))

@@ -16,7 +16,7 @@ from tinynet.train.run import Run
 from tinynet.train.step import BatchStep, TrainingStep
 
 
-class _Found(Exception):  # noqa: N818 - it is no error, but what was looked for
+class _Found(Exception):  # noqa: N818 - it is not an error, but what was looked for
     """An op made values that are not finite from values that are."""
 
     def __init__(self, op: Op) -> None:

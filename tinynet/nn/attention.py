@@ -38,8 +38,8 @@ class MultiHeadAttention(Layer):
     ArgumentError
         If the number of heads is not 1 or more.
     ShapeError
-        When the layer is used: if samples have not the axes (T, D), D is no multiple of the heads, or a mask has none
-        of the shapes below.
+        When the layer is used: if samples do not have the axes (T, D), D is not a multiple of the heads, or a mask has
+        none of the shapes below.
 
     Notes
     -----
@@ -47,7 +47,7 @@ class MultiHeadAttention(Layer):
     (E, D), and a "bias" (D,).
 
     ``layer(x, mask=mask)`` takes a mask that is not 0 where something is to be seen: (n, S) for the steps that count,
-    such as those that are no padding, or (n, T, S) for what each step sees. Where a step sees nothing, its mean is 0.
+    such as those that are not padding, or (n, T, S) for what each step sees. Where a step sees nothing, its mean is 0.
 
     References
     ----------

@@ -30,7 +30,7 @@ def warn_of_near_misses(kind: Any) -> None:
 
 
 def _check(thing: Any, name: str) -> None:
-    """Warn if a user sets a new attribute, in code that is no method of the object, and another one is meant."""
+    """Warn if a user sets a new attribute, in code that is not a method of the object, and another one is meant."""
     frame = sys._getframe(2)
     if name.startswith("_") or frame.f_globals.get("__name__", "").startswith("tinynet."):
         return

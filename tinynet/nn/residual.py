@@ -25,7 +25,7 @@ class Residual(Layer):
     Raises
     ------
     ArgumentError
-        If something is no Layer.
+        If something is not a Layer.
     ShapeError
         If the two ways end in different shapes when the layer is used.
 

@@ -63,7 +63,7 @@ def set_weights(model: Network, weights: Mapping[str, npt.ArrayLike], strict: bo
         If names are missing or unexpected, or shapes differ: it lists all of them, and nothing was written. Within a
         step of training, too.
     DTypeError
-        If a value is no array of numbers, or not of the kind of a state, such as fractions for a count.
+        If a value is not an array of numbers, or not of the kind of a state, such as fractions for a count.
 
     Examples
     --------

@@ -33,16 +33,16 @@ def read(path: Path) -> onnx.ModelProto:
         If it cannot be.
     """
     if not path.is_file():
-        what = "is a directory, not an ONNX file" if path.is_dir() else "is no file"
+        what = "is a directory, not an ONNX file" if path.is_dir() else "is not a file"
         raise MissingFileError(f"{path} {what}; give the path of one that another program has exported")
     try:
         model = onnx.ModelProto.FromString(path.read_bytes())
     except DecodeError as error:
-        raise CheckpointError(f"{path} is no ONNX file, or a damaged one: {error}; {_REMEDY}") from error
+        raise CheckpointError(f"{path} is not an ONNX file, or a damaged one: {error}; {_REMEDY}") from error
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror or error}") from error
     if not model.graph.node or not model.opset_import:
-        raise CheckpointError(f"{path} is no ONNX file, or a damaged one: it has no graph; {_REMEDY}")
+        raise CheckpointError(f"{path} is not an ONNX file, or a damaged one: it has no graph; {_REMEDY}")
     if model.ir_version > _NEWEST_IR:
         raise CheckpointError(
             f"{path} has IR version {model.ir_version}, but the package onnx that is installed knows up to "

@@ -276,7 +276,7 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _kind(info: onnx.ValueInfoProto) -> str | None:
-    """Return the dtype of an input or output; None if it is no array of numbers."""
+    """Return the dtype of an input or output; None if it is not an array of numbers."""
     return DTYPES.get(info.type.tensor_type.elem_type) if info.type.HasField("tensor_type") else None
 
 

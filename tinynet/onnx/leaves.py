@@ -16,7 +16,7 @@ _DEPTH = 16  # of parts within parts
 
 Uses = Mapping[str, Sequence[tuple[onnx.NodeProto, int]]]  # of each array, the nodes and the numbers of their inputs
 
-# Inputs of operators that are no parameters, though they are arrays of floats.
+# Inputs of operators that are not parameters, though they are arrays of floats.
 SETTINGS = {"Clip": (1, 2), "Pad": (2,), "Dropout": (1,), "Pow": (1,), "OneHot": (1, 2), "Range": (0, 1, 2)}
 _RUNNING = {"BatchNormalization": (3, 4)}  # those that are states
 

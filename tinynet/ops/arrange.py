@@ -45,7 +45,7 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Tensor:
     Raises
     ------
     ShapeError
-        If ``axes`` is no permutation of the axes.
+        If ``axes`` is not a permutation of the axes.
 
     Examples
     --------
@@ -57,7 +57,7 @@ def transpose(x: Any, axes: Sequence[int] | None = None) -> Tensor:
     order = tuple(range(x.ndim))[::-1] if axes is None else check_integers("transpose: axes", axes)
     normal = tuple(a + x.ndim if a < 0 else a for a in order)
     if sorted(normal) != list(range(x.ndim)):
-        raise ShapeError(f"transpose: axes {order} are no permutation of the {x.ndim} axes of x, of shape {x.shape}")
+        raise ShapeError(f"transpose: axes {order} are not a permutation of the {x.ndim} axes of x, of shape {x.shape}")
     return _transpose(x, axes=normal)
 
 

@@ -1,4 +1,4 @@
-"""Probabilities that went through ops that keep values, or keep them from 0 to 1, are no logits: losses say so."""
+"""Probabilities that went through ops that keep values, or keep them from 0 to 1, are not logits: losses say so."""
 
 from __future__ import annotations
 

@@ -58,7 +58,7 @@ def split(x: Any, parts: int | Sequence[int], axis: int = 0) -> list[Tensor]:
     Raises
     ------
     ShapeError
-        If the axis does not exist, its length is no multiple of the number of pieces, or a place is not on it.
+        If the axis does not exist, its length is not a multiple of the number of pieces, or a place is not on it.
     ArgumentError
         If ``parts`` is neither.
 

@@ -53,7 +53,7 @@ def getitem(x: Any, key: Any) -> Tensor:
     Raises
     ------
     ShapeError, ArgumentError, DTypeError
-        If there are too many indices, one is out of range, or one is no integer.
+        If there are too many indices, one is out of range, or one is not an integer.
 
     Examples
     --------

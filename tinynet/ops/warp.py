@@ -1,7 +1,7 @@
 """Images moved, mirrored and turned: each pixel of the new image is taken from a place of the old one.
 
 A map has the rows (a, b, t) and (d, e, u): pixel (i, j) is what the old image has at (a i + b j + t, d i + e j + u).
-Where that is no pixel, the four around it are weighted; beside the image is 0.
+Where that is not a pixel, the four around it are weighted; beside the image is 0.
 """
 
 from __future__ import annotations

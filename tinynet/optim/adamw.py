@@ -9,7 +9,7 @@ from tinynet.optim.adam import Adam
 
 
 class AdamW(Adam):
-    """Adam whose weight decay is no part of the gradient: the parameters themselves are made smaller at each step.
+    """Adam whose weight decay is not part of the gradient: the parameters themselves are made smaller at each step.
 
     First theta = theta - rate weight_decay theta; then the step of `Adam`, by the gradient of the loss alone. So a
     parameter with large gradients decays as fast as one with small ones, unlike with an L2 penalty.

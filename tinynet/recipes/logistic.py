@@ -57,7 +57,7 @@ def logistic_model(images: npt.NDArray[np.uint8], intercept: bool = False) -> Se
     images : ndarray
         (n, H, W): the training set, whose means and standard deviations the model takes.
     intercept : bool
-        Add a bias to the product of pixels and weights; the documents' model has none.
+        Add a bias to the product of pixels and weights; the model of the course text has none.
 
     Returns
     -------
@@ -84,12 +84,12 @@ def logistic_model(images: npt.NDArray[np.uint8], intercept: bool = False) -> Se
 
 
 def logistic_optimizer(l2: float = 0.0) -> GradientDescent:
-    """Make the optimizer of the logistic regression: gradient descent with the documents' line search.
+    """Make the optimizer of the logistic regression: gradient descent with the line search of the course text.
 
     Parameters
     ----------
     l2 : float
-        The factor of a penalty (l2 / 2) |w|^2; the documents' model has none.
+        The factor of a penalty (l2 / 2) |w|^2; the model of the course text has none.
 
     Returns
     -------

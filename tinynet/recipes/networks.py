@@ -39,7 +39,7 @@ def dense_network(shape: tuple[int, ...], classes: int) -> list[Layer]:
 
 
 def cnn(shape: tuple[int, ...], classes: int) -> list[Layer]:
-    """Make the layers of the convolutional network of the documents."""
+    """Make the layers of the convolutional network of the course texts."""
     return [
         images(shape),
         Conv2D(32, 3, activation="relu", name="Conv1"),

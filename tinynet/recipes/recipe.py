@@ -1,7 +1,7 @@
 """The reference models as data: the layers of each, and how it is trained, on MNIST or other images.
 
-Softmax regression, the dense network, the CNN and logistic regression come from texts that tinynet was written to
-reproduce. Here these texts are called *the documents*; docs/results.md has their results beside tinynet's.
+Softmax regression, the dense network, the CNN and logistic regression come from *course texts* that tinynet was written
+to reproduce; docs/results.md has their results beside tinynet's.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class Recipe:
     augment : str
         How images are changed in training, as ``tinynet train --augment`` takes it.
     documented : bool
-        Whether it comes from the documents.
+        Whether it comes from the course texts.
 
     Examples
     --------
@@ -168,7 +168,7 @@ class Recipe:
 
 
 def dense_variant(units: Sequence[int], activation: str) -> Recipe:
-    """Make the recipe of a dense network with other layers: what the documents' experiment asks for.
+    """Make the recipe of a dense network with other layers: what an experiment of the course texts asks for.
 
     Parameters
     ----------

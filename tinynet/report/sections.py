@@ -149,7 +149,7 @@ def _picked(subject: Subject) -> Sequence[Part]:
         shown.append(paragraph("Tested with the parameters of the last step."))
     elif subject.record is not None and history is not None:
         picked = "test loss. So the test set has picked them"
-        picked += ", as in the documents that the model comes from." if _is_documented(subject.record) else "."
+        picked += ", as in the course text that the model comes from." if _is_documented(subject.record) else "."
         share = float(subject.record["hyper_parameters"].get("validation_split", 0))
         if share:
             picked = (

@@ -146,7 +146,7 @@ def _read_text(file: ModelFile, run: Run, example: dict[str, Any]) -> dict[str, 
         if file.version < RUN_VERSION:
             state = _converted(state)
         if not all(isinstance(part, dict) for part in (state, state["settings"], state["optimizer"])):
-            raise TypeError("it is no dictionary with settings and an optimizer")
+            raise TypeError("it is not a dictionary with settings and an optimizer")
         if "mode" in example["optimizer"]:  # files from before there were random numbers in a step have none
             state["optimizer"] = {"mode": example["optimizer"]["mode"], **state["optimizer"]}
         if isinstance(state.get("history"), dict):  # nor losses by step

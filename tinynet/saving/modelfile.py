@@ -200,7 +200,7 @@ def opened(path: Path) -> Iterator[ModelFile]:
             version = _check_version(path, metadata)
             yield ModelFile(path, version, metadata, file, _check_digests(path, version, metadata))
     except SafetensorError as error:
-        raise CheckpointError(f"{path} is no safetensors file, or a damaged one: {error}; {_REMEDY}") from error
+        raise CheckpointError(f"{path} is not a safetensors file, or a damaged one: {error}; {_REMEDY}") from error
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read: {error.strerror or error}") from error
 
@@ -222,7 +222,7 @@ def _check_header(path: Path) -> None:
     if size < 8 or header > min(size - 8, _MOST_HEADER):
         speaks = f", and speaks of a header of {header:,}" if size >= 8 else ""
         raise CheckpointError(
-            f"{path} is no safetensors file, or a damaged one: it has {size:,} bytes{speaks}; {_REMEDY}"
+            f"{path} is not a safetensors file, or a damaged one: it has {size:,} bytes{speaks}; {_REMEDY}"
         )
 
 
@@ -234,7 +234,7 @@ def _check_version(path: Path, metadata: Mapping[str, str]) -> int:
         )
     text = metadata.get("version", "")
     if not (text.isascii() and text.isdecimal() and len(text) < 10) or int(text) < 1:
-        raise CheckpointError(f"{path} is damaged: its format version is {text!r}, which is no whole number")
+        raise CheckpointError(f"{path} is damaged: its format version is {text!r}, which is not a whole number")
     if int(text) > RUN_VERSION:
         raise CheckpointError(
             f"{path} has format version {text}, but this tinynet reads up to {RUN_VERSION}; update tinynet"

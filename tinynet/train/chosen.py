@@ -109,7 +109,7 @@ def measured_by(task: Task, metrics: Sequence[MetricFunction | str]) -> Task:
     Raises
     ------
     ArgumentError
-        If something is no metric, or two have one name.
+        If something is not a metric, or two have one name.
     """
     if not isinstance(metrics, list | tuple):
         raise ArgumentError(f"metrics must be a list of functions, Metrics and names, but got {metrics!r}")

@@ -35,7 +35,7 @@ def weights_by_class(labels: Array, given: Any, rows: bool) -> Array:
     ArgumentError
         If what is given is not one of the above, or a weight is below 0 or not finite.
     DataError
-        If the labels are no classes, or a class that occurs has no weight.
+        If the labels are not classes, or a class that occurs has no weight.
 
     Examples
     --------

@@ -92,7 +92,7 @@ def fit(
     seed : int, optional
         Of that order, and of what layers draw at random. The same seed gives the same bits for any number of threads.
     verbose : {0, 1, 2}
-        Silent; progress by batch (where the output is no terminal, a line every 20 seconds or so); one line an epoch.
+        Silent; progress by batch (where the output is not a terminal, a line every 20 seconds); one line an epoch.
     metrics : sequence of callable or str, optional
         Functions of (output, labels), as arrays, that return one number, computed once on the outputs of an epoch or of
         a validation; names such as "accuracy" and "f1"; or a `tinynet.metrics.Metric`, which says more. By default the

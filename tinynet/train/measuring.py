@@ -25,7 +25,7 @@ class MeasuredTask(Task):
     metrics : callable
         Returns them by name; takes the tensor whose node tells which op made the outputs.
     probabilities : Op or None
-        What makes probabilities of outputs that it has not made; None if outputs are no logits.
+        What makes probabilities of outputs that it has not made; None if outputs are not logits.
     """
 
     metrics: Callable[[Tensor | None], dict[str, MetricFunction]]

@@ -1,4 +1,4 @@
-"""A bar within an epoch in a notebook, whose output is no terminal, by the display of its kernel."""
+"""A bar within an epoch in a notebook, whose output is not a terminal, by the display of its kernel."""
 
 from __future__ import annotations
 

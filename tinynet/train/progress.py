@@ -64,7 +64,7 @@ class Lines:
 
 
 class OftenLines(Lines):
-    """Plain lines, within an epoch too, if it takes long: for an output that is no terminal."""
+    """Plain lines, within an epoch too, if it takes long: for an output that is not a terminal."""
 
     every = 20.0  # seconds
 

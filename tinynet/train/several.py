@@ -42,7 +42,7 @@ def of_several(given: Any, metrics: Any, made: Any) -> Task:
     Raises
     ------
     ArgumentError
-        If there is no loss or weight for an output, or one for what is no output.
+        If there is no loss or weight for an output, or one for what is not an output.
     """
     loss, weights = (given.loss, given.weights) if isinstance(given, Losses) else (given, None)
     names = names_of(made)

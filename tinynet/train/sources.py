@@ -27,7 +27,7 @@ class Rows:
 
 
 def _is_class_of_users(given: Any) -> bool:
-    """Return whether something has a length and can be indexed, but is no array and cannot be made into one."""
+    """Return whether something has a length and can be indexed, but is not an array and cannot be made into one."""
     known = isinstance(given, Sequence | Set | Mapping) or hasattr(given, "__array__")
     return not known and hasattr(given, "__len__") and hasattr(given, "__getitem__")
 

@@ -15,7 +15,7 @@ def refuse_strays(step: BatchStep, loss: Tensor) -> None:
     leaves = [x for node in ancestors([loss]) for x in node.inputs if x.node is None and x.requires_grad]
     if strays := [x.shape for x in leaves if id(x) not in own]:
         raise ArgumentError(
-            "the loss depends on tensors that require gradients but are no parameters of the model, of the shapes "
+            "the loss depends on tensors that require gradients but are not parameters of the model, of the shapes "
             f"{strays}; make them with Layer.add_parameter, in layers that are attributes of the model or in its "
             "lists, tuples and dicts, or with requires_grad=False"
         )

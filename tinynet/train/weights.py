@@ -50,7 +50,7 @@ def with_weights(
     Raises
     ------
     ArgumentError, DataError, ShapeError, DTypeError
-        If the weights are not of that form, or labels are no classes though classes have weights.
+        If the weights are not of that form, or labels are not classes though classes have weights.
     """
     if sample_weight is None and class_weight is None:
         return task, labels

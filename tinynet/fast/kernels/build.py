@@ -50,7 +50,7 @@ class Request(NamedTuple):
 
 
 class _Builds:
-    """What this process knows of kernels on disk, and who is notified while some are built."""
+    """What this process knows of kernels on disk, and who is told while some are built."""
 
     def __init__(self) -> None:
         self.store: Store | None = None
@@ -74,7 +74,7 @@ if hasattr(os, "register_at_fork"):
 
 
 def store() -> Store:
-    """Return the store of this process."""
+    """Give the store of this process."""
     if _builds.store is None:
         _builds.store = Store()
     return _builds.store
@@ -203,7 +203,7 @@ def build(identities: list[Identity]) -> None:
 
 
 def _run_helper(identities: list[Identity]) -> str:
-    """Let a helper build kernels; returns why one could not be written, if so."""
+    """Let a helper build kernels; gives why one could not be written, if so."""
     processes = max(1, min(available_cores(), len(identities)))
     _tell(Progress("", 0, len(identities), processes))
     request = Request(store().surroundings, str(store().directory), processes, identities)
@@ -223,7 +223,7 @@ def _run_helper(identities: list[Identity]) -> str:
 
 
 def _helper() -> _Helper:
-    """Return the helper of this process, started where there is none."""
+    """Give the helper of this process, started where there is none."""
     if _builds.helper is None:
         _builds.helper = _Helper()
     return _builds.helper
@@ -272,7 +272,7 @@ class _Helper:
             ) from error
 
     def ask(self, request: Request | None) -> dict[str, str] | None:
-        """Send a request, if there is one; returns the next answer, or None where the helper had ended in order."""
+        """Send a request, if there is one, and give the next answer; None if the helper had already ended in order."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         if request is not None:

@@ -32,7 +32,7 @@ _IDLE_SECONDS = 10.0  # that a helper waits for another request
 
 
 def compile_kernel(identity: Identity) -> bytes:
-    """Compile a kernel in this process, as if it were the only one; returns the content of its file."""
+    """Compile a kernel in this process, as if it were the only one; gives the content of its file."""
     # Numba numbers the functions that it compiles, and symbols carry the numbers. Kernels of different files meet in
     # one process, where a symbol must not be taken for another's: so each kernel begins at a number of its own.
     FunctionIdentity._unique_ids = itertools.count(int(identity.digest[:15], 16))

@@ -19,7 +19,7 @@ _LEAST_PIXELS = 12  # in a small product that pays
 
 
 def chunks(n: int, height: int, width: int, taps: int, filters: int, itemsize: int) -> tuple[int, int]:
-    """Return the number of chunks of a batch, and of rows of output pixels whose im2col is made at a time."""
+    """Give the number of chunks of a batch, and of rows of output pixels whose im2col is made at a time."""
     chunks = max(1, min(_MOST_CHUNKS, n))
     row = max(1, width * taps)
     fitting = max(1, _COLUMN_BYTES // (row * itemsize))
@@ -89,7 +89,7 @@ def col2im(x, cols, first, count, p):
 
 @kernel()
 def bounds(chunk, chunks, n, height):
-    """Return the first and the last (exclusive) row of a chunk, of ``height`` for each image."""
+    """Give the first and the last (exclusive) row of a chunk, of ``height`` for each image."""
     return chunk * n // chunks * height, (chunk + 1) * n // chunks * height
 
 

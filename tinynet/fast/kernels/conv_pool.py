@@ -64,7 +64,7 @@ class Dims(NamedTuple):
 
 
 def chunks(n: int) -> int:
-    """Return the number of chunks of a batch."""
+    """Give the number of chunks of a batch."""
     return max(1, min(MOST_CHUNKS, n))
 
 

@@ -15,7 +15,7 @@ _SHORT = 8  # so many rows at least must fit in there
 
 
 def chunks(rows: int, size: int) -> int:
-    """Return the number of chunks of a pass over rows; it depends on shapes alone."""
+    """Give the number of chunks of a pass over rows; it depends on shapes alone."""
     return max(1, min(_MOST_CHUNKS, rows, size // _ROW_CHUNK))
 
 

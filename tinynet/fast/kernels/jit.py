@@ -24,7 +24,7 @@ class _Loader:
         self.identify = identify
 
     def load_overload(self, signature: tuple[Any, ...], target: Any) -> Any:
-        """Return the compiled kernel for the types of arguments, built where need be; None in a helper, to compile."""
+        """Give the compiled kernel for the types of arguments, built where need be; None in a helper, to compile."""
         return build.load(self.identify(signature), target)
 
     def save_overload(self, signature: tuple[Any, ...], result: Any) -> None:

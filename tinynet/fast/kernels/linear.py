@@ -23,7 +23,7 @@ _DEEP = 256  # the inner axis at least that such a one pays for
 
 
 def chunks(rows: int, flops: int) -> int:
-    """Return the number of chunks for a product; it depends on shapes alone, never on the number of threads."""
+    """Give the number of chunks for a product; it depends on shapes alone, never on the number of threads."""
     return max(1, min(rows, _MOST_CHUNKS, flops // _FLOPS_PER_CHUNK))
 
 

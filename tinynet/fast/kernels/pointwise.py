@@ -12,7 +12,7 @@ _CHUNK = 16_384  # values; a smaller piece is not worth a thread
 
 
 def chunks(size: int) -> int:
-    """Return the number of chunks for an array of a size; it does not matter to the result."""
+    """Give the number of chunks for an array of a size; it does not matter to the result."""
     return max(1, min(64, size // _CHUNK))
 
 

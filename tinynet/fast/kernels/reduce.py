@@ -10,12 +10,12 @@ _MOST_CHUNKS = 8
 
 
 def chunks(rows: int, size: int) -> int:
-    """Return the number of chunks of a sum; it depends on shapes alone."""
+    """Give the number of chunks of a sum; it depends on shapes alone."""
     return max(1, min(_MOST_CHUNKS, rows, size // _CHUNK))
 
 
 def blocks(rows: int, size: int) -> int:
-    """Return the number of parts whose sums are added up, so that rounding grows with the root of the rows only."""
+    """Give the number of parts whose sums are added up, so that rounding grows with the root of the rows only."""
     return max(chunks(rows, size), int(rows**0.5) if rows > 2_048 else 1)
 
 
@@ -49,7 +49,7 @@ def sum_of_zeros(x):
 
 @kernel(parallel=True)
 def all_finite(out, partial, x):
-    """Return whether all values are finite, chunk by chunk."""
+    """Tell whether all values are finite, chunk by chunk."""
     chunks = partial.size
     for chunk in numba.prange(chunks):
         partial[chunk] = sum_of_zeros(x[chunk * x.size // chunks : (chunk + 1) * x.size // chunks])

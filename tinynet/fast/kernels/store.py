@@ -26,7 +26,7 @@ from numba.core import config
 from numba.core.registry import cpu_target
 
 _MAGIC = b"tinynet kernel 1\n"
-# Settings of Numba, from its environment variables, configuration file or the program, on which code depends.
+# What Numba is told by its environment variables, configuration file or program, and code depends on.
 _SETTINGS = (
     "BOUNDSCHECK", "CPU_FEATURES", "CPU_NAME", "DEBUGINFO_DEFAULT", "DISABLE_INTEL_SVML", "ENABLE_AVX",
     "ENABLE_PROFILING", "EXTEND_VARIABLE_LIFETIMES", "LLVM_REFPRUNE_FLAGS", "LLVM_REFPRUNE_PASS", "LOOP_VECTORIZE",
@@ -59,7 +59,7 @@ def _digest(text: str) -> str:
 
 
 def sources() -> str:
-    """Return a digest of the sources of all kernels; of their bytecode where that is all that is installed."""
+    """Give a digest of the sources of all kernels; of their bytecode where that is all that is installed."""
     content = hashlib.sha256()
     found = [path for path in files(__package__).iterdir() if path.name.endswith((".py", ".pyc"))]
     for path in sorted(found, key=lambda path: path.name):
@@ -68,7 +68,7 @@ def sources() -> str:
 
 
 def surroundings() -> dict[str, str]:
-    """Return what the code of every kernel depends on besides its identity."""
+    """Tell what the code of every kernel depends on besides its identity."""
     settings = {f"NUMBA_{name}": repr(getattr(config, name, None)) for name in _SETTINGS}
     return settings | {
         "numba": numba.__version__,
@@ -96,7 +96,7 @@ class Store:
         return [root / self._name for root in (self.root, self.temporary) if root is not None]
 
     def read(self, identity: Identity) -> bytes | None:
-        """Return the content of a kernel's file; None where there is none, or it is damaged."""
+        """Give the content of a kernel's file; None where there is none, or it is damaged."""
         for place in self._places():
             try:
                 found = (place / identity.filename).read_bytes()
@@ -180,7 +180,7 @@ def write(path: Path, content: bytes) -> None:
 
 
 def _root() -> Path | None:
-    """Return the user's directory for kernels, which need not exist; None for a user without a home."""
+    """Give the user's directory for kernels, which need not exist; None for a user without a home."""
     chosen: str = config.CACHE_DIR  # type: ignore[attr-defined]
     if chosen:
         return Path(chosen).absolute() / "tinynet"

@@ -111,7 +111,7 @@ class Graph:
                 else:
                     known += y.size
             if known > MOST_KNOWN:
-                raise ArgumentError(f"{node}: the file works out more than {MOST_KNOWN:,} values that are no samples")
+                raise ArgumentError(f"{node}: the file works out more than {MOST_KNOWN:,} values that are not samples")
         return kept
 
     def _results(self, node: Node, kept: Mapping[str, Operand], floats: Any, details: Details) -> list[Value | Array]:

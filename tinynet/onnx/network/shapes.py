@@ -55,7 +55,7 @@ def _transposed(call: Call) -> Any:
     order = call.attribute("perm", list(range(x.ndim))[::-1])
     axes = [axis_of(a, x.ndim) for a in order]
     if sorted(axes) != list(range(x.ndim)):
-        raise ShapeError(f"perm {order} is no permutation of {x.ndim} axes")
+        raise ShapeError(f"perm {order} is not a permutation of {x.ndim} axes")
     return Value(x.tensor, tuple(axes.index(a) for a in x.order))
 
 

@@ -27,7 +27,7 @@ class LearningRateSchedule:
     Raises
     ------
     ArgumentError
-        If it is no function, or returns no rate; once a run begins, if its optimizer has no learning rate.
+        If it is not a function, or returns no rate; once a run begins, if its optimizer has no learning rate.
 
     Examples
     --------

@@ -31,8 +31,8 @@ class StepSchedule(LearningRateSchedule):
     Raises
     ------
     ArgumentError
-        If one is no function, or returns no rate, or no momentum from 0 to below 1; once a run begins, if its optimizer
-        has no learning rate.
+        If one is not a function, or returns no rate, or no momentum from 0 to below 1; once a run begins, if its
+        optimizer has no learning rate.
 
     Examples
     --------

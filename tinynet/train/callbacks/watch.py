@@ -88,7 +88,7 @@ class Watch:
     def restore(self, state: dict[str, Any]) -> None:
         """Take them back."""
         if not conforms(state, {"best": (float, NoneType), "waited": int}):
-            raise CheckpointError(f"the checkpoint is damaged: {state} is no state of {type(self).__name__}")
+            raise CheckpointError(f"the checkpoint is damaged: {state} is not a state of {type(self).__name__}")
         self.best = state["best"]
         self.waited = state["waited"]
 

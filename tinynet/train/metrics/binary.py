@@ -35,7 +35,7 @@ def binary_accuracy(output: Any, labels: Any, threshold: float = 0.5) -> float:
     DataError
         If there are no samples.
     DTypeError
-        If something is no array of numbers.
+        If something is not an array of numbers.
 
     Examples
     --------

@@ -63,7 +63,7 @@ def calibration(probability: Any, right: Any, bins: int = 10) -> Calibration:
     ArgumentError
         If there is no bin.
     DTypeError
-        If something is no array of numbers.
+        If something is not an array of numbers.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Precision, recall, F1 and balanced accuracy: measures of a whole set, which are no means over its samples."""
+"""Precision, recall, F1 and balanced accuracy: measures of a whole set, which are not means over its samples."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def precision(
     DataError
         If there are no samples, or a label is not one of the classes.
     DTypeError
-        If something is no array of numbers.
+        If something is not an array of numbers.
 
     Examples
     --------

@@ -33,9 +33,9 @@ def confusion_matrix(output: Any, labels: Any, classes: int | None = None) -> Ar
     ShapeError
         If there are not as many outputs as labels, or they have another shape.
     DataError
-        If there are no samples, an output is NaN, or class numbers are no integers from 0 to K - 1.
+        If there are no samples, an output is NaN, or class numbers are not integers from 0 to K - 1.
     DTypeError
-        If something is no array of numbers.
+        If something is not an array of numbers.
 
     Examples
     --------

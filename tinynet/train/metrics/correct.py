@@ -36,9 +36,9 @@ def accuracy(output: Any, labels: Any) -> float:
     ShapeError
         If there are not as many outputs as labels, or they have another shape.
     DataError
-        If there are no samples, or the predicted class numbers are no integers.
+        If there are no samples, or the predicted class numbers are not integers.
     DTypeError
-        If something is no array of numbers.
+        If something is not an array of numbers.
 
     Examples
     --------

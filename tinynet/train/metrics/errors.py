@@ -33,7 +33,7 @@ def mean_absolute_error(output: Any, labels: Any) -> float:
     DataError
         If there are no samples.
     DTypeError
-        If something is no array of numbers.
+        If something is not an array of numbers.
 
     Examples
     --------
@@ -65,7 +65,7 @@ def mean_squared_error(output: Any, labels: Any) -> float:
     DataError
         If there are no samples.
     DTypeError
-        If something is no array of numbers.
+        If something is not an array of numbers.
 
     Examples
     --------

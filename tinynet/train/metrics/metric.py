@@ -57,7 +57,7 @@ class Metric:
     Raises
     ------
     ArgumentError
-        If it is no function, or has no name of its own.
+        If it is not a function, or has no name of its own.
 
     Examples
     --------

@@ -41,7 +41,7 @@ def roc_auc(output: Any, labels: Any, average: str = "macro") -> float:
     DataError
         If there are no samples, or a label is not one of the classes.
     DTypeError
-        If something is no array of numbers.
+        If something is not an array of numbers.
 
     References
     ----------

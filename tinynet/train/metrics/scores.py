@@ -83,7 +83,7 @@ def classification_scores(matrix: npt.ArrayLike, names: Sequence[str] | None = N
     ArgumentError
         If the matrix is not square, or there is not one name for each class.
     DTypeError
-        If it is no array of numbers.
+        If it is not an array of numbers.
 
     Examples
     --------

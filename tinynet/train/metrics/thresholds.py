@@ -36,7 +36,7 @@ def roc_curve(output: Any, labels: Any) -> tuple[Array, Array, Array]:
     DataError
         If there are no samples, an output is NaN, labels are neither 0 nor 1, or all are the same.
     DTypeError
-        If something is no array of numbers.
+        If something is not an array of numbers.
 
     Examples
     --------

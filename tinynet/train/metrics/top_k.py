@@ -40,7 +40,7 @@ def top_k_accuracy(output: Any, labels: Any, k: int = 5) -> float:
     DataError
         If there are no samples.
     DTypeError
-        If something is no array of numbers.
+        If something is not an array of numbers.
 
     Examples
     --------
