@@ -20,7 +20,7 @@ settings.register_profile("dev", parent=settings.get_profile("ci"), max_examples
 settings.register_profile("thorough", parent=settings.get_profile("ci"), max_examples=500)
 settings.register_profile(  # of tests.mutation, which asks only whether a test fails, again and again
     "mutation",
-    parent=settings.get_profile("ci"),
+    parent=settings.get_profile("dev"),
     derandomize=True,
     database=None,
     phases=[Phase.explicit, Phase.generate],

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import tinynet as tn
 from tests.ops import references as ref
 from tests.ops.op_table import OPS, keys, shapes
-from tinynet.core.engine import Tensor, ancestors
+from tinynet.core.engine import Tensor, ancestors, gradients_in_parts
 
 o = tn.ops
 
@@ -98,6 +98,19 @@ def test_the_gradient_with_respect_to_a_tensor_in_between_has_all_its_slices():
     of_y, of_x = tn.grad(total, [y, x])
     assert of_y.data.tolist() == [5.0, 4.0, 2.0]
     assert of_x.data.tolist() == [10.0, 8.0, 4.0]
+
+
+@pytest.mark.parametrize("key", [(slice(1, None), 0), [2, 0, 2]], ids=["a slice", "indices"])
+def test_the_gradient_in_parts_is_that_of_the_rule(key):
+    """Which those use that look at one op alone, such as an objective over a whole set."""
+    y = leaf(np.arange(12.0).reshape(4, 3))[key]
+    node = y.node if y.node.op in gradients_in_parts else y.node.inputs[0].node
+    (out,) = node.outputs()
+    g = Tensor(np.arange(1.0, out.size + 1).reshape(out.shape))
+    by_rule = node.op.rule(0)(g, out, *node.inputs, **node.attrs)
+    in_parts = gradients_in_parts[node.op](g, out, *node.inputs, **node.attrs).whole()
+    np.testing.assert_array_equal(by_rule.data, in_parts.data)
+    assert by_rule.data.sum() == g.data.sum()
 
 
 def test_slices_of_nothing_give_nothing():
