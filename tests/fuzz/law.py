@@ -52,11 +52,11 @@ def check(read, may_write=None):
         except (Exception, SystemExit) as error:
             raise BreachError(type(error).__name__, error) from error
     if seen:
-        raise BreachError(f"{seen[0]}", failure)
+        raise BreachError(seen[0], failure) from failure
     if any(isinstance(cause, MemoryError) for cause in _causes(failure)):
-        raise BreachError("MemoryError, as an error of ours", failure)
+        raise BreachError("MemoryError, as an error of ours", failure) from failure
     if time.process_time() - began > MOST_SECONDS:
-        raise BreachError(f"more than {MOST_SECONDS:.0f} s", failure)
+        raise BreachError(f"more than {MOST_SECONDS:.0f} s", failure) from failure
     return good
 
 

@@ -153,6 +153,38 @@ def test_windows_that_make_no_sense_are_refused(kind, name, tmp_path):
     refused(path)
 
 
+@pytest.mark.parametrize("shape", [("n", 1, 2**27, 1), ("n", 1, 2**13, 2**13)])
+@pytest.mark.parametrize("kind", ["MaxPool", "AveragePool"])
+def test_more_windows_than_there_is_memory_for_are_refused(kind, shape, tmp_path):
+    """What each window sees, or where its winner is, is worked out beforehand."""
+    path = tmp_path / "m.onnx"
+    outputs = ["y", "places"] if kind == "MaxPool" else ["y"]
+    path.write_bytes(made([node(kind, ["x"], outputs, kernel_shape=[1, 1])], shape=shape).SerializeToString())
+    refused(path, "more than 16,777,216")
+
+
+LONG = 2**26
+AS_INTEGERS = node("Cast", ["x"], ["i"], to=7)
+
+
+@pytest.mark.parametrize(
+    ("nodes", "shape"),
+    [
+        ([node("Pad", ["x", "pads"], ["y"], mode="edge")], ("n", LONG)),
+        ([AS_INTEGERS, node("OneHot", ["i", "depth", "ends"], ["y"])], ("n", 1)),
+        ([AS_INTEGERS, node("GatherElements", ["x", "i"], ["y"], axis=0)], ("n", LONG)),
+        ([AS_INTEGERS, node("GatherND", ["x", "i"], ["y"], batch_dims=2)], ("n", LONG, 1)),
+    ],
+    ids=lambda case: case[-1].op_type if isinstance(case, list) else "",
+)
+def test_places_along_an_axis_beyond_memory_are_refused(nodes, shape, tmp_path):
+    path = tmp_path / "m.onnx"
+    ends = numpy_helper.from_array(np.zeros(2, np.float32), "ends")
+    arrays = [integers("pads", 0, 0, 0, 2), integers("depth", LONG), ends]
+    path.write_bytes(made(nodes, arrays, shape).SerializeToString())
+    refused(path, "more than 16,777,216")
+
+
 @pytest.mark.parametrize("settings", [{"group": 0}, {"group": 3}, {"dilations": [BIG, BIG]}, {"strides": [-1, 1]}])
 def test_convolutions_that_make_no_sense_are_refused(settings, tmp_path):
     weights = numpy_helper.from_array(np.zeros((4, 2, 3, 3), np.float32), "w")

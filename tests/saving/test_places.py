@@ -5,6 +5,8 @@ import os
 import socket
 import stat
 import threading
+import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -168,6 +170,57 @@ def test_a_leading_tilde_is_the_home_directory(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", "")
     with pytest.raises(ArgumentError, match="no home directory"):
         network.save("~/model")
+
+
+WRITERS = {
+    "checkpoint": tn.Checkpoint,
+    "best": lambda path: tn.Checkpoint(path, "loss", best_only=True),
+    "table": tn.CSVLogger,
+}
+
+
+@pytest.mark.parametrize("kind", WRITERS)
+def test_a_file_to_which_another_run_writes_is_refused_before_training(kind, tmp_path):
+    path = tmp_path / "file"
+    (tmp_path / "link").symlink_to(path)
+    options = {"epochs": 1, "seed": 0, "verbose": 0}
+    refused = []
+
+    def meanwhile(run):
+        other, epochs = model(), []
+        writers = [WRITERS[kind](tmp_path / "link"), epochs.append]
+        with pytest.raises(WriteError, match=r"another run, or another callback of this one, writes .* to .*link now"):
+            other.fit(X, Y, callbacks=writers, **options)
+        assert epochs == []
+        other.fit(X, Y, callbacks=[WRITERS[kind](tmp_path / "other")], **options)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # of Python from 3.12 on: there are threads
+            child = os.fork()
+        if child == 0:  # which outlives the run, and does not keep the file
+            time.sleep(0.5)
+            os._exit(0)
+        refused.append(run)
+
+    model().fit(X, Y, callbacks=[WRITERS[kind](path), meanwhile], **options)
+    assert len(refused) == 1
+    model().fit(X, Y, callbacks=[WRITERS[kind](path)], **options)
+    os.wait()
+
+
+def test_a_file_is_free_again_after_a_run_that_failed(tmp_path):
+    def fail(run):
+        raise OSError("the disk is gone")
+
+    writers = [tn.Checkpoint(tmp_path / "file"), tn.CSVLogger(tmp_path / "table")]
+    for _ in range(2):
+        with pytest.raises(OSError, match="the disk is gone"):
+            model().fit(X, Y, epochs=1, callbacks=[*writers, fail], verbose=0)
+    model().fit(X, Y, epochs=1, callbacks=writers, verbose=0)
+
+
+def test_the_null_device_takes_what_several_runs_write():
+    with places.hold(Path(os.devnull), "a table"), places.hold(Path(os.devnull), "a table"):
+        pass
 
 
 @pytest.mark.parametrize("path", ["", None, 5, "a\0b", True], ids=repr)

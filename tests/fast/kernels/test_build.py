@@ -297,6 +297,21 @@ def test_where_nothing_can_be_written_at_all_an_error_says_so(tmp_path):
     assert "make room" in done.stderr
 
 
+NO_TEMPORARY = "import tempfile; tempfile._candidate_tempdir_list = lambda: ['/nonexistent']"
+
+
+def test_kernels_are_built_where_there_is_no_directory_for_temporary_files(tmp_path):
+    """As in a container whose root is read-only."""
+    assert run(tmp_path, NO_TEMPORARY)[:2] == (BOTH, [])
+
+
+def test_where_there_is_no_directory_at_all_an_error_says_so(tmp_path):
+    (tmp_path / "file").touch()
+    done = start(RUN, NO_TEMPORARY, NUMBA_CACHE_DIR=tmp_path / "file" / "below")
+    assert "KernelBuildError: kernels cannot be kept in" in done.stderr
+    assert "nor in a temporary directory" in done.stderr
+
+
 def test_a_prebuilt_cache_that_is_read_only_is_used(built):
     before = "import tempfile; tempfile.TemporaryFile = tempfile.mkdtemp = None"
     assert run(built, before)[:2] == ([], [])

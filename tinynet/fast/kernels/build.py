@@ -15,7 +15,6 @@ import pickle
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -255,7 +254,7 @@ class _Helper:
         # The same modules as here, whatever the directory; and sets of names in the same order in each helper.
         path = os.pathsep.join(os.path.abspath(entry) for entry in sys.path)  # noqa: PTH100 - "" is the directory
         environment |= {"PYTHONPATH": path, "PYTHONHASHSEED": "0", "NUMBA_NUM_THREADS": "1"}
-        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 - it lives as long as the helper
+        self.errors = open(os.memfd_create("errors"), "w+b")  # noqa: PTH123, SIM115 - there may be no place for a file
         try:
             self.process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "tinynet.fast.kernels.builder"],

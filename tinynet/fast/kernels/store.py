@@ -9,6 +9,7 @@ counts as none.
 from __future__ import annotations
 
 import atexit
+import fcntl
 import hashlib
 import os
 import shutil
@@ -24,6 +25,8 @@ import llvmlite
 import numba
 from numba.core import config
 from numba.core.registry import cpu_target
+
+from tinynet.errors import KernelBuildError
 
 _MAGIC = b"tinynet kernel 1\n"
 # What Numba is told by its environment variables, configuration file or program, and code depends on.
@@ -113,7 +116,7 @@ class Store:
 
         Raises
         ------
-        OSError
+        KernelBuildError
             If not even a temporary directory can be made.
         """
         try:
@@ -124,12 +127,21 @@ class Store:
                 pass
         except OSError as error:
             if self.temporary is not None:
-                raise
+                raise KernelBuildError(
+                    f"the temporary directory of kernels, {self.temporary}, cannot be written to any more ({error}); set "
+                    "NUMBA_CACHE_DIR to a directory that can be written to"
+                ) from error
             self.use_temporary(str(error))
 
     def use_temporary(self, why: str) -> None:
         """Keep kernels in a directory that goes when this process ends, and say once what to do about it."""
-        self.temporary = Path(tempfile.mkdtemp(prefix="tinynet-kernels-"))
+        try:
+            self.temporary = Path(tempfile.mkdtemp(prefix="tinynet-kernels-"))
+        except OSError as error:
+            raise KernelBuildError(
+                f"kernels cannot be kept in {self.root or 'a cache directory'} ({why}), nor in a temporary directory "
+                f"({error}); set NUMBA_CACHE_DIR or TMPDIR to a directory that can be written to"
+            ) from error
         atexit.register(_remove, self.temporary, os.getpid())
         self.directory.mkdir()
         warnings.warn(
@@ -151,15 +163,10 @@ class Store:
 
         Raises
         ------
-        OSError
+        KernelBuildError
             If there is no directory to write to, not even a temporary one.
         """
         self.prepare()
-        try:
-            import fcntl
-        except ImportError:  # where there are no such locks, two processes may build the same
-            yield
-            return
         with (self.directory / "lock").open("wb") as file:
             with suppress(OSError):  # a file system without locks
                 fcntl.lockf(file, fcntl.LOCK_EX)  # not inherited by a fork, and gone with the process

@@ -13,7 +13,7 @@ from tinynet import ops
 from tinynet.core.engine import Tensor, constant
 from tinynet.core.spec import Array, Shape
 from tinynet.errors import ArgumentError, ShapeError
-from tinynet.onnx.network.calls import Call, Operator
+from tinynet.onnx.network.calls import MOST_KNOWN, Call, Operator, check_size
 from tinynet.onnx.network.values import Value, channels_last, check_dtypes
 from tinynet.ops.average import _sum_pool
 from tinynet.ops.conv import Geometry, _conv2d
@@ -255,6 +255,7 @@ def _largest(call: Call) -> Any:
     if call.outputs == 1:
         return best
     winners = ops.argmax(ops.stack(taps, -1), -1)
+    check_size(winners.shape[1:], MOST_KNOWN)
     places = constant(_places(images.shape, windows, winners.shape[1:3], bool(call.attribute("storage_order", 0))))
     rows, columns, channels = (constant(a) for a in np.ogrid[tuple(slice(n) for n in winners.shape[1:])])
     samples = constant(np.arange(winners.shape[0]).reshape(-1, 1, 1, 1))
@@ -265,6 +266,7 @@ def _largest(call: Call) -> Any:
 def _places(image: Shape, windows: Windows, counts: Shape, by_columns: bool) -> Array:
     """Return the place in an image of each tap of each window (OH, OW, taps)."""
     (kh, kw), (down, across) = windows.size, windows.apart
+    check_size((*counts, kh * kw), MOST_KNOWN)
     i = np.arange(counts[0])[:, None] * windows.step[0] - windows.before[0] + np.arange(kh) * down
     j = np.arange(counts[1])[:, None] * windows.step[1] - windows.before[1] + np.arange(kw) * across
     rows, columns = i[:, None, :, None], j[None, :, None, :]
@@ -274,6 +276,7 @@ def _places(image: Shape, windows: Windows, counts: Shape, by_columns: bool) -> 
 
 def _seen(n: int, axis: int, windows: Windows, count: int, before: int, after: int) -> Array:
     """Return how many taps of each window lie within an axis of n pixels, and what is before and after it."""
+    check_size((count, windows.size[axis]), MOST_KNOWN)
     places = np.arange(count)[:, None] * windows.step[axis] - windows.before[axis]
     places = places + np.arange(windows.size[axis]) * windows.apart[axis]
     seen: Array = ((places >= -before) & (places < n + after)).sum(1)
@@ -286,7 +289,7 @@ def _averaged(call: Call) -> Value:
     given, windows = _pool_windows(call, images, x.ndim - 2)
     check_floating("AveragePool", images.dtype)
     h, w = images.shape[1:3]
-    counts = windows.along(0, h), windows.along(1, w)
+    counts = check_size((windows.along(0, h), windows.along(1, w)), MOST_KNOWN)
     beyond = any(b >= k for b, k in zip((*windows.before, *windows.after), windows.size * 2, strict=True))
     if windows.apart == (1, 1) and not beyond:
         total: Tensor = _sum_pool(images, p=Geometry(*windows.size, *windows.step, *windows.before, *counts))

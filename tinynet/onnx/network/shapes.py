@@ -212,6 +212,7 @@ def _padded(call: Call) -> Any:
         raise ArgumentError(f"mode {mode!r} is not one of constant, edge, reflect and wrap")
     for axis, (before, after) in enumerate(around):
         if before or after:
+            check_size((made[axis],), MOST_KNOWN)
             places = np.pad(np.arange(x.shape[axis]), (before, after), mode)
             x = _taken(x, places, axis)
     return plain(x)
@@ -250,6 +251,7 @@ def _gathered_each(call: Call) -> Any:
     axis = axis_of(call.attribute("axis", 0), x.ndim)
     if indices.ndim != x.ndim:
         raise ShapeError(f"indices of shape {indices.shape} do not fit a value of shape {x.shape}")
+    check_size((max(indices.shape),), MOST_KNOWN)
     places = [constant(a) for a in np.ogrid[tuple(slice(n) for n in indices.shape)]] if x.ndim > 1 else [indices]
     return plain(x[tuple(indices if a == axis else place for a, place in enumerate(places))])
 
@@ -261,6 +263,7 @@ def _gathered_rows(call: Call) -> Any:
         raise ShapeError(f"indices of shape {indices.shape} do not fit a value of shape {x.shape}")
     columns = [indices[..., k] for k in range(indices.shape[-1])]
     shape = indices.shape[:-1]
+    check_size(shape[:batch], MOST_KNOWN)
     before = [
         constant(np.arange(n).reshape([-1 if a == i else 1 for a in range(len(shape))]))
         for i, n in enumerate(shape[:batch])
@@ -274,6 +277,7 @@ def _one_hot(call: Call) -> Any:
     rank = indices.ndim + 1
     axis = axis_of(axis, rank)
     check_size((*indices.shape, depth))
+    check_size((depth,), MOST_KNOWN)
     classes = np.arange(depth).reshape([-1 if a == axis else 1 for a in range(rank)])
     whole = ops.cast(indices, np.int64)
     whole = ops.where(whole < 0, whole + depth, whole)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import time
+from socket import socket
 from typing import cast
 
 from tinynet.checks import check_count, check_positive
 from tinynet.errors import ArgumentError
 from tinynet.nn import Layer
 from tinynet.saving.description import describe
-from tinynet.saving.places import as_path, check_place
+from tinynet.saving.places import as_path, check_place, hold
 from tinynet.train.callbacks.watch import Watch
 from tinynet.train.run import Run
 
@@ -42,7 +43,7 @@ class Checkpoint(Watch):
         If an argument is not one of the above; once a run begins, if its model cannot be put into a file.
     WriteError
         If the file cannot be written; what was there before is then untouched. A place that is a directory, or in none,
-        is refused before anything is trained.
+        is refused before anything is trained, and so is one to which another run writes now.
 
     Examples
     --------
@@ -73,6 +74,7 @@ class Checkpoint(Watch):
         super().__init__(monitor, mode if best_only else "min")
         self.path = as_path("a checkpoint", path)
         self.best_only = best_only
+        self.lock: socket | None = None
         self.every_epochs = 0
         if every_epochs is not None:
             self.every_epochs = check_count("Checkpoint: every_epochs", every_epochs)
@@ -97,6 +99,9 @@ class Checkpoint(Watch):
             super().on_train_begin(run)
         describe(cast(Layer, run.model), run.model.parameters)
         check_place(self.path, "a checkpoint")
+        world = run.arguments.get("world")
+        if world is None or not world.rank:  # of several processes, the first writes
+            self.lock = hold(self.path, "checkpoints")
 
     def on_epoch_end(self, run: Run) -> None:
         """Save the epoch."""
@@ -115,6 +120,8 @@ class Checkpoint(Watch):
         """Save where the run stands, which may be within an epoch."""
         if run.error is None and not self.best_only:
             self._save(run)
+        if self.lock is not None:
+            run.later[self.lock] = self.lock.close  # once what is left has been saved
 
     def _save(self, run: Run) -> None:
         run.save(self.path, first=self.best_only)

@@ -10,7 +10,7 @@ import time
 from tinynet.checks import check_count, check_positive
 from tinynet.core.showing import shown_as_call
 from tinynet.saving.files import append, write_atomically
-from tinynet.saving.places import as_path, check_place
+from tinynet.saving.places import as_path, check_place, hold
 from tinynet.train.run import Run
 
 
@@ -64,6 +64,7 @@ class CSVLogger:
         self.size = -1  # of the file as this callback has left it: so far, it has not
         self.rows = 0
         self.written = time.monotonic()
+        self.lock = hold(self.path, "a table")
 
     def on_epoch_end(self, run: Run) -> None:
         """Add the rows that are due."""
@@ -75,7 +76,10 @@ class CSVLogger:
 
     def on_train_end(self, run: Run) -> None:
         """Add the rows that are left."""
-        self._write(run)
+        try:
+            self._write(run)
+        finally:
+            self.lock.close()
 
     def _write(self, run: Run) -> None:
         """Append rows to the table as it was left; write it whole where it is new, or somebody has changed it."""
