@@ -99,8 +99,9 @@ def _notice(event, arguments):
     else:
         path = arguments[0] if arguments else ""
     allowed = _watch["may_write"]
-    if allowed is not None and (isinstance(path, int) or Path(os.fsdecode(path)).is_relative_to(allowed)):
-        return  # a number is that of a file that is open, which was seen when it was opened
+    named = isinstance(path, str | bytes | os.PathLike)  # else a file that is open, or the lock of one that is written
+    if allowed is not None and (not named or Path(os.fsdecode(path)).is_relative_to(allowed)):
+        return
     _watch["seen"] = None  # looking around is not to be noticed
     try:
         if not _importing():

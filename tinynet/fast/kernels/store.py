@@ -128,8 +128,8 @@ class Store:
         except OSError as error:
             if self.temporary is not None:
                 raise KernelBuildError(
-                    f"the temporary directory of kernels, {self.temporary}, cannot be written to any more ({error}); set "
-                    "NUMBA_CACHE_DIR to a directory that can be written to"
+                    f"the temporary directory of kernels, {self.temporary}, cannot be written to any more ({error}); "
+                    "set NUMBA_CACHE_DIR to a directory that can be written to"
                 ) from error
             self.use_temporary(str(error))
 
