@@ -112,6 +112,7 @@ class Run:
         self.arguments = arguments | {"optimizer": copy.copy(step.optimizer)}  # of fit, before a callback changes any
         self.callbacks = callbacks
         self.ending = False  # whether the run ends after the batch under way
+        self.held = ExitStack()  # what callbacks hold until the run has ended, such as the lock of a file
         self.later: dict[Any, Callable[[], Any]] = {}  # what is done once all have been notified, such as saving
         self._hooks = {
             event: [getattr(callback, event) for callback in callbacks if hasattr(callback, event)]
@@ -158,7 +159,7 @@ class Run:
     def underway(self) -> Iterator[None]:
         """Notify of the beginning and the end, and put back the numbers of the optimizer."""
         given = hyperparameters(self.arguments["optimizer"])
-        with ExitStack() as at_end:
+        with self.held, ExitStack() as at_end:
             at_end.callback(set_hyperparameters, self.optimizer, given)
             at_end.callback(self._catch_up)
             try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from socket import socket
 from typing import cast
 
 from tinynet.checks import check_count, check_positive
@@ -74,7 +73,6 @@ class Checkpoint(Watch):
         super().__init__(monitor, mode if best_only else "min")
         self.path = as_path("a checkpoint", path)
         self.best_only = best_only
-        self.lock: socket | None = None
         self.every_epochs = 0
         if every_epochs is not None:
             self.every_epochs = check_count("Checkpoint: every_epochs", every_epochs)
@@ -101,7 +99,7 @@ class Checkpoint(Watch):
         check_place(self.path, "a checkpoint")
         world = run.arguments.get("world")
         if world is None or not world.rank:  # of several processes, the first writes
-            self.lock = hold(self.path, "checkpoints")
+            run.held.enter_context(hold(self.path, "checkpoints"))
 
     def on_epoch_end(self, run: Run) -> None:
         """Save the epoch."""
@@ -120,8 +118,6 @@ class Checkpoint(Watch):
         """Save where the run stands, which may be within an epoch."""
         if run.error is None and not self.best_only:
             self._save(run)
-        if self.lock is not None:
-            run.later[self.lock] = self.lock.close  # once what is left has been saved
 
     def _save(self, run: Run) -> None:
         run.save(self.path, first=self.best_only)

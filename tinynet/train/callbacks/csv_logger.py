@@ -64,7 +64,7 @@ class CSVLogger:
         self.size = -1  # of the file as this callback has left it: so far, it has not
         self.rows = 0
         self.written = time.monotonic()
-        self.lock = hold(self.path, "a table")
+        run.held.enter_context(hold(self.path, "a table"))
 
     def on_epoch_end(self, run: Run) -> None:
         """Add the rows that are due."""
@@ -76,10 +76,7 @@ class CSVLogger:
 
     def on_train_end(self, run: Run) -> None:
         """Add the rows that are left."""
-        try:
-            self._write(run)
-        finally:
-            self.lock.close()
+        self._write(run)
 
     def _write(self, run: Run) -> None:
         """Append rows to the table as it was left; write it whole where it is new, or somebody has changed it."""
