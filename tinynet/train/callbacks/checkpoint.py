@@ -120,8 +120,8 @@ class Checkpoint(Watch):
         """Save where the run stands, which may be within an epoch."""
         if run.error is None and not self.best_only:
             self._save(run)
-        if self.lock is not None:
-            run.later[self.lock] = self.lock.close  # once what is left has been saved
+        if self.lock is not None:  # what is left is saved at once, once all have been notified, or raises
+            self.lock.close()
 
     def _save(self, run: Run) -> None:
         run.save(self.path, first=self.best_only)
