@@ -3,15 +3,38 @@
 There is no deadline: a kernel compiles when it is first used. Results do not depend on the number of threads, but where
 several test runs share the cores, threads that wait for each other take many times as long; the tests that are about
 threads set their number themselves.
+
+Where the user has no home, kernels are kept in a directory that all processes of the tests share, and that goes with
+them.
 """
 
+import atexit
 import os
+import shutil
+import tempfile
 from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 import tinynet as tn
+
+
+def _has_home():
+    try:
+        return os.access(Path.home(), os.W_OK)
+    except RuntimeError:  # HOME is not set, and the user has no entry
+        return False
+
+
+def _remove(place, owner):
+    if os.getpid() == owner:  # not a forked child's
+        shutil.rmtree(place, ignore_errors=True)
+
+
+if not (os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or _has_home()):
+    os.environ["NUMBA_CACHE_DIR"] = tempfile.mkdtemp(prefix="tinynet-tests-")
+    atexit.register(_remove, os.environ["NUMBA_CACHE_DIR"], os.getpid())
 
 settings.register_profile(
     "ci", deadline=None, max_examples=25, print_blob=True, suppress_health_check=[HealthCheck.too_slow]

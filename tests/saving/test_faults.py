@@ -176,15 +176,18 @@ def test_a_temporary_file_that_is_locked_is_in_use(tmp_path):
 
 
 def test_runs_into_one_directory_at_once_leave_whole_files(tmp_path):
-    """Who writes last wins; every file can be read at any time."""
+    """Who comes second is refused, unless the first has ended by then; every file can be read at any time."""
     code = "import sys; from pathlib import Path; from tests.saving.test_faults import train; train(Path(sys.argv[1]))"
     where = {**os.environ, "PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, sys.path)])}
-    running = [subprocess.Popen([sys.executable, "-c", code, tmp_path], env=where) for _ in range(2)]
+    options = {"env": where, "stderr": subprocess.PIPE, "text": True}
+    running = [subprocess.Popen([sys.executable, "-c", code, tmp_path], **options) for _ in range(2)]
     while any(process.poll() is None for process in running):
         for name in ("best", "last"):
             if (tmp_path / name).exists():
                 tn.load(tmp_path / name)
-    assert [process.returncode for process in running] == [0, 0]
+    told = [process.communicate()[1] for process in running]
+    assert 0 in [process.returncode for process in running]
+    assert all("WriteError" in text for text, process in zip(told, running, strict=True) if process.returncode)
     assert {path.name for path in tmp_path.iterdir()} == NAMES
 
 

@@ -192,14 +192,18 @@ def _fresh_arrays(outputs: Sequence[Tensor], constants: bool) -> list[bytes]:
     """Return the values of arrays that a trace itself made and nobody else holds, and those of constants if asked."""
     leaves = {id(x): x for node in ancestors(outputs) for x in node.inputs if x.node is None}
     made = [x for x in leaves.values() if type(x) is Tensor and not x.symbolic and not x.requires_grad]
-    fresh = [x.memory for x in made if (constants if is_constant(x) else _is_held_once(x.memory))]
+    fresh = [x.memory for x in made if (constants if is_constant(x) else _holders(x.memory) <= _ONE)]
     return sorted(array.tobytes() for array in fresh)
 
 
-def _is_held_once(array: Any) -> bool:
-    """Return whether nobody else holds an array, nor the one that it is a view of, such as a model's theta."""
-    holders = [sys.getrefcount(array)]  # the tensor, this name, and the argument
+def _holders(array: Any) -> int:
+    """Count who holds an array, or the one that it is a view of, such as a model's theta; this function included."""
+    holders = [sys.getrefcount(array)]
     while isinstance(array.base, np.ndarray):
         array = array.base
-        holders.append(sys.getrefcount(array))  # the view, this name, and the argument
-    return max(holders) <= 3
+        holders.append(sys.getrefcount(array))
+    return max(holders)
+
+
+_single = Tensor(np.zeros(1))
+_ONE = _holders(_single.memory)  # of an array that one tensor alone holds; versions of Python count differently
