@@ -106,8 +106,9 @@ class Mutation:
                 self.calling.setdefault(tuple(name), []).append((seconds, int(index)))
         self.killers = Counter()
         for path in paths:
-            if not self.only or path.name in self.only:
-                self.file(path, session.items)
+            places = [place for place in self.only if place.partition(":")[0] == path.name]
+            if places or not self.only:
+                self.file(path, session.items, {place.partition(":")[2] for place in places} - {""})
         return True
 
     def within(self, function):
@@ -119,12 +120,14 @@ class Mutation:
         with tn.reference():
             return function()
 
-    def file(self, path, items):
-        """Put in each mistake of one file."""
+    def file(self, path, items, lines):
+        """Put in each mistake of one file, or of some of its lines."""
         tree = ast.parse(path.read_text("utf-8"))
         old = compile(tree, str(path), "exec", dont_inherit=True)
         before = len(self.results)
         for number, mutant in enumerate(m.mutants(tree, self.room.wanted(tree))):
+            if lines and str(mutant.old.lineno) not in lines:
+                continue
             pairs = m.differing(old, mutant.code(tree, path))
             became = self.fate(path, number, pairs, items)
             self.results.append((path, str(mutant), became))
@@ -180,11 +183,12 @@ def main():
     """Test the tests of one room."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation")
     parser.add_argument("room", choices=ROOMS)
-    parser.add_argument("file", nargs="*", help="names of files of the room; without, all")
+    parser.add_argument("file", nargs="*", help="files of the room, or lines (engine.py:97); without, all")
+    parser.add_argument("--tests", nargs="+", help="tests in place of all those of the room")
     arguments = parser.parse_args()
     os.environ["HYPOTHESIS_PROFILE"] = "mutation"
     mutation = Mutation(ROOMS[arguments.room], arguments.file)
-    pytest.main([*OPTIONS, *ROOMS[arguments.room].tests], plugins=[mutation])
+    pytest.main([*OPTIONS, *(arguments.tests or ROOMS[arguments.room].tests)], plugins=[mutation])
     total = Counter(became for *_, became in mutation.results)
     survived = total["survived"]
     count = total.total() - total["same code"]
