@@ -579,6 +579,10 @@ def test_what_a_tensor_looks_like():
     assert repr(Tensor(Spec((2, 3), np.dtype(np.float32)))) == "Tensor(shape=(2, 3), dtype=float32)"
 
 
+def test_an_op_shows_its_name():
+    assert repr(Op("twice", infer=lambda x: x, compute=lambda x: 2 * x)) == "<Op twice>"
+
+
 def test_a_tensor_looks_like_its_values_here_and_now():
     x = leaf([2.0])
     model = tn.Sequential([tn.Input((1,)), tn.Dense(1, kernel_init="zeros", use_bias=False)], dtype="float64")

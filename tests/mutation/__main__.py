@@ -26,7 +26,7 @@ from tests.mutation.rooms import ROOMS, ROOT
 
 SECONDS = 30  # of tests, at most, for one mistake
 OPTIONS = ["-s", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "-o", "tmp_path_retention_policy=none"]
-FAILED, PASSED = 1, 0
+PASSED, FAILED, BROKEN = 0, 1, 2
 
 
 def in_child(function, seconds):
@@ -34,7 +34,7 @@ def in_child(function, seconds):
     sys.stdout.flush()
     child = os.fork()
     if child == 0:
-        status = FAILED
+        status = BROKEN
         try:
             os.setsid()
             nowhere = os.open(os.devnull, os.O_RDWR)
@@ -105,6 +105,7 @@ class Mutation:
             for name in names:
                 self.calling.setdefault(tuple(name), []).append((seconds, int(index)))
         self.killers = Counter()
+        self.passing = set()  # tests that were seen to pass alone, without a mistake
         for path in paths:
             places = [place for place in self.only if place.partition(":")[0] == path.name]
             if places or not self.only:
@@ -164,9 +165,25 @@ class Mutation:
         with tempfile.TemporaryDirectory() as folder:
             report = Path(folder, "killer")
             status = in_child(lambda: self.within(run), 60 + 5 * total)
-            if report.exists():
-                self.killers[inner, int(report.read_text())] += 1
-        return {PASSED: "survived", FAILED: "killed"}.get(status, "time" if status in (-27, -9) else "ended")
+            killer = int(report.read_text()) if status == FAILED else None
+        if status == BROKEN:
+            raise RuntimeError(f"a mistake could not be put in: number {number} of {path}")
+        if killer is not None:
+            if not self.passes(killer, items):
+                return self.fate(path, number, pairs, items)
+            self.killers[inner, killer] += 1
+        return {PASSED: "survived", FAILED: "killed"}.get(status, "time")
+
+    def passes(self, index, items):
+        """Return whether a test passes alone and without a mistake; one that does not is used no more."""
+        if index not in self.passing:
+            alone = in_child(lambda: self.within(lambda: PASSED if run_test(items[index], None) else FAILED), 600)
+            if alone == PASSED:
+                self.passing.add(index)
+            else:
+                print(f"not used any more: {items[index].nodeid}")
+                self.calling = {name: [t for t in tests if t[1] != index] for name, tests in self.calling.items()}
+        return index in self.passing
 
 
 def at_import(path, number, room):
