@@ -11,8 +11,9 @@ import pytest
 from tests.count_lines import ROOT, parts
 
 OF_THE_BOOK = (
-    "tests/core", "tests/ops", "tests/nn", "tests/optim", "tests/train", "tests/test_model.py",
-    "tests/test_compiled.py", "tests/test_reuse.py", "tests/test_wrong_arguments.py", "tinynet/core", "tinynet/nn",
+    "tests/core", "tests/ops/test_loss.py", "tests/ops/test_meaning.py", "tests/ops/test_methods.py",
+    "tests/ops/test_op_errors.py", "tests/ops/test_op_special.py", "tests/nn", "tests/optim", "tests/train",
+    "tests/test_model.py", "tests/test_reuse.py", "tests/test_wrong_arguments.py", "tinynet/core", "tinynet/nn",
     "tinynet/ops", "tinynet/optim", "tinynet/train", "tinynet/model.py",
 )  # fmt: skip
 OF_SAVING = ("tests/saving", "tinynet/saving")
@@ -24,7 +25,7 @@ def measure(files, tests):
 
     measured = Coverage(branch=True, include=list(map(str, files)), data_file=None)
     measured.start()
-    status = pytest.main(["-q", "-p", "no:cacheprovider", "-n", "0", *tests])
+    status = pytest.main(["-q", "-rfE", "--tb=short", "-p", "no:cacheprovider", "-p", "no:randomly", *tests])
     measured.stop()
     measured.report(show_missing=True, skip_covered=True)
     return status

@@ -170,6 +170,13 @@ def test_backward_gives_each_leaf_its_gradient():
     assert constant.grad is None
 
 
+def test_a_leaf_that_is_only_compared_has_no_gradient():
+    x, y = leaf([1.0, -1.0]), leaf([3.0, 4.0])
+    o.where(x > 0, y, 0.0).sum().backward()
+    assert y.grad.data.tolist() == [1, 0]
+    assert x.grad is None
+
+
 def test_backward_twice_adds_up():
     x = leaf([1.0, 2.0])
     y = (x * x).sum()
@@ -572,6 +579,10 @@ def test_what_a_tensor_looks_like():
     assert repr(Tensor(Spec((2, 3), np.dtype(np.float32)))) == "Tensor(shape=(2, 3), dtype=float32)"
 
 
+def test_an_op_shows_its_name():
+    assert repr(Op("twice", infer=lambda x: x, compute=lambda x: 2 * x)) == "<Op twice>"
+
+
 def test_a_tensor_looks_like_its_values_here_and_now():
     x = leaf([2.0])
     model = tn.Sequential([tn.Input((1,)), tn.Dense(1, kernel_init="zeros", use_bias=False)], dtype="float64")
@@ -694,8 +705,8 @@ def test_functions_of_numpy_that_are_operators_keep_the_history():
 
 
 def test_shapes_of_tensors_are_asked_of_numpy_too():
-    t = leaf([[1.0, 2.0]])
-    assert (np.shape(t), np.ndim(t), np.size(t), np.size(t, 1)) == ((1, 2), 2, 2, 2)
+    t = leaf(np.ones((3, 2)))
+    assert (np.shape(t), np.ndim(t), np.size(t), np.size(t, 1)) == ((3, 2), 2, 6, 2)
 
 
 def test_stacked_tensors_keep_their_history():
@@ -706,6 +717,7 @@ def test_stacked_tensors_keep_their_history():
 def test_numpy_takes_tensors_that_have_no_history_to_lose():
     t = Tensor([1.0, 3.0])
     assert np.sum(t) == 4
+    assert np.average([1.0, 5.0], weights=t, axis=0) == 4
     np.testing.assert_array_equal(np.concatenate([t, [5.0]]), [1, 3, 5])
     np.testing.assert_array_equal(Tensor([t, t]).data, [[1, 3], [1, 3]])
     with tn.no_grad():

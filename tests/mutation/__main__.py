@@ -26,7 +26,7 @@ from tests.mutation.rooms import ROOMS, ROOT
 
 SECONDS = 30  # of tests, at most, for one mistake
 OPTIONS = ["-s", "-q", "-p", "no:randomly", "-p", "no:cacheprovider", "-o", "tmp_path_retention_policy=none"]
-FAILED, PASSED = 1, 0
+PASSED, FAILED, BROKEN = 0, 1, 2
 
 
 def in_child(function, seconds):
@@ -34,7 +34,7 @@ def in_child(function, seconds):
     sys.stdout.flush()
     child = os.fork()
     if child == 0:
-        status = FAILED
+        status = BROKEN
         try:
             os.setsid()
             nowhere = os.open(os.devnull, os.O_RDWR)
@@ -105,9 +105,11 @@ class Mutation:
             for name in names:
                 self.calling.setdefault(tuple(name), []).append((seconds, int(index)))
         self.killers = Counter()
+        self.passing = set()  # tests that were seen to pass alone, without a mistake
         for path in paths:
-            if not self.only or path.name in self.only:
-                self.file(path, session.items)
+            places = [place for place in self.only if place.partition(":")[0] == path.name]
+            if places or not self.only:
+                self.file(path, session.items, {place.partition(":")[2] for place in places} - {""})
         return True
 
     def within(self, function):
@@ -119,12 +121,14 @@ class Mutation:
         with tn.reference():
             return function()
 
-    def file(self, path, items):
-        """Put in each mistake of one file."""
+    def file(self, path, items, lines):
+        """Put in each mistake of one file, or of some of its lines."""
         tree = ast.parse(path.read_text("utf-8"))
         old = compile(tree, str(path), "exec", dont_inherit=True)
         before = len(self.results)
         for number, mutant in enumerate(m.mutants(tree, self.room.wanted(tree))):
+            if lines and str(mutant.old.lineno) not in lines:
+                continue
             pairs = m.differing(old, mutant.code(tree, path))
             became = self.fate(path, number, pairs, items)
             self.results.append((path, str(mutant), became))
@@ -161,9 +165,25 @@ class Mutation:
         with tempfile.TemporaryDirectory() as folder:
             report = Path(folder, "killer")
             status = in_child(lambda: self.within(run), 60 + 5 * total)
-            if report.exists():
-                self.killers[inner, int(report.read_text())] += 1
-        return {PASSED: "survived", FAILED: "killed"}.get(status, "time" if status in (-27, -9) else "ended")
+            killer = int(report.read_text()) if status == FAILED else None
+        if status == BROKEN:
+            raise RuntimeError(f"a mistake could not be put in: number {number} of {path}")
+        if killer is not None:
+            if not self.passes(killer, items):
+                return self.fate(path, number, pairs, items)
+            self.killers[inner, killer] += 1
+        return {PASSED: "survived", FAILED: "killed"}.get(status, "time")
+
+    def passes(self, index, items):
+        """Return whether a test passes alone and without a mistake; one that does not is used no more."""
+        if index not in self.passing:
+            alone = in_child(lambda: self.within(lambda: PASSED if run_test(items[index], None) else FAILED), 600)
+            if alone == PASSED:
+                self.passing.add(index)
+            else:
+                print(f"not used any more: {items[index].nodeid}")
+                self.calling = {name: [t for t in tests if t[1] != index] for name, tests in self.calling.items()}
+        return index in self.passing
 
 
 def at_import(path, number, room):
@@ -180,11 +200,12 @@ def main():
     """Test the tests of one room."""
     parser = argparse.ArgumentParser(prog="python -m tests.mutation")
     parser.add_argument("room", choices=ROOMS)
-    parser.add_argument("file", nargs="*", help="names of files of the room; without, all")
+    parser.add_argument("file", nargs="*", help="files of the room, or lines (engine.py:97); without, all")
+    parser.add_argument("--tests", nargs="+", help="tests in place of all those of the room")
     arguments = parser.parse_args()
     os.environ["HYPOTHESIS_PROFILE"] = "mutation"
     mutation = Mutation(ROOMS[arguments.room], arguments.file)
-    pytest.main([*OPTIONS, *ROOMS[arguments.room].tests], plugins=[mutation])
+    pytest.main([*OPTIONS, *(arguments.tests or ROOMS[arguments.room].tests)], plugins=[mutation])
     total = Counter(became for *_, became in mutation.results)
     survived = total["survived"]
     count = total.total() - total["same code"]

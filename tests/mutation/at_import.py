@@ -1,4 +1,4 @@
-"""Load a file of tinynet with a mistake in it, and run the tests of its room: for what runs while a file is loaded."""
+"""Load a file of tinynet with a mistake in it, and run tests of its room: for what runs while a file is loaded."""
 
 import ast
 import sys
@@ -14,7 +14,7 @@ OPTIONS = ["-x", "-q", "--tb=line", "-p", "no:randomly", "-p", "no:cacheprovider
 
 
 def main(path, number):
-    """Run the tests of the room of a file, with one of the mistakes in it, or with none."""
+    """Run the first tests of the room of a file, with one of the mistakes in it, or with none."""
     path = Path(path)
     room = next(room for room in ROOMS.values() if path in room.paths())
     tree = ast.parse(path.read_text("utf-8"))
@@ -22,7 +22,7 @@ def main(path, number):
     if number != "none":
         code = list(mutants(tree, room.wanted(tree)))[int(number)].code(tree, path)
         SourceFileLoader.get_code = lambda self, name: code if self.path == str(path) else usual(self, name)
-    return pytest.main([*OPTIONS, *room.tests])
+    return pytest.main([*OPTIONS, room.tests[0]])
 
 
 if __name__ == "__main__":

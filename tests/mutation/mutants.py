@@ -1,7 +1,8 @@
 """Small mistakes to put into a source text, one at a time, and how to put them into a program that is loaded.
 
 Comparisons, arithmetic, boolean operators, numbers, conditions and returned values become others, the first two
-arguments of a call change places, statements are left out. Annotations, asserts and messages stay as they are.
+arguments of a call change places, statements are left out. Annotations, messages and what only asserts (``assert``, the
+``strict`` of zip) stay as they are.
 """
 
 import ast
@@ -99,11 +100,14 @@ def mutants(tree, wanted):
             for index, node in nodes:
                 if not isinstance(node, ast.AST) or isinstance(node, ast.Assert | ast.JoinedStr):
                     continue
+                if isinstance(node, ast.keyword) and node.arg == "strict":
+                    continue
                 if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
                     continue
                 here = inside or wanted(node)
                 for put in variants(node) if here else ():
-                    yield Mutant(parent, field, index, node, put)
+                    if ast.dump(put) != ast.dump(node):
+                        yield Mutant(parent, field, index, node, put)
                 yield from walk(node, here)
 
     yield from walk(tree, wanted(tree))
@@ -139,11 +143,12 @@ def is_function(code):
 def put_into_functions(pairs):
     """Replace the code of all functions there are, wherever they are registered, and forget what they have cached."""
     new = {id_of(old): code for old, code in pairs if is_function(old)}
-    for thing in gc.get_objects():
-        if isinstance(thing, types.FunctionType) and (code := new.get(id_of(thing.__code__))):
-            thing.__code__ = code
-        elif isinstance(thing, functools._lru_cache_wrapper) and id_of(thing.__wrapped__.__code__) in new:
-            thing.cache_clear()
+    objects = gc.get_objects()
+    for cached in (thing for thing in objects if isinstance(thing, functools._lru_cache_wrapper)):
+        if isinstance(cached.__wrapped__, types.FunctionType) and id_of(cached.__wrapped__.__code__) in new:
+            cached.cache_clear()
+    for function in (thing for thing in objects if isinstance(thing, types.FunctionType)):
+        function.__code__ = new.get(id_of(function.__code__), function.__code__)
 
 
 def id_of(code):

@@ -1,12 +1,21 @@
 """Curves of thresholds and of calibration: those of scikit-learn, and what is refused."""
 
+from dataclasses import FrozenInstanceError
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tinynet.errors import DataError, ShapeError
-from tinynet.train.metrics import average_precision, calibration, precision_recall_curve, roc_auc, roc_curve
+from tinynet.train.metrics import (
+    average_precision,
+    calibration,
+    classification_scores,
+    precision_recall_curve,
+    roc_auc,
+    roc_curve,
+)
 
 calibrating = pytest.importorskip("sklearn.calibration")
 theirs = pytest.importorskip("sklearn.metrics")
@@ -48,6 +57,19 @@ def test_the_calibration_is_that_of_scikit_learn(n, bins, seed):
 def test_what_says_the_truth_has_no_error():
     assert calibration([0.5, 0.5, 1.0], [0, 1, 1]).error == 0
     assert calibration([0.9] * 4, [0] * 4).error == pytest.approx(0.9)
+
+
+def test_by_default_there_are_ten_bins_of_equal_width():
+    np.testing.assert_allclose(calibration([0.5], [1]).edges, np.arange(11) / 10)
+
+
+@pytest.mark.parametrize("make", [lambda: calibration([0.5], [1]), lambda: classification_scores([[1, 1], [0, 2]])])
+def test_what_is_found_cannot_be_changed_and_is_compared_by_identity(make):
+    found, other = make(), make()
+    name = next(iter(vars(found)))
+    with pytest.raises(FrozenInstanceError):
+        setattr(found, name, None)
+    assert len({found, found, other}) == 2  # values that are arrays have no truth
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,10 @@ def test_scores_of_classes_are_those_of_the_table(samples):
 # --- at the edges
 
 
+def test_the_first_five_count_by_default():
+    assert m.top_k_accuracy([np.arange(6)] * 6, np.arange(6)) == 5 / 6
+
+
 def test_equal_outputs_are_a_guess():
     assert m.roc_auc([0.5] * 4, [0, 1, 0, 1]) == 0.5
     assert m.average_precision([0.5] * 5, [0, 1, 0, 1, 0]) == 0.4
