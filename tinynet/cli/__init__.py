@@ -74,7 +74,7 @@ def _guarded(given: list[str]) -> int:
 def _run(given: list[str]) -> int:
     """Read the arguments, and do what they say."""
     try:
-        arguments = _parser().parse_args(given)
+        arguments = _parser().parse_args(given or ["--help"])
     except SystemExit as stop:  # argparse has printed the help, the version or what is wrong
         return int(stop.code or 0)
     except BrokenPipeError:

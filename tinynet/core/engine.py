@@ -138,9 +138,9 @@ def meaning(op: Op, arrays: tuple[Array, ...], attrs: dict[str, Any]) -> tuple[A
         outputs = tuple(y.copy() if any(np.may_share_memory(y, a) for a in arrays) else y for y in outputs)
     found = tuple([Spec(y.shape, y.dtype) for y in outputs])
     if found != specs:
-        came = "None" if made is None else _words(found)
+        came = f"None; {_FORM}" if made is None else _words(found)
         raise ArgumentError(
-            f"compute of op {op.name!r} must return what infer says, {_words(specs)}, but returned {came}; {_FORM}"
+            f"compute of op {op.name!r} must return what infer says, {_words(specs)}, but returned {came}"
         )
     return outputs
 
