@@ -118,7 +118,7 @@ def _drop_output() -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """One that tells if its help cannot be written, which argparse keeps to itself."""
+    """A parser that raises an error if its help cannot be written, which argparse ignores."""
 
     def _print_message(self, message: str, file: Any = None) -> None:
         if message and file is not None:  # as in a process that was started without

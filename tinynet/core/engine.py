@@ -291,7 +291,7 @@ class Tensor(Methods):
 
     @property
     def memory(self) -> Array:
-        """The array that holds the values; that of a leaf before a step of training that is under way writes there."""
+        """The array that holds the values; of a leaf, those from before the training step under way."""
         assert not isinstance(self._value, Spec)
         return self._value
 
