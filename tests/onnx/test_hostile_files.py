@@ -211,7 +211,7 @@ def test_a_file_that_ends_early_or_is_something_else_is_refused(tmp_path):
         refused(path)
     for other in (b"\x89PNG\r\n", b"{}", bytes(1000), b"\xff" * 1000, np.random.default_rng(0).bytes(1000)):
         path.write_bytes(other)
-        refused(path, "no ONNX file")
+        refused(path, "not an ONNX file")
 
 
 def test_a_file_whose_bits_are_flipped_is_read_or_refused(tmp_path):
