@@ -11,7 +11,7 @@ import pytest
 
 import tinynet as tn
 from tinynet.errors import CheckpointError, TinynetError
-from tinynet.saving.modelfile import content
+from tinynet.saving.modelfile import encoded
 
 onnx = pytest.importorskip("onnx", reason="the package onnx is missing, which the extra test brings")
 
@@ -271,9 +271,9 @@ def test_a_model_file_with_a_graph_that_makes_no_sense_is_refused(change, tmp_pa
     graph = copy.deepcopy(model.arguments[0][0])
     model.arguments = ((graph,), {})
     path = tmp_path / "m"
-    path.write_bytes(content(model, leaves))
+    path.write_bytes(encoded(model, leaves))
     assert np.array_equal(tn.load(path).theta, model.theta)
     change(graph)
-    path.write_bytes(content(model, leaves))
+    path.write_bytes(encoded(model, leaves))
     with pytest.raises(CheckpointError):
         tn.load(path)
