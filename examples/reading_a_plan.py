@@ -101,6 +101,6 @@ colors = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
 for k, (start, first, last, name) in enumerate(lives):
     axes.barh(places.index(start), last - first + 0.8, left=first - 0.4, color=colors[k % 4])
     axes.text(last + 0.5, places.index(start), name, va="center", fontsize=7)
-axes.set(xlabel="call", ylabel="place in memory, by address", xlim=(0, 23), yticks=[])
+axes.set(xlabel="call", ylabel="place in memory, by address", xlim=(0, len(plan.steps) + 1), yticks=[])
 figure.suptitle("How long each value of the training step lives, and where")
 plt.show()

@@ -16,6 +16,8 @@ from tinynet.cli import main
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
+PACKAGE = ROOT / "tinynet"
+CODE = set(re.findall(r"\b_[a-z]\w+", "".join(file.read_text("utf-8") for file in PACKAGE.rglob("*.py"))))
 PAGES = [ROOT / "README.md", *sorted(DOCS.glob("*.md")), *sorted(DOCS.glob("[!_]*/*.md"))]
 FENCE = re.compile(r"^(?P<mark>```+)(?P<info>[^\n]+)\n(?P<text>.*?)^(?P=mark)$", re.DOTALL | re.MULTILINE)
 PEERS = re.compile(r"^import (keras|torch)$", re.MULTILINE)
@@ -98,6 +100,15 @@ def test_the_pieces_of_source_that_a_page_shows_are_there(path):
     assert len(named) == text.count(":::{source}")
     for target, start, end in named:
         assert 1 <= len(piece(target, start, end)[1].splitlines()) <= 45
+
+
+@pytest.mark.parametrize("path", [ROOT / "CONTRIBUTING.md", ROOT / "SECURITY.md", *PAGES], ids=label)
+def test_files_and_private_names_of_which_a_page_speaks_are_there(path):
+    text = re.sub(r"^```.*?^```$", "", path.read_text("utf-8"), flags=re.DOTALL | re.MULTILINE)
+    for name in re.findall(r"`((?:\w+/)+\w+\.(?:py|md|js|txt))`", text):
+        assert any((folder / name).is_file() for folder in (ROOT, PACKAGE, DOCS, ROOT / "tests")), name
+    for name in re.findall(r"`(_[a-z]\w+)`", text):
+        assert name in CODE, name
 
 
 def test_the_table_of_projects_counts_the_lines_of_each():

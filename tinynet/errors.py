@@ -101,4 +101,4 @@ class WriteError(TinynetError, OSError):
 
 
 class MissingPackageError(TinynetError, ImportError):
-    """A package is not installed that only some of tinynet needs; an extra of tinynet brings it."""
+    """A package that a part of tinynet needs is not installed; an extra brings it."""

@@ -553,10 +553,16 @@ def test_a_full_disk_leaves_the_run_that_was_there(place, data, capsys, monkeypa
 # --- errors and interruptions
 
 
+def test_without_arguments_the_command_shows_what_there_is(capsys):
+    assert main([]) == 0
+    said = capsys.readouterr().out
+    assert "train a model on MNIST, another dataset or images of yours" in said
+    assert '"tinynet <command> --help" says more about each.' in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "the following arguments are required: command"),
         (["fly"], r"argument command: invalid choice: 'fly' \(choose from '?train'?.*\)"),
         (["train"], "the following arguments are required: model"),
         (

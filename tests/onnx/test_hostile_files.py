@@ -11,7 +11,7 @@ import pytest
 
 import tinynet as tn
 from tinynet.errors import CheckpointError, TinynetError
-from tinynet.saving.modelfile import content
+from tinynet.saving.modelfile import encoded
 
 onnx = pytest.importorskip("onnx", reason="the package onnx is missing, which the extra test brings")
 
@@ -243,7 +243,7 @@ def test_a_file_that_ends_early_or_is_something_else_is_refused(tmp_path):
         refused(path)
     for other in (b"\x89PNG\r\n", b"{}", bytes(1000), b"\xff" * 1000, np.random.default_rng(0).bytes(1000)):
         path.write_bytes(other)
-        refused(path, "no ONNX file")
+        refused(path, "not an ONNX file")
 
 
 def test_a_file_whose_bits_are_flipped_is_read_or_refused(tmp_path):
@@ -303,9 +303,9 @@ def test_a_model_file_with_a_graph_that_makes_no_sense_is_refused(change, tmp_pa
     graph = copy.deepcopy(model.arguments[0][0])
     model.arguments = ((graph,), {})
     path = tmp_path / "m"
-    path.write_bytes(content(model, leaves))
+    path.write_bytes(encoded(model, leaves))
     assert np.array_equal(tn.load(path).theta, model.theta)
     change(graph)
-    path.write_bytes(content(model, leaves))
+    path.write_bytes(encoded(model, leaves))
     with pytest.raises(CheckpointError):
         tn.load(path)

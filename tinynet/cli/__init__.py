@@ -74,7 +74,7 @@ def _guarded(given: list[str]) -> int:
 def _run(given: list[str]) -> int:
     """Read the arguments, and do what they say."""
     try:
-        arguments = _parser().parse_args(given)
+        arguments = _parser().parse_args(given or ["--help"])
     except SystemExit as stop:  # argparse has printed the help, the version or what is wrong
         return int(stop.code or 0)
     except BrokenPipeError:
@@ -118,7 +118,7 @@ def _drop_output() -> None:
 
 
 class _Parser(argparse.ArgumentParser):
-    """One that tells if its help cannot be written, which argparse keeps to itself."""
+    """A parser that raises an error if its help cannot be written, which argparse ignores."""
 
     def _print_message(self, message: str, file: Any = None) -> None:
         if message and file is not None:  # as in a process that was started without

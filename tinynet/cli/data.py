@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tinynet.errors import ArgumentError, FileFormatError
 
 if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
-    from tinynet.cli.record import Run
+    from tinynet.cli.record import FinishedRun
     from tinynet.datasets import Dataset
     from tinynet.datasets.preparation import Preparation
 
@@ -136,12 +136,12 @@ def described(record: Mapping[str, Any]) -> Described:
     return Described(**words, classes=tuple(classes), preparation=Preparation.of_record(data.get("preparation")))
 
 
-def load_data(run: Run, source: str | None, same: bool) -> Dataset:
+def load_data(run: FinishedRun, source: str | None, same: bool) -> Dataset:
     """Read the data of a run, or others that the user names.
 
     Parameters
     ----------
-    run : Run
+    run : FinishedRun
         As from `open_run`.
     source : str, optional
         As ``--data`` takes it; what the run used by default.

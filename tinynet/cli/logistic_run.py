@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinynet.cli.data import Described, described
 from tinynet.cli.logistic import MODEL
-from tinynet.cli.record import Run, open_run, parameters_digest, read_json
+from tinynet.cli.record import FinishedRun, open_run, parameters_digest, read_json
 from tinynet.cli.run_directory import LAST, METRICS
 from tinynet.errors import ArgumentError, CheckpointError, FileFormatError
 
@@ -40,12 +40,12 @@ def is_logistic(directory: Path) -> bool:
     return isinstance(record, dict) and isinstance(record.get("model"), str) and record["model"] in MODEL
 
 
-def open_any(directory: Path, code: Path | None = None) -> Run:
+def open_any(directory: Path, code: Path | None = None) -> FinishedRun:
     """Read a run of a classifier or of logistic; arguments and errors as for `open_run`."""
     return _open(directory) if is_logistic(directory) else open_run(directory, code)
 
 
-def _open(directory: Path) -> Run:
+def _open(directory: Path) -> FinishedRun:
     from tinynet.saving import load
     from tinynet.saving.form import conforms
 
@@ -68,7 +68,7 @@ def _open(directory: Path) -> Run:
             f"{directory / LAST} does not hold the parameters that {METRICS} speaks of; if the run was stopped since, "
             "finish it with 'tinynet train logistic ... --resume', or else train again"
         )
-    return Run(directory, record, model)
+    return FinishedRun(directory, record, model)
 
 
 def _told(record: dict[str, Any]) -> Described:
@@ -78,7 +78,7 @@ def _told(record: dict[str, Any]) -> Described:
         raise FileFormatError(f"the record is damaged: {error}; train again") from error
 
 
-def two_classes(run: Run) -> tuple[Callable[[Any], Any], Described]:
+def two_classes(run: FinishedRun) -> tuple[Callable[[Any], Any], Described]:
     """Return what computes the probabilities of "no" and "yes", (n, 2), and the data with these two classes."""
     import numpy as np
 
@@ -91,7 +91,7 @@ def two_classes(run: Run) -> tuple[Callable[[Any], Any], Described]:
     return predict, told._replace(classes=(f"not {name}", name))
 
 
-def evaluate(run: Run, data: Dataset) -> None:
+def evaluate(run: FinishedRun, data: Dataset) -> None:
     """Print how well a run of logistic does on the test images."""
     from tinynet.train.metrics import classification_scores, confusion_matrix
 

@@ -216,7 +216,7 @@ def _check_loss(settings: Mapping[str, Any]) -> None:
 
 
 def compared(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Return settings as those of two runs are compared that must be one run: all options, None where one is off.
+    """Return settings in the form in which two are compared that must be of one run: all options, None where off.
 
     How many epochs there are matters only where the schedule depends on it.
     """

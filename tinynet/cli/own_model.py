@@ -141,7 +141,7 @@ def own_recipe(text: str) -> OwnRecipe:
 
 
 def run_file(file: Path) -> dict[str, Any]:
-    """Run a Python file as ``python`` would but that its ``__name__`` is not ``__main__``; return what it defines."""
+    """Run a Python file as ``python`` would, but its ``__name__`` is not ``__main__``; returns what it defines."""
     if not file.is_file():
         raise ArgumentError(f"there is no file {file}; give the path of a Python file, such as model.py:make")
     # Under a name of its own, so that it hides no module; classes find themselves by it.

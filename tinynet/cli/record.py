@@ -75,7 +75,7 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-class Run(NamedTuple):
+class FinishedRun(NamedTuple):
     """A finished run, as its directory holds it.
 
     Attributes
@@ -122,7 +122,7 @@ _FORM = {  # of what a record must hold for a run to be evaluated and reported o
 }
 
 
-def open_run(directory: Path, code: Path | None = None) -> Run:
+def open_run(directory: Path, code: Path | None = None) -> FinishedRun:
     """Read a run directory.
 
     Parameters
@@ -134,7 +134,7 @@ def open_run(directory: Path, code: Path | None = None) -> Run:
 
     Returns
     -------
-    Run
+    FinishedRun
         Its record and its model.
 
     Raises
@@ -164,7 +164,7 @@ def open_run(directory: Path, code: Path | None = None) -> Run:
             f"{directory / BEST} does not hold the parameters that {METRICS} speaks of; if the run was stopped since, "
             "finish it with 'tinynet train ... --resume', or else train again"
         )
-    return Run(directory, record, model)
+    return FinishedRun(directory, record, model)
 
 
 def _load(path: Path, record: Mapping[str, Any], code: Path | None) -> Model:

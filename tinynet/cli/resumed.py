@@ -118,7 +118,7 @@ def _shown(value: Any) -> str:
 
 @contextlib.contextmanager
 def explained(directory: Path, now: Mapping[str, Any], data: Dataset) -> Iterator[None]:
-    """Where the checkpoint of a run is refused in here, say by which options, if the record of the run tells.
+    """Where a checkpoint is refused in the block, name the options that differ, if the record of the run has them.
 
     ``now`` is what the record would say of what is asked for now, but for the data; see `differences`.
     """

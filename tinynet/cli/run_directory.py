@@ -163,7 +163,7 @@ def checkpoint_of(directory: Path) -> Path | None:
 
 @contextlib.contextmanager
 def claimed(out: Path | None, name: str, replace: bool, resume: bool = False, kind: Kind = RUN) -> Iterator[Path]:
-    """Claim a directory as `claim` does, alone, and remove it again if what goes on in here fails and leaves it empty.
+    """Claim a directory as `claim` does, hold it alone, and remove it if the block fails and leaves it empty.
 
     Another process that claims it meanwhile gets a WriteError, also with --force and --resume.
     """

@@ -138,9 +138,9 @@ def meaning(op: Op, arrays: tuple[Array, ...], attrs: dict[str, Any]) -> tuple[A
         outputs = tuple(y.copy() if any(np.may_share_memory(y, a) for a in arrays) else y for y in outputs)
     found = tuple([Spec(y.shape, y.dtype) for y in outputs])
     if found != specs:
-        came = "None" if made is None else _words(found)
+        came = f"None; {_FORM}" if made is None else _words(found)
         raise ArgumentError(
-            f"compute of op {op.name!r} must return what infer says, {_words(specs)}, but returned {came}; {_FORM}"
+            f"compute of op {op.name!r} must return what infer says, {_words(specs)}, but returned {came}"
         )
     return outputs
 
@@ -291,7 +291,7 @@ class Tensor(Methods):
 
     @property
     def memory(self) -> Array:
-        """The array that holds the values; that of a leaf before a step of training that is under way writes there."""
+        """The array that holds the values; of a leaf, those from before the training step under way."""
         assert not isinstance(self._value, Spec)
         return self._value
 

@@ -134,7 +134,7 @@ class Transaction:
             )
 
     def check_finite(self, loss: Tensor, finite: Tensor) -> None:
-        """Drop the step unless a loss, and the gradient of which a tensor tells it, are finite."""
+        """Raise an error unless a loss is finite, and so is its gradient, of which ``finite`` says it."""
         if _tracing.get():
             self.checks += [loss, finite]
         else:
@@ -335,7 +335,7 @@ def training() -> bool:
 
 
 def train_transaction(what: str) -> Any:
-    """Return the step of training that is under way, which something needs."""
+    """Return the transaction of the training step under way; ``what`` needs one."""
     transaction = _transaction.get()
     if transaction is None or transaction.mode is None:
         raise ArgumentError(

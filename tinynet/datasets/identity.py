@@ -1,4 +1,4 @@
-"""Whether files that bear the names of a dataset's are that dataset's own: by published digests."""
+"""Whether files with the names of a dataset's are its own, by published digests."""
 
 from __future__ import annotations
 

@@ -71,7 +71,7 @@ class Plan:
         self.outputs = {name: layout.array(y) for name, y in outputs.items()}  # each replay leaves them here
         self.bytes = layout.pool.bytes
         self.changed = [leaves[id(leaf)] for leaf, _ in updates]
-        self.measured: Any = None  # by the last profile
+        self.timings: Any = None  # of the last profile
         self._keep = (inputs, outputs, bound, updates)  # leaves are known by their identity
         self._pure = layout.pure
         self._ready()

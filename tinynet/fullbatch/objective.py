@@ -285,7 +285,7 @@ class Objective:
                         values += line[f"start {name}"]
 
     def forget(self) -> bool:
-        """Compute the gradient at the point anew when it is asked for next; tells whether that may change it."""
+        """Compute the gradient at the point anew when it is asked for next; returns whether that may change it."""
         carried = self._carries and not np.isnan(self._point).any()
         self._point.fill(np.nan)
         return carried

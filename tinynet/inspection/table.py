@@ -44,7 +44,7 @@ class Cost(NamedTuple):
     reads: int | None = None  # bytes of the inputs, where that is not all of them
 
 
-class Measured(NamedTuple):
+class Timings(NamedTuple):
     """What a profile found."""
 
     costs: list[Cost]
@@ -80,10 +80,10 @@ def rows(plan: Plan) -> list[Row]:
         specs = tuple(Spec(a.shape, a.dtype) for a in step.inputs)
         outputs = tuple(Spec(a.shape, a.dtype) for a in step.outputs)
         kind = kinds.get(id(step.node), kind)  # a copy is part of what comes before it
-        cost = plan.measured.costs[i] if plan.measured else _cost(step, specs)
+        cost = plan.timings.costs[i] if plan.timings else _cost(step, specs)
         reads = sum(map(_bytes, step.inputs)) if cost.reads is None else cost.reads
         moved = reads + sum(map(_bytes, step.outputs))
-        times = (plan.measured.seconds[i], plan.measured.peak) if plan.measured else ()
+        times = (plan.timings.seconds[i], plan.timings.peak) if plan.timings else ()
         scratch = sum(a.nbytes for a in step.scratch)
         found.append(Row(step.name, kind, _fuses(step), outputs, moved, scratch, cost, *times))
     return found
@@ -164,7 +164,7 @@ def profile(plan: Plan, repeats: int = 50, **values: Any) -> list[Row]:
             _restore(plan, before)
     threads = get_num_threads()
     seconds = np.median(np.diff(laps), axis=0).tolist()
-    plan.measured = Measured(costs, seconds, threads, threads * sgemm_peak())
+    plan.timings = Timings(costs, seconds, threads, threads * sgemm_peak())
     return rows(plan)
 
 
@@ -229,7 +229,7 @@ def table(plan: Plan, width: int | None = None) -> str:
     <BLANKLINE>
     Plan of 3 calls with 3 kB of buffers
     """
-    lines, measured = plan_cells(plan), plan.measured
+    lines, timings = plan_cells(plan), plan.timings
     widths = {name: max(len(line[name]) for line in lines) for name in lines[0]}
     widths = {name: max(len(name), n) for name, n in widths.items() if n}
     for name in _DROPPED:
@@ -246,9 +246,9 @@ def table(plan: Plan, width: int | None = None) -> str:
             "dead, sparse, winograd: MFLOP saved where no window reads an output, a gradient is 0, or by fewer"
         )
         notes.append("products of transformed tiles; the transforms are not counted")
-    if measured:
-        a_thread = measured.peak / measured.threads / 1e9
-        notes.append(f"peak: sgemm at {a_thread:.1f} GFLOP/s a thread, times {measured.threads}")
+    if timings:
+        a_thread = timings.peak / timings.threads / 1e9
+        notes.append(f"peak: sgemm at {a_thread:.1f} GFLOP/s a thread, times {timings.threads}")
     return "\n".join([texts[0], rule, *texts[1:-1], rule, texts[-1], "", *notes])
 
 
@@ -256,8 +256,8 @@ def plan_cells(plan: Plan) -> list[dict[str, str]]:
     """Write the cells of each call of a plan by their columns, and last those of the total."""
     found = rows(plan)
     flops = Cost(*(sum(getattr(row.cost, name) for row in found) for name in ("flops", "dead", "sparse", "winograd")))
-    measured = plan.measured
-    times = (sum(measured.seconds), measured.peak) if measured else ()
+    timings = plan.timings
+    times = (sum(timings.seconds), timings.peak) if timings else ()
     total = Row("total", "", "", (), sum(row.moved for row in found), 0, flops, *times)
     return [*(_cells(str(i), row, total) for i, row in enumerate(found, 1)), _cells("", total, total)]
 

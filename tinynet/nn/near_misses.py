@@ -1,4 +1,4 @@
-"""New attributes whose names are nearly those that there are: a warning says which one was probably meant."""
+"""New attributes with nearly the name of an existing one: a warning says which one was probably meant."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CUTOFF = 0.8  # how similar two names are, from 0 to 1
 
 
 def warn_of_near_misses(kind: Any) -> None:
-    """Let objects of a class warn when a new attribute is set from outside that is nearly called as one they have."""
+    """Let objects of a class warn if a new attribute, set from outside, has nearly the name of one that they have."""
     set_attribute: Callable[[Any, str, Any], None] = kind.__setattr__
 
     def __setattr__(self: Any, name: str, value: Any) -> None:  # noqa: N807

@@ -25,7 +25,7 @@ def _keep(model: Network) -> None:
 
 
 def refuse_replaced(model: Network) -> None:
-    """Raise an ArgumentError if the list of a model's layers is another one than when it was built."""
+    """Raise an ArgumentError if the list of a model's layers has changed since the model was built."""
     stack = _stacks.get(model)
     if stack is not None and (len(stack) != len(now := vars(model)["layers"]) or any(map(operator.is_not, stack, now))):
         raise ArgumentError(f"model {model}: its layers have changed since it was built, and new ones {_ADVICE}")

@@ -263,13 +263,13 @@ def hyperparameters(optimizer: Any) -> dict[str, Any]:
 
 
 def notice(optimizer: Any) -> None:
-    """Note that an attribute was set: plans may depend on it, and what is carried along may be another."""
+    """Note that an attribute was set: plans may depend on it, and the vectors carried along may change."""
     note_change()
     for model in list(_carried.get(optimizer, ())):
         optimizer.state_of(model)
 
 
 def set_hyperparameters(optimizer: Any, values: dict[str, Any]) -> None:
-    """Give an optimizer plain values that it had, by name; plans notice."""
+    """Set plain values of an optimizer, by name; plans notice."""
     vars(optimizer).update(values)
     notice(optimizer)

@@ -17,7 +17,7 @@ from tinynet.saving.apart import apart, examples, together
 from tinynet.saving.description import decode, describe
 from tinynet.saving.files import write_atomically
 from tinynet.saving.form import resembles
-from tinynet.saving.modelfile import RUN_VERSION, ModelFile, content, opened
+from tinynet.saving.modelfile import RUN_VERSION, ModelFile, encoded, opened
 from tinynet.saving.places import as_path
 from tinynet.saving.run_state import restore, state_of, stateful
 from tinynet.saving.settings import plain, settings
@@ -51,7 +51,7 @@ def _write(run: Run, path: Path) -> None:
     parameters = state["model"].pop("parameters")  # arrays are tensors of the file, all else is text
     vectors = state["optimizer"].pop("vectors")
     state["callbacks"] = apart(state["callbacks"], vectors)
-    whole = content(cast(Layer, run.model), parameters, state | {"settings": settings(run)}, vectors)
+    whole = encoded(cast(Layer, run.model), parameters, state | {"settings": settings(run)}, vectors)
     write_atomically(path, whole)
 
 

@@ -16,7 +16,7 @@ from tinynet.nn.layer import Layer
 from tinynet.nn.replaced import refuse_replaced
 from tinynet.saving.description import DescriptionError, UnknownNameError, decode_model
 from tinynet.saving.files import write_atomically
-from tinynet.saving.modelfile import MOST_METADATA, ModelFile, content, opened
+from tinynet.saving.modelfile import MOST_METADATA, ModelFile, encoded, opened
 from tinynet.saving.places import as_path
 
 
@@ -36,7 +36,7 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
         If an argument of a layer cannot be put into a file, or a layer was replaced since the model was built.
     """
     refuse_replaced(model)
-    write_atomically(as_path("a model file", path), content(model, model.leaves))
+    write_atomically(as_path("a model file", path), encoded(model, model.leaves))
 
 
 def load(path: str | os.PathLike[str], custom_layers: Mapping[str, Any] | None = None) -> Model:

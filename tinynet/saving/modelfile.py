@@ -37,7 +37,7 @@ Arrays = Mapping[str, Tensor | Array]
 # --- writing
 
 
-def content(model: Layer, parameters: Arrays, run: Any = None, vectors: Mapping[str, Array] | None = None) -> bytes:
+def encoded(model: Layer, parameters: Arrays, run: Any = None, vectors: Mapping[str, Array] | None = None) -> bytes:
     """Return the content of a file: a model, and for a checkpoint what else a run of `fit` needs to go on.
 
     Parameters

@@ -211,7 +211,7 @@ def _cut(
 
 
 def _rounded_up(windows: Windows, image: Sequence[int]) -> Windows:
-    """Add what lacks for the last window, where the number of windows is rounded up; each begins within the image."""
+    """Add what the last window lacks, where the number of windows is rounded up; each begins within the image."""
     after = list(windows.after)
     for axis, n in enumerate(image):
         count, s = windows.along(axis, n), windows.step[axis]
