@@ -191,9 +191,10 @@ def markdown(found: list[Table], facts: dict[str, Any], results: dict[str, Resul
     lines += [
         "",
         f"All in one run, each framework in its own process with {facts['threads']} threads, measured in turn for "
-        f"{facts['rounds']} rounds; each in the fastest of its modes. All start from the same weights and take the "
-        "same batches; before anything is timed, what they compute is compared with tinynet: outputs to 1e-4, losses "
-        f"of ten training steps to 1e-3, convolutions to 1e-4 of their largest value. Largest differences: "
+        f"{facts['rounds']} rounds, in time {facts['time']}; each in the fastest of its modes. All start from the same "
+        "weights and take the same batches; before anything is timed, what they compute is compared with tinynet: "
+        "outputs to 1e-4, losses of ten training steps to 1e-3, convolutions to 1e-4 of their largest value. Largest "
+        "differences: "
         f"{differences}. Ratios are taken within a round; above 1, tinynet is the faster one.",
         "",
     ]
