@@ -15,11 +15,11 @@ from hypothesis.extra import numpy as arrays
 
 import tinynet as tn
 from tests.train.test_micro_batches import tree
-from tinynet.distributed import WorldError, processes
+from tinynet.distributed import WorldError, starting
 from tinynet.distributed.blocks import check_division
 from tinynet.distributed.combining import LEAVING
 from tinynet.distributed.host import Host, bytes_for
-from tinynet.distributed.member import join_world
+from tinynet.distributed.member import Member, join_world
 from tinynet.distributed.message import Message, decode, differences, encode
 from tinynet.distributed.processes import World
 from tinynet.errors import ArgumentError, MissingPackageError
@@ -234,7 +234,7 @@ def test_a_wait_has_an_end_and_what_follows_fails_at_once(together):
 @pytest.fixture
 def fresh(monkeypatch):
     """No world so far, and no mpiexec."""
-    monkeypatch.setattr(processes, "_worlds", {})
+    monkeypatch.setattr(starting, "_worlds", {})
     for name in ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS", "MV2_COMM_WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
     return monkeypatch
@@ -321,6 +321,19 @@ def test_each_process_has_its_rows_and_all_have_all():
                 assert options["verbose"] == (0 if rank else 1)
                 rows += range(n)[member.own(n)]
             assert rows == list(range(n))
+
+
+def test_each_batch_of_a_validation_is_computed_once_and_the_first_one_by_process_0():
+    """Which computes the metrics of the set."""
+    for size in (2, 4, 8):
+        for count in range(1, 40):
+            numbers = []
+            for rank in range(size):
+                world = World()
+                world.rank, world.size = rank, size
+                numbers += [(number, rank) for number in Member(world, {"micro_batches": 8}).share(count)]
+            assert [number for number, _ in numbers] == list(range(count))
+            assert numbers[0][1] == 0
 
 
 def test_what_is_no_world_is_refused():
