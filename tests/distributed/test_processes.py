@@ -15,7 +15,7 @@ from hypothesis.extra import numpy as arrays
 
 import tinynet as tn
 from tests.train.test_micro_batches import tree
-from tinynet.distributed import WorldError, starting
+from tinynet.distributed import WorldError, neighbours, starting
 from tinynet.distributed.blocks import check_division
 from tinynet.distributed.combining import LEAVING
 from tinynet.distributed.host import Host, bytes_for
@@ -226,6 +226,25 @@ def test_a_wait_has_an_end_and_what_follows_fails_at_once(together):
 
     error, _ = in_all(2, act, timeout=0.05, together=together)
     assert "cannot go on together: process 0 of 2 has waited 0.05 s" in str(error)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "room"),
+    [([[0, 2], [1, 3]], True), ([[0, 1, 2], [3]], True), ([[0], [1, 2], [3]], True), ([[0, 1], [2, 3]], False)],
+)
+def test_hosts_that_are_no_blocks_of_the_tree_or_have_no_room_exchange_messages(hosts, room, monkeypatch):
+    """All processes know that, whichever host it is."""
+    lacking = threading.local()
+    monkeypatch.setattr(neighbours, "_has_room", lambda size: not lacking.here)
+
+    def act(world):
+        (own,) = [ranks for ranks in hosts if world.rank in ranks]
+        lacking.here = not room and 3 in own
+        gather = lambda mine, all_: all_.__setitem__(..., own)  # noqa: E731
+        local = types.SimpleNamespace(size=len(own), rank=own.index(world.rank), Allgather=gather)
+        return neighbours.share_memory(world, local), world.share(5)
+
+    assert in_all(4, act) == [(None, 5)] * 4
 
 
 # --- how they find each other
