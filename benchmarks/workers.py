@@ -3,7 +3,8 @@
 ``python -m benchmarks.workers`` measures in turns, and prints a table for the page on several processes. A second table
 is computed from the processor time of a micro-batch and of an update, for a network whose latency and bandwidth are
 stated. It starts itself with ``mpiexec``, as ``python -m benchmarks.workers --step BATCH``.
-``python -m benchmarks.workers --line-search`` measures steps of logistic regression by line search on 60,000 images.
+``python -m benchmarks.workers --line-search`` measures steps of logistic regression by line search on 60,000 images;
+``python -m benchmarks.workers --exchange``, exchanges of the gradient of the CNN, in shared memory and by messages.
 """
 
 import argparse
@@ -26,31 +27,36 @@ NETWORKS = {"10 Gb/s, 30 us": (10e9 / 8, 30e-6), "100 Gb/s, 2 us": (100e9 / 8, 2
 
 
 class Clock:
-    """Notes when each step ends, and the processor time so far."""
+    """Notes when each step ends, and the processor time and the bytes that were sent so far."""
 
-    def __init__(self):
-        self.ends = []
+    def __init__(self, world):
+        self.world, self.ends = world, []
 
     def on_batch_end(self, run):
         """Note it."""
-        self.ends.append((time.perf_counter(), time.process_time()))
+        self.ends.append((time.perf_counter(), time.process_time(), self.world.sent))
+
+    @property
+    def steps(self):
+        """Seconds, processor seconds and bytes of a step, in the middle; the first steps load kernels."""
+        return np.median(np.diff(np.array(self.ends), axis=0)[1:], axis=0).tolist()
 
 
 def measured(batch, micro_batches=MICRO_BATCHES):
     """Train for some steps; returns their seconds, processor seconds and bytes sent, in the middle."""
-    world, steps = tn.distributed.world(), 6
+    world, steps = tn.distributed.world(), 8
     rng = np.random.default_rng(0)
     x = rng.integers(0, 256, (batch, 28, 28, 1)).astype(np.uint8)
     y = np.arange(batch) % 10
-    model, clock = RECIPES["cnn"].model(seed=0), Clock()
+    model, clock = RECIPES["cnn"].model(seed=0), Clock(world)
     model.fit(x, y, steps, batch, verbose=0, seed=0, micro_batches=micro_batches, world=world, callbacks=[clock])
-    differences = np.diff(np.array(clock.ends), axis=0)[1:]  # the first steps load kernels
-    return [*np.median(differences, axis=0).tolist(), world.sent / steps]
+    return clock.steps
 
 
 def measured_line_search(parts):
     """Search along lines for some steps, on the sample of MNIST 15 times over; returns what `measured` returns."""
-    world, steps, clock = tn.distributed.world(), 33, Clock()
+    world, steps = tn.distributed.world(), 33
+    clock = Clock(world)
     (x, y), _ = tn.datasets.mnist(source="sample")
     x, y = np.tile(x, (15, 1, 1)), np.tile(y == 5, 15)
     logistic_model(x).fit(
@@ -66,8 +72,23 @@ def measured_line_search(parts):
         world=world,
         callbacks=[clock],
     )
-    differences = np.diff(np.array(clock.ends), axis=0)[1:]
-    return [*np.median(differences, axis=0).tolist(), world.sent / steps]
+    return clock.steps
+
+
+def measured_exchanges(count):
+    """Exchange vectors as long as the gradient, in turns; returns the seconds and processor seconds of each way."""
+    world, found = tn.distributed.world(), {"memory": [], "messages": []}
+    host, vector = world.host, np.ones(RECIPES["cnn"].model(seed=0).theta.size, np.float32)
+    for _ in range(5):
+        for way, its in found.items():
+            world.host = host if way == "memory" else None
+            world.share(0)
+            before = time.perf_counter(), time.process_time()
+            for _ in range(count):
+                world.gather("exchange", {}, lambda left, right: left, [vector.copy()])
+            its.append(np.subtract((time.perf_counter(), time.process_time()), before) / count)
+    world.host = host
+    return {way: np.median(its, axis=0).tolist() for way, its in found.items()}
 
 
 def start(workers, threads, number, what="--step"):
@@ -110,12 +131,22 @@ def compared_line_searches(rounds):
         print(f"{kind}: {1000 * processor:.1f} ms of processor time a step, {sent / 1000:.1f} kB sent")
 
 
+def compared_exchanges(rounds):
+    """Print how long an exchange takes."""
+    for workers in (2, 4, 8):
+        found = [start(workers, 1, 50, "--exchanges") for _ in range(rounds)]
+        for way in ("memory", "messages"):
+            seconds, processor = np.median([its[way] for its in found], axis=0)
+            print(
+                f"{workers} processes, by {way}: {1000 * seconds:.2f} ms, {1000 * processor:.2f} ms of processor time"
+            )
+
+
 def simulated(batch, workers, sample, update, vector, network):
     """Return the seconds of a step: the slowest part, an exchange up and down the tree, additions, and the update."""
     bandwidth, latency = network
     levels = workers.bit_length() - 1
-    seen = batch * 48  # outputs and labels: doubled at each level on the way up, all of them on the way down
-    messages = 2 * levels * (latency + vector / bandwidth) + (levels + (levels > 0)) * seen / bandwidth
+    messages = 2 * levels * (latency + vector / bandwidth)
     return batch / workers * sample + messages + levels * vector / 10e9 + update
 
 
@@ -146,12 +177,20 @@ if __name__ == "__main__":
     parser.add_argument("--step", type=int)
     parser.add_argument("--line-search", action="store_true")
     parser.add_argument("--line-search-step", type=int)
+    parser.add_argument("--exchange", action="store_true")
+    parser.add_argument("--exchanges", type=int)
     parser.add_argument("--rounds", type=int, default=5)
     given = parser.parse_args()
-    if given.step or given.line_search_step:
-        result = measured(given.step) if given.step else measured_line_search(given.line_search_step)
-        if tn.distributed.world().rank == 0:
-            print(json.dumps(result))
+    inner = {measured: given.step, measured_line_search: given.line_search_step, measured_exchanges: given.exchanges}
+    for measure, number in inner.items():
+        if number:
+            result = measure(number)
+            if tn.distributed.world().rank == 0:
+                print(json.dumps(result))
+    if any(inner.values()):
+        sys.exit()
+    if given.exchange:
+        compared_exchanges(given.rounds)
     elif given.line_search:
         compared_line_searches(given.rounds)
     else:

@@ -15,11 +15,11 @@ from hypothesis.extra import numpy as arrays
 
 import tinynet as tn
 from tests.train.test_micro_batches import tree
-from tinynet.distributed import WorldError, processes
+from tinynet.distributed import WorldError, neighbours, starting
 from tinynet.distributed.blocks import check_division
 from tinynet.distributed.combining import LEAVING
 from tinynet.distributed.host import Host, bytes_for
-from tinynet.distributed.member import join_world
+from tinynet.distributed.member import Member, join_world
 from tinynet.distributed.message import Message, decode, differences, encode
 from tinynet.distributed.processes import World
 from tinynet.errors import ArgumentError, MissingPackageError
@@ -228,13 +228,32 @@ def test_a_wait_has_an_end_and_what_follows_fails_at_once(together):
     assert "cannot go on together: process 0 of 2 has waited 0.05 s" in str(error)
 
 
+@pytest.mark.parametrize(
+    ("hosts", "room"),
+    [([[0, 2], [1, 3]], True), ([[0, 1, 2], [3]], True), ([[0], [1, 2], [3]], True), ([[0, 1], [2, 3]], False)],
+)
+def test_hosts_that_are_no_blocks_of_the_tree_or_have_no_room_exchange_messages(hosts, room, monkeypatch):
+    """All processes know that, whichever host it is."""
+    lacking = threading.local()
+    monkeypatch.setattr(neighbours, "_has_room", lambda size: not lacking.here)
+
+    def act(world):
+        (own,) = [ranks for ranks in hosts if world.rank in ranks]
+        lacking.here = not room and 3 in own
+        gather = lambda mine, all_: all_.__setitem__(..., own)  # noqa: E731
+        local = types.SimpleNamespace(size=len(own), rank=own.index(world.rank), Allgather=gather)
+        return neighbours.share_memory(world, local), world.share(5)
+
+    assert in_all(4, act) == [(None, 5)] * 4
+
+
 # --- how they find each other
 
 
 @pytest.fixture
 def fresh(monkeypatch):
     """No world so far, and no mpiexec."""
-    monkeypatch.setattr(processes, "_worlds", {})
+    monkeypatch.setattr(starting, "_worlds", {})
     for name in ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS", "MV2_COMM_WORLD_SIZE"):
         monkeypatch.delenv(name, raising=False)
     return monkeypatch
@@ -321,6 +340,19 @@ def test_each_process_has_its_rows_and_all_have_all():
                 assert options["verbose"] == (0 if rank else 1)
                 rows += range(n)[member.own(n)]
             assert rows == list(range(n))
+
+
+def test_each_batch_of_a_validation_is_computed_once_and_the_first_one_by_process_0():
+    """Which computes the metrics of the set."""
+    for size in (2, 4, 8):
+        for count in range(1, 40):
+            numbers = []
+            for rank in range(size):
+                world = World()
+                world.rank, world.size = rank, size
+                numbers += [(number, rank) for number in Member(world, {"micro_batches": 8}).share(count)]
+            assert [number for number, _ in numbers] == list(range(count))
+            assert numbers[0][1] == 0
 
 
 def test_what_is_no_world_is_refused():

@@ -30,7 +30,7 @@ def add_processes(parser: argparse.ArgumentParser) -> None:
 @contextlib.contextmanager
 def claimed_by_one(world: World, out: Path | None, name: str, replace: bool, resume: bool) -> Iterator[Path]:
     """Let one process claim the directory of a run as `claimed` does, and print; the others stay until it has ended."""
-    from tinynet.distributed.processes import silent
+    from tinynet.distributed.starting import silent
 
     if world.rank == 0:
         with claimed(out, name, replace, resume) as directory:
@@ -51,7 +51,7 @@ def one_first(world: World, act: Callable[[], T]) -> T:
 
 def let_speak(error: BaseException) -> None:
     """Wait before an error is printed, since another process may print it, or its reason."""
-    from tinynet.distributed.processes import known_world
+    from tinynet.distributed.starting import known_world
 
     if (world := known_world()) is not None:
         world.let_speak(error)
@@ -59,7 +59,7 @@ def let_speak(error: BaseException) -> None:
 
 def end_all(code: int) -> None:
     """End the other processes, too, where the command of this one has failed."""
-    from tinynet.distributed.processes import known_world
+    from tinynet.distributed.starting import known_world
 
     if code and (world := known_world()) is not None:
         world.end_all(code)

@@ -2,7 +2,8 @@
 
 from tinynet.distributed import objective  # noqa: F401 - which lets objectives have a world
 from tinynet.distributed.errors import WorldError
-from tinynet.distributed.processes import World, world
+from tinynet.distributed.processes import World
+from tinynet.distributed.starting import world
 from tinynet.distributed.step import Step
 
 __all__ = ["Step", "World", "WorldError", "world"]

@@ -11,7 +11,7 @@ import numpy as np
 from tinynet.core.spec import Array
 from tinynet.distributed.combining import Both, along_tree, combined_facts
 from tinynet.distributed.message import Facts, Message
-from tinynet.train.tree import TreeSum
+from tinynet.train.tree import both
 
 Wait = Callable[[Callable[[], Any], Callable[[], int]], Any]
 
@@ -70,13 +70,13 @@ class Host:
         self._totals = memory[end + 2 * count * size :][: size - _HEAD]
         self._at = 0
 
-    def total(self, message: Message, both: Both) -> Message:
+    def total(self, message: Message, of_both: Both) -> Message:
         """Combine the messages of all along the tree; each process returns the same."""
         begun = self._begin(message.sums)
         heads: list[Facts] = [json.loads(text) for text in self._tell(json.dumps(message.facts).encode())]
         given = [facts["forms"] is not None for facts in heads]
         facts = along_tree(
-            heads, lambda left, right, i, j: combined_facts(left, right, both, self.first + i, self.first + j)
+            heads, lambda left, right, i, j: combined_facts(left, right, of_both, self.first + i, self.first + j)
         )
         return Message(facts, self._sums(message.sums, facts["forms"], given, begun))
 
@@ -154,10 +154,9 @@ class Host:
     def _added(self, slots: Array, given: list[bool]) -> Array:
         """Add up what is in the slots of those that give something: each process adds its range along the tree."""
         totals = self._totals.view(slots.dtype)[: slots.shape[1]]
-        own, tree = self._range(totals.size, totals.itemsize), TreeSum()
-        for slot, gives in zip(slots, given, strict=True):
-            tree.add([slot[own]] if gives else None)
-        for total in tree.total() or []:
+        own = self._range(totals.size, totals.itemsize)  # which nobody else reads, so that it may be added up in place
+        ranges = [[slot[own]] if gives else None for slot, gives in zip(slots, given, strict=True)]
+        for total in along_tree(ranges, lambda left, right, i, j: both(left, right)) or []:
             totals[own] = total
         self._meet()
         return totals

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from tinynet.distributed.blocks import is_power_of_two
 from tinynet.distributed.host import Host, bytes_for
 from tinynet.distributed.message import Facts
-
-if TYPE_CHECKING:
-    from tinynet.distributed.processes import World
+from tinynet.distributed.processes import World
 
 _MEMORY = "/dev/shm"  # where Linux has what processes share
 

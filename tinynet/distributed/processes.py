@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-import atexit
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from types import TracebackType
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from tinynet.checks import check_count, check_positive
-from tinynet.core.engine import can_compile
+from tinynet.checks import check_positive
 from tinynet.core.spec import Array
-from tinynet.distributed.combining import LEAVING, Both, combined
+from tinynet.distributed.combining import Both, combined
 from tinynet.distributed.errors import WorldError
 from tinynet.distributed.host import Host
-from tinynet.distributed.launch import check_workers, communicator, started
 from tinynet.distributed.message import Facts, Message, decode, encode
-from tinynet.distributed.neighbours import find_neighbours, share_memory
 
 _TAG = 1  # of all messages
 _SPINS = 50  # times that a wait looks before it sleeps
@@ -243,110 +238,3 @@ class World:
 
 def _named(rank: int, error: BaseException) -> tuple[int, str]:
     return rank, f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-
-
-_worlds: dict[str, World] = {}  # there is one, once it is asked for
-
-
-def world(workers: int | None = None, timeout: float = 300.0, threads: int | None = None) -> World:
-    """Return the world: the processes that ``mpiexec`` has started together with this one, or this one alone.
-
-    Pass it to `fit`, with ``micro_batches``: each process then computes its share of the micro-batches of each step,
-    and all make the same update. Every process runs the same program on the same data; the result has the bits of one
-    process. Process 0 alone writes and shows what goes on. An error that nobody catches ends all processes.
-
-    Parameters
-    ----------
-    workers : int, optional
-        How many processes there must be; any number by default.
-    timeout : float
-        Seconds that a process waits for another one before it ends all, above 0.
-    threads : int, optional
-        Of each process. By default NUMBA_NUM_THREADS, or the cores of the host divided by its processes.
-
-    Returns
-    -------
-    World
-        The same one at each call.
-
-    Raises
-    ------
-    MissingPackageError
-        If mpiexec has started the process, and mpi4py or an MPI library is missing.
-    WorldError
-        If there are more or fewer processes than ``workers``, or mpiexec is of another MPI than mpi4py's.
-    ArgumentError
-        If a number is out of range.
-
-    Examples
-    --------
-    >>> import tinynet as tn
-    >>> tn.distributed.world()
-    <World: process 0 of 1>
-    """
-    workers = None if workers is None else check_count("world: workers", workers)
-    timeout = check_positive("world", "timeout", timeout)
-    if "world" not in _worlds:
-        found = World(communicator(timeout) if started() else None, timeout)
-        if found.size > 1:
-            _end_together(found)
-            local = find_neighbours(found)
-            _divide_cores(local.size)
-            found.host = share_memory(found, local)
-        _worlds["world"] = found
-    found = _worlds["world"]
-    found.timeout = timeout
-    if threads is not None:
-        from tinynet.fast.threads import set_num_threads
-
-        set_num_threads(check_count("world: threads", threads))
-    if workers is not None:
-        check_workers(workers, found.size)
-    return found
-
-
-def known_world() -> World | None:
-    """Return the world, if somebody has asked for it."""
-    return _worlds.get("world")
-
-
-def _divide_cores(processes: int) -> None:
-    """Let the kernels of each process use its share of the cores, unless the user has said how many."""
-    if "NUMBA_NUM_THREADS" in os.environ or not can_compile():
-        return
-    from tinynet.fast.cores import available_cores
-    from tinynet.fast.threads import set_num_threads
-
-    bound = available_cores() < (os.cpu_count() or 1)  # mpiexec may have given each process cores of its own
-    set_num_threads(max(1, available_cores() // (1 if bound else processes)))
-
-
-def _end_together(world: World) -> None:
-    """Let an error that nobody catches end all processes: the others would wait for this one."""
-    usual = sys.excepthook
-
-    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        world.let_speak(error)
-        usual(kind, error, trace)
-        world.end_all(130 if issubclass(kind, KeyboardInterrupt) else 1)
-
-    def at_exit() -> None:
-        if world.broken:  # the others cannot end in order, either
-            world.end_all(1)
-        with suppress(WorldError, KeyboardInterrupt):  # those that still work wait for nobody
-            world.gather(LEAVING, {}, lambda left, right: left)
-
-    sys.excepthook = hook
-    atexit.register(at_exit)
-
-
-@contextmanager
-def silent() -> Iterator[None]:
-    """Let nothing be printed in this context: by a process that is not the one that tells."""
-    usual = sys.stdout
-    with open(os.devnull, "w") as nowhere:  # noqa: PTH123
-        sys.stdout = nowhere
-        try:
-            yield
-        finally:
-            sys.stdout = usual

@@ -17,6 +17,7 @@ import tinynet as tn
 RNG = np.random.default_rng(0)
 X = RNG.standard_normal((72, 8, 8, 1)).astype(np.float32)
 Y = (X.mean((1, 2, 3)) > 0).astype(int)
+VALIDATION = np.tile(X[:50], (12, 1, 1, 1)), np.tile(Y[:50], 12)  # three batches
 
 
 def network():
@@ -79,7 +80,7 @@ def train(world, folder, name, kind):
         x, options["shuffle"], options["batch_size"] = tn.Stream(rows, prefetch=False), False, 24
         options["callbacks"] = [sent]
     else:
-        x, options["validation_data"], options["metrics"] = X, (X[:20], Y[:20]), ["accuracy", "f1"]
+        x, options["validation_data"], options["metrics"] = X, VALIDATION, ["accuracy", "f1"]
         options["resume"] = path if kind == "resumed" else None
         stop = [Stop()] if kind == "stopped" else []
         table = tn.CSVLogger(path.with_suffix(".csv"))
