@@ -51,7 +51,7 @@ def tinynet_step(workload: str) -> Callable[..., object]:
     """Return a step of training as a function of samples and labels."""
     import tinynet as tn
 
-    model, optimizer, loss_of = _tinynet(workload)
+    model, optimizer, loss_of = parts_of(workload)
 
     def step(x: tn.Tensor, y: tn.Tensor) -> tn.Tensor:
         loss = loss_of(model, x, y)
@@ -61,7 +61,8 @@ def tinynet_step(workload: str) -> Callable[..., object]:
     return step
 
 
-def _tinynet(workload: str) -> tuple[Any, Any, Callable[..., Any]]:
+def parts_of(workload: str) -> tuple[Any, Any, Callable[..., Any]]:
+    """Return a model or several, the optimizer, and the loss as a function of model, samples and labels."""
     import tinynet as tn
 
     def entropy(model: Any, x: Any, y: Any) -> Any:

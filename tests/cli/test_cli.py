@@ -813,7 +813,7 @@ def test_a_logistic_run_leaves_its_history_by_step_and_four_curves(place, data, 
               for ending in ("pdf", "png")}  # fmt: skip
     assert {p.name for p in (place / "run").iterdir()} >= {"metrics.json", "last.safetensors", "report.html"} | curves
     page = (place / "run" / "report.html").read_text("utf-8")
-    assert "<h1>Is it 5? logistic regression on MNIST</h1>" in page
+    assert "<h1>Is it 5? Logistic regression on MNIST</h1>" in page
     found = metrics(place / "run")
     assert found["class"] == "5"
     assert f"<dd>{found['test']['error']:.4f}</dd>" in page

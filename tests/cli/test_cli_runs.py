@@ -499,7 +499,7 @@ def test_runs_are_compared_in_a_table_and_on_a_page(logistic, command, place):
     assert page.count("data:image/png") == 1
     assert 'href="run/report.html"' in page
     assert "log/report.html" not in page  # there is none
-    assert re.search("They differ in: .*loss, optimizer", page)
+    assert re.search("The settings differ in: .*loss, optimizer", page)
 
 
 def test_what_cannot_be_compared_is_refused(command, place):

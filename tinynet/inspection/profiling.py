@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tinynet.core.spec import Array
 from tinynet.errors import ArgumentError
@@ -11,6 +12,8 @@ from tinynet.errors import ArgumentError
 if TYPE_CHECKING:
     from tinynet.datasets import Dataset
     from tinynet.fast.plan import Plan
+    from tinynet.model import Model
+    from tinynet.optim.optimizer import Optimizer
     from tinynet.recipes import Recipe
 
 _WARM_UP = 100  # steps of training before the profile: the first are not like those that follow
@@ -71,29 +74,91 @@ def profile_step(
     >>> [row.name for row in found.plan.rows() if row.kind == "update"]
     ['descend']
     """
+    from tinynet.recipes.training import make_optimizer
+
+    size = min(recipe.batch_size if batch_size is None else batch_size, len(data.x_train))
+    model, optimizer = recipe.for_data(data, seed), make_optimizer(recipe.settings(size))
+    return profile_fit(
+        model, data.x_train, data.y_train, size, optimizer=optimizer, loss=recipe.loss, repeats=repeats, seed=seed
+    )
+
+
+def profile_fit(
+    model: Model,
+    x: Any,
+    y: Any,
+    batch_size: int = 32,
+    *,
+    optimizer: Optimizer,
+    loss: Any = "cross_entropy",
+    repeats: int = 200,
+    seed: int = 0,
+    clock: Callable[[], float] = time.perf_counter,
+) -> StepProfile:
+    """Train any model for a hundred steps, as `fit` does, then time the calls of one step.
+
+    Parameters
+    ----------
+    model : Model
+        It is trained further by this.
+    x, y : array_like
+        Samples and labels, as for `Model.fit`; one array of each.
+    batch_size : int
+        Samples a step, at most as many as there are.
+    optimizer : Optimizer
+        As for `Model.fit`.
+    loss : str or callable
+        As for `Model.fit`.
+    repeats : int
+        Replays of the step to take the median of.
+    seed : int
+        Of the choice of samples, and of what layers draw at random.
+    clock : callable
+        Returns the time in seconds.
+
+    Returns
+    -------
+    StepProfile
+        With the plan of the step.
+
+    Raises
+    ------
+    ArgumentError
+        If ``batch_size`` is below 1 or above the number of samples, or ``repeats`` is below 1.
+
+    Examples
+    --------
+    >>> import numpy as np, tinynet as tn
+    >>> model = tn.Sequential([tn.Input((20,)), tn.Dense(3, "softmax")], seed=0)
+    >>> x, y = np.ones((64, 20), np.float32), np.arange(64) % 3
+    >>> found = profile_fit(model, x, y, optimizer=tn.SGD(0.1), repeats=5)
+    >>> found.batch_size, len(found.seconds)
+    (32, 5)
+    """
     import numpy as np
 
     from tinynet.core.transaction import train_mode
     from tinynet.fast.threads import get_num_threads, kernel_gate
-    from tinynet.recipes.training import make_optimizer
+    from tinynet.train.samples import check_labelled
     from tinynet.train.step import BatchStep
     from tinynet.train.task import find_task
 
-    size = min(recipe.batch_size if batch_size is None else batch_size, len(data.x_train))
-    if size < 1 or repeats < 1:
-        raise ArgumentError(f"batch_size and repeats must be 1 or more, but got {batch_size} and {repeats}")
-    rng, mode = np.random.default_rng(seed), train_mode(seed)
-    parts = recipe.for_data(data, seed), find_task(recipe.loss, None), make_optimizer(recipe.settings(size))
-    training = BatchStep(*parts, data.x_train, data.y_train, mode=mode, compiled=True)
+    if not (1 <= batch_size <= len(x) and repeats >= 1):
+        raise ArgumentError(
+            f"batch_size must be from 1 to the number of samples, {len(x):,}, and repeats 1 or more, but got "
+            f"{batch_size} and {repeats}"
+        )
+    rng, mode, task = np.random.default_rng(seed), train_mode(seed), find_task(loss, None, model.build_model().made)
+    training = BatchStep(model, task, optimizer, *check_labelled(model, x, y, task), mode=mode, compiled=True)
 
     def batch() -> Array:
-        return rng.choice(len(data.x_train), size, replace=False)
+        return rng.choice(len(x), batch_size, replace=False)
 
     def step(indices: Array) -> float:
-        started = time.perf_counter()
+        started = clock()
         with mode:
             training.execute(indices)
-        return time.perf_counter() - started
+        return clock() - started
 
     with kernel_gate():
         for _ in range(_WARM_UP):
@@ -102,7 +167,7 @@ def profile_step(
         with mode:
             traced = training.compiled.find(last)
             traced.put([last])
-            traced.plan.profile(repeats)
+            traced.plan.profile(repeats, clock)
         seconds = [step(last) for _ in range(repeats)]
         plan = traced.plan
-    return StepProfile(plan, size, get_num_threads(), seconds)
+    return StepProfile(plan, batch_size, get_num_threads(), seconds)

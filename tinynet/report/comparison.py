@@ -213,7 +213,7 @@ def comparison_page(
     compared = [(key, *(found.get(key, "-") for found in settings.values())) for key in keys]
     parts.append(f"<h2>Settings</h2>{table(compared, ('Setting', *records))}")
     told = ", ".join(key.lower() for key in keys if key in differing)
-    parts.append(paragraph(f"They differ in: {told}." if told else "They are the same."))
+    parts.append(paragraph(f"The settings differ in: {told}." if told else "The settings are the same."))
     pages = [f'<a href="{escape(link)}">{escape(name)}</a>' for name, link in (links or {}).items()]
     parts += [f"<h2>Their reports</h2><p>{', '.join(pages)}</p>"] if pages else []
     header = f'<p class="soft">{len(records)} runs of tinynet, side by side.</p>'

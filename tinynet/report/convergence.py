@@ -61,8 +61,8 @@ def step_curves(history: Mapping[str, Sequence[float]]) -> dict[str, Figure]:
             axes.set_yscale("log", base=2)
         else:
             axes.plot(steps, values, color=BLUE, linewidth=1.5, marker="." if len(steps) == 1 else None)
-            axes.annotate(
-                f"{values[-1]:.4g}", (steps[-1], values[-1]), (0, 6), textcoords="offset points", ha="right",
+            axes.annotate(  # beside the line, which it would cover above its end
+                f"{values[-1]:.4g}", (steps[-1], values[-1]), (4, 0), textcoords="offset points", va="center",
                 fontsize=SMALL,
             )  # fmt: skip
         _label(axes, "Step of gradient descent", label)

@@ -86,7 +86,7 @@ def subject_of_run(record: Mapping[str, Any], model: Model, data: Dataset, predi
     if "class" in record:  # which a logistic regression tells from all others
         name = record["class"]
         classes, labels = (f"not {name}", name), (labels == classes.index(name)).astype(np.int64)
-        outputs, of = np.hstack([1 - outputs, outputs]), f"is it {name}? logistic regression"
+        outputs, of = np.hstack([1 - outputs, outputs]), f"is it {name}? Logistic regression"
     answers = Answers("", CLASSES, as_probabilities(outputs), labels, classes)
     split = record["hyper_parameters"].get("validation_split", 0)
     images = data.x_test if _are_images(data.x_test) else None

@@ -134,7 +134,7 @@ def _steps(history: History) -> Sequence[Part]:
     rows = [(str(i + 1), *(f"{history.history[name][i]:.4g}" for name in names)) for i in chosen]
     heads = (f"Test {n[4:]}" if n.startswith("val_") else named(n) for n in names)
     steps = table(rows, ("Step", *heads))
-    summary = "Step by step" if every == 1 else f"Every step of {every}"
+    summary = "Step by step" if every == 1 else f"One of every {every} steps, and the last"
     return [Pair(drawings[:2], drawings[2:]), folded(summary, steps)]
 
 
