@@ -13,7 +13,8 @@ import tinynet as tn
 from tests.datasets.mnist_writers import STEMS, idx_bytes, mat_bytes, matrices, npz_bytes, write_idx
 from tests.fuzz import mutations
 from tinynet.cli.logistic_run import open_any
-from tinynet.cli.run_directory import begun_with, differences, parameters_digest, read_json
+from tinynet.cli.record import parameters_digest, read_json
+from tinynet.cli.resumed import begun_with, differences
 from tinynet.datasets.files import read_dataset
 from tinynet.datasets.images import read_sample
 from tinynet.datasets.preparation import Preparation

@@ -15,6 +15,7 @@ import pytest
 import tinynet as tn
 from tinynet.errors import ArgumentError, WriteError
 from tinynet.saving import files, places
+from tinynet.saving.holding import hold
 
 X, Y = np.eye(2), np.array([0, 1])
 
@@ -219,7 +220,7 @@ def test_a_file_is_free_again_after_a_run_that_failed(tmp_path):
 
 
 def test_the_null_device_takes_what_several_runs_write():
-    with places.hold(Path(os.devnull), "a table"), places.hold(Path(os.devnull), "a table"):
+    with hold(Path(os.devnull), "a table"), hold(Path(os.devnull), "a table"):
         pass
 
 

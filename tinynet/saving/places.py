@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import errno
-import hashlib
 import os
-import socket
 import stat
 import tempfile
-import weakref
 from pathlib import Path
 
 from tinynet.errors import ArgumentError, WriteError
@@ -17,7 +14,7 @@ _MOUNTS = "/proc/self/mountinfo"  # Linux; the fifth field of a line is a mount 
 
 
 def as_path(what: str, path: str | bytes | os.PathLike[str]) -> Path:
-    """Return a path that a user passes, with the home directory in place of a leading ``~``.
+    """Return a path that a user gives, with the home directory in place of a leading ``~``.
 
     Parameters
     ----------
@@ -34,7 +31,7 @@ def as_path(what: str, path: str | bytes | os.PathLike[str]) -> Path:
     Raises
     ------
     ArgumentError
-        If it is not a path, is empty, has a zero byte, or begins with ``~`` where no home directory is known.
+        If it is no path, is empty, has a zero byte, or begins with ``~`` where no home directory is known.
 
     Examples
     --------
@@ -116,7 +113,7 @@ def check_place(path: Path, what: str) -> None:
         )
     directory = target.parent
     if not directory.is_dir() or not os.access(directory, os.W_OK | os.X_OK):
-        raise WriteError(errno.EACCES, f"{directory}, where {what} is to be, is not a directory to write to")
+        raise WriteError(errno.EACCES, f"{directory}, where {what} is to be, is no directory to write to")
 
 
 def make_writable(directory: Path) -> None:
@@ -129,59 +126,6 @@ def make_writable(directory: Path) -> None:
     """
     directory.mkdir(parents=True, exist_ok=True)
     tempfile.TemporaryFile(dir=directory).close()
-
-
-def hold(path: Path, what: str) -> socket.socket:
-    """Keep a file for this run: until what is returned is closed, or the process ends, no other run may hold it.
-
-    The lock is a name that the system frees with the process, however that ends; it leaves no file. Other machines and
-    containers that write to the same disk do not see it.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The file, which need not exist.
-    what : str
-        What is written there; for the error.
-
-    Returns
-    -------
-    socket.socket
-        The lock; ``close`` frees it.
-
-    Raises
-    ------
-    WriteError
-        If another run holds it.
-    """
-    name = hashlib.sha256(os.fsencode(os.path.realpath(path))).hexdigest()
-    lock = socket.socket(socket.AF_UNIX)
-    if is_stream(path):  # such as the null device
-        return lock
-    try:
-        lock.bind(f"\0tinynet {name}".encode())
-    except OSError as error:
-        if error.errno != errno.EADDRINUSE:
-            return lock  # a system without such names
-        lock.close()
-        raise WriteError(
-            errno.EBUSY,
-            f"another run, or another callback of this one, writes {what} to {path} now; wait for its end, stop it, or "
-            "choose another path",
-        ) from None
-    _held.add(lock)
-    return lock
-
-
-_held: weakref.WeakSet[socket.socket] = weakref.WeakSet()
-
-
-def _free_in_child() -> None:
-    for lock in _held:  # which the parent alone holds
-        lock.close()
-
-
-os.register_at_fork(after_in_child=_free_in_child)
 
 
 def _is_mount_point(path: Path) -> bool:

@@ -10,7 +10,8 @@ from tinynet.checks import check_count, check_positive
 from tinynet.errors import ArgumentError
 from tinynet.nn import Layer
 from tinynet.saving.description import describe
-from tinynet.saving.places import as_path, check_place, hold
+from tinynet.saving.holding import hold
+from tinynet.saving.places import as_path, check_place
 from tinynet.train.callbacks.watch import Watch
 from tinynet.train.run import Run
 

@@ -10,7 +10,8 @@ import time
 from tinynet.checks import check_count, check_positive
 from tinynet.core.showing import shown_as_call
 from tinynet.saving.files import append, write_atomically
-from tinynet.saving.places import as_path, check_place, hold
+from tinynet.saving.holding import hold
+from tinynet.saving.places import as_path, check_place
 from tinynet.train.run import Run
 
 
