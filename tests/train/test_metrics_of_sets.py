@@ -112,6 +112,15 @@ def test_scores_of_classes_are_those_of_the_table(samples):
 # --- at the edges
 
 
+def test_a_class_that_was_met_once_counts_in_an_average():
+    taken = np.eye(3)[[0, 0, 1]]
+    assert m.precision(taken, [0, 0, 0]) == (1 + 0) / 2
+
+
+def test_where_no_class_occurs_the_balanced_accuracy_is_0():
+    assert m.balanced_accuracy([[0.9, 0.1]], [[0, 0]], threshold=0.5) == 0
+
+
 def test_the_first_five_count_by_default():
     assert m.top_k_accuracy([np.arange(6)] * 6, np.arange(6)) == 5 / 6
 
