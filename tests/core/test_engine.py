@@ -6,6 +6,7 @@ import operator
 import sys
 import threading
 import weakref
+from dataclasses import FrozenInstanceError
 
 import numpy as np
 import pytest
@@ -581,6 +582,13 @@ def test_what_a_tensor_looks_like():
 
 def test_an_op_shows_its_name():
     assert repr(Op("twice", infer=lambda x: x, compute=lambda x: 2 * x)) == "<Op twice>"
+
+
+def test_an_op_cannot_be_changed_and_is_told_from_another_by_identity():
+    first, second = (Op("twice", infer=len, compute=len) for _ in range(2))
+    with pytest.raises(FrozenInstanceError):
+        first.name = "thrice"
+    assert len({first, first, second}) == 2
 
 
 def test_a_tensor_looks_like_its_values_here_and_now():

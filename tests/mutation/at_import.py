@@ -14,7 +14,7 @@ OPTIONS = ["-x", "-q", "--tb=line", "-p", "no:randomly", "-p", "no:cacheprovider
 
 
 def main(path, number):
-    """Run the first tests of the room of a file, with one of the mistakes in it, or with none."""
+    """Run the tests of the room of a file, with one of the mistakes in it, or with none."""
     path = Path(path)
     room = next(room for room in ROOMS.values() if path in room.paths())
     tree = ast.parse(path.read_text("utf-8"))
@@ -22,7 +22,7 @@ def main(path, number):
     if number != "none":
         code = list(mutants(tree, room.wanted(tree)))[int(number)].code(tree, path)
         SourceFileLoader.get_code = lambda self, name: code if self.path == str(path) else usual(self, name)
-    return pytest.main([*OPTIONS, room.tests[0]])
+    return pytest.main([*OPTIONS, *(room.of_loading or room.tests)])
 
 
 if __name__ == "__main__":

@@ -48,6 +48,7 @@ class Room(NamedTuple):
     tests: tuple[str, ...]
     wanted: Callable = everything
     by_meaning: bool = False  # ops are computed by what they mean: for what does not touch the engine room
+    of_loading: tuple[str, ...] = ()  # the tests for what runs while a file is loaded; all without
 
     def paths(self):
         return sorted({path for pattern in self.files for path in (ROOT / "tinynet").glob(pattern)})
@@ -58,6 +59,7 @@ ROOMS = {
         ("core/*.py",),
         ("tests/core", "tests/ops/test_methods.py", "tests/ops/test_meaning.py", "tests/test_wrong_arguments.py",
          "tests/test_compiled.py", "tests/optim/test_minimize.py", "tests/train/test_micro_batches.py", "tinynet/core"),
+        of_loading=("tests/core",),
     ),
     "gradient rules": Room(
         ("ops/*.py",),
@@ -73,5 +75,9 @@ ROOMS = {
          "tests/train/test_metric_curves.py", "tinynet/train/metrics"),
         by_meaning=True,
     ),
-    "saving": Room(("saving/*.py",), ("tests/saving", "tinynet/saving")),
+    "saving": Room(
+        ("saving/*.py",),
+        ("tests/saving", "tinynet/saving"),
+        of_loading=("tests/saving/test_model_files.py", "tests/saving/test_resume.py", "tests/saving/test_places.py"),
+    ),
 }  # fmt: skip

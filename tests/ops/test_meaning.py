@@ -14,7 +14,7 @@ from tests.ops.op_table import CONV, OPS, POOL, ROWS, conv_pool_arrays, few, las
 from tests.plans import inference_plan
 from tinynet.core.engine import Tensor, meaning
 from tinynet.core.spec import Spec
-from tinynet.errors import ArgumentError
+from tinynet.errors import ArgumentError, ShapeError
 from tinynet.fast.implementation import evaluate
 
 o = tn.ops
@@ -146,6 +146,17 @@ def test_a_compute_that_writes_its_output_is_refused_with_the_conversion(which, 
         computed(op, arrays, {})
     for x, v in zip(arrays, inputs, strict=True):
         np.testing.assert_array_equal(x, v)
+
+
+@pytest.mark.parametrize("computed", [evaluate, meaning])
+@pytest.mark.parametrize("error", [TypeError("mine"), ShapeError("mine"), KeyError("mine")], ids=repr)
+def test_an_error_of_compute_itself_is_not_taken_for_another(error, computed):
+    def compute(x):
+        raise error
+
+    with pytest.raises(type(error), match="mine") as raised:
+        computed(tn.Op("failing", infer=identity, compute=compute), (np.zeros(3),), {})
+    assert raised.value is error
 
 
 WRONG = {

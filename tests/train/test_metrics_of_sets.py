@@ -112,6 +112,21 @@ def test_scores_of_classes_are_those_of_the_table(samples):
 # --- at the edges
 
 
+def test_an_output_at_the_threshold_is_a_no():
+    assert m.recall([0.5, 0.9], [1, 1]) == 0.5
+    assert m.recall([0.5, 0.9], [0, 1], class_id=0) == 1
+    assert m.recall([[0.3, 0.9]], [[1, 1]], threshold=0.3, average="micro") == 0.5
+
+
+def test_a_class_that_was_met_once_counts_in_an_average():
+    taken = np.eye(3)[[0, 0, 1]]
+    assert m.precision(taken, [0, 0, 0]) == (1 + 0) / 2
+
+
+def test_where_no_class_occurs_the_balanced_accuracy_is_0():
+    assert m.balanced_accuracy([[0.9, 0.1]], [[0, 0]], threshold=0.5) == 0
+
+
 def test_the_first_five_count_by_default():
     assert m.top_k_accuracy([np.arange(6)] * 6, np.arange(6)) == 5 / 6
 
@@ -176,6 +191,7 @@ def test_each_step_of_sequences_is_a_sample():
         (lambda: m.precision(SCORES, YES[:3]), ShapeError, "one output for each label"),
         (lambda: m.precision(P, CLASSES, threshold=0.5), ShapeError, r"\(8, 3\) need as many labels, but got shape"),
         (lambda: m.roc_auc(SCORES, YES - 1), DataError, "labels must be 0 or 1, but sample 0 has -1"),
+        (lambda: m.roc_auc([0.1, 0.2, 0.3], [1, 0, 2]), DataError, "labels must be 0 or 1, but sample 2 has 2"),
         (lambda: m.f1(P, CLASSES + 1), DataError, "class numbers must be from 0 to 2, but run from 0 to 3"),
         (lambda: m.roc_auc([], []), DataError, "there are no samples"),
     ],
