@@ -85,7 +85,6 @@ def test_one_error_reaches_all_processes_at_once_and_they_can_go_on(tmp_path):
         ("hangs", 1, "process 0 of 2 has waited 3 s for process 1, which is slow, hangs or has left the work"),
         ("is interrupted twice", 130, "KeyboardInterrupt"),
         ("leaves before the world", 1, "Timeout (0:00:03)!"),
-        ("leaves before fit", 1, "process 1 has left the work: its program has ended, while others go on"),
         ("leaves between fits", 1, "process 1 has left the work: its program has ended, while others go on"),
         ("is cut off between fits", 7, ""),
     ],

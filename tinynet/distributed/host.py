@@ -17,6 +17,7 @@ Wait = Callable[[Callable[[], Any], Callable[[], int]], Any]
 
 _LINE = 64  # bytes, within which only one process writes at a time
 _HEAD = 2**15  # bytes of a slot for facts; the rest is for arrays
+_SHORT = 2**14  # bytes of a vector
 _MOST = 2**20  # bytes of a slot, which stay in the cache
 _ALL = 2**25  # bytes of all slots, about
 
@@ -42,7 +43,8 @@ class Host:
     Each has a counter, and two slots that it writes to in turns: it writes to one, counts, and waits until all have
     counted as far. So nobody overwrites what another one still reads: before the same slot has its turn again,
     all have counted once more. A last slot is for sums, of which each process writes its range. An exchange of facts
-    takes one such meeting; one of sums, which begins in the same slot, takes two for each megabyte.
+    takes one such meeting, and so does one of short sums, which lie in the same slot; one of others takes two for each
+    megabyte.
 
     Parameters
     ----------
@@ -152,12 +154,20 @@ class Host:
         return whole
 
     def _added(self, slots: Array, given: list[bool]) -> Array:
-        """Add up what is in the slots of those that give something: each process adds its range along the tree."""
+        """Add up what is in the slots of those that give something: each process adds its range along the tree.
+
+        Of short vectors each process adds up all: that takes less time than to meet once more.
+        """
+
+        def add(parts: list[list[Array] | None]) -> list[Array]:
+            return along_tree(parts, lambda left, right, i, j: both(left, right)) or []
+
+        if slots[0].nbytes <= _SHORT:
+            (total,) = add([[slot.copy()] if gives else None for slot, gives in zip(slots, given, strict=True)])
+            return total
         totals = self._totals.view(slots.dtype)[: slots.shape[1]]
         own = self._range(totals.size, totals.itemsize)  # which nobody else reads, so that it may be added up in place
-        ranges = [[slot[own]] if gives else None for slot, gives in zip(slots, given, strict=True)]
-        for total in along_tree(ranges, lambda left, right, i, j: both(left, right)) or []:
-            totals[own] = total
+        (totals[own],) = add([[slot[own]] if gives else None for slot, gives in zip(slots, given, strict=True)])
         self._meet()
         return totals
 

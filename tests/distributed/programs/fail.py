@@ -79,8 +79,6 @@ def train(case, model):
     if case == "is not finite":
         options["loss"] = loss
         y[3::16] = 3
-    if case == "leaves before fit" and other:
-        sys.exit()
     model.fit(X, y, callbacks=[Acting(case)], **options)
     if case == "leaves between fits" and other:
         sys.exit(3)
