@@ -46,6 +46,11 @@ def paragraph(text: str) -> str:
     return f"<p>{escape(text)}</p>"
 
 
+def command(line: str) -> str:
+    """Lay out what to type, whose words are not broken at the end of a line: an option has hyphens."""
+    return f"<pre>{' '.join(f'<span>{escape(word)}</span>' for word in line.split(' '))}</pre>"
+
+
 def number(value: Any) -> str:
     """Write a measure, or a dash for none."""
     if value is None or not math.isfinite(value):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 from tinynet.inspection.shapes import output_shapes
@@ -12,7 +11,7 @@ from tinynet.report.answers import CLASSES, LABELS, VALUES
 from tinynet.report.convergence import step_curves
 from tinynet.report.curves import learning_curve
 from tinynet.report.data import choice, chosen_images, class_distribution, data_grid
-from tinynet.report.html import folded, named, number, paragraph, table, words
+from tinynet.report.html import command, folded, named, number, paragraph, table, words
 from tinynet.report.model import first_layer_filters, has_filters, model_diagram
 from tinynet.report.steps import loss_by_step
 from tinynet.report.subject import Drawing, Pair, Part, Section, Subject
@@ -191,9 +190,9 @@ def _reproduction(subject: Subject) -> Sequence[Part]:
     digest = record["parameters"].get("sha256")
     facts |= {"SHA-256 of the parameters": digest} if digest else {}
     again = record.get("reproduce")
-    spelled = f"<p>The same with every default spelled out:</p><pre>{escape(again)}</pre>" if again else ""
+    spelled = f"<p>The same with every default spelled out:</p>{command(again)}" if again else ""
     return [
-        f"<p>The command that was typed:</p><pre>{escape(record['command'])}</pre>{spelled}"
+        f"<p>The command that was typed:</p>{command(record['command'])}{spelled}"
         "<p>On the same kind of machine, with the same versions and data, it ends in the same bits.</p>" + words(facts)
     ]
 
