@@ -72,7 +72,7 @@ ROOMS = {
     "metrics": Room(
         ("train/metrics/*.py",),
         ("tests/train/test_metrics.py", "tests/train/test_metrics_of_sets.py", "tests/train/test_chosen_metrics.py",
-         "tests/train/test_metric_curves.py", "tinynet/train/metrics"),
+         "tests/train/test_metric_curves.py", "tests/train/test_regression.py", "tinynet/train/metrics"),
         by_meaning=True,
     ),
     "saving": Room(
