@@ -2,6 +2,7 @@
 
 import ast
 import sys
+import tempfile
 from importlib.machinery import SourceFileLoader
 from pathlib import Path
 
@@ -22,7 +23,8 @@ def main(path, number):
     if number != "none":
         code = list(mutants(tree, room.wanted(tree)))[int(number)].code(tree, path)
         SourceFileLoader.get_code = lambda self, name: code if self.path == str(path) else usual(self, name)
-    return pytest.main([*OPTIONS, *(room.of_loading or room.tests)])
+    with tempfile.TemporaryDirectory() as folder:
+        return pytest.main([*OPTIONS, f"--basetemp={folder}/tests", *(room.of_loading or room.tests)])
 
 
 if __name__ == "__main__":

@@ -68,16 +68,17 @@ ROOMS = {
          "tests/core/test_engine.py", "tests/core/test_higher.py"),
         gradient_rules, by_meaning=True,
     ),
-    "optim": Room(("optim/*.py",), ("tests/optim", "tinynet/optim", "tests/saving/test_resume.py")),
+    "optim": Room(("optim/*.py",), ("tests/optim", "tinynet/optim"), by_meaning=True),
     "metrics": Room(
         ("train/metrics/*.py",),
         ("tests/train/test_metrics.py", "tests/train/test_metrics_of_sets.py", "tests/train/test_chosen_metrics.py",
-         "tests/train/test_metric_curves.py", "tinynet/train/metrics"),
+         "tests/train/test_metric_curves.py", "tests/train/test_regression.py", "tinynet/train/metrics"),
         by_meaning=True,
     ),
     "saving": Room(
         ("saving/*.py",),
-        ("tests/saving", "tinynet/saving"),
+        ("tests/saving/test_model_files.py", "tests/saving/test_resume.py", "tests/saving/test_places.py",
+         "tinynet/saving"),
         of_loading=("tests/saving/test_model_files.py", "tests/saving/test_resume.py", "tests/saving/test_places.py"),
     ),
 }  # fmt: skip

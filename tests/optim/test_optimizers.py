@@ -486,6 +486,15 @@ def test_models_have_states_of_their_own():
         (lambda: tn.Adam(weight_decay=-1), "Adam: weight_decay must be a finite number of 0 or more"),
         (lambda: tn.SGD(clip_norm=1, clip_value=1), "give clip_norm or clip_value, not both"),
         (lambda: tn.AdamW(weight_decay=-0.1), "AdamW: weight_decay must be a finite number of 0 or more"),
+        (lambda: tn.Adam(beta1=-0.1), "Adam: beta1 must be a finite number of 0 or more, but got -0.1"),
+        (lambda: tn.Adam(beta2=-0.1), "Adam: beta2 must be a finite number of 0 or more, but got -0.1"),
+        (lambda: tn.Adam(beta2=1), "Adam: beta1 and beta2 must be below 1"),
+        (lambda: tn.Adam(epsilon=0), "Adam: epsilon must be a finite number above 0"),
+        (lambda: tn.RMSprop(rho=-0.1), "RMSprop: rho must be a finite number of 0 or more"),
+        (lambda: tn.RMSprop(momentum=-0.1), "RMSprop: momentum must be a finite number of 0 or more"),
+        (lambda: tn.SGD(momentum=-0.1), "SGD: momentum must be a finite number of 0 or more"),
+        (lambda: tn.SGD(momentum=1), "SGD: momentum must be below 1"),
+        (lambda: tn.SGD(0), "SGD: learning_rate must be a finite number above 0"),
         (lambda: tn.AdamW(beta1=1), "AdamW: beta1 and beta2 must be below 1"),
         (lambda: tn.RMSprop(rho=1.0), r"RMSprop: rho and momentum must be below 1, but got 1\.0 and 0\.0"),
         (lambda: tn.RMSprop(momentum=1), "RMSprop: rho and momentum must be below 1, but got 0.9 and 1"),
@@ -495,6 +504,12 @@ def test_models_have_states_of_their_own():
 def test_arguments_out_of_range_are_refused(make, says):
     with pytest.raises(ArgumentError, match=says):
         make()
+
+
+def test_factors_may_be_0():
+    adam, rmsprop = tn.Adam(beta1=0, beta2=0, weight_decay=0), tn.RMSprop(rho=0, momentum=0, weight_decay=0)
+    assert (adam.beta1, adam.beta2, adam.weight_decay) == (0, 0, 0)
+    assert (rmsprop.rho, rmsprop.momentum, rmsprop.weight_decay) == (0, 0, 0)
 
 
 def test_an_optimizer_shows_its_plain_values():

@@ -222,6 +222,11 @@ def test_a_metric_returns_one_number():
             model().evaluate(X, Y, metrics=[given])
 
 
+def test_a_metric_of_a_loss_is_not_called_by_itself():
+    with pytest.raises(ArgumentError, match="'accuracy' is one of a loss; only fit and evaluate"):
+        Metric("accuracy")([[0.1, 0.9]], [1])
+
+
 def test_a_metric_says_what_it_is():
     assert repr(Metric("accuracy")) == "<Metric accuracy: mean>"
     assert repr(Metric(spread, training=False)) == "<Metric spread: of a set, not in training>"

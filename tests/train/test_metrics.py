@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import tinynet as tn
 from tinynet.errors import ArgumentError, DataError, DTypeError, ShapeError
-from tinynet.train.metrics import accuracy, binary_accuracy, classification_scores, confusion_matrix
+from tinynet.train.metrics import accuracy, binary, binary_accuracy, classification_scores, confusion_matrix, correct
 
 # What sklearn.metrics.classification_report(actual, predicted, zero_division=0) gives.
 PREDICTED, ACTUAL = np.array([0, 1, 1, 1, 2, 0, 2, 1, 1, 1]), np.array([0, 0, 1, 1, 2, 2, 2, 3, 3, 1])
@@ -175,6 +175,33 @@ def test_an_output_with_a_nan_counts_as_wrong(samples):
     assert accuracy(output, labels) == right / len(samples)
     above = [float(row[0] > 0.5) == label and not np.isnan(row[0]) for row, label in samples]
     assert binary_accuracy(output[:, 0], labels) == sum(above) / len(samples)
+
+
+@pytest.mark.parametrize("dtype", [bool, np.int8, np.uint8, np.float32])
+@pytest.mark.parametrize("rows", [False, True])
+def test_a_batch_of_training_is_counted_by_the_shortcut(dtype, rows):
+    labels = np.array([0, 1, 1, 0], dtype)
+    output = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.7, 0.3]], np.float32)
+    assert correct._count_right(output, np.eye(2, dtype=dtype)[labels.astype(int)] if rows else labels) == 3
+    assert binary._count_right(output[:, 1:] if rows else output[:, 1], labels, 0.5) == 3
+
+
+@pytest.mark.parametrize(
+    ("output", "labels"),
+    [
+        ([[0.1, 0.9]], np.array([1])),  # no array
+        (np.array([[0.1, 0.9]]), [1]),
+        (np.array([[1, 2]]), np.array([1])),
+        (np.array([[0.1, np.nan]]), np.array([1])),
+        (np.array([[0.1, 0.9]]), np.array(["1"])),
+        (np.array([[0.1, 0.9]]), np.array([1, 1])),
+        (np.zeros((0, 2)), np.zeros(0, int)),
+        (np.array([0.1, 0.9]), np.array([1, 1])),
+    ],
+    ids=str,
+)
+def test_the_shortcut_leaves_what_must_be_checked_to_the_long_way(output, labels):
+    assert correct._count_right(output, labels) == 0
 
 
 @pytest.mark.parametrize("metric", [accuracy, binary_accuracy, confusion_matrix])
