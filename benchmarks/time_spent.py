@@ -128,7 +128,7 @@ def merged(rows: Iterable[Row], peak: float) -> list[Calls]:
     """Put equal calls together, those that take longest first."""
     found: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
-        shape = " x ".join(map(str, row.outputs[0].shape)) or "1"
+        shape = "x".join(map(str, row.outputs[0].shape)) or "1"
         found.setdefault((row.kind, row.name, row.cost.how, shape), []).append(row)
     calls = [
         Calls(
@@ -150,16 +150,16 @@ def table(calls: list[Calls], peak: float, least: float = 0.0) -> list[str]:
     shown = [one for one in calls if one.seconds >= least * total]
     rest = calls[len(shown) :]
     lines = [
-        "| call | part | output | us | share | MFLOP | of peak | moved, kB | limit, us |",
-        "|---|---|---|---:|---:|---:|---:|---:|---:|",
+        "| call | us | share | of peak | limit, us | MFLOP | moved, kB | part | output |",
+        "|---|---:|---:|---:|---:|---:|---:|---|---|",
     ]
     for one in shown:
         times = f"{one.count} times " if one.count > 1 else ""
         what = f"{times}`{one.name}` ({one.how})" if one.how else f"{times}`{one.name}`"
-        lines.append(f"| {what} | {one.part} | {one.output} |{_figures([one], total, peak)}")
+        lines.append(f"| {what} | {_figures([one], total, peak)} | {one.part} | {one.output} |")
     if rest:
-        lines.append(f"| {sum(one.count for one in rest)} others | | |{_figures(rest, total, peak)}")
-    lines.append(f"| all {sum(one.count for one in calls)} | | |{_figures(calls, total, peak)}")
+        lines.append(f"| {sum(one.count for one in rest)} others | {_figures(rest, total, peak)} | | |")
+    lines.append(f"| all {sum(one.count for one in calls)} | {_figures(calls, total, peak)} | | |")
     return lines
 
 
@@ -168,8 +168,8 @@ def _figures(calls: list[Calls], total: float, peak: float) -> str:
     limits, moved = sum(one.limit for one in calls), sum(one.moved for one in calls)
     of_peak = f"{flops / peak / seconds:.0%}" if flops > 0.005 * peak * seconds else ""
     return (
-        f" {1e6 * seconds:,.1f} | {seconds / total:.0%} | {flops / 1e6:,.2f} | {of_peak} | {moved / 1e3:,.0f} | "
-        f"{1e6 * limits:,.1f} |"
+        f"{1e6 * seconds:,.1f} | {seconds / total:.0%} | {of_peak} | {1e6 * limits:,.1f} | {flops / 1e6:,.2f} | "
+        f"{moved / 1e3:,.0f}"
     )
 
 
