@@ -142,9 +142,9 @@ def test_a_replayed_step_allocates_no_array_in_numba(name, momentum):
     _, plan, values = reference_step(name, optimizer=tn.SGD(0.1, momentum=momentum))
     given_arrays = sum(
         isinstance(argument, np.ndarray)
-        for call in [*plan._calls, *plan.writes]
-        if isinstance(call.func, Dispatcher)
-        for argument in call.args
+        for step in plan.steps
+        if isinstance(step.function, Dispatcher)
+        for argument in step.arguments
     )
     assert given_arrays > 10
     with kernel_gate():

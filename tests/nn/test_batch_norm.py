@@ -102,6 +102,18 @@ def test_a_batch_of_one_and_constant_channels_become_beta(x, dtype):
     np.testing.assert_allclose(layer.variance.data, 0.9, rtol=1e-6)
 
 
+def test_a_variance_beyond_its_dtype_leaves_beta_as_in_pytorch():
+    """PyTorch 2.13, on the same values in float32: outputs and gradients 0, a running variance of infinity."""
+    x = np.random.default_rng(0).standard_normal((8, 3)) * 1e25
+    narrow, wide = layer_of(3, "float32"), layer_of(3, "float64")
+    with tn.train_mode(seed=0):
+        in_float32, in_float64 = narrow(x.astype("float32")), wide(x)
+    np.testing.assert_array_equal(in_float32.data, np.broadcast_to(narrow.beta.data, x.shape))
+    assert np.isinf(narrow.variance.data).all()
+    expected = (x - x.mean(0)) / x.std(0) * wide.gamma.data + wide.beta.data
+    np.testing.assert_allclose(in_float64.data, expected, rtol=1e-10)
+
+
 def test_an_empty_batch_passes_in_inference():
     assert layer_of(2)(np.zeros((0, 2))).shape == (0, 2)
 

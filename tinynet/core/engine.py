@@ -87,7 +87,7 @@ class Op:
 
     def __call__(self, *inputs: Any, **attrs: Any) -> Any:
         """Apply the op to tensors (or what `as_tensor` takes); returns a Tensor, or a tuple of them."""
-        return apply(self, tuple([as_tensor(x) for x in inputs]), attrs)
+        return apply(self, tuple([x if isinstance(x, Tensor) else Tensor(x) for x in inputs]), attrs)
 
     def __repr__(self) -> str:
         return f"<Op {self.name}>"
@@ -452,7 +452,7 @@ def apply(op: Op, inputs: tuple[Tensor, ...], attrs: dict[str, Any]) -> Any:
         values = current_backend().evaluate(op, given, attrs)  # type: ignore[arg-type]
     recorded = _recording.get()
     if not traced and not (recorded and True in [x._requires_grad for x in inputs]):
-        inputs = tuple([x.detach() if x.node or x._requires_grad else x for x in inputs])
+        inputs = tuple([_handle(x._value, False, None, 0) if x.node or x._requires_grad else x for x in inputs])
     outputs = Node(op, inputs, attrs, values, recorded).outputs()
     return outputs[0] if len(outputs) == 1 else outputs
 
@@ -543,7 +543,7 @@ def differentiate(
     asked = {_key(x) for x in inputs}
     relevant = set(asked)
     for node in nodes:
-        if any(x.requires_grad and _key(x) in relevant for x in node.inputs):
+        if any(x._requires_grad and _key(x) in relevant for x in node.inputs):
             relevant.update((id(node), i) for i in range(len(node.values)))
 
     flowing: dict[Any, Any] = {}
@@ -566,7 +566,7 @@ def differentiate(
                 continue
             outs = node.outputs()
             cotangent = tuple(whole(y) for y in outs)
-            sought = [i for i, x in enumerate(node.inputs) if x.requires_grad and _key(x) in relevant]
+            sought = [i for i, x in enumerate(node.inputs) if x._requires_grad and _key(x) in relevant]
             if sought and any(g is not None for g in cotangent):
                 _check_unchanged(node)
                 for i in reversed(sought):  # weights before data, whose cotangent is then held for less long
@@ -690,7 +690,7 @@ def ancestors(outputs: Iterable[Tensor], recorded: bool = False) -> list[Node]:
     stack = list(outputs)
     while stack:
         x = stack.pop()
-        if x.node is not None and id(x.node) not in found and (x.requires_grad or not recorded):
+        if x.node is not None and id(x.node) not in found and (x._requires_grad or not recorded):
             found[id(x.node)] = x.node
             stack.extend(x.node.inputs)
     return sorted(found.values(), key=lambda node: node.number)

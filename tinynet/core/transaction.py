@@ -31,9 +31,12 @@ def _write(place: Array, value: Array) -> Write:
     return partial(operator.setitem, place, ..., value)  # np.copyto is Python, and Ctrl-C could come in it
 
 
+_exhaust = deque[Any](maxlen=0).extend  # which keeps nothing
+
+
 def commit(writes: Iterable[Write]) -> None:
     """Write to memory. No Ctrl-C comes in between: Python looks for signals between its own instructions alone."""
-    deque(map(operator.call, writes), maxlen=0)
+    _exhaust(map(operator.call, writes))
 
 
 class Transaction:

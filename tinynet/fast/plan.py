@@ -111,8 +111,8 @@ class Plan:
         from tinynet.fast.kernels import build
 
         calls = [(runnable(step.function), step.arguments) for step in self.steps]
-        build.prepare(calls)
-        bound = [partial(function, *arguments) for function, arguments in calls]
+        ready = build.prepare(calls)
+        bound = [partial(function, *arguments) for function, (_, arguments) in zip(ready, calls, strict=True)]
         self._calls, self.writes = bound[: self._pure], bound[self._pure :]
 
     def put(self, values: Mapping[str, Any]) -> None:

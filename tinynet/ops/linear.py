@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.core.engine import Op, Tensor
+from tinynet.core.engine import Op, Tensor, apply
 from tinynet.core.spec import Array, Spec, Value, broadcast_shapes
 from tinynet.errors import ShapeError
 from tinynet.ops.dtypes import check_floating, promote
@@ -93,11 +93,10 @@ def matmul(a: Any, b: Any, trans_a: bool = False, trans_b: bool = False) -> Tens
     if not a.ndim or not b.ndim:
         raise ShapeError(f"matmul: takes matrices or vectors, but a has shape {a.shape} and b has shape {b.shape}")
     row, column = a.ndim == 1, b.ndim == 1
-    c: Tensor = _matmul(
-        reshape(a, (1, a.size)) if row else a,
-        reshape(b, (b.size, 1)) if column else b,
-        trans_a=bool(trans_a) and not row,
-        trans_b=bool(trans_b) and not column,
+    c: Tensor = apply(
+        _matmul,
+        (reshape(a, (1, a.size)) if row else a, reshape(b, (b.size, 1)) if column else b),
+        {"trans_a": bool(trans_a) and not row, "trans_b": bool(trans_b) and not column},
     )
     if not row and not column:
         return c

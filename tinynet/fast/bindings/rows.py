@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from typing import Any
 
-from tinynet.core.spec import Array
+from tinynet.core.spec import Array, Spec, Value
 from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import loss, normalised, pointwise
 from tinynet.fast.kernels.jit import for_chunks
@@ -15,8 +16,13 @@ def _rows(*arrays: Array) -> list[Array]:
     return [a.reshape(-1, a.shape[-1]) for a in arrays]
 
 
-def _over_rows(kernel: Any, y: Array, x: Array) -> tuple[Any, ...]:
-    return kernel, *_rows(y, x)
+def sums_of_rows(x: Value, *others: Value) -> tuple[Spec, ...]:
+    """Return the working array of a softmax: the maximum of each row, and the sum of its exponentials."""
+    return (Spec((2, math.prod(x.shape[:-1])), x.dtype),)
+
+
+def _softmax(kernel: Any, y: Array, sums: Array, x: Array) -> tuple[Any, ...]:
+    return kernel, *_rows(y), sums, *_rows(x)
 
 
 def _layer_norm(y: Array, normal: Array, scale: Array, x: Array, *rest: Array, epsilon: float) -> tuple[Any, ...]:
@@ -31,7 +37,7 @@ def _layer_norm_gradient(dx: Array, g: Array, gamma: Array, normal: Array, scale
     return kernel, *_rows(dx, g), gamma, *_rows(normal), scale.reshape(-1), chunks
 
 
-softmax = Implementation(partial(_over_rows, loss.softmax), contiguous=True)
-log_softmax = Implementation(partial(_over_rows, loss.log_softmax), contiguous=True)
+softmax = Implementation(partial(_softmax, loss.softmax), sums_of_rows, contiguous=True)
+log_softmax = Implementation(partial(_softmax, loss.log_softmax), sums_of_rows, contiguous=True)
 layer_norm = Implementation(_layer_norm, contiguous=True)
 layer_norm_gradient = Implementation(_layer_norm_gradient, contiguous=True)

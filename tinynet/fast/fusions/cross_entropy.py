@@ -9,6 +9,7 @@ import numpy as np
 from tinynet.core.engine import Node, Tensor, constant, is_constant
 from tinynet.core.spec import Array, Spec
 from tinynet.errors import GradientError
+from tinynet.fast.bindings.rows import sums_of_rows
 from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import fused as kernels
 from tinynet.fast.match import Fusion, Rewrite, Uses, fits_kernels, fused_op
@@ -35,15 +36,15 @@ def _vjp(g: tuple[Any, Any], out: tuple[Tensor, Tensor], logits: Tensor, labels:
     return out[1] if g[0].known and g[0].item() == 1 else out[1] * g[0]
 
 
-def _bind(loss: Array, slope: Array, logits: Array, labels: Array) -> tuple[Any, ...]:
-    return kernels.cross_entropy, loss.reshape(1), slope, logits, labels
+def _bind(loss: Array, *arrays: Array) -> tuple[Any, ...]:
+    return kernels.cross_entropy, loss.reshape(1), *arrays
 
 
 softmax_cross_entropy = fused_op(
     "softmax_cross_entropy",
     softmax_cross_entropy_parts,
     infer=lambda logits, labels: (Spec((), logits.dtype), Spec(logits.shape, logits.dtype)),
-    implementation=Implementation(_bind, contiguous=True),
+    implementation=Implementation(_bind, sums_of_rows, contiguous=True),
     vjp=(_vjp,),
     formula="the mean cross-entropy of logits (n, K) and class labels (n,), and its slope: (softmax - one-hot) / n",
 )

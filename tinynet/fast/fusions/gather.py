@@ -41,8 +41,7 @@ gather = fused_op(
 
 def standardised(node: Node, uses: Uses) -> tuple[Tensor, ...] | None:
     """Match (cast(x[indices]) - shift) * scale and return x, indices, shift, scale; all but one may be missing."""
-    zero, one = (constant(np.array(v, node.values[0].dtype)) for v in (0, 1))
-    shift, scale = zero, one
+    shift, scale = (constant(np.array(v, node.values[0].dtype)) for v in (0, 1))
     step: Node | None = node
     x = node.outputs()[0]
     if node.op is multiply and is_constant(node.inputs[1]):

@@ -16,7 +16,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
@@ -130,25 +130,34 @@ def dump(result: Any) -> bytes:
     return bytes(serialize.dumps(result._reduce()))
 
 
-def prepare(calls: Iterable[tuple[Any, tuple[Any, ...]]]) -> None:
-    """Build what is missing for some calls of kernels, all together.
+def prepare(calls: Sequence[tuple[Any, tuple[Any, ...]]]) -> list[Callable[..., Any]]:
+    """Build what is missing for some calls of kernels, all together, and load it.
 
     Parameters
     ----------
-    calls : iterable of (callable, tuple)
-        Functions and their arguments; those that are no kernels are passed over.
+    calls : sequence of (callable, tuple)
+        Functions and their arguments.
+
+    Returns
+    -------
+    list of callable
+        The functions; of each kernel the code for the types of its arguments, which then does not look at them again.
+        Within `together` the kernels themselves.
     """
-    missing = {}
-    for function, arguments in calls:
-        identify = getattr(function, "identity_of", None)
-        if identify is not None:
-            identity = identify(arguments)
-            if identity.signature not in function.overloads and store().read(identity) is None:
-                missing[identity] = function
+    found = [
+        (function, function.identity_of(arguments) if hasattr(function, "identity_of") else None)
+        for function, arguments in calls
+    ]
+    missing = {
+        identity: function
+        for function, identity in found
+        if identity and identity.signature not in function.overloads and store().read(identity) is None
+    }
     if _builds.gathered is not None:
         _builds.gathered |= missing
-    else:
-        _build_slowest_first(missing)
+        return [function for function, _ in found]
+    _build_slowest_first(missing)
+    return [function.compile(identity.signature) if identity else function for function, identity in found]
 
 
 def _build_slowest_first(missing: dict[Identity, Any]) -> None:

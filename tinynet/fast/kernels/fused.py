@@ -47,18 +47,18 @@ def gather(out, x, indices, shift, scale):
 
 
 @kernel()
-def cross_entropy(loss, slope, logits, labels):
+def cross_entropy(loss, slope, sums, logits, labels):
     """Write the mean cross-entropy of rows and its gradient: (softmax - one-hot) / n; NaN where a label is no class."""
     n, classes = logits.shape
     total = 0.0
+    exponentials(slope, sums, logits)
     for r in range(n):
-        top, mass = exponentials(slope[r], logits[r])
-        factor = 1 / (mass * n)
+        factor = 1 / (sums[1, r] * n)
         for k in range(classes):
             slope[r, k] *= factor
         label = labels[r]
         if 0 <= label < classes:
-            total -= (logits[r, label] - top) - math.log(mass)
+            total -= (logits[r, label] - sums[0, r]) - math.log(sums[1, r])
             slope[r, label] -= logits.dtype.type(1) / n
         else:
             total = math.nan

@@ -44,37 +44,46 @@ def exp_double(x):
 
 
 @kernel()
-def exponentials(y, x):
-    """Write e^(x - top) for a row, where top is its maximum; returns top and the sum of what is written."""
-    top = x[0]
-    for k in range(1, x.size):
-        top = max(top, x[k])
-    if x.itemsize == 4:  # float32
-        for k in range(x.size):
-            y[k] = exp_single(np.float32(x[k] - top))
+def exponentials(y, sums, x):
+    """Write e^(x - top) for each row, where top is its maximum; and the tops and the sums of these rows into `sums`.
+
+    The exponentials of all rows are computed in one loop, since one over a short row would hardly be vectorised.
+    """
+    for i in range(len(x)):
+        top = x[i, 0]
+        for k in range(1, x.shape[1]):
+            top = max(top, x[i, k])
+        for k in range(x.shape[1]):
+            y[i, k] = x[i, k] - top
+        sums[0, i] = top
+    powers = y.reshape(y.size)
+    if y.itemsize == 4:  # float32
+        for k in range(y.size):
+            powers[k] = exp_single(np.float32(powers[k]))
     else:
-        for k in range(x.size):
-            y[k] = exp_double(np.float64(x[k] - top))
-    total = x.dtype.type(0)
-    for k in range(x.size):
-        total += y[k]
-    return top, total
+        for k in range(y.size):
+            powers[k] = exp_double(np.float64(powers[k]))
+    for i in range(len(x)):
+        total = x.dtype.type(0)
+        for k in range(x.shape[1]):
+            total += y[i, k]
+        sums[1, i] = total
 
 
 @kernel()
-def softmax(y, x):
+def softmax(y, sums, x):
     """y[i] = exp(x[i]) / sum(exp(x[i])), shifted by the maximum of the row so that nothing overflows."""
+    exponentials(y, sums, x)
     for i in range(len(x)):
-        _, total = exponentials(y[i], x[i])
         for k in range(x.shape[1]):
-            y[i, k] /= total
+            y[i, k] /= sums[1, i]
 
 
 @kernel(reorder=False)  # (x - top) - shift is exact where x - (top + shift) is not
-def log_softmax(y, x):
+def log_softmax(y, sums, x):
     """y[i] = x[i] - log(sum(exp(x[i]))), shifted likewise."""
+    exponentials(y, sums, x)
     for i in range(len(x)):
-        top, total = exponentials(y[i], x[i])
-        shift = math.log(total)
+        shift = math.log(sums[1, i])
         for k in range(x.shape[1]):
-            y[i, k] = x[i, k] - top - shift
+            y[i, k] = x[i, k] - sums[0, i] - shift
