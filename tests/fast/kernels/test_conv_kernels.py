@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.fast.kernels.kernel_cases import DTYPES, dtypes, garbage, generators, places, whole
 from tinynet.fast.kernels import conv
-from tinynet.ops.conv import Geometry
+from tinynet.fast.kernels.conv import Windows
 
 # --- cases
 
@@ -29,30 +29,58 @@ def axes(draw):
 
 
 @st.composite
-def convolutions(draw):
-    """Images, weights, a cotangent, and how they lie."""
+def convolutions(draw, most_groups=1):
+    """Images, weights, a cotangent, and how windows lie; with few channels and with many."""
     rng, dtype = draw(generators), draw(dtypes)
     (h, kh, sh, top, oh), (w, kw, sw, left, ow) = draw(axes()), draw(axes())
-    n, c, f = draw(st.integers(0, 9)), draw(st.integers(1, 4)), draw(st.integers(1, 4))
+    n, c, f = draw(st.integers(0, 9)), draw(st.sampled_from([1, 2, 3, 16, 17])), draw(st.integers(1, 4))
+    p = Windows(kh, kw, sh, sw, top, left, oh, ow, draw(st.integers(1, most_groups)), draw(st.integers(1, 2)))
     return (
         whole(rng, (n, h, w, c), dtype),
         whole(rng, (kh, kw, c, f), dtype),
-        whole(rng, (n, oh, ow, f), dtype),
-        Geometry(kh, kw, sh, sw, top, left, oh, ow),
+        whole(rng, (n, oh, p.groups * ow, f), dtype),
+        p,
     )
 
 
-# Any cut of the batch must do: the kernels read it off the shape of their working arrays.
+# Any cut of the batch must do, and any number of rows at a time.
 cuts = st.tuples(st.integers(1, 5), st.integers(1, 9))
 
 
-def columns(cut, taps, p, dtype):
+def products(w, p):
+    """The weights as those of the products that are summed."""
+    return w.reshape(1 if p.few(w.shape[2]) else p.kh, -1, w.shape[3])
+
+
+def arrays(cut, x, p):
+    """The working arrays of what is laid out."""
     chunks, rows = cut
-    return garbage((chunks, rows * p.ow, taps), dtype)
+    c, remainders, more, row = x.shape[3], min(p.sh, p.kh), (p.kh - 1) // p.sh, p.groups * p.ow * p.kw * x.shape[3]
+    if p.few(c):
+        columns = ((p.groups - 1) * p.apart + p.kw) * c
+        return garbage((chunks, rows * p.kh * row), x.dtype), garbage(
+            (chunks, columns, remainders, p.oh + more, p.ow), x.dtype
+        )
+    return garbage((chunks, remainders * (rows + more) * row), x.dtype), garbage((chunks, 0, 0, 0, 0), x.dtype)
 
 
-def turned(w):
-    return garbage((w.shape[3], w[..., 0].size), w.dtype)
+def forward(x, w, p, cut):
+    y = garbage((len(x), p.oh, p.ow, w.shape[3]), x.dtype)
+    conv.conv2d(y, *arrays(cut, x, p), x, products(w, p), cut[1], p)
+    return y
+
+
+def input_grad(x, w, g, p, cut):
+    dx, (chunks, rows) = garbage(x.shape, x.dtype), cut
+    strips = garbage((chunks, rows, p.groups, p.ow * p.kw * x.shape[3]), x.dtype)
+    conv.conv2d_input_grad(dx, strips, garbage((p.kh, w.shape[3], p.kw * x.shape[3]), x.dtype), g, w, p)
+    return dx
+
+
+def weight_grad(x, w, g, p, cut):
+    dw, partial = garbage(w.shape, x.dtype), garbage((cut[0], *products(w, p).shape), x.dtype)
+    conv.conv2d_weight_grad(dw.reshape(-1), *arrays(cut, x, p), partial, x, g, cut[1], p)
+    return dw
 
 
 # --- references: one tap at a time, straight from the definition
@@ -61,14 +89,14 @@ def turned(w):
 def seen(x, p):
     """Pair each output pixel and tap with the input pixel that lies there, leaving out those in the padding."""
     h_in, w_in = x.shape[1:3]
-    for i, j, a, b in places(p.oh, p.ow, p.kh, p.kw):
-        h, w = i * p.sh + a - p.top, j * p.sw + b - p.left
+    for i, q, a, b in places(p.oh, p.groups * p.ow, p.kh, p.kw):
+        h, w = i * p.sh + a - p.top, q % p.ow * p.sw + q // p.ow * p.apart + b - p.left
         if 0 <= h < h_in and 0 <= w < w_in:
-            yield i, j, a, b, h, w
+            yield i, q, a, b, h, w
 
 
 def naive_conv2d(x, w, p):
-    y = np.zeros((x.shape[0], p.oh, p.ow, w.shape[3]))
+    y = np.zeros((x.shape[0], p.oh, p.groups * p.ow, w.shape[3]))
     for i, j, a, b, h, v in seen(x, p):
         y[:, i, j] += x[:, h, v] @ w[a, b]
     return y
@@ -89,11 +117,11 @@ def naive_weight_grad(x, g, p):
 
 
 def naive_im2col(x, p):
-    n, c = x.shape[0], x.shape[3]
-    cols = np.zeros((n, p.oh, p.ow, p.kh, p.kw, c))
+    """What each window sees: (N, OH, groups, OW, KH, KW, C)."""
+    cols = np.zeros((len(x), p.oh, p.groups * p.ow, p.kh, p.kw, x.shape[3]))
     for i, j, a, b, h, v in seen(x, p):
         cols[:, i, j, a, b] = x[:, h, v]
-    return cols.reshape(n * p.oh * p.ow, p.kh * p.kw * c)
+    return cols.reshape(len(x), p.oh, p.groups, p.ow, p.kh, p.kw, x.shape[3])
 
 
 def inner(u, v):
@@ -106,121 +134,110 @@ def inner(u, v):
 
 @given(convolutions(), cuts)
 def test_conv2d_is_the_sum_over_taps_and_channels(case, cut):
-    x, w, g, p = case
-    y = garbage(g.shape, x.dtype)
-    conv.conv2d(y, columns(cut, w[..., 0].size, p, x.dtype), x, w, p)
-    np.testing.assert_array_equal(y, naive_conv2d(x, w, p))
+    x, w, _, p = case
+    np.testing.assert_array_equal(forward(x, w, p, cut), naive_conv2d(x, w, p))
 
 
 @given(convolutions(), cuts)
 def test_input_grad_brings_each_cotangent_back_through_its_taps(case, cut):
     x, w, g, p = case
-    dx = garbage(x.shape, x.dtype)
-    conv.conv2d_input_grad(dx, columns(cut, w[..., 0].size, p, x.dtype), turned(w), g, w, p)
-    np.testing.assert_array_equal(dx, naive_input_grad(x, w, g, p))
+    np.testing.assert_array_equal(input_grad(*case, cut), naive_input_grad(x, w, g, p))
 
 
 @given(convolutions(), cuts)
 def test_weight_grad_sums_over_images_and_pixels(case, cut):
-    x, w, g, p = case
-    cols = columns(cut, w[..., 0].size, p, x.dtype)
-    partial, product = (garbage((cut[0], cols.shape[2], w.shape[3]), x.dtype) for _ in range(2))
-    dw = garbage(w.shape, x.dtype)
-    conv.conv2d_weight_grad(dw, cols, partial, product, x, g, p)
-    np.testing.assert_array_equal(dw, naive_weight_grad(x, g, p))
+    x, _, g, p = case
+    np.testing.assert_array_equal(weight_grad(*case, cut), naive_weight_grad(x, g, p))
 
 
-@given(convolutions(), st.data())
-def test_im2col_lays_out_what_each_pixel_sees(case, data):
+@given(convolutions(most_groups=3), st.data())
+def test_what_each_window_sees_is_laid_out(case, data):
+    """As rows of windows for a row of taps, from strips; as a row for each tap and channel, from shifts."""
     x, w, _, p = case
-    first = data.draw(st.integers(0, len(x) * p.oh))
-    count = data.draw(st.integers(0, len(x) * p.oh - first))
-    cols = garbage((count * p.ow, w[..., 0].size), x.dtype)
-    conv.im2col(cols, x, first, count, p)
-    np.testing.assert_array_equal(cols, naive_im2col(x, p)[first * p.ow : (first + count) * p.ow])
+    first = data.draw(st.integers(0, p.oh - 1))
+    count = data.draw(st.integers(1, p.oh - first))
+    for image, meant in enumerate(naive_im2col(x, p)[:, first : first + count]):
+        laid, shifts = (a[0] for a in arrays((1, count), x, p))
+        if shifts.size:
+            conv.lay_shifts(shifts, x, image, p)
+        conv.lay_out(laid, shifts, x, image, first, count, p)
+        for a in range(len(products(w, p))):
+            found = conv.matrix(laid, shifts, a, count, products(w, p).shape[1], p)
+            # From shifts a row for each tap and channel, group by group.
+            meant_here = meant.transpose(3, 4, 5, 1, 0, 2) if shifts.size else meant[:, :, :, a]
+            np.testing.assert_array_equal(found, meant_here.reshape(found.shape))
 
 
 @given(convolutions(), generators)
-def test_col2im_is_the_adjoint_of_im2col(case, rng):
-    x, w, _, p = case
-    cols = garbage((len(x) * p.oh * p.ow, w[..., 0].size), x.dtype)
-    conv.im2col(cols, x, 0, len(x) * p.oh, p)
-    c = whole(rng, cols.shape, x.dtype)
-    back = garbage(x.shape, x.dtype)
-    conv.col2im(back, c, 0, len(x) * p.oh, p)
-    assert inner(cols, c) == inner(x, back)
+def test_add_strip_is_the_adjoint_of_lay_strip(case, rng):
+    x, _, _, p = case
+    for image in range(min(1, len(x))):
+        for h in range(x.shape[1]):
+            strip, row = garbage(p.ow * p.kw * x.shape[3], x.dtype), np.zeros(x.shape[2:], x.dtype)
+            conv.lay_strip(strip, x, image, h, p, p.left)
+            c = whole(rng, strip.shape, x.dtype)
+            conv.add_strip(row, c, p, p.left)
+            assert inner(strip, c) == inner(x[image, h], row)
 
 
-@given(convolutions())
-def test_col2im_leaves_the_other_images_alone(case):
-    x, w, _, p = case
-    before = x.copy()
-    row = len(x) // 2 * p.oh
-    conv.col2im(x, np.ones((0, w[..., 0].size), x.dtype), row, 0, p)
-    np.testing.assert_array_equal(x, before)
-    if len(x):
-        conv.col2im(x, np.zeros((p.oh * p.ow, w[..., 0].size), x.dtype), row, p.oh, p)
-        before[len(x) // 2] = 0
-        np.testing.assert_array_equal(x, before)
+@given(convolutions(most_groups=3), st.integers(1, 9))
+def test_the_input_grad_of_an_image_is_added_group_by_group(case, rows):
+    x, w, g, p = case
+    transposed = garbage((p.kh, w.shape[3], p.kw * x.shape[3]), x.dtype)
+    conv.transpose(transposed, w)
+    for image in range(len(x)):
+        dx, strips = x[image].copy(), garbage((rows, p.groups, p.ow * p.kw * x.shape[3]), x.dtype)
+        conv.add_input_grad(dx, strips, g[image].reshape(-1, w.shape[3]), transposed, p)
+        np.testing.assert_array_equal(dx - x[image], naive_input_grad(x, w, g, p)[image])
 
 
 @given(convolutions(), cuts)
 def test_the_three_products_are_adjoint_in_every_argument(case, cut):
     """<g, conv(x, w)> = <input_grad(g, w), x> = <weight_grad(x, g), w>: trilinear, and exact in whole numbers."""
     x, w, g, p = case
-    cols = columns(cut, w[..., 0].size, p, x.dtype)
-    partial, product = (garbage((cut[0], cols.shape[2], w.shape[3]), x.dtype) for _ in range(2))
-    y, dx, dw = (garbage(like.shape, x.dtype) for like in (g, x, w))
-    conv.conv2d(y, cols, x, w, p)
-    conv.conv2d_input_grad(dx, cols, turned(w), g, w, p)
-    conv.conv2d_weight_grad(dw, cols, partial, product, x, g, p)
-    assert inner(g, y) == inner(dx, x) == inner(dw, w)
+    assert inner(g, forward(x, w, p, cut)) == inner(input_grad(*case, cut), x) == inner(weight_grad(*case, cut), w)
 
 
+@pytest.mark.parametrize("channels", [3, 18])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_fractions_come_out_to_rounding(dtype):
+def test_fractions_come_out_to_rounding(dtype, channels):
     rng = np.random.default_rng(0)
-    x, w = rng.standard_normal((5, 6, 5, 3)).astype(dtype), rng.standard_normal((3, 2, 3, 4)).astype(dtype)
-    p = Geometry(3, 2, 1, 2, 1, 0, 6, 3)
-    y = garbage((5, 6, 3, 4), dtype)
-    conv.conv2d(y, columns((2, 2), 18, p, dtype), x, w, p)
+    x, w = (rng.standard_normal(shape).astype(dtype) for shape in ((5, 6, 5, channels), (3, 2, channels, 4)))
+    p = Windows(3, 2, 1, 2, 1, 0, 6, 3)
+    y = forward(x, w, p, (2, 2))
     np.testing.assert_allclose(y, naive_conv2d(x, w, p), rtol=0, atol=100 * np.finfo(dtype).eps)
 
 
+@pytest.mark.parametrize("channels", [1, 16])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_nan_reaches_the_outputs_that_see_it_and_no_others(dtype):
-    x, w = np.ones((1, 4, 4, 1), dtype), np.ones((2, 2, 1, 1), dtype)
+def test_nan_reaches_the_outputs_that_see_it_and_no_others(dtype, channels):
+    x, w = np.ones((1, 4, 4, channels), dtype), np.ones((2, 2, channels, 1), dtype)
     x[0, 1, 1, 0] = np.nan
-    p = Geometry(2, 2, 1, 1, 0, 0, 3, 3)
-    y = np.zeros((1, 3, 3, 1), dtype)
-    conv.conv2d(y, columns((1, 1), 4, p, dtype), x, w, p)
+    y = forward(x, w, Windows(2, 2, 1, 1, 0, 0, 3, 3), (1, 2))
     assert np.isnan(y[0, :, :, 0]).tolist() == [[True, True, False], [True, True, False], [False, False, False]]
 
 
 # --- how a batch is cut
 
-sizes = st.integers(0, 1000)
+
+@given(*[st.integers(1, 60)] * 2, st.integers(1, 7), st.integers(1, 600), st.integers(1, 600), st.sampled_from([4, 8]))
+@example(28, 28, 5, 16, 32, 4)
+@example(16, 16, 3, 128, 128, 4)
+@example(64, 64, 3, 3, 32, 4)
+def test_rows_are_in_range(height, width, k, channels, filters, itemsize):
+    p = Windows(k, k, 1, 1, 0, 0, height, width)
+    rows, row = p.rows(channels, filters, itemsize), width * k * channels * (k if p.few(channels) else 1)
+    assert 1 <= rows <= height
+    assert rows == 1 or rows * row * itemsize <= 1536 * 1024, "what is laid out at a time stays in the cache"
+    if 12 * row // width * filters + row * filters <= 1_000_000:
+        assert rows * row * filters <= 1_000_000, "where products of 12 windows are small, all of them are"
 
 
-@given(sizes, *[st.integers(1, 50)] * 2, st.integers(1, 2000), st.integers(1, 600), st.sampled_from([4, 8]))
-@example(0, 1, 1, 1, 1, 4)
-@example(32, 28, 28, 400, 32, 4)
-@example(32, 16, 16, 1152, 128, 4)
-def test_chunks_and_rows_are_in_range(n, height, width, taps, filters, itemsize):
-    chunks, rows = conv.chunks(n, height, width, taps, filters, itemsize)
+@given(st.integers(0, 1000))
+def test_there_are_at_most_eight_chunks_of_whole_images(n):
+    chunks = conv.chunks(n)
     assert 1 <= chunks <= max(1, min(n, 8))
-    assert 1 <= rows <= max(1, -(-n // chunks) * height), "no longer than the longest chunk"
-    assert rows == 1 or rows * width * taps * itemsize <= 1536 * 1024, "what is gathered at a time stays in the cache"
-    if 12 * taps * filters + width * taps * filters <= 1_000_000:
-        assert rows * width * taps * filters <= 1_000_000, "where products of 12 pixels are small, all of them are"
-
-
-@given(sizes, st.integers(1, 16), st.integers(1, 9))
-def test_the_chunks_cover_each_image_once_and_evenly(n, chunks, height):
-    cuts = [conv.bounds(chunk, chunks, n, height) for chunk in range(chunks)]
-    assert cuts[0][0] == 0
-    assert cuts[-1][1] == n * height
-    assert all(this[1] == following[0] for this, following in pairwise(cuts))
-    lengths = [hi - lo for lo, hi in cuts]
-    assert {length % height for length in lengths} == {0}, "an image belongs to one chunk"
-    assert max(lengths) - min(lengths) <= height
+    cuts = [chunk * n // chunks for chunk in range(chunks + 1)]
+    lengths = [end - start for start, end in pairwise(cuts)]
+    assert (cuts[0], cuts[-1]) == (0, n)
+    assert max(lengths) - min(lengths) <= 1

@@ -1,4 +1,4 @@
-"""Convolution and its gradients on their kernels: in tiles by Winograd's algorithm where that pays, or by im2col."""
+"""Convolution and its gradients on their kernels: in tiles by Winograd's algorithm where that pays, or as products."""
 
 from __future__ import annotations
 
@@ -12,16 +12,36 @@ from tinynet.core.spec import Array, Shape, Spec, Value
 from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import conv as kernels
 from tinynet.fast.kernels import winograd
+from tinynet.fast.kernels.conv import Windows
 from tinynet.fast.kernels.jit import for_chunks
 from tinynet.fast.threads import get_num_threads
 from tinynet.ops.conv import Geometry
 
+# --- as products
 
-def im2col_scratch(n: int, weights: Shape, p: Geometry, like: Value) -> Spec:
-    """Return the working array of what is laid out at a time, for windows that lie as in p."""
-    taps, filters = math.prod(weights[:3]), weights[3]
-    chunks, rows = kernels.chunks(n, p.oh, p.ow, taps, filters, like.dtype.itemsize)
-    return Spec((chunks, rows * p.ow, taps), like.dtype)
+
+def product_scratch(x: Value, filters: int, p: Windows, rows: int) -> tuple[Spec, Spec]:
+    """Return the working arrays of what windows see of images x, some rows at a time: what is laid out, and shifts."""
+    chunks, channels = kernels.chunks(x.shape[0]), x.shape[3]
+    row, remainders, more = p.groups * p.ow * p.kw * channels, min(p.sh, p.kh), (p.kh - 1) // p.sh
+    if p.few(channels):
+        columns = (p.groups - 1) * p.apart + p.kw
+        shifts = chunks, columns * channels, remainders, p.oh + more, p.ow
+        return Spec((chunks, rows * p.kh * row), x.dtype), Spec(shifts, x.dtype)
+    return Spec((chunks, remainders * (rows + more) * row), x.dtype), Spec((chunks, 0, 0, 0, 0), x.dtype)
+
+
+def input_grad_scratch(g: Value, w: Value, p: Windows) -> tuple[Spec, Spec]:
+    """Return the working arrays of the gradient of the input: strips, and transposed weights."""
+    kh, kw, channels, filters = w.shape
+    strips = kernels.chunks(g.shape[0]), p.rows(channels, filters, g.dtype.itemsize), p.groups, p.ow * kw * channels
+    return Spec(strips, g.dtype), Spec((kh, filters, kw * channels), g.dtype)
+
+
+def products(w: Shape, p: Windows) -> Shape:
+    """Return the shape of weights as those of the products whose sum a convolution is: (products, depth, F)."""
+    made = 1 if p.few(w[2]) else p.kh
+    return made, math.prod(w[:3]) // made, w[3]
 
 
 # --- by Winograd's algorithm
@@ -70,29 +90,34 @@ def winograd_call(
 
 def _forward_scratch(x: Value, w: Value, p: Geometry) -> tuple[Spec, ...]:
     tiles = tiles_of(p, p[6:], w.shape)
-    return winograd_scratch(2, x, tiles, *w.shape[2:]) if tiles else (im2col_scratch(x.shape[0], w.shape, p, x),)
+    if tiles:
+        return winograd_scratch(2, x, tiles, *w.shape[2:])
+    windows = Windows(*p)
+    return product_scratch(x, w.shape[3], windows, windows.rows(w.shape[2], w.shape[3], x.dtype.itemsize))
 
 
 def _forward(y: Array, *rest: Array, p: Geometry) -> tuple[Any, ...]:
     tiles = tiles_of(p, p[6:], rest[-1].shape)
     if tiles:
         return winograd_call(2, tiles, y, None, *rest, None, corner=(p.top, p.left))
-    return for_chunks(kernels.conv2d, len(rest[0])), y, *rest, p
+    *scratch, x, w = rest
+    windows = Windows(*p)
+    kernel, rows = for_chunks(kernels.conv2d, len(scratch[0])), windows.rows(w.shape[2], w.shape[3], x.itemsize)
+    return kernel, y, *scratch, x, w.reshape(products(w.shape, windows)), rows, windows
 
 
 def _input_grad_scratch(g: Value, w: Value, p: Geometry, size: Shape) -> tuple[Spec, ...]:
     tiles = tiles_of(p, size, w.shape)
     if tiles:
         return winograd_scratch(2, g, tiles, w.shape[3], w.shape[2])
-    transposed = Spec((w.shape[3], math.prod(w.shape[:3])), g.dtype)
-    return im2col_scratch(g.shape[0], w.shape, p, g), transposed
+    return input_grad_scratch(g, w, Windows(*p))
 
 
 def _input_grad(dx: Array, *rest: Array, p: Geometry, size: Shape) -> tuple[Any, ...]:
     tiles = tiles_of(p, size, rest[-1].shape)
     if tiles:
         return winograd_call(2, tiles, dx, None, *rest, None, corner=(2 - p.top, 2 - p.left), adjoint=True)
-    return for_chunks(kernels.conv2d_input_grad, len(rest[0])), dx, *rest, p
+    return for_chunks(kernels.conv2d_input_grad, len(rest[0])), dx, *rest, Windows(*p)
 
 
 def _weight_grad_scratch(x: Value, g: Value, p: Geometry) -> tuple[Spec, ...]:
@@ -106,15 +131,17 @@ def _weight_grad_scratch(x: Value, g: Value, p: Geometry) -> tuple[Spec, ...]:
             (lanes, 4, 2 * (tiles[1] + 1) * c), (lanes, 4, 2 * tiles[1] * f),
         )  # fmt: skip
         return tuple(Spec(shape, x.dtype) for shape in shapes)
-    columns = im2col_scratch(x.shape[0], (p.kh, p.kw, c, f), p, x)
-    partial = Spec((columns.shape[0], columns.shape[2], f), x.dtype)
-    return columns, partial, partial
+    windows = Windows(*p)
+    laid, shifts = product_scratch(x, f, windows, windows.rows(c, f, x.dtype.itemsize))
+    return laid, shifts, Spec((laid.shape[0], *products((p.kh, p.kw, c, f), windows)), x.dtype)
 
 
 def _weight_grad(dw: Array, *rest: Array, p: Geometry) -> tuple[Any, ...]:
     if tiles_of(p, p[6:], dw.shape):
         return for_chunks(winograd.weight_grad, len(rest[1])), dw.reshape(9, -1), *rest, p.top, p.left
-    return for_chunks(kernels.conv2d_weight_grad, len(rest[0])), dw, *rest, p
+    windows = Windows(*p)
+    rows = windows.rows(dw.shape[2], dw.shape[3], dw.itemsize)
+    return for_chunks(kernels.conv2d_weight_grad, len(rest[0])), dw.reshape(-1), *rest, rows, windows
 
 
 conv2d = Implementation(_forward, _forward_scratch, contiguous=True, threaded=True)

@@ -8,10 +8,17 @@ import numpy as np
 
 from tinynet.core.engine import Node, Op, Tensor, constant
 from tinynet.core.spec import Array, Shape, Spec, Value
-from tinynet.fast.bindings.conv import im2col_scratch, winograd_call, winograd_scratch
+from tinynet.fast.bindings.conv import (
+    input_grad_scratch,
+    product_scratch,
+    products,
+    winograd_call,
+    winograd_scratch,
+)
 from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import conv_pool as kernels
 from tinynet.fast.kernels import winograd
+from tinynet.fast.kernels.conv import Windows
 from tinynet.fast.kernels.jit import for_chunks
 from tinynet.fast.match import Fusion, Rewrite, Uses, fused_op
 from tinynet.ops.arrange import pad
@@ -62,36 +69,59 @@ def dims(x_shape: Shape, filters: int, p: Geometry, q: Geometry) -> kernels.Dims
     return kernels.Dims(h, w, c, filters, p.kh, p.kw, p.sh, p.sw, q.kh, q.kw, q.sh, q.sw, q.oh, q.ow)
 
 
+def _read(p: Geometry, q: Geometry) -> Windows:
+    """Return how the windows of the convolution lie that the pooling reads: in a group for each column of its own."""
+    return Windows(p.kh, p.kw, p.sh, p.sw * q.sw, p.top, p.left, (q.oh - 1) * q.sh + q.kh, q.ow, q.kw, p.sw)
+
+
+def _block(d: kernels.Dims, read: Windows, like: Value) -> tuple[int, int]:
+    """Return how many rows of windows of the pooling are computed at a time, and how many of the convolution."""
+    block = max(1, (read.rows(d.c, d.f, like.dtype.itemsize) - d.ph) // d.qh + 1)
+    return block, (block - 1) * d.qh + d.ph
+
+
 def _forward_scratch(x: Value, w: Value, bias: Value, p: Geometry, q: Geometry) -> tuple[Spec, ...]:
-    d = dims(x.shape, w.shape[3], p, q)
+    d, read = dims(x.shape, w.shape[3], p, q), _read(p, q)
     if d.direct:
         return ()
     if d.winograd:
         return winograd_scratch(d.ph, x, (d.oh, d.ow), d.c, d.f)
-    columns = im2col_scratch(x.shape[0], w.shape, q, x)
-    return columns, Spec((columns.shape[0], d.ph * d.pw, columns.shape[1], d.f), x.dtype)
+    _, rows = _block(d, read, x)
+    laid, shifts = product_scratch(x, d.f, read, rows)
+    return laid, shifts, Spec((laid.shape[0], rows * d.pw, d.ow * d.f), x.dtype), Spec((d.ow * d.f,), x.dtype)
 
 
 def _forward_bind(y: Array, index: Array, *rest: Array, p: Geometry, q: Geometry) -> tuple[Any, ...]:
     *scratch, x, w, bias = rest
-    d, weights = dims(x.shape, w.shape[3], p, q), w.reshape(-1, w.shape[3])
+    d, read = dims(x.shape, w.shape[3], p, q), _read(p, q)
     if d.direct:
         kernel = for_chunks(kernels.forward_direct(d), kernels.chunks(len(x)))
-        return kernel, y, index, x.reshape(len(x), -1), weights, bias
+        return kernel, y, index, x.reshape(len(x), -1), w.reshape(-1, d.f), bias
     if d.winograd:
         return winograd_call(d.ph, (d.oh, d.ow), y, index, *rest, corner=(0, 0))
-    return for_chunks(kernels.forward_product, len(scratch[0])), y, index, *scratch, x, weights, bias, p, q
+    kernel, (block, _) = for_chunks(kernels.forward_product, len(scratch[0])), _block(d, read, x)
+    return kernel, y, index, *scratch, x, w.reshape(products(w.shape, read)), bias, block, read, q
 
 
 def _weight_grad_scratch(x: Value, g: Value, index: Value, p: Geometry, q: Geometry) -> tuple[Spec, ...]:
-    d, chunks = dims(x.shape, g.shape[3], p, q), kernels.chunks(-(-x.shape[0] // kernels.IMAGES_A_PARTIAL))
+    d, read = dims(x.shape, g.shape[3], p, q), _read(p, q)
+    if d.product:
+        _, rows = _block(d, read, x)
+        laid, shifts = product_scratch(x, d.f, read, rows)
+        row = d.ow * d.f
+        shapes = (rows * d.pw, row), products((p.kh, p.kw, d.c, d.f), read), (row,)
+        return laid, shifts, *(Spec((laid.shape[0], *shape), x.dtype) for shape in shapes)
+    chunks = kernels.chunks(-(-x.shape[0] // kernels.IMAGES_A_PARTIAL))
     partial = (chunks, d.taps * d.f) if d.direct else (chunks, d.f, d.taps)
     return Spec(partial, x.dtype), Spec((chunks, d.f), x.dtype)
 
 
 def _weight_grad_bind(dw: Array, db: Array, *rest: Array, p: Geometry, q: Geometry) -> tuple[Any, ...]:
     *scratch, x, g, index = rest
-    d = dims(x.shape, g.shape[3], p, q)
+    d, read = dims(x.shape, g.shape[3], p, q), _read(p, q)
+    if d.product:
+        kernel, (block, _) = for_chunks(kernels.weight_grad_product, len(scratch[0])), _block(d, read, x)
+        return kernel, dw.reshape(-1), db, *rest, block, read, q
     inputs = x.reshape(x.shape[0], -1), g, index
     if d.direct:  # LLVM does not vectorise this one but in its parallel form
         return kernels.weight_grad_direct(d), dw.reshape(-1), db, *scratch, *inputs
@@ -100,14 +130,20 @@ def _weight_grad_bind(dw: Array, db: Array, *rest: Array, p: Geometry, q: Geomet
 
 
 def _input_grad_scratch(g: Value, w: Value, index: Value, p: Geometry, q: Geometry, shape: Shape) -> tuple[Spec, ...]:
-    return (Spec((w.shape[3], w.shape[0] * w.shape[1] * w.shape[2]), g.dtype),)
+    d, read = dims(shape, w.shape[3], p, q), _read(p, q)
+    if not d.product:
+        return (Spec((d.f, d.taps), g.dtype),)
+    strips, transposed = input_grad_scratch(g, w, read)
+    return strips, transposed, Spec((strips.shape[0], read.oh * d.pw, d.ow * d.f), g.dtype)
 
 
 def _input_grad_bind(dx: Array, *rest: Array, p: Geometry, q: Geometry, shape: Shape) -> tuple[Any, ...]:
-    transposed, g, w, index = rest
+    *scratch, g, w, index = rest
     d = dims(shape, w.shape[3], p, q)
+    if d.product:
+        return for_chunks(kernels.input_grad_product, len(scratch[0])), dx, *rest, _read(p, q), q
     kernel = for_chunks(kernels.input_grad(d), len(dx))
-    return kernel, dx.reshape(dx.shape[0], -1), transposed, g, w.reshape(-1, d.f), index
+    return kernel, dx.reshape(dx.shape[0], -1), *scratch, g, w.reshape(-1, d.f), index
 
 
 # --- the fused ops

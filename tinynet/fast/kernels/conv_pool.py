@@ -5,8 +5,9 @@ gradient, and none where relu cut it: the index of the winner (DEAD where cut) t
 a scalar is all that each adds. The shapes are numbers that the kernels close over, so that LLVM unrolls the loops over
 taps and turns those over channels into vector code: about eight times as fast as the same loops with run-time bounds.
 
-There are three forward kernels. With few taps, products are made in registers; otherwise by a matrix product of im2col;
-or, where it pays, by Winograd's algorithm (`winograd`).
+There are three forward kernels. With few taps and many filters, products are made in registers; otherwise by products
+of matrices (`conv`); or, where it pays, by Winograd's algorithm (`winograd`). Where the runs that a winner adds would
+be short, the gradients are products of matrices too: with many zeros, but at full speed.
 
 Axes: N images, each a row of H W C values; KH x KW taps, F filters; windows of PH x PW convolution outputs at strides
 QH, QW, of which there are OH x OW. Weights are (KH KW C, F).
@@ -15,16 +16,16 @@ QH, QW, of which there are OH x OW. Weights are (KH KW C, F).
 from typing import Any, NamedTuple
 
 import numba
-import numpy as np
 
-from tinynet.fast.kernels.conv import im2col
+from tinynet.fast.kernels.conv import add_input_grad, add_weight_grad, convolve_rows, lay_shifts, transpose
 from tinynet.fast.kernels.jit import factory, kernel
 from tinynet.fast.kernels.reduce import add_up
 from tinynet.fast.kernels.winograd import DEAD, LEAST_CHANNELS, pool
 
 MOST_CHUNKS = 8
 IMAGES_A_PARTIAL = 4  # so that eight cores have a chunk each at the usual batch of 32
-_DIRECT_TAPS = 32  # up to so many values under a filter, the products are made in registers
+_DIRECT_PRODUCTS, _DIRECT_FILTERS = 36, 16  # up to so many for a window and filter, and from so many filters on
+_DENSE = 160  # up to so many values under a row of taps, for all places of a window together
 
 
 class Dims(NamedTuple):
@@ -52,8 +53,13 @@ class Dims(NamedTuple):
 
     @property
     def direct(self) -> bool:
-        """Whether products are made in registers, without a matrix product."""
-        return self.taps <= _DIRECT_TAPS
+        """Whether products are made in registers, without a matrix product: LLVM turns no longer loops into vectors."""
+        return self.taps * self.ph * self.pw <= _DIRECT_PRODUCTS and self.f >= _DIRECT_FILTERS
+
+    @property
+    def product(self) -> bool:
+        """Whether gradients are products of matrices, and not made from winner to winner."""
+        return not self.direct and self.ph * self.pw * self.kw * self.c <= _DENSE
 
     @property
     def winograd(self) -> bool:
@@ -106,32 +112,27 @@ def forward_direct(d: Dims) -> Any:
 
 
 @kernel(parallel=True)
-def forward_product(y, index, columns, products, x, weights, bias, p, q):
-    """Compute the block for many taps: for each place in the windows im2col and a matrix product, then the pooling."""
-    kh, kw, sh, sw = p[:4]
-    ph, pw, qh, qw, _, _, oh, ow = q
-    rows, chunks, block = len(x) * oh, len(products), columns.shape[1] // ow
+def forward_product(y, index, laid, shifts, made, biases, x, weights, bias, block, p, q):
+    """Compute the block as products, some rows of pooling windows at a time: made (chunks, rows, OW F), then pooled.
+
+    The columns of the convolution are in groups, one for each column of the windows of the pooling.
+    """
+    n, chunks, filters, few = len(x), len(laid), bias.size, shifts.size > 0
+    for j in range(p.ow):
+        for f in range(filters):
+            biases[j * filters + f] = bias[f]
     for chunk in numba.prange(chunks):
-        end = (chunk + 1) * rows // chunks
-        for first in range(chunk * rows // chunks, end, block):
-            count = min(block, end - first)
-            for t in range(ph * pw):
-                place = kh, kw, sh * qh, sw * qw, -(t // pw) * sh, -(t % pw) * sw, oh, ow
-                im2col(columns[chunk], x, first, count, place)
-                np.dot(columns[chunk, : count * ow], weights, products[chunk, t, : count * ow])
-            for r in range(count):
-                made = products[chunk].reshape(ph * pw, -1)
-                pool(
-                    ph * pw,
-                    y,
-                    index,
-                    made,
-                    r * ow * bias.size,
-                    bias,
-                    (first + r) // oh,
-                    (first + r) % oh,
-                    y.dtype.type(1),
-                )
+        for image in range(chunk * n // chunks, (chunk + 1) * n // chunks):
+            lay_shifts(shifts[chunk], x, image, p)
+            for first in range(0, q.oh, block):
+                count = min(block, q.oh - first)
+                rows = (count - 1) * q.sh + q.kh
+                part = made[chunk, : rows * q.kw].reshape(-1, filters)
+                convolve_rows(part, laid[chunk], shifts[chunk], x, image, first * q.sh, rows, weights, p)
+                down, across = (1, rows) if few else (q.kw, 1)
+                for r in range(count):
+                    start, one = r * q.sh * down, y.dtype.type(1)
+                    pool(y, index, made[chunk], start, down, across, q.kh, q.kw, biases, image, first + r, one)
 
 
 @kernel()
@@ -247,3 +248,67 @@ def input_grad(d: Dims) -> Any:
                                         dx[m, start + u * row + k] += v * turned[f, u * run + k]
 
     return conv_pool_input_grad
+
+
+# --- gradients as products
+
+
+@kernel()
+def spread_out(spread, g, index, q, down, across):
+    """Make the gradient of the convolution from that of the winners of some rows of windows, g, index (rows, OW, F).
+
+    Places lie as for `pool`: those of the next row ``down`` rows on, of the next column ``across``.
+    """
+    zero = g.dtype.type(0)
+    for i in range(len(g)):
+        given, winner = g[i].reshape(-1), index[i].reshape(-1)
+        for t in range(q.kh * q.kw):
+            row = spread[(i * q.sh + t // q.kw) * down + t % q.kw * across]
+            for k in range(row.size):
+                row[k] = given[k] if winner[k] == t else zero
+
+
+@kernel()
+def add_bias_grad(total, g, index):
+    """Add the cotangents of the winners that relu did not cut: total (OW F,), g, index (OH, OW, F)."""
+    zero = g.dtype.type(0)
+    for i in range(len(g)):
+        given, winner = g[i].reshape(-1), index[i].reshape(-1)
+        for k in range(total.size):
+            total[k] += zero if winner[k] == DEAD else given[k]
+
+
+@kernel(parallel=True)
+def weight_grad_product(dw, db, laid, shifts, spread, partial, partial_bias, x, g, index, block, p, q):
+    """Compute the gradients of weights and bias as products; those of the bias are summed as (chunks, OW F)."""
+    n, chunks, filters, few = len(x), len(laid), db.size, shifts.size > 0
+    for chunk in numba.prange(chunks):
+        partial[chunk] = 0
+        partial_bias[chunk] = 0
+        for image in range(chunk * n // chunks, (chunk + 1) * n // chunks):
+            lay_shifts(shifts[chunk], x, image, p)
+            add_bias_grad(partial_bias[chunk], g[image], index[image])
+            for first in range(0, q.oh, block):
+                end = min(first + block, q.oh)
+                rows = (end - first - 1) * q.sh + q.kh
+                part = spread[chunk, : rows * q.kw]
+                part[:] = 0  # where there are gaps between the windows
+                down, across = (1, rows) if few else (q.kw, 1)
+                spread_out(part, g[image, first:end], index[image, first:end], q, down, across)
+                flat = part.reshape(-1, filters)
+                add_weight_grad(partial[chunk], laid[chunk], shifts[chunk], x, image, first * q.sh, rows, flat, p)
+    add_up(dw, partial.reshape(chunks, -1), 0, dw.size)
+    add_up(db, partial_bias.reshape(-1, filters), 0, filters)
+
+
+@kernel(parallel=True)
+def input_grad_product(dx, strips, transposed, spread, g, w, index, p, q):
+    """Compute the gradient of the input as products: spread (chunks, rows, OW F)."""
+    n, chunks = len(g), len(strips)
+    transpose(transposed, w)
+    for chunk in numba.prange(chunks):
+        spread[chunk] = 0
+        for image in range(chunk * n // chunks, (chunk + 1) * n // chunks):
+            spread_out(spread[chunk], g[image], index[image], q, q.kw, 1)
+            dx[image] = 0
+            add_input_grad(dx[image], strips[chunk], spread[chunk].reshape(-1, w.shape[3]), transposed, p)

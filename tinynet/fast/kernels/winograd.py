@@ -259,22 +259,24 @@ def store(m, y, across, image, i):
 
 
 @kernel(reorder=False)
-def pool(places, y, index, outputs, start, bias, image, i, scale):
+def pool(y, index, outputs, first, down, across, ph, pw, bias, image, i, scale):
     """Write the largest output of each window, with the bias and cut at 0, and its place: y, index (N, TH, TW, F).
 
-    ``outputs`` (places, ...) has for each place in the windows the outputs of a row of them, from ``start`` on.
+    A row of ``outputs`` (rows, TW F) has those of row i of the windows at one place: row ``first`` at the first place,
+    the row ``down`` rows later at the next below, the one ``across`` rows later at the next beside it. The bias is that
+    of one window or of several.
     """
-    zero, f = y.dtype.type(0), y.shape[3]
-    for j in range(y.shape[2]):
-        best, winner = y[image, i, j], index[image, i, j]
-        for t in range(places):
-            source = outputs[t, start + j * f :]
-            for k in range(f):
+    zero, ys, places = y.dtype.type(0), y[image, i].reshape(-1), index[image, i].reshape(-1)
+    for j in range(0, ys.size, bias.size):
+        best, winner = ys[j : j + bias.size], places[j : j + bias.size]
+        for t in range(ph * pw):
+            source = outputs[first + t // pw * down + t % pw * across, j:]
+            for k in range(bias.size):
                 v = source[k] / scale + bias[k]
                 wins = t == 0 or v > best[k] or v != v
                 best[k] = v if wins else best[k]
                 winner[k] = t if wins else winner[k]
-        for k in range(f):
+        for k in range(bias.size):
             dead = best[k] <= 0
             best[k] = zero if dead else best[k]
             winner[k] = DEAD if dead else winner[k]
@@ -349,7 +351,7 @@ def convolution(m: int, pooled: bool) -> Any:
                             clear(m, outputs, sizes[lane], x, image, i, f)
                         mend(m, outputs, x, taps, image, i, scale, top, left)
                         if pooled:
-                            pool(m * m, y, index, outputs, 0, bias, image, i, scale)
+                            pool(y, index, outputs, 0, m, 1, m, m, bias, image, i, scale)
                         else:
                             store(m, y, outputs, image, i)
 
