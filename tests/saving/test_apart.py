@@ -14,7 +14,7 @@ STATE = {"best": [LARGE, {"wait": 3}], "bits": np.ones(999, bool), "few": [1.5, 
 def test_a_state_comes_back_from_its_text_and_its_arrays():
     arrays = {}
     text = json.dumps(apart(STATE, arrays))
-    assert [name for name in arrays] == ["callbacks.0", "callbacks.1"]
+    assert list(arrays) == ["callbacks.0", "callbacks.1"]
     found = together(json.loads(text), arrays)
     assert found["best"][0] is LARGE
     assert found["bits"] is STATE["bits"]
