@@ -404,6 +404,15 @@ def test_a_leaf_changed_in_place_is_noticed():
         y.backward()
 
 
+def test_a_leaf_that_takes_other_memory_is_noticed():
+    x = leaf([1.0, 2.0])
+    y = (x * x).sum()
+    x.use_memory(np.array([3.0, 4.0]))
+    assert x.data.tolist() == [3, 4]
+    with pytest.raises(GradientError, match="'multiply' used was changed in place"):
+        y.backward()
+
+
 def test_a_change_before_its_use_does_no_harm():
     x = leaf([1.0, 2.0])
     x.data[...] = 3
