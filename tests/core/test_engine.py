@@ -589,6 +589,14 @@ def test_what_a_tensor_looks_like():
     assert repr(Tensor(Spec((2, 3), np.dtype(np.float32)))) == "Tensor(shape=(2, 3), dtype=float32)"
 
 
+def test_a_list_before_an_operator_is_its_first_operand():
+    t = Tensor([[1.0, 2.0], [3.0, 4.0]])
+    rows = [[0.0, 1.0], [2.0, 0.0]]
+    np.testing.assert_array_equal((rows @ t).data, np.array(rows) @ t.data)
+    np.testing.assert_array_equal((rows - t).data, np.array(rows) - t.data)
+    np.testing.assert_array_equal((rows / t).data, np.array(rows) / t.data)
+
+
 def test_an_op_shows_its_name():
     assert repr(Op("twice", infer=lambda x: x, compute=lambda x: 2 * x)) == "<Op twice>"
 
