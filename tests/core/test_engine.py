@@ -413,6 +413,15 @@ def test_a_leaf_that_takes_other_memory_is_noticed():
         y.backward()
 
 
+@pytest.mark.parametrize("array", [np.zeros(3), np.zeros(2, np.float32)])
+def test_a_leaf_takes_memory_of_its_own_shape_and_dtype_alone(array):
+    x = leaf([1.0, 2.0])
+    for tensor, memory in ((x, array), (x * x, np.zeros(2))):
+        with pytest.raises(ShapeError, match=r"a leaf of shape \(2,\) and dtype float64 cannot hold"):
+            tensor.use_memory(memory)
+    assert x.data.tolist() == [1, 2]
+
+
 def test_a_change_before_its_use_does_no_harm():
     x = leaf([1.0, 2.0])
     x.data[...] = 3
