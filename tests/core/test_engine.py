@@ -404,6 +404,24 @@ def test_a_leaf_changed_in_place_is_noticed():
         y.backward()
 
 
+def test_a_leaf_that_takes_other_memory_is_noticed():
+    x = leaf([1.0, 2.0])
+    y = (x * x).sum()
+    x.use_memory(np.array([3.0, 4.0]))
+    assert x.data.tolist() == [3, 4]
+    with pytest.raises(GradientError, match="'multiply' used was changed in place"):
+        y.backward()
+
+
+@pytest.mark.parametrize("array", [np.zeros(3), np.zeros(2, np.float32)])
+def test_a_leaf_takes_memory_of_its_own_shape_and_dtype_alone(array):
+    x = leaf([1.0, 2.0])
+    for tensor, memory in ((x, array), (x * x, np.zeros(2))):
+        with pytest.raises(ShapeError, match=r"a leaf of shape \(2,\) and dtype float64 cannot hold"):
+            tensor.use_memory(memory)
+    assert x.data.tolist() == [1, 2]
+
+
 def test_a_change_before_its_use_does_no_harm():
     x = leaf([1.0, 2.0])
     x.data[...] = 3
@@ -578,6 +596,34 @@ def test_what_a_tensor_looks_like():
     assert repr(Tensor([1.0, 2.0])) == "Tensor([1., 2.])"
     assert repr(leaf([1.0], np.float32)) == "Tensor([1.], dtype=float32, requires_grad=True)"
     assert repr(Tensor(Spec((2, 3), np.dtype(np.float32)))) == "Tensor(shape=(2, 3), dtype=float32)"
+
+
+def test_a_list_before_an_operator_is_its_first_operand():
+    t = Tensor([[1.0, 2.0], [3.0, 4.0]])
+    rows = [[0.0, 1.0], [2.0, 0.0]]
+    np.testing.assert_array_equal((rows @ t).data, np.array(rows) @ t.data)
+    np.testing.assert_array_equal((rows - t).data, np.array(rows) - t.data)
+    np.testing.assert_array_equal((rows / t).data, np.array(rows) / t.data)
+
+
+@pytest.mark.parametrize(
+    ("change", "value", "slope"),
+    [
+        (operator.iadd, 5.0, 1.0),
+        (operator.isub, -1.0, 1.0),
+        (operator.imul, 6.0, 3.0),
+        (operator.itruediv, 2 / 3, 1 / 3),
+    ],
+)
+def test_an_operator_in_place_gives_the_name_to_a_new_tensor(change, value, slope):
+    x = leaf(2.0)
+    y = change(x, 4.0)
+    assert (y.item(), x.item()) == (pytest.approx(value), 2)
+    assert gradient(y, x) == pytest.approx(slope)
+    with tn.no_grad():
+        assert change(x * 1.0, 4.0).item() == pytest.approx(value)
+        with pytest.raises(GradientError, match="does not change in place"):
+            change(x, 4.0)
 
 
 def test_an_op_shows_its_name():

@@ -68,7 +68,7 @@ ROOMS = {
          "tests/core/test_engine.py", "tests/core/test_higher.py"),
         gradient_rules, by_meaning=True,
     ),
-    "optim": Room(("optim/*.py",), ("tests/optim", "tinynet/optim"), by_meaning=True),
+    "optim": Room(("optim/*.py",), ("tests/optim", "tests/core/test_transaction.py", "tinynet/optim"), by_meaning=True),
     "metrics": Room(
         ("train/metrics/*.py",),
         ("tests/train/test_metrics.py", "tests/train/test_metrics_of_sets.py", "tests/train/test_chosen_metrics.py",
@@ -78,7 +78,7 @@ ROOMS = {
     "saving": Room(
         ("saving/*.py",),
         ("tests/saving/test_model_files.py", "tests/saving/test_resume.py", "tests/saving/test_places.py",
-         "tinynet/saving"),
+         "tests/saving/test_apart.py", "tests/test_model.py", "tests/nn/test_trainable.py", "tinynet/saving"),
         of_loading=("tests/saving/test_model_files.py", "tests/saving/test_resume.py", "tests/saving/test_places.py"),
     ),
 }  # fmt: skip

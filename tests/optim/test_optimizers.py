@@ -506,6 +506,14 @@ def test_arguments_out_of_range_are_refused(make, says):
         make()
 
 
+def test_an_optimizer_without_an_update_says_so():
+    class Idle(tn.Optimizer):
+        pass
+
+    with pytest.raises(NotImplementedError, match="Idle has no update; define it"):
+        by_step(network(), Idle(0.1))(0)
+
+
 def test_factors_may_be_0():
     adam, rmsprop = tn.Adam(beta1=0, beta2=0, weight_decay=0), tn.RMSprop(rho=0, momentum=0, weight_decay=0)
     assert (adam.beta1, adam.beta2, adam.weight_decay) == (0, 0, 0)

@@ -257,3 +257,8 @@ def test_what_is_no_matrix_is_refused():
         classification_scores(np.zeros((2, 3), int))
     with pytest.raises(ArgumentError, match="2 classes, but 1 names: a"):
         classification_scores(np.eye(2, dtype=int), ["a"])
+
+
+def test_a_class_that_was_met_once_counts_in_the_macro_average():
+    scores = classification_scores([[2, 1, 0], [0, 0, 0], [0, 0, 0]])
+    assert scores.macro == pytest.approx((1 / 2, 2 / 3 / 2, 4 / 5 / 2))
