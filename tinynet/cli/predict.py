@@ -220,7 +220,7 @@ def _check_outputs(arguments: argparse.Namespace) -> None:
     for path in filter(None, (arguments.csv, arguments.json)):
         if path.is_dir() or not path.parent.is_dir():
             raise ArgumentError(f"{path} cannot be written: {'it' if path.is_dir() else path.parent} is "
-                f"{'a' if path.is_dir() else 'no'} directory")  # fmt: skip
+                f"{'a' if path.is_dir() else 'not a'} directory")  # fmt: skip
 
 
 def _write(arguments: argparse.Namespace, told: Described, answers: list[Answer]) -> None:

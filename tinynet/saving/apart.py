@@ -58,7 +58,7 @@ def examples(state: Any) -> dict[str, Array]:
     """
     if isinstance(state, dict) and _MARK in state:
         if not conforms(state, _FORM) or min(state["shape"], default=0) < 0 or math.prod(state["shape"]) > 2**40:
-            raise ValueError(f"{state} is not an array")
+            raise ValueError(f"{state} is no array")
         return {state[_MARK]: np.broadcast_to(np.zeros((), np.dtype(state["dtype"])), state["shape"])}
     parts = state.values() if isinstance(state, dict) else state if isinstance(state, list) else []
     return {name: array for part in parts for name, array in examples(part).items()}
