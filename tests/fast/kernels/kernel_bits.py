@@ -71,6 +71,12 @@ def products(m, k, n):
         yield linear._matmul, (a, b), {"trans_a": trans_a, "trans_b": trans_b}
 
 
+def frozen_product(m, k, n):
+    a, b = normal(m, k), normal(k, n)
+    b.flags.writeable = False
+    yield linear._matmul, (a, b), {"trans_a": False, "trans_b": False}
+
+
 def rows(n, k):
     x, labels = normal(n, k), np.arange(n) % k
     data, flat = np.random.default_rng(n).integers(0, 256, (n, k), np.uint8), normal(n * k)
@@ -113,8 +119,16 @@ def cases():
         yield from pooling(n)
     for shape in [(3, 4, 5), (32, 784, 128), (300, 40, 500), (5, 300, 700), (130, 700, 530)]:
         yield from products(*shape)
+    yield from frozen_product(20, 40, 512)
     for shape in [(7, 5), (400, 700)]:
         yield from rows(*shape)
+
+
+def converted(array, dtype):
+    """The array in a dtype if it is of floats, and constant if it was."""
+    made = array.astype(dtype if array.dtype == np.float64 else array.dtype)
+    made.flags.writeable = array.flags.writeable
+    return made
 
 
 def plan(dtypes, backwards):
@@ -123,7 +137,7 @@ def plan(dtypes, backwards):
     numbered = list(enumerate(product(cases(), dtypes)))
     with tracing():
         for number, ((op, arrays, attrs), dtype) in reversed(numbered) if backwards else numbered:
-            inputs = [Tensor(a.astype(dtype if a.dtype == np.float64 else a.dtype)) for a in arrays]
+            inputs = [Tensor(converted(a, dtype)) for a in arrays]
             made = op(*inputs, **attrs)
             for i, y in enumerate(made if isinstance(made, tuple) else (made,)):
                 outputs[f"{number} {op.name} {dtype} {i}"] = y

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import tinynet as tn
 from tests.fast.kernels.kernel_cases import DTYPES, dtypes, garbage, generators, whole
 from tinynet.fast.kernels import linear
 
@@ -51,6 +52,28 @@ def test_chunks_too_large_for_one_small_product_are_complete(trans_a, trans_b, a
     a, b = whole(rng, (k, m) if trans_a else (m, k), dtype), whole(rng, (n, k) if trans_b else (k, n), dtype)
     c = product(a, b, trans_a, trans_b, 2, axis)
     np.testing.assert_array_equal(c, (a.T if trans_a else a).astype(float) @ (b.T if trans_b else b).astype(float))
+
+
+@given(st.integers(0, 20), lengths, st.integers(1, 3), generators, dtypes)
+def test_products_with_panels_are_those_with_the_matrix(m, k, panels, rng, dtype):
+    a, b = whole(rng, (m, k), dtype), whole(rng, (k, panels * linear.WIDE), dtype)
+    c = garbage((m, b.shape[1]), dtype)
+    linear.matmul_panels(c, a, np.ascontiguousarray(b.reshape(k, panels, linear.WIDE).swapaxes(0, 1)))
+    np.testing.assert_array_equal(c, a.astype(float) @ b.astype(float))
+
+
+@pytest.mark.skipif(not linear.SMALL, reason="without AVX-512, BLAS has no small products")
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_weights_of_a_frozen_predictor_lie_in_panels(dtype):
+    model = tn.Sequential([tn.Input((40,)), tn.Dense(512, "relu"), tn.Dense(520)], seed=0, dtype=dtype)
+    x = np.random.default_rng(0).standard_normal((32, 40)).astype(dtype)
+    frozen, live = tn.compile(model, freeze=True), tn.compile(model)
+    before = frozen(x)
+    np.testing.assert_allclose(before, live(x), rtol=1e-5, atol=1e-6)
+    functions = [[s.function.__name__ for s in p.plan(x).steps if s.name == "matmul"] for p in (frozen, live)]
+    assert functions == [["matmul_panels", "matmul"], ["matmul", "matmul"]]
+    model.theta[:] = 0
+    np.testing.assert_array_equal(frozen(x), before)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

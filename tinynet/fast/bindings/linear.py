@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinynet.core.engine import Tensor, is_constant
 from tinynet.core.spec import Array, Spec, Value
 from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import linear as kernels
@@ -34,6 +35,12 @@ def _matmul(c: Array, *rest: Array, trans_a: bool, trans_b: bool) -> tuple[Any, 
         left, right = (m.swapaxes(-1, -2) if turned else m for m, turned in ((a, trans_a), (b, trans_b)))
         return np.matmul, left, right, c
     chunks, axis = cut(a, b, trans_a, trans_b)
+    if (
+        not (trans_a or trans_b or axis != 1 or c.shape[1] % kernels.WIDE)
+        and 0 < 8 * kernels.WIDE * len(b) <= kernels.SMALL
+        and is_constant(Tensor(b))  # of a frozen predictor
+    ):
+        return kernels.matmul_panels, c, a, np.ascontiguousarray(b.reshape(len(b), -1, kernels.WIDE).swapaxes(0, 1))
     return for_chunks(kernels.matmul, chunks), c, *(sums or [c[None]]), a, b, trans_a, trans_b, chunks, axis
 
 

@@ -15,9 +15,9 @@ _MOST_CHUNKS = 8
 _LONG = 8  # an inner axis so many times as long as the longer side of the product is cut itself
 # OpenBLAS reads small matrices where they are, where it has AVX-512, and copies larger ones first. Small is up to so
 # many multiplications.
-_SMALL = 1_000_000 if get_host_cpu_features().get("avx512f") else 0
-_LARGE = 32 * _SMALL  # from so many on, copies cost less than small products do
-_WIDE = 64  # columns of a small product
+SMALL = 1_000_000 if get_host_cpu_features().get("avx512f") else 0
+_LARGE = 32 * SMALL  # from so many on, copies cost less than small products do
+WIDE = 64  # columns of a small product
 _NARROW, _LOW = 16, 32  # columns and rows of one whose second matrix is transposed
 _DEEP = 256  # the inner axis at least that such a one pays for
 
@@ -38,7 +38,7 @@ def cut(rows: int, inner: int, columns: int, trans_b: bool = False) -> tuple[int
     flops = 2 * rows * inner * columns
     if inner >= _LONG * max(rows, columns) and chunks(inner, flops) > 1:
         return chunks(inner, flops), 2
-    if columns > rows and (trans_b or columns >= _MOST_CHUNKS * _WIDE):
+    if columns > rows and (trans_b or columns >= _MOST_CHUNKS * WIDE):
         return chunks(columns, flops), 1
     return chunks(rows, flops), 0
 
@@ -60,17 +60,25 @@ def part_product(sums, a, b, trans_a, trans_b, chunk, chunks, axis):
     else:
         place, lo, hi = np.intp(chunk), chunk * inner // chunks, (chunk + 1) * inner // chunks
     height, width, depth = bottom - top, right - left, hi - lo
-    if _SMALL < height * width * depth <= _LARGE:
-        if trans_b and _DEEP <= depth <= _SMALL // (_LOW * _NARROW):
+    if SMALL < height * width * depth <= _LARGE:
+        if trans_b and _DEEP <= depth <= SMALL // (_LOW * _NARROW):
             height, width = _LOW, _NARROW
-        elif not trans_b and depth <= _SMALL // (8 * _WIDE):
-            height, width = _SMALL // (_WIDE * depth) // 8 * 8, _WIDE
+        elif not trans_b and depth <= SMALL // (8 * WIDE):
+            height, width = SMALL // (WIDE * depth) // 8 * 8, WIDE
     for k in range(left, right, max(1, width)):
         for r in range(top, bottom, max(1, height)):
             r2, k2 = min(r + height, bottom), min(k + width, right)
             part_a = a[lo:hi, r:r2] if trans_a else a[r:r2, lo:hi]
             part_b = b[k:k2, lo:hi] if trans_b else b[lo:hi, k:k2]
             gemm(sums[place, r:r2, k:k2], part_a, part_b, trans_a, trans_b)  # one call: it takes long to compile
+
+
+@kernel(parallel=True)
+def matmul_panels(c, a, panels):
+    """Write the product of a and a matrix that lies in panels (columns / WIDE, inner, WIDE), in small products."""
+    for p in numba.prange(len(panels)):
+        for r in range(0, len(a), 8):
+            gemm(c[r : r + 8, p * WIDE : (p + 1) * WIDE], a[r : r + 8], panels[p], False, False)
 
 
 @kernel(parallel=True)
