@@ -1,5 +1,7 @@
 """The figures of a run: that they show what they are given, say what it is, and can be read."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -483,3 +485,16 @@ def test_filters_of_a_dense_layer_are_its_weights_by_pixel():
 def test_what_cannot_be_drawn_is_refused(draw, error, message):
     with pytest.raises(error, match=message):
         draw()
+
+
+def test_what_is_compared_comes_first_on_the_page_of_several_runs():
+    run = {"parameters": {"count": 10, "dtype": "float32"}, "test": {"loss": 0.5, "accuracy": 0.8}, "best_epoch": 1,
+           "history": {"loss": [0.4], "accuracy": [0.9]}, "data": {"sha256": "0"}, "hyper_parameters": {},
+           "seconds": {"total": 1.0, "by_epoch": [1.0]}}  # fmt: skip
+    page, _ = report.comparison_page({"a": run, "b": {**run, "test": {"loss": 0.6, "accuracy": 0.7}}}, "Two runs")
+    rows = re.findall(r"<tr.*?</tr>", page.decode())
+    cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in rows[:3]]
+    assert cells[0][:4] == ["Run", "Test accuracy", "Difference", "Test loss"]
+    assert cells[2] == ["b", "0.7000", "-0.1000", "0.6000", "10", "1", "0.4000", "0.9000", "1.0"]
+    assert 'class="best"' in rows[1]
+    assert "The settings are the same." in page.decode()

@@ -120,6 +120,7 @@ _HEAD = (
     "difference",
     "seconds",
 )
+_FIRST = "network", "test accuracy", "difference", "test loss"  # on a page, of which a phone shows the left
 
 
 def comparison_rows(records: Mapping[str, Mapping[str, Any]]) -> list[Sequence[str]]:
@@ -201,7 +202,8 @@ def comparison_page(
     split = any("validation_split" in record["hyper_parameters"] for record in records.values())
     curves = comparison_figure(histories, "Losses and accuracies", "validation" if split else "test")
     picture = encode(curves)
-    head, *rows = comparison_rows(records)
+    order = [_HEAD.index(name) for name in dict.fromkeys((*_FIRST, *_HEAD))]
+    head, *rows = [[row[i] for i in order] for row in comparison_rows(records)]
     best = max(range(len(rows)), key=lambda i: _test_accuracy(list(records.values())[i]))
     parts = [table(rows, ["Run", *(cell.capitalize() for cell in head[1:])], best=best)]
     parts.append(paragraph("The run with the largest test accuracy is marked; differences are to the first one."))
