@@ -15,9 +15,10 @@ import numpy as np
 import pytest
 
 import tinynet as tn
-from tinynet.cli import main, run_directory
+from tinynet.cli import main
+from tinynet.cli.record import as_json
 from tinynet.fast import threads
-from tinynet.saving import files
+from tinynet.saving import files, places
 
 RUN_FILES = {"metrics.json", "best.safetensors", "last.safetensors", "settings.json"}
 
@@ -513,7 +514,7 @@ def test_a_place_where_nothing_can_be_written_is_told_before_anything_is_compute
     def read_only(**_):
         raise OSError(errno.EROFS, "Read-only file system")
 
-    monkeypatch.setattr(run_directory.tempfile, "TemporaryFile", read_only)
+    monkeypatch.setattr(places.tempfile, "TemporaryFile", read_only)
     monkeypatch.setattr(tn.datasets, "load", lambda *_: pytest.fail("refused only after the data was read"))
     assert train("--data", data, "--out", "mine") == 1
     assert failure(capsys) == (
@@ -633,7 +634,7 @@ def test_stopping_ends_with_130_and_leaves_nothing(place, data, capsys, monkeypa
 def test_numbers_that_json_has_no_words_for_become_null():
     record = {"a": [1.5, float("nan"), {"b": float("-inf")}], "c": "nan", "d": 3, "e": None, "f": True}
     written = {"a": [1.5, None, {"b": None}], "c": "nan", "d": 3, "e": None, "f": True}
-    assert json.loads(run_directory.as_json(record)) == written
+    assert json.loads(as_json(record)) == written
 
 
 # --- help

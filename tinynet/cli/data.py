@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tinynet.errors import ArgumentError, FileFormatError
 
 if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
-    from tinynet.cli.run_directory import Run
+    from tinynet.cli.record import Run
     from tinynet.datasets import Dataset
     from tinynet.datasets.preparation import Preparation
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tinynet.cli.arguments import add_command, add_run, file
-from tinynet.cli.run_directory import BEST, open_run
+from tinynet.cli.record import open_run
+from tinynet.cli.run_directory import BEST
 from tinynet.errors import ArgumentError
 
 if TYPE_CHECKING:

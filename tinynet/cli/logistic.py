@@ -9,14 +9,8 @@ from tinynet.cli.arguments import factor
 from tinynet.cli.data import data_record, load_chosen
 from tinynet.cli.options import BY_NAME, given_in
 from tinynet.cli.processes import claimed_by_one, one_first, options_of_fit
-from tinynet.cli.run_directory import (
-    LAST,
-    METRICS,
-    as_json,
-    circumstances,
-    clear,
-    parameters_digest,
-)
+from tinynet.cli.record import as_json, circumstances, parameters_digest
+from tinynet.cli.run_directory import LAST, METRICS, clear
 from tinynet.errors import ArgumentError, DataError
 from tinynet.saving.files import write_atomically
 from tinynet.train.progress import counted

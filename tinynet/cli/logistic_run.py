@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from tinynet.cli.data import Described, described
 from tinynet.cli.logistic import MODEL
-from tinynet.cli.run_directory import LAST, METRICS, Run, open_run, parameters_digest, read_json
+from tinynet.cli.record import Run, open_run, parameters_digest, read_json
+from tinynet.cli.run_directory import LAST, METRICS
 from tinynet.errors import ArgumentError, CheckpointError, FileFormatError
 
 if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once

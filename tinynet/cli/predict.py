@@ -15,7 +15,8 @@ from tinynet.cli.arguments import add_code, add_command, factor, file
 from tinynet.cli.data import Described, described
 from tinynet.cli.logistic_run import is_logistic, open_any, two_classes
 from tinynet.cli.onnx_file import Source, is_file, of_file
-from tinynet.cli.run_directory import BEST, LAST, METRICS, as_json
+from tinynet.cli.record import as_json
+from tinynet.cli.run_directory import BEST, LAST, METRICS
 from tinynet.errors import ArgumentError, DatasetError, FileFormatError
 from tinynet.saving.files import write_atomically
 from tinynet.saving.form import conforms

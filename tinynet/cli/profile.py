@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import shutil
 import statistics
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from tinynet.cli.arguments import add_command, add_model, add_threads, count, fi
 from tinynet.cli.data import add_data, load_chosen
 from tinynet.errors import ArgumentError, WriteError
 from tinynet.saving.files import write_atomically
+from tinynet.saving.places import check_place
 from tinynet.train.progress import counted
 
 if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
@@ -87,10 +87,4 @@ def _check(out: Path, force: bool) -> None:
         raise WriteError(
             errno.EEXIST, f"{out} is there already; choose another name with --out, or pass --force to replace it"
         )
-    try:
-        tempfile.TemporaryFile(dir=out.parent).close()
-    except OSError as error:
-        raise WriteError(
-            error.errno,
-            f"{out} cannot be written ({error.strerror or error}); choose another place with --out",
-        ) from error
+    check_place(out, "the picture")

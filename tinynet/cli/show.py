@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from tinynet.cli.arguments import add_command, add_run
 from tinynet.cli.data import add_own_data, load_data
-from tinynet.cli.run_directory import BEST, open_run
+from tinynet.cli.record import open_run
+from tinynet.cli.run_directory import BEST
 from tinynet.errors import ArgumentError
 
 if TYPE_CHECKING:

@@ -24,20 +24,9 @@ from tinynet.cli.options import (
     words,
 )
 from tinynet.cli.processes import add_processes, claimed_by_one, one_first, options_of_fit
-from tinynet.cli.run_directory import (
-    BEST,
-    LAST,
-    METRICS,
-    SETTINGS,
-    as_json,
-    begun_with,
-    check_resumed,
-    checkpoint_of,
-    circumstances,
-    clear,
-    explained,
-    parameters_digest,
-)
+from tinynet.cli.record import as_json, circumstances, parameters_digest
+from tinynet.cli.resumed import begun_with, check_resumed, explained
+from tinynet.cli.run_directory import BEST, LAST, METRICS, SETTINGS, checkpoint_of, clear
 from tinynet.cli.told import announce, arrays, as_documented, describe_data, describe_result
 from tinynet.errors import ArgumentError, CheckpointError
 from tinynet.saving.files import write_atomically

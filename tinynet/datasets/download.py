@@ -11,6 +11,7 @@ from tinynet.datasets.formats import GZIP, GZIP_MAGIC, inflate
 from tinynet.datasets.spec import DatasetSpec, RemoteFile
 from tinynet.datasets.transfer import Show, explain, get, progress
 from tinynet.errors import DatasetError, FileFormatError
+from tinynet.saving.places import make_writable
 
 TIMEOUT = 4.0
 
@@ -110,9 +111,7 @@ def _is_cached(path: Path, file: RemoteFile) -> bool:
 def _make_writable(cache: Path, spec: DatasetSpec) -> None:
     # Before the download, not after it: nobody should wait for 11 MB that cannot be stored.
     try:
-        cache.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=cache):
-            pass
+        make_writable(cache)
     except OSError as error:
         raise _unwritable(cache, spec, error) from error
 

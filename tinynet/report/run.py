@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +23,7 @@ from tinynet.report.sections import made_sections
 from tinynet.report.style import Array, encode
 from tinynet.report.subject import Drawing, Subject
 from tinynet.saving.files import write_atomically
+from tinynet.saving.places import make_writable
 from tinynet.train import History
 
 PAGE, SCORES = "report.html", "classification_report.txt"
@@ -176,8 +176,7 @@ def _check_formats(formats: Sequence[str]) -> None:
 def check_writable(directory: Path) -> None:
     """Make a directory if need be, and raise a WriteError if nothing can be written into it."""
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=directory).close()
+        make_writable(directory)
     except OSError as error:
         raise WriteError(
             error.errno,

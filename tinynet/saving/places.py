@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 from tinynet.errors import ArgumentError, WriteError
@@ -113,6 +114,18 @@ def check_place(path: Path, what: str) -> None:
     directory = target.parent
     if not directory.is_dir() or not os.access(directory, os.W_OK | os.X_OK):
         raise WriteError(errno.EACCES, f"{directory}, where {what} is to be, is no directory to write to")
+
+
+def make_writable(directory: Path) -> None:
+    """Make a directory if it is not there, and try that a file can be made in it: nobody should wait for nothing.
+
+    Raises
+    ------
+    OSError
+        If it cannot be made or written to.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    tempfile.TemporaryFile(dir=directory).close()
 
 
 def _is_mount_point(path: Path) -> bool:
