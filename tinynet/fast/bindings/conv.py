@@ -26,7 +26,7 @@ def product_scratch(x: Value, filters: int, p: Windows, rows: int) -> tuple[Spec
     row, remainders, more = p.groups * p.ow * p.kw * channels, min(p.sh, p.kh), (p.kh - 1) // p.sh
     if p.few(channels):
         columns = (p.groups - 1) * p.apart + p.kw
-        shifts = chunks, columns * channels, remainders, p.oh + more, p.ow
+        shifts = chunks, columns * channels, remainders, rows + more, p.ow
         return Spec((chunks, rows * p.kh * row), x.dtype), Spec(shifts, x.dtype)
     return Spec((chunks, remainders * (rows + more) * row), x.dtype), Spec((chunks, 0, 0, 0, 0), x.dtype)
 

@@ -122,16 +122,19 @@ def lay_strips(laid, x, image, first, count, p):
 
 
 @kernel()
-def lay_shifts(shifts, x, image, p):
-    """Lay out what columns of taps see of an image: shifts (columns C, remainders, slots, OW); zeros outside of it."""
+def lay_shifts(shifts, x, image, first, count, p):
+    """Lay out what columns of taps see of an image from ``count`` rows of windows: shifts (columns C, ..., OW).
+
+    Rows are sorted by remainder, (columns C, remainders, slots, OW), with zeros outside of the image.
+    """
     height, width, channels = x.shape[1], x.shape[2], x.shape[3]
     for s in range(len(shifts)):
         c, w0, before = s % channels, s // channels - p.left, s - p.sw * channels
         start = 0 if before < 0 else p.ow - 1  # what the tap a stride before it sees was laid out, and lies one further
         lo, hi = max(start, -(w0 // p.sw)), min(p.ow, -((w0 - width) // p.sw))
-        for q in range(shifts.shape[1] * shifts.shape[2]):
-            remainder, slot = q // shifts.shape[2], q % shifts.shape[2]
-            row, h = shifts[s, remainder, slot], slot * p.sh + remainder - p.top
+        for q in range(shifts.shape[1] * (count + (p.kh - 1) // p.sh)):
+            remainder, slot = q % shifts.shape[1], q // shifts.shape[1]
+            row, h = shifts[s, remainder, slot], (first + slot) * p.sh + remainder - p.top
             if start > 0:
                 known = shifts[before, remainder, slot, 1:]
                 for j in range(start):
@@ -145,13 +148,13 @@ def lay_shifts(shifts, x, image, p):
 
 
 @kernel()
-def lay_columns(laid, shifts, channels, first, count, p):
-    """Lay out a row for each tap and channel, with what it sees from ``count`` rows of windows, group by group."""
+def lay_columns(laid, shifts, channels, count, p):
+    """Lay out a row for each tap and channel, with what it sees from those rows of windows, group by group."""
     run, row = count * p.ow, p.kw * channels
     for k in range(p.kh * row):
         a = k // row
         for b in range(p.groups):
-            source = shifts[k % row + b * p.apart * channels, a % p.sh, first + a // p.sh :].reshape(-1)
+            source = shifts[k % row + b * p.apart * channels, a % p.sh, a // p.sh :].reshape(-1)
             to = laid[(k * p.groups + b) * run : (k * p.groups + b + 1) * run]
             for j in range(run):
                 to[j] = source[j]
@@ -164,7 +167,8 @@ def lay_columns(laid, shifts, channels, first, count, p):
 def lay_out(laid, shifts, x, image, first, count, p):
     """Lay out what ``count`` rows of windows see, from row ``first`` on: from shifts, or as strips without any."""
     if shifts.size:
-        lay_columns(laid, shifts, x.shape[3], first, count, p)
+        lay_shifts(shifts, x, image, first, count, p)
+        lay_columns(laid, shifts, x.shape[3], count, p)
     else:
         lay_strips(laid, x, image, first, count, p)
 
@@ -235,7 +239,6 @@ def conv2d(y, laid, shifts, x, weights, rows, p):
     n, chunks, filters = len(x), len(laid), weights.shape[2]
     for chunk in numba.prange(chunks):
         for image in range(chunk * n // chunks, (chunk + 1) * n // chunks):
-            lay_shifts(shifts[chunk], x, image, p)
             for first in range(0, p.oh, rows):
                 count = min(rows, p.oh - first)
                 out = y[image, first : first + count].reshape(-1, filters)
@@ -260,7 +263,6 @@ def conv2d_weight_grad(dw, laid, shifts, partial, x, g, rows, p):
     for chunk in numba.prange(chunks):
         partial[chunk] = 0
         for image in range(chunk * n // chunks, (chunk + 1) * n // chunks):
-            lay_shifts(shifts[chunk], x, image, p)
             for first in range(0, p.oh, rows):
                 count = min(rows, p.oh - first)
                 cotangent = g[image, first : first + count].reshape(-1, g.shape[3])

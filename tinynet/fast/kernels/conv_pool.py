@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numba
 
-from tinynet.fast.kernels.conv import add_input_grad, add_weight_grad, convolve_rows, lay_shifts, transpose
+from tinynet.fast.kernels.conv import add_input_grad, add_weight_grad, convolve_rows, transpose
 from tinynet.fast.kernels.jit import factory, kernel
 from tinynet.fast.kernels.reduce import add_up
 from tinynet.fast.kernels.winograd import DEAD, LEAST_CHANNELS, pool
@@ -123,7 +123,6 @@ def forward_product(y, index, laid, shifts, made, biases, x, weights, bias, bloc
             biases[j * filters + f] = bias[f]
     for chunk in numba.prange(chunks):
         for image in range(chunk * n // chunks, (chunk + 1) * n // chunks):
-            lay_shifts(shifts[chunk], x, image, p)
             for first in range(0, q.oh, block):
                 count = min(block, q.oh - first)
                 rows = (count - 1) * q.sh + q.kh
@@ -286,7 +285,6 @@ def weight_grad_product(dw, db, laid, shifts, spread, partial, partial_bias, x, 
         partial[chunk] = 0
         partial_bias[chunk] = 0
         for image in range(chunk * n // chunks, (chunk + 1) * n // chunks):
-            lay_shifts(shifts[chunk], x, image, p)
             add_bias_grad(partial_bias[chunk], g[image], index[image])
             for first in range(0, q.oh, block):
                 end = min(first + block, q.oh)

@@ -269,13 +269,14 @@ def pool(y, index, outputs, first, down, across, ph, pw, bias, image, i, scale):
     zero, ys, places = y.dtype.type(0), y[image, i].reshape(-1), index[image, i].reshape(-1)
     for j in range(0, ys.size, bias.size):
         best, winner = ys[j : j + bias.size], places[j : j + bias.size]
-        for t in range(ph * pw):
-            source = outputs[first + t // pw * down + t % pw * across, j:]
-            for k in range(bias.size):
-                v = source[k] / scale + bias[k]
-                wins = t == 0 or v > best[k] or v != v
-                best[k] = v if wins else best[k]
-                winner[k] = t if wins else winner[k]
+        for a in range(ph):
+            for b in range(pw):
+                source, t = outputs[first + a * down + b * across, j:], a * pw + b
+                for k in range(bias.size):
+                    v = source[k] / scale + bias[k]
+                    wins = t == 0 or v > best[k] or v != v
+                    best[k] = v if wins else best[k]
+                    winner[k] = t if wins else winner[k]
         for k in range(bias.size):
             dead = best[k] <= 0
             best[k] = zero if dead else best[k]
