@@ -26,8 +26,8 @@ MOST_MEGABYTES = 2048  # beyond what a process has when it begins
 HANG_SECONDS = 120  # by the clock, of machines that do other things too
 
 
-def fuzz(name, keep, seconds):
-    """Fuzz one reader in this process, which libFuzzer ends."""
+def fuzz(name, keep, seconds, place):
+    """Fuzz one reader in this process, which libFuzzer ends, with files in a directory."""
     import atheris
 
     with atheris.instrument_imports(include=INSTRUMENTED):
@@ -36,9 +36,7 @@ def fuzz(name, keep, seconds):
     findings, corpus = keep / name / "findings", keep / name / "corpus"
     for folder in (findings, corpus):
         folder.mkdir(parents=True, exist_ok=True)
-    shared = Path("/dev/shm")
-    place = tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None)
-    reader = readers.READERS[name](Path(place.name) / name)
+    reader = readers.READERS[name](place / name)
     for i, seed in enumerate(reader.seeds()):
         (corpus / f"seed-{i:02}").write_bytes(seed)
         for read in reader.reads(seed):  # what is imported or compiled late is there from now on
@@ -83,10 +81,11 @@ def turn(name, keep, seconds):
     """Fuzz one reader in processes of their own, for so long; one that libFuzzer ended is followed by another."""
     (keep / name).mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
-    done, coverage = 0, 0
+    done, coverage, shared = 0, 0, Path("/dev/shm")
     while (left := int(seconds - (time.monotonic() - began))) > 5:
-        command = [sys.executable, "-m", "tests.fuzz", name, "--keep", str(keep), "--child", str(left)]
-        with (keep / name / "log").open("ab+") as log:
+        place = tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None)  # in memory, where there is such
+        command = [sys.executable, "-m", "tests.fuzz", name, "--keep", str(keep), "--child", str(left), place.name]
+        with place, (keep / name / "log").open("ab+") as log:
             start = log.tell()
             subprocess.run(command, stdout=log, stderr=log, timeout=left + 4 * HANG_SECONDS, check=False)
             log.seek(start)
@@ -122,13 +121,13 @@ def main():
     parser.add_argument("--minutes", type=float, default=10, help="for each reader (default: %(default)s)")
     parser.add_argument("--turn", type=float, default=5, help="minutes of a turn (default: %(default)s)")
     parser.add_argument("--keep", type=Path, default=Path(tempfile.gettempdir()) / "tinynet-fuzz")
-    parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     names = arguments.readers or NAMES
     if unknown := set(names) - set(NAMES):
         parser.error(f"no readers: {', '.join(unknown)}; there are {', '.join(NAMES)}")
     if arguments.child is not None:
-        fuzz(names[0], arguments.keep, arguments.child)
+        fuzz(names[0], arguments.keep, int(arguments.child[0]), Path(arguments.child[1]))
         return
     left = 60 * arguments.minutes
     while left > 0:
