@@ -36,7 +36,7 @@ def test_two_spirals_are_told_apart_and_drawn(capsys):
 
 
 def test_softmax_regression_learns_and_says_what_it_confuses(capsys):
-    assert run("softmax_regression")["figures"]["accuracy"] > 0.85
+    assert run("softmax_regression")["scores"]["accuracy"] > 0.85
     out = capsys.readouterr().out
     assert "Total parameters: 7,850" in out
     assert "digit 5:" in out

@@ -408,7 +408,7 @@ def test_a_run_that_is_replaced_leaves_none_of_its_files(place, data, capsys):
     arguments = ["--data", data, "--epochs", "1", "--out", "mine"]
     assert main(["train", "softmax", *arguments]) == 0
     drawn = {path.name for path in mine.iterdir() if path.suffix in {".png", ".txt", ".html"}}
-    assert len(drawn) == 3 + 15
+    assert len(drawn) == 3 + 16
     assert main(["train", "logistic", *arguments, "--force"]) == 0
     curves = {"training_loss.pdf", "test_loss.pdf", "test_error.pdf", "step_size.pdf"}
     kept = {"notes.txt", "mine.png", "report.txt"}

@@ -22,7 +22,7 @@ from tinynet.report.run import subject_of_run
 from tinynet.report.sections import made_sections
 
 FIGURES = {"calibration", "class_distribution", "confused_pairs", "confusion", "data_grid", "filters", "learning_curve",
-           "mislabelled", "model_diagram", "predictions", "thresholds", "worst_mistakes"}  # fmt: skip
+           "loss_by_step", "mislabelled", "model_diagram", "predictions", "thresholds", "worst_mistakes"}  # fmt: skip
 REPORT = {"classification_report.txt", "report.html", "playground.html"} | {f"{name}.png" for name in FIGURES}
 
 

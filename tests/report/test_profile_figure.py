@@ -161,7 +161,7 @@ def test_the_ending_decides_the_format(run, tmp_path):
     ("out", "status", "reason"),
     [
         ("a.jpg", 1, "must end in .png"),
-        ("no/such/a.png", 1, "cannot be written"),
+        ("no/such/a.png", 1, "no/such, where the picture is to be, is not a directory to write to"),
         ("", 2, "must be the name of a file"),
     ],
 )

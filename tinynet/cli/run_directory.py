@@ -37,8 +37,8 @@ class Kind(NamedTuple):
 
 _FIGURES = (
     "calibration", "class_distribution", "confused_pairs", "confusion", "data_grid", "filters", "learning_curve",
-    "mislabelled", "model_diagram", "predictions", "step_size", "test_error", "test_loss", "thresholds",
-    "training_loss", "worst_mistakes",
+    "loss_by_step", "mislabelled", "model_diagram", "predictions", "step_size", "test_error", "test_loss",
+    "thresholds", "training_loss", "worst_mistakes",
 )  # fmt: skip
 RUN = Kind(  # its record and models, and what its report has
     "a run", (METRICS, BEST, LAST),

@@ -223,13 +223,13 @@ def table(plan: Plan, width: int | None = None) -> str:
     >>> model = tn.Sequential([tn.Input((784,)), tn.Dense(10, "softmax")], seed=0)
     >>> plan = tn.compile(model).plan(np.zeros((32, 784), np.float32))
     >>> print(plan.table(width=80))
-    #  op       how     output    moved kB  MFLOP
-    ---------------------------------------------
-    1  matmul   BLAS    32x10 f4     133.0  0.502
-    2  add      kernel  32x10 f4       2.6  0.000
-    3  softmax  kernel  32x10 f4       2.6  0.000
-    ---------------------------------------------
-       total                         138.2  0.502
+    #  op       how     output    moved kB  scratch kB  MFLOP
+    ---------------------------------------------------------
+    1  matmul   BLAS    32x10 f4     133.0              0.502
+    2  add      kernel  32x10 f4       2.6              0.000
+    3  softmax  kernel  32x10 f4       2.6         0.3  0.000
+    ---------------------------------------------------------
+       total                         138.2              0.502
     <BLANKLINE>
     Plan of 3 calls with 3 kB of buffers
     """

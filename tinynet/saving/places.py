@@ -113,7 +113,7 @@ def check_place(path: Path, what: str) -> None:
         )
     directory = target.parent
     if not directory.is_dir() or not os.access(directory, os.W_OK | os.X_OK):
-        raise WriteError(errno.EACCES, f"{directory}, where {what} is to be, is no directory to write to")
+        raise WriteError(errno.EACCES, f"{directory}, where {what} is to be, is not a directory to write to")
 
 
 def make_writable(directory: Path) -> None:

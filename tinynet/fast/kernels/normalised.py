@@ -1,10 +1,30 @@
-"""Layer normalisation and its gradient: passes over rows that stay in the cache."""
+"""Layer normalisation and its gradient: passes over rows that stay in the cache.
+
+Sums are reordered, and so vectorise. In a loop with two sums, LLVM chose another order for the kernel with threads than
+for the one without. So each loop has one, and all else is computed in the order in which it is written.
+"""
 
 import math
 
 import numba
 
 from tinynet.fast.kernels.jit import kernel
+
+
+@kernel(reorder=False)
+def _standardise(y, normal, x, gamma, beta, mean, factor):
+    """Bring a row to mean 0 and variance 1, then scale and shift it."""
+    for k in range(x.size):
+        v = (x[k] - mean) * factor
+        normal[k] = v
+        y[k] = v * gamma[k] + beta[k]
+
+
+@kernel(reorder=False)
+def _bring_back(dx, normal, mean, slope, factor):
+    """Bring the cotangent of a row back, which has been multiplied by gamma."""
+    for k in range(dx.size):
+        dx[k] = factor * (dx[k] - mean - normal[k] * slope)
 
 
 @kernel(parallel=True)
@@ -28,11 +48,7 @@ def layer_norm(y, normal, scale, x, gamma, beta, epsilon, chunks):
                 total += (x[r, k] - mean) * (x[r, k] - mean)
             scale[r] = one / math.sqrt(total / size + x.dtype.type(epsilon))
         for r in range(lo, hi):
-            mean, factor = y[r, 0], scale[r]
-            for k in range(gamma.size):
-                v = (x[r, k] - mean) * factor
-                normal[r, k] = v
-                y[r, k] = v * gamma[k] + beta[k]
+            _standardise(y[r], normal[r], x[r], gamma, beta, y[r, 0], scale[r])
 
 
 @kernel(parallel=True)
@@ -43,9 +59,9 @@ def layer_norm_gradient(dx, g, gamma, normal, scale, chunks):
         for r in range(chunk * len(g) // chunks, (chunk + 1) * len(g) // chunks):
             total = along = zero
             for k in range(gamma.size):
-                h = g[r, k] * gamma[k]
-                total += h
-                along += h * normal[r, k]
-            mean, slope, factor = total / size, along / size, scale[r]
+                dx[r, k] = g[r, k] * gamma[k]
             for k in range(gamma.size):
-                dx[r, k] = factor * (g[r, k] * gamma[k] - mean - normal[r, k] * slope)
+                total += dx[r, k]
+            for k in range(gamma.size):
+                along += dx[r, k] * normal[r, k]
+            _bring_back(dx[r], normal[r], total / size, along / size, scale[r])
