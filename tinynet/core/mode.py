@@ -35,13 +35,11 @@ class Switch:
     def get(self) -> bool:
         """Return whether it is on here and now."""
         setting = self._setting.get()
-        return setting.on if not setting.over else self._innermost().on
+        return setting.on if not setting.over else self.innermost().on
 
-    def begin(self, on: bool) -> _Setting:
-        """Set it, until the setting returned ends."""
-        setting = _Setting(on, self._innermost())
+    def begin(self, setting: _Setting) -> None:
+        """Set it, until the setting ends."""
         setting.token = self._setting.set(setting)
-        return setting
 
     def end(self, setting: _Setting) -> None:
         """Undo a setting."""
@@ -53,7 +51,8 @@ class Switch:
                 pass
         setting.over = True
 
-    def _innermost(self) -> _Setting:
+    def innermost(self) -> _Setting:
+        """Return the setting that holds here and now."""
         setting = self._setting.get()
         while setting.over and setting.before is not None:
             setting = setting.before
@@ -84,16 +83,26 @@ _transaction: ContextVar[Any] = ContextVar("tinynet_transaction", default=None) 
 class Block:
     """A block of code in which some switches are set: for ``with``, or as the decorator of a function."""
 
+    _begun: Any = ()  # of a block that Ctrl-C stopped from being made
+
     def __init__(self, *switches: tuple[Switch, bool]) -> None:
         self._switches = switches
-        self._begun: list[list[_Setting]] = []  # one list for each time that the block has been entered
+        self._begun = []  # one list for each time that the block has been entered
 
     def __enter__(self) -> None:
-        self._begun.append([switch.begin(on) for switch, on in self._switches])
+        self._begun.append([])
+        for switch, on in self._switches:
+            self._begun[-1].append(_Setting(on, switch.innermost()))
+            switch.begin(self._begun[-1][-1])
 
     def __exit__(self, *error: object) -> None:
-        for (switch, _), setting in zip(self._switches, self._begun.pop(), strict=True):
+        for (switch, _), setting in zip(self._switches, self._begun[-1], strict=False):
             switch.end(setting)
+        self._begun.pop()
+
+    def __del__(self) -> None:
+        while self._begun:  # Ctrl-C came just as the block began or ended
+            self.__exit__()
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return a function that runs within such a block.

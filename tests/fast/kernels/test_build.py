@@ -49,7 +49,7 @@ with warnings.catch_warnings(record=True) as caught:
     event.register("numba:compile", Listener())
     def run():
         x = np.array([[0.0, 0.0]])
-        loss.softmax(y := np.empty_like(x), x)
+        loss.softmax(y := np.empty_like(x), np.empty((2, 1)), x)
         pointwise.cut.serial(z := np.empty(2), u := np.array([-1.0, 2.0]), u, 1)
         return y.tolist() + z.tolist()
     exec(sys.argv[1])
