@@ -38,8 +38,6 @@ class BatchNorm(Layer):
     -----
     Parameters are "gamma" and "beta", states "mean" and "variance", all (C,).
 
-    Notes
-    -----
     The variance is computed and kept in the dtype of the model. In float32 it overflows where values lie more than
     about 1e19 apart; the layer then returns its shift beta, in training and in inference, as PyTorch's does. Scale such
     data before, or make the model with ``dtype="float64"``.
