@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import itertools
+import weakref
 from collections.abc import Callable
 from contextvars import ContextVar, Token
 from typing import Any
@@ -13,11 +14,13 @@ from tinynet.errors import ArgumentError
 
 
 class _Setting:
-    """A value that a switch has for a while, and the setting from before."""
+    """A value that a switch has for a while, and the setting from before.
 
-    def __init__(self, on: bool, before: _Setting | None = None) -> None:
-        self.on, self.before = on, before
-        self.over = False
+    It holds while ``alive()`` is true: until its block is gone, so that Ctrl-C cannot keep a block from ending.
+    """
+
+    def __init__(self, on: bool, before: _Setting | None = None, alive: Callable[[], Any] = object) -> None:
+        self.on, self.before, self.alive = on, before, alive
         self.token: Token[_Setting] | None = None
 
 
@@ -35,26 +38,28 @@ class Switch:
     def get(self) -> bool:
         """Return whether it is on here and now."""
         setting = self._setting.get()
-        return setting.on if not setting.over else self.innermost().on
+        return setting.on if setting.alive() else self._innermost().on
 
-    def begin(self, setting: _Setting) -> None:
-        """Set it, until the setting ends."""
+    def begin(self, on: bool, block: Block) -> _Setting:
+        """Set it, until the setting returned ends, or the block is gone."""
+        setting = _Setting(on, self._innermost(), weakref.ref(block))
         setting.token = self._setting.set(setting)
+        return setting
 
     def end(self, setting: _Setting) -> None:
         """Undo a setting."""
         if self._setting.get() is setting and setting.token is not None:
             try:
                 self._setting.reset(setting.token)
+                setting.alive = object  # for tasks that began within the block
                 return
             except ValueError:  # this is another task, with a copy of the first one's settings
                 pass
-        setting.over = True
+        setting.alive = bool
 
-    def innermost(self) -> _Setting:
-        """Return the setting that holds here and now."""
+    def _innermost(self) -> _Setting:
         setting = self._setting.get()
-        while setting.over and setting.before is not None:
+        while not setting.alive() and setting.before is not None:
             setting = setting.before
         return setting
 
@@ -83,26 +88,16 @@ _transaction: ContextVar[Any] = ContextVar("tinynet_transaction", default=None) 
 class Block:
     """A block of code in which some switches are set: for ``with``, or as the decorator of a function."""
 
-    _begun: Any = ()  # of a block that Ctrl-C stopped from being made
-
     def __init__(self, *switches: tuple[Switch, bool]) -> None:
         self._switches = switches
-        self._begun = []  # one list for each time that the block has been entered
+        self._begun: list[list[_Setting]] = []  # one list for each time that the block has been entered
 
     def __enter__(self) -> None:
-        self._begun.append([])
-        for switch, on in self._switches:
-            self._begun[-1].append(_Setting(on, switch.innermost()))
-            switch.begin(self._begun[-1][-1])
+        self._begun.append([switch.begin(on, self) for switch, on in self._switches])
 
     def __exit__(self, *error: object) -> None:
-        for (switch, _), setting in zip(self._switches, self._begun[-1], strict=False):
+        for (switch, _), setting in zip(self._switches, self._begun.pop(), strict=True):
             switch.end(setting)
-        self._begun.pop()
-
-    def __del__(self) -> None:
-        while self._begun:  # Ctrl-C came just as the block began or ended
-            self.__exit__()
 
     def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
         """Return a function that runs within such a block.
