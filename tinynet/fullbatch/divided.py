@@ -8,14 +8,13 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from tinynet.checks import check_count, check_numbers, check_positive, defined_in
+from tinynet.checks import defined_in
 from tinynet.core.spec import Array
-from tinynet.errors import ShapeError
 from tinynet.fullbatch.objective import Line, Objective, Vector, _dot
 from tinynet.fullbatch.trail import Trail
 from tinynet.nn.layer import nested
-from tinynet.nn.network import Network
 from tinynet.train.block import Block, Whole, slices
+from tinynet.train.task import Task
 from tinynet.train.tree import TreeSum
 from tinynet.train.weighing import WeightedTask
 
@@ -29,41 +28,25 @@ class DividedObjective(Objective):
 
     partners_in: ClassVar[Callable[[Any, DividedObjective], Any]] = defined_in("tinynet.distributed.objective")
 
-    def __init__(
-        self,
-        model: Network,
-        x: Any,
-        y: Any,
-        loss: Any = "cross_entropy",
-        l2: float = 0.0,
-        batch_size: int | None = None,
-        compiled: bool = True,
-        sample_weight: npt.ArrayLike | None = None,
-        class_weight: Any = None,
-        *,
-        micro_batches: int = 1,
-        world: Any = None,
-    ) -> None:
-        self.model, self.compiled = model, compiled
-        count = check_count("Objective: micro_batches", micro_batches)
-        task, weights = self._read(x, y, loss, sample_weight, class_weight), None
-        labels, self.l2 = self.labels, check_positive("Objective", "l2", l2, zero=True)
+    def _prepare(self, task: Task, size: int | None, micro_batches: int, world: Any) -> None:
+        """Make the parts, and find who computes which of them."""
+        model, labels, weights = self.model, self.labels, None
         if isinstance(task, WeightedTask):
             task, (labels, weights) = task.plain, labels
         self._parts: list[Objective | None] = []
         sums = []
-        for rows in slices(len(self.samples[0]), count):
+        for rows in slices(len(self.samples[0]), micro_batches):
             given, own, weight = _rows((self.samples, labels, weights), rows)
             n = rows.stop - rows.start
             sums.append(float(weight.sum(dtype=np.float64)) if isinstance(weight, np.ndarray) else float(n))
             if not sums[-1]:  # no samples, or none that counts
                 self._parts.append(None)
                 continue
-            options = {"batch_size": batch_size, "compiled": compiled, "sample_weight": weight}
+            options = {"batch_size": size, "compiled": self.compiled, "sample_weight": weight}
             part = Objective(model, given if len(given) > 1 else given[0], own, task, **options)
-            batch_size = batch_size or part.batches[0].stop
+            size = part.size
             self._parts.append(part)
-        self.size = batch_size or 1  # samples at a time
+        self.size = size or 1  # samples at a time
         self._shares = [total / sum(sums) for total in sums]
         self._carries_parts = bool(next((part.carried for part in self._parts if part is not None), {}))
         self._trail = Trail(model.theta.size if self._carries_parts else 0)
@@ -83,13 +66,13 @@ class DividedObjective(Objective):
 
     def value(self, theta: npt.ArrayLike) -> float:
         """Return the loss at theta (P,)."""
-        at = self._point_of(theta)
+        at = self._vector(theta)
         (value,) = self._total("value", at, lambda part: [part.value(at)])
         return float(value) + self.penalty(at)
 
     def value_and_gradient(self, theta: npt.ArrayLike) -> tuple[float, Vector]:
         """Return the loss at theta (P,) and its gradient (P,), in float64."""
-        at = self._point_of(theta)
+        at = self._vector(theta)
         self._go_to(at)
         value, gradient = self._total("gradient", at, lambda part: list(part.value_and_gradient(at)))
         return float(value) + self.penalty(at), gradient + self.l2 * at
@@ -107,20 +90,15 @@ class DividedObjective(Objective):
                 self._trail.lead(part)
         self._known_at[...] = theta
 
-    def penalty(self, theta: npt.ArrayLike) -> float:
-        """Return the part (l2 / 2) |theta|^2 of the loss at theta (P,)."""
-        vector = self._point_of(theta)
-        return self.l2 / 2 * _dot(vector, vector)
-
     def hvp(self, theta: npt.ArrayLike, vector: npt.ArrayLike) -> Vector:
         """Return the product (P,) of the Hessian at theta (P,) with a vector (P,), in float64."""
-        at, v = self._point_of(theta), self._point_of(vector)
+        at, v = self._vector(theta), self._vector(vector)
         (product,) = self._total("hvp", np.stack([at, v]), lambda part: [part.hvp(at, v)])
         return product + self.l2 * v
 
     def along(self, theta: npt.ArrayLike, direction: npt.ArrayLike) -> Line:
         """Return the function t -> the loss at theta + t direction."""
-        start, d = self._point_of(theta), self._point_of(direction)
+        start, d = self._vector(theta), self._vector(direction)
         lines = {id(part): part.along(start, d) for part in self._here()}
         self._last_line = start, d
         tt, td, dd = _dot(start, start), _dot(start, d), _dot(d, d)
@@ -151,14 +129,6 @@ class DividedObjective(Objective):
         """Return the parts that are computed here, without those of no samples."""
         parts = [self._parts[number] for number in self.partners.numbers(len(self._parts))]
         return [part for part in parts if part is not None]
-
-    def _point_of(self, theta: npt.ArrayLike) -> Vector:
-        """Check a vector (P,), and copy it."""
-        vector = np.array(check_numbers("Objective: a vector", theta), np.float64)
-        if vector.shape != self._known_at.shape:
-            came = f"Objective: a vector of shape {self._known_at.shape} is expected, but got {vector.shape}"
-            raise ShapeError(came)
-        return vector
 
     def _total(self, what: str, at: Array, of: Callable[[Objective], list[Any]]) -> list[Array]:
         """Return the sums over all parts of some numbers and vectors, each by the share of its part."""

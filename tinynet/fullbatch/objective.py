@@ -23,6 +23,7 @@ from tinynet.nn.layer import nested
 from tinynet.nn.network import Network
 from tinynet.ops.join import flat
 from tinynet.ops.loss import Loss, scalar_loss
+from tinynet.train.evaluating import slices_of
 from tinynet.train.nests import leaves
 from tinynet.train.samples import split_samples
 from tinynet.train.task import Task, find_task
@@ -125,9 +126,15 @@ class Objective:
         world: Any = None,
     ) -> None:
         self.model, self.compiled = model, compiled and can_compile()
+        count = check_count("Objective: micro_batches", micro_batches)
         task = self._read(x, y, loss, sample_weight, class_weight)
         self.l2 = check_positive("Objective", "l2", l2, zero=True)
         size = None if batch_size is None else check_count("Objective: batch_size", batch_size)
+        self._prepare(task, size, count, world)
+
+    def _prepare(self, task: Task, size: int | None, micro_batches: int, world: Any) -> None:
+        """Make what computes the loss: on all samples here, so many at a time."""
+        model = self.model
         self._parameters = list(model.parameters.values())
         self._theta = np.empty_like(model.theta)  # where plans read the parameters
         self._graphs: dict[tuple[int, bool], _Graph] = {}
@@ -139,7 +146,7 @@ class Objective:
         self.loss: Loss = task.loss
         self._check_loss(n)
         self.size = size = min(n, size or self._fitting())  # samples at a time
-        self.batches = [slice(start, min(start + size, n)) for start in range(0, n, size)]
+        self.batches = list(slices_of(n, size))
         weights = self.labels[1] if isinstance(task, WeightedTask) else np.broadcast_to(1, n)
         if isinstance(weights, dict):
             raise ArgumentError("an objective takes the same weights of samples for all outputs; give one array")
@@ -311,9 +318,10 @@ class Objective:
     # --- how it is computed
 
     def _vector(self, given: npt.ArrayLike) -> Vector:
-        vector = np.array(check_numbers("Objective: a vector", given), np.float64)
-        if vector.shape != self._theta.shape:
-            raise ShapeError(f"Objective: a vector of shape {self._theta.shape} is expected, but got {vector.shape}")
+        """Check a vector (P,), and copy it."""
+        vector, expected = np.array(check_numbers("Objective: a vector", given), np.float64), self.model.theta.shape
+        if vector.shape != expected:
+            raise ShapeError(f"Objective: a vector of shape {expected} is expected, but got {vector.shape}")
         return vector
 
     @functools.cached_property
