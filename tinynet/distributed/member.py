@@ -15,7 +15,7 @@ from tinynet.distributed.combining import Both
 from tinynet.distributed.errors import WorldError
 from tinynet.distributed.facts import compare, run_facts
 from tinynet.distributed.message import Facts, Message
-from tinynet.distributed.processes import World
+from tinynet.distributed.processes import World, check_world
 from tinynet.errors import ArgumentError
 from tinynet.optim.optimizer import hyperparameters
 from tinynet.train.block import Block, Whole, slices
@@ -177,8 +177,7 @@ def join_world(arguments: dict[str, Any]) -> Iterable[Member]:
     world = arguments["world"]
     if world is None:
         return []
-    if not isinstance(world, World):
-        raise ArgumentError(f"world must be what tn.distributed.world() returns, but got {world!r}")
+    check_world(world)
     if world.size == 1:
         return []
     check_division(world.size, arguments["micro_batches"])

@@ -11,8 +11,7 @@ from tinynet.core.spec import Array
 from tinynet.distributed.blocks import added, block_in, check_division, facts_of, numbers_of
 from tinynet.distributed.facts import compare, digest_of
 from tinynet.distributed.message import Facts, Message
-from tinynet.distributed.processes import World
-from tinynet.errors import ArgumentError
+from tinynet.distributed.processes import World, check_world
 from tinynet.fullbatch.divided import DividedObjective
 from tinynet.saving.settings import brief_checksum
 from tinynet.train.block import Block, Whole
@@ -53,8 +52,7 @@ def partners_in(world: Any, objective: DividedObjective) -> Partners | Whole:
     WorldError
         If the objectives differ.
     """
-    if not isinstance(world, World):
-        raise ArgumentError(f"world must be what tn.distributed.world() returns, but got {world!r}")
+    check_world(world)
     if world.size == 1:
         return Whole()
     count = len(objective._parts)

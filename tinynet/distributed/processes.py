@@ -17,6 +17,7 @@ from tinynet.distributed.combining import Both, combined
 from tinynet.distributed.errors import WorldError
 from tinynet.distributed.host import Host
 from tinynet.distributed.message import Facts, Message, decode, encode
+from tinynet.errors import ArgumentError
 
 _TAG = 1  # of all messages
 _SPINS = 50  # times that a wait looks before it sleeps
@@ -234,6 +235,12 @@ class World:
             time.sleep(4 * _PRECEDENCE)
         elif self.rank:
             time.sleep(_PRECEDENCE)
+
+
+def check_world(world: Any) -> None:
+    """Refuse what is passed as a world, but is not one."""
+    if not isinstance(world, World):
+        raise ArgumentError(f"world must be what tn.distributed.world() returns, but got {world!r}")
 
 
 def _named(rank: int, error: BaseException) -> tuple[int, str]:

@@ -18,7 +18,7 @@ from tinynet.distributed.draws import Draws, apart
 from tinynet.distributed.errors import WorldError
 from tinynet.distributed.facts import compare, digest_of
 from tinynet.distributed.message import Facts, Message
-from tinynet.distributed.processes import World
+from tinynet.distributed.processes import World, check_world
 from tinynet.errors import ArgumentError, ShapeError, TraceError
 from tinynet.nn.layer import nested
 from tinynet.nn.network import Network
@@ -225,8 +225,8 @@ def _check(loss: Any, optimizer: Any, world: Any, others: Any) -> None:
         raise ArgumentError(f"Step takes a function that returns the mean loss of a micro-batch, but got {loss!r}")
     if not isinstance(optimizer, Optimizer):
         raise ArgumentError(f"Step: optimizer must be an Optimizer, such as tn.SGD(0.01), but got {optimizer!r}")
-    if not (world is None or isinstance(world, World)):
-        raise ArgumentError(f"world must be what tn.distributed.world() returns, but got {world!r}")
+    if world is not None:
+        check_world(world)
     if not isinstance(others, list | tuple) or not all(isinstance(model, Network) for model in others):
         raise ArgumentError(f"Step: others must be a list of models, but got {others!r}")
 
