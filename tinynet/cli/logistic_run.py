@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from tinynet.cli.data import Described, described
 from tinynet.cli.logistic import MODEL
-from tinynet.cli.record import FinishedRun, open_run, parameters_digest, read_json
+from tinynet.cli.record import (
+    FinishedRun,
+    open_run,
+    other_parameters,
+    parameters_digest,
+    read_json,
+    wrong_record,
+)
 from tinynet.cli.run_directory import LAST, METRICS
-from tinynet.errors import ArgumentError, CheckpointError, FileFormatError
+from tinynet.errors import ArgumentError, FileFormatError
 
 if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
     from tinynet.datasets import Dataset
@@ -56,18 +63,12 @@ def _open(directory: Path) -> FinishedRun:
     if not wrong and record["class"] not in _told(record).classes:
         wrong = ["class"]
     if wrong:
-        raise FileFormatError(
-            f"{path} is not a record that this version of tinynet wrote: {wrong[0]} is missing, or of another form "
-            "than it should be; train again"
-        )
+        raise wrong_record(path, wrong[0])
     if not (directory / LAST).is_file():
         raise ArgumentError(f"{directory} has no {LAST}; give the directory of a finished run")
     model = load(directory / LAST)
     if record["parameters"].get("sha256") not in (None, parameters_digest(model)):
-        raise CheckpointError(
-            f"{directory / LAST} does not hold the parameters that {METRICS} speaks of; if the run was stopped since, "
-            "finish it with 'tinynet train logistic ... --resume', or else train again"
-        )
+        raise other_parameters(directory / LAST, "tinynet train logistic ... --resume")
     return FinishedRun(directory, record, model)
 
 

@@ -160,10 +160,7 @@ def open_run(directory: Path, code: Path | None = None) -> FinishedRun:
     record = read_record(directory)
     model = _load(directory / BEST, record, code)
     if parameters_digest(model) != record["parameters"]["sha256"]:
-        raise CheckpointError(
-            f"{directory / BEST} does not hold the parameters that {METRICS} speaks of; if the run was stopped since, "
-            "finish it with 'tinynet train ... --resume', or else train again"
-        )
+        raise other_parameters(directory / BEST, "tinynet train ... --resume")
     return FinishedRun(directory, record, model)
 
 
@@ -189,6 +186,22 @@ def _load(path: Path, record: Mapping[str, Any], code: Path | None) -> Model:
             f"code; {where}name the Python file that defines them, which is then run: --code {shlex.quote(made)} "
             f"({str(error.__cause__).partition(';')[0]})"
         ) from error
+
+
+def wrong_record(path: Path, what: str) -> FileFormatError:
+    """Return the error for a record in which something is missing, or of another form than it should be."""
+    return FileFormatError(
+        f"{path} is not a record that this version of tinynet wrote: {what} is missing, or of another form than it "
+        "should be; train again"
+    )
+
+
+def other_parameters(path: Path, command: str) -> CheckpointError:
+    """Return the error for a model with other parameters than those of the record; a command finishes the run."""
+    return CheckpointError(
+        f"{path} does not hold the parameters that {METRICS} speaks of; if the run was stopped since, finish it with "
+        f"'{command}', or else train again"
+    )
 
 
 def parameters_digest(model: Model) -> str:
@@ -222,10 +235,7 @@ def read_record(directory: Path) -> dict[str, Any]:
         }
         wrong = [name for name, fit in fits.items() if not fit]
     if wrong:
-        raise FileFormatError(
-            f"{path} is not a record that this version of tinynet wrote: {wrong[0]} is missing, or of another form "
-            "than it should be; train again"
-        )
+        raise wrong_record(path, wrong[0])
     return parts
 
 
