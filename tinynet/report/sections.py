@@ -16,8 +16,8 @@ from tinynet.report.model import first_layer_filters, has_filters, model_diagram
 from tinynet.report.steps import loss_by_step
 from tinynet.report.subject import Drawing, Pair, Part, Section, Subject
 from tinynet.train import History
+from tinynet.train.callbacks.step_losses import FEW_EPOCHS
 
-_FEW_EPOCHS = 4  # for which the loss is drawn by step
 _MOST_STEPS = 25  # of a full-batch run that a table shows
 
 
@@ -107,7 +107,7 @@ def _training(subject: Subject) -> Sequence[Part]:
 
 def _by_step(subject: Subject, history: History) -> list[Part]:
     """Show the loss by step of a run of few epochs, of which figures by epoch say little."""
-    if history.epochs > _FEW_EPOCHS or len(history.by_step.get("step", [])) <= history.epochs:
+    if history.epochs > FEW_EPOCHS or len(history.by_step.get("step", [])) <= history.epochs:
         return []
     drawing = Drawing(
         "loss_by_step",

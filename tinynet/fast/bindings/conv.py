@@ -79,9 +79,10 @@ def winograd_call(
     """
     chunks, lanes, _ = _lanes(len(arrays[-3]), tiles, *arrays[2].shape[1:])
     kernel = for_chunks(winograd.convolution(m, arrays[-1] is not None), lanes)
-    if is_constant(Tensor(arrays[-2])):
+    constant = is_constant(Tensor(arrays[-2]))
+    if constant:
         arrays = (*arrays[:2], *map(np.empty_like, arrays[2:5]), *arrays[5:])
-    return kernel, *arrays, *corner, tiles[0], chunks, adjoint, np.zeros(1, bool), is_constant(Tensor(arrays[-2]))
+    return kernel, *arrays, *corner, tiles[0], chunks, adjoint, np.zeros(1, bool), constant
 
 
 # --- the ops

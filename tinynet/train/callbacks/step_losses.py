@@ -6,6 +6,8 @@ from tinynet.checks import check_count
 from tinynet.core.showing import shown_as_call
 from tinynet.train.run import Run
 
+FEW_EPOCHS = 4  # of a run of so many, the loss by step says more than that by epoch
+
 
 class StepLosses:
     """Keeps the training loss by step in the history of a run, as `History.by_step`.
@@ -37,7 +39,7 @@ class StepLosses:
     ([5, 10, 13], [0.67, 0.62, 0.68])
     """
 
-    def __init__(self, epochs: int = 4, points: int = 200) -> None:
+    def __init__(self, epochs: int = FEW_EPOCHS, points: int = 200) -> None:
         self.epochs = check_count("StepLosses: epochs", epochs)
         self.points = check_count("StepLosses: points", points)
 
