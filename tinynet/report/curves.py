@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinynet.errors import ArgumentError
-from tinynet.report.style import BLUE, GREEN, LABEL, VERMILION, Array, add_legend, as_written, canvas, plain, whole
+from tinynet.report.style import BLUE, GREEN, LABEL, VERMILION, Array, add_legend, as_written, bare_axes, canvas, whole
 from tinynet.train import History
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def learning_curve(
     parts = {"": ("training", BLUE), "val_": (validation, VERMILION)}  # prefixes in the history
     lines: dict[str, Line2D] = {}
     for axes, measure in zip(rows, panels, strict=True):
-        plain(axes, grid="both")
+        bare_axes(axes, grid="both")
         for prefix, (part, color) in parts.items():
             if f"{prefix}{measure}" in series:
                 style = {"color": GREEN, "label": measure} if measure == _RATE else {"color": color, "label": part}

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from tinynet.inspection.table import Row
 
-KIND_COLORS = {"forward": BLUE, "backward": ORANGE, "update": GREEN}
+PHASE_COLORS = {"forward": BLUE, "backward": ORANGE, "update": GREEN}
 
 
 def profile_figure(rows: Sequence[Row], title: str = "") -> Figure:
@@ -53,10 +53,10 @@ def profile_figure(rows: Sequence[Row], title: str = "") -> Figure:
     n, total = len(rows), sum(seconds)
     figure = Figure(figsize=(7.5, 1.5 + 0.23 * n), layout="constrained")
     axes = figure.add_subplot()
-    for kind, color in KIND_COLORS.items():
-        places = [i for i in range(n) if rows[i].kind == kind]
+    for phase, color in PHASE_COLORS.items():
+        places = [i for i in range(n) if rows[i].phase == phase]
         if places:
-            label = f"{kind} ({sum(seconds[i] for i in places) / total:.0%})"
+            label = f"{phase} ({sum(seconds[i] for i in places) / total:.0%})"
             axes.barh(places, [1e6 * seconds[i] for i in places], height=0.78, color=color, label=label)
     longest = 1e6 * max(seconds)
     box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}  # keeps the grid out of the text
