@@ -10,7 +10,7 @@ import numpy as np
 
 from tinynet.errors import ArgumentError
 from tinynet.report.html import paragraph, table
-from tinynet.report.page import document, figure
+from tinynet.report.page import document, encoded, figure
 from tinynet.report.style import COLORS, LABEL, MARKERS, add_legend, bare_axes, canvas, encode, whole
 from tinynet.train import History
 
@@ -219,7 +219,7 @@ def comparison_page(
     pages = [f'<a href="{escape(link)}">{escape(name)}</a>' for name, link in (links or {}).items()]
     parts += [f"<h2>Their reports</h2><p>{', '.join(pages)}</p>"] if pages else []
     header = f'<p class="soft">{len(records)} runs of tinynet, side by side.</p>'
-    return document(title, header, "".join(parts)).encode(), picture
+    return encoded(document(title, header, "".join(parts))), picture
 
 
 def settings_of(record: Mapping[str, Any]) -> dict[str, str]:
