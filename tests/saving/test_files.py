@@ -77,3 +77,31 @@ def test_names_that_leave_no_room_are_digests(length, kept):
     name = "é" * 100 + "x" * (length - 200)
     assert (files._short(name) == name) == kept
     assert len(files._short(Path(name).name)) <= 200
+
+
+def test_no_handle_is_left_open(tmp_path):
+    def handles():
+        return len(list(Path("/proc/self/fd").iterdir()))
+
+    stale = tmp_path / ".file.999999999-01234567.tmp"
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    before = handles()
+    for _ in range(3):
+        stale.touch()
+        files.write_atomically(tmp_path / "file", b"content")
+        files.append(tmp_path / "file", b"more")
+        files.write_atomically(tmp_path / "pipe", b"content")
+    assert handles() == before
+    os.close(reader)
+
+
+def test_what_a_process_of_another_user_writes_is_left_alone(tmp_path, monkeypatch):
+    def refuse(process, signal):
+        assert (process, signal) == (999999999, 0)
+        raise PermissionError
+
+    (tmp_path / ".file.999999999-01234567.tmp").touch()
+    monkeypatch.setattr(os, "kill", refuse)
+    files.write_atomically(tmp_path / "file", b"content")
+    assert len(list(tmp_path.iterdir())) == 2
