@@ -112,8 +112,7 @@ def _fuses(call: Any) -> str:
         return ""
     from tinynet.fast.fusions import STANDS_FOR
 
-    parts = STANDS_FOR.get(call.node.op, "")
-    return " + ".join(part for part in parts.split(" + ") if call.node.attrs.get(part, True))
+    return STANDS_FOR.get(call.node.op, "")
 
 
 def profile(plan: Plan, repeats: int = 50, clock: Callable[[], float] = time.perf_counter, **values: Any) -> list[Row]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tinynet.core.spec import Array
@@ -87,6 +86,8 @@ class Window:
                 self.read(piece, 0)
                 yield 0, len(piece)
             return
+        from concurrent.futures import ThreadPoolExecutor  # which takes its time, and few data need it
+
         starts = [self.half * (number % 2) for number in range(len(pieces))]
         with ThreadPoolExecutor(1, "tinynet-window") as pool:
             ahead = pool.submit(self.read, pieces[0], 0) if pieces else None
