@@ -46,7 +46,7 @@ def profile_figure(rows: Sequence[Row], title: str = "") -> Figure:
     ['matmul  1', 'add  2', 'softmax  3']
     """
     expect("profile_figure", rows, Sequence, "the rows that plan.profile() returned")
-    seconds = [row.seconds for row in rows if getattr(row, "seconds", None) is not None]
+    seconds = [s for row in rows if (s := getattr(row, "seconds", None)) is not None]
     if not rows or len(seconds) < len(rows):
         raise ArgumentError("profile_figure: takes the rows of a plan with their times; give what plan.profile() gives")
     from matplotlib.figure import Figure
