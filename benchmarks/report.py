@@ -137,7 +137,7 @@ def others(results: dict[str, Result]) -> Iterator[Table]:
 def tables(results: dict[str, Result]) -> list[Table]:
     """Make all tables."""
     read = (
-        "Mode: the fastest way that the library has. Ms: the median of the rounds, and the quartiles, between which half "
+        "Mode: the fastest way that the library has. Ms: the median of the rounds, and quartiles, between which half "
         "of them lie. Ratio: how many times as long as tinynet, taken within each round; the median, and its 90 % "
         "confidence interval (by order statistics)."
     )
