@@ -117,7 +117,7 @@ def others(results: dict[str, Result]) -> Iterator[Table]:
             "From the start of a process to the end of its first training step of the CNN. Compiled code is kept on "
             "disk: with an empty cache, all of it is compiled first."
         )
-        yield Table("First step", note, ("compiled code", "s", "runs"), rows, 1)
+        yield Table("First step", note, ("library, cache", "s", "runs"), rows, 1)
     if "memory/cnn" in results:
         result = results["memory/cnn"]
         rows = [
