@@ -67,7 +67,7 @@ def ratio_cells(values: list[float]) -> tuple[str, str]:
     return f"{middle:.2f}", "" if math.isnan(low) else f"{low:.2f} to {high:.2f}"
 
 
-def compared(results: dict[str, Result], section: str, title: str, note: str, label: Any) -> Iterator[Table]:
+def compared(results: dict[str, Result], section: str, title: str, note: str, head: str, label: Any) -> Iterator[Table]:
     """Make the table of a section in which contenders are compared with tinynet."""
     rows: list[tuple[str, ...]] = []
     for key, result in group(results, section).items():
@@ -81,7 +81,8 @@ def compared(results: dict[str, Result], section: str, title: str, note: str, la
             rows.append((first, ENTRIES[name].title, mode, *times, *ratio))
             first = ""
     if rows:
-        yield Table(title, note, ("", "", "mode", "ms", "quartiles", "ratio", "90 % interval"), rows)
+        columns = head, "library", "mode", "ms", "quartiles", "ratio", "90 % interval"
+        yield Table(title, note, columns, rows)
 
 
 def scaling(results: dict[str, Result]) -> Iterator[Table]:
@@ -94,7 +95,7 @@ def scaling(results: dict[str, Result]) -> Iterator[Table]:
                 ratio = ratio_cells(ratios(result["contenders"], name, mode))
                 rows.append((batch, threads, ENTRIES[name].title, mode, f"{statistics.median(each):.1f}", *ratio))
     if rows:
-        columns = "batch", "threads", "", "mode", "us a sample", "ratio", "90 % interval"
+        columns = "batch", "threads", "library", "mode", "us a sample", "ratio", "90 % interval"
         note = "A training step of the CNN on digits, divided by the number of its samples."
         yield Table("Cost of a sample by batch size and threads", note, columns, rows, 4)
 
@@ -116,7 +117,7 @@ def others(results: dict[str, Result]) -> Iterator[Table]:
             "From the start of a process to the end of its first training step of the CNN. Compiled code is kept on "
             "disk: with an empty cache, all of it is compiled first."
         )
-        yield Table("First step", note, ("", "s", "runs"), rows, 1)
+        yield Table("First step", note, ("library, cache", "s", "runs"), rows, 1)
     if "memory/cnn" in results:
         result = results["memory/cnn"]
         rows = [
@@ -130,26 +131,30 @@ def others(results: dict[str, Result]) -> Iterator[Table]:
             if "bytes" in found
         ]
         note = f"The most resident memory of a process that makes {result['steps']} training steps of the CNN."
-        yield Table("Peak of memory", note, ("", "mode", "MiB after import", "MiB in all"), rows, 2)
+        yield Table("Peak of memory", note, ("library", "mode", "MiB after import", "MiB in all"), rows, 2)
 
 
 def tables(results: dict[str, Result]) -> list[Table]:
     """Make all tables."""
     read = (
-        "Milliseconds a step: the median of the rounds, and the quartiles. Ratio: how many times as long as tinynet, "
-        "taken within each round; the median, and its 90 % confidence interval (by order statistics)."
+        "Mode: the fastest way that the library has. Ms: the median of the rounds, and quartiles, between which half "
+        "of them lie. Ratio: how many times as long as tinynet, taken within each round; the median, and its 90 % "
+        "confidence interval (by order statistics)."
     )
     return [
         *compared(
             results, "step", "A training step",
             f"{read} A step is gather, forward, backward, update, loss. tinynet's also measures the accuracy; its "
             "`fit` is the whole loop. The random images have no black pixels.",
-            lambda key: workload_title(*key),
+            "network, images", lambda key: workload_title(*key),
         ),
-        *compared(results, "inference", "Inference", read, lambda key: f"{MODELS[key[0]].title}, batch {key[1]}"),
+        *compared(
+            results, "inference", "Inference", read, "network", lambda key: f"{MODELS[key[0]].title}, batch {key[1]}",
+        ),
         *compared(
             results, "conv", "Convolutions alone, batch 32",
-            f"{read} The forward pass, the gradient of the images and that of the filters.", lambda key: key[0],
+            f"{read} The forward pass, the gradient of the images and that of the filters.",
+            "convolution", lambda key: key[0],
         ),
         *scaling(results),
         *others(results),

@@ -10,6 +10,7 @@ from PIL import Image
 import tinynet as tn
 from tests.datasets.mnist_writers import make_arrays, npz_bytes, write
 from tinynet.cli import main
+from tinynet.datasets.spec import SPECS
 
 RNG = np.random.default_rng(0)
 NAMES = ("dark side", "light $1")
@@ -141,7 +142,7 @@ def test_another_class_is_told_from_the_others_by_its_name(command, tmp_path):
     [
         (
             ["--dataset", "cifar"],
-            "'cifar' is neither one of mnist, fashion_mnist, kmnist, digits nor a path that exists",
+            f"'cifar' is neither one of {', '.join(SPECS)}, digits nor a path that exists",
         ),
         (["--dataset", "mnist", "--size", "9", "--data", "sample"], "images of MNIST have a size already"),
         (["--dataset", ".", "--data", "full"], "source='full' is of datasets with a name"),

@@ -54,7 +54,7 @@ def test_the_original_stands_beside_the_modified_ones(words, tmp_path, capsys):
     found = [record(directory / name) for name in ("20-10-linear", "12-relu")]
     accuracies = [r["test"]["accuracy"] for r in found]
     assert first.split()[0] == "20,10:linear"
-    assert first.split()[6:8] == [f"{accuracies[0]:.4f}", "original"]
+    assert first.split()[6:8] == [f"{accuracies[0]:.4f}", "-"]
     assert second.split()[6:8] == [f"{accuracies[1]:.4f}", f"{accuracies[1] - accuracies[0]:+.4f}"]
     assert [r["parameters"]["count"] for r in found] == [785 * 20 + 21 * 10 + 11 * 10, 785 * 12 + 13 * 10]
     assert found[1]["title"] == "dense network 12:relu"

@@ -520,7 +520,7 @@ def test_a_record_of_logistic_that_was_edited_is_told(key, logistic, command, pl
 def test_runs_are_compared_in_a_table_and_on_a_page(logistic, command, place):
     code, out, err = command("compare", "run", "log", "--out", "both.html")
     assert (code, err) == (0, "")
-    assert re.search(r"^run .* original ", out, re.MULTILINE)
+    assert re.search(r"^run .* [01]\.\d{4} +- +[\d.]+$", out, re.MULTILINE)
     assert re.search(rf"^log +784 +2 .* {1 - logistic['test']['error']:.4f} ", out, re.MULTILINE)
     assert "Not all runs tell the same classes apart" in out
     page = (place / "both.html").read_text("utf-8")

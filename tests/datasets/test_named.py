@@ -12,7 +12,7 @@ from tinynet.datasets import identity, loader, spec
 from tinynet.errors import ArgumentError, DatasetError, FileFormatError
 
 ARRAYS = make_arrays()
-NAMES = ("mnist", "fashion_mnist", "kmnist")
+NAMES = tuple(spec.SPECS)
 
 
 @pytest.fixture(autouse=True)
@@ -171,7 +171,7 @@ def test_floats_are_said_in_the_source(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("cifar",), "'cifar' is neither one of mnist, fashion_mnist, kmnist, digits nor a path"),
+        (("cifar",), f"'cifar' is neither one of {', '.join(NAMES)}, digits nor a path"),
         (("",), "'' is neither one of"),
         ((5,), "'5' is neither one of"),
         (("kmnist", "sample"), "source='sample' is neither 'auto' or 'full' nor a path that exists"),

@@ -7,6 +7,8 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from tinynet.datasets.loader import DIGITS
+from tinynet.datasets.spec import SPECS
 from tinynet.errors import ArgumentError, FileFormatError
 
 if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
@@ -14,7 +16,8 @@ if TYPE_CHECKING:  # what computes is imported only once it is needed, so that h
     from tinynet.datasets import Dataset
     from tinynet.datasets.preparation import Preparation
 
-_NAMES = "mnist, fashion_mnist, kmnist, digits (the embedded sample of MNIST)"
+_NAMES = f"{', '.join(SPECS)}, {DIGITS} (the embedded sample of MNIST)"
+_VARIABLES = " or ".join(spec.variable for spec in SPECS.values() if spec.name != "mnist")
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +27,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         "for each class (default: %(default)s)")  # fmt: skip
     add("--data", default="auto", metavar="SOURCE", help="where the files of a named dataset are: auto, full, sample, "
         "or their path (default: %(default)s: TINYNET_DATA if set, the cache, a download, or else the embedded "
-        "sample; of the others TINYNET_FASHION_MNIST or TINYNET_KMNIST, the cache, a download)")  # fmt: skip
+        f"sample; of the others {_VARIABLES}, the cache, a download)")  # fmt: skip
     add("--size", type=_size, metavar="N", help="pixels a side of the images of a directory (default: that of the "
         "images if they all have one of at most 64, otherwise 64)")  # fmt: skip
 

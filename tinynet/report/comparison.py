@@ -90,7 +90,7 @@ def comparison_table(records: Mapping[str, Mapping[str, Any]]) -> str:
     Parameters
     ----------
     records : mapping of str to mapping
-        What the ``metrics.json`` of each run holds, by the names of the runs; the first is the original.
+        What the ``metrics.json`` of each run holds, by the names of the runs; the others are compared with the first.
 
     Returns
     -------
@@ -102,9 +102,9 @@ def comparison_table(records: Mapping[str, Mapping[str, Any]]) -> str:
     >>> run = {"parameters": {"count": 10}, "test": {"loss": 0.5, "accuracy": 0.8}, "seconds": {"total": 1.0},
     ...        "history": {"loss": [0.4], "accuracy": [0.9]}, "best_epoch": 1}
     >>> print(comparison_table({"64:relu": run, "32:relu": {**run, "test": {"loss": 0.45, "accuracy": 0.82}}}))
-    network  parameters  best epoch    loss  accuracy  test loss  test accuracy  difference  seconds
-    64:relu          10           1  0.4000    0.9000     0.5000         0.8000    original      1.0
-    32:relu          10           1  0.4000    0.9000     0.4500         0.8200     +0.0200      1.0
+    network  parameters  best epoch    loss  accuracy  test loss  test accuracy  to the first  seconds
+    64:relu          10           1  0.4000    0.9000     0.5000         0.8000             -      1.0
+    32:relu          10           1  0.4000    0.9000     0.4500         0.8200       +0.0200      1.0
     """
     rows = comparison_rows(records)
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -120,24 +120,24 @@ _HEAD = (
     "accuracy",
     "test loss",
     "test accuracy",
-    "difference",
+    "to the first",
     "seconds",
 )
-_FIRST = "network", "test accuracy", "difference", "test loss"  # on a page, of which a phone shows the left
+_FIRST = "network", "test accuracy", "to the first", "test loss"  # on a page, of which a phone shows the left
 
 
 def comparison_rows(records: Mapping[str, Mapping[str, Any]]) -> list[Sequence[str]]:
     """Return the cells of a table of runs, below its head; arguments as for `comparison_table`."""
     _check_records(records)
     rows: list[Sequence[str]] = [_HEAD]
-    original = _test_accuracy(next(iter(records.values())))
+    first = _test_accuracy(next(iter(records.values())))
     for i, (name, record) in enumerate(records.items()):
         history = record["history"]
         at = record.get("best_epoch", len(history["loss"])) - 1  # the parameters that were tested; logistic: the last
         trained = [history.get(measure, [None] * (at + 1))[at] for measure in ("loss", "accuracy")]
         accuracy = _test_accuracy(record)
         cells = ("-" if v is None else f"{v:.4f}" for v in (*trained, record["test"]["loss"], accuracy))
-        difference = f"{accuracy - original:+.4f}" if i else "original"
+        difference = f"{accuracy - first:+.4f}" if i else "-"
         count, seconds = f"{record['parameters']['count']:,}", f"{record['seconds']['total']:.1f}"
         rows.append((name, count, str(at + 1), *cells, difference, seconds))
     return rows
@@ -219,7 +219,12 @@ def comparison_page(
     head, *rows = [[row[i] for i in order] for row in comparison_rows(records)]
     best = max(range(len(rows)), key=lambda i: _test_accuracy(list(records.values())[i]))
     parts = [table(rows, ["Run", *(cell.capitalize() for cell in head[1:])], best=best)]
-    parts.append(paragraph("The run with the largest test accuracy is marked; differences are to the first one."))
+    parts.append(
+        paragraph(
+            'The run with the largest test accuracy is marked; "to the first" is how far a test accuracy is from that '
+            "of the first run."
+        )
+    )
     parts += [paragraph(f"{warning}.") for warning in incomparable(records)]
     parts.append(figure(picture, "Losses and accuracies of the runs by epoch; the table has them at the best epochs."))
     settings = {name: settings_of(record) for name, record in records.items()}
