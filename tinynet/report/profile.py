@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tinynet.errors import ArgumentError
+from tinynet.inspection.table import Row
 from tinynet.report.style import BLUE, GREEN, ORANGE, expect
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-    from tinynet.inspection.table import Row
 
 KIND_COLORS = {"forward": BLUE, "backward": ORANGE, "update": GREEN}
 
@@ -46,7 +45,7 @@ def profile_figure(rows: Sequence[Row], title: str = "") -> Figure:
     ['matmul  1', 'add  2', 'softmax  3']
     """
     expect("profile_figure", rows, Sequence, "the rows that plan.profile() returned")
-    seconds = [row.seconds for row in rows if getattr(row, "seconds", None) is not None]
+    seconds = [row.seconds for row in rows if isinstance(row, Row) and row.seconds is not None]
     if not rows or len(seconds) < len(rows):
         raise ArgumentError("profile_figure: takes the rows of a plan with their times; give what plan.profile() gives")
     from matplotlib.figure import Figure
