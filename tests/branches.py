@@ -1,8 +1,8 @@
 """Measure which branches of the book and of saving the tests of their rooms go through.
 
-Run as ``python -m tests.branches`` for a table with the lines and branches that no test reaches, and with ``saving``
-for those of saving alone; needs the package coverage. What other processes run, as in tests that kill one, is not
-counted.
+Run as ``python -m tests.branches`` for a table with the lines and branches that no test reaches, or as ``python -m
+tests.branches saving`` for those of saving alone; needs the package coverage. What other processes run, as in tests
+that kill one, is not counted.
 """
 
 import sys

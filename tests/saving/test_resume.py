@@ -14,7 +14,7 @@ from safetensors import safe_open
 import tinynet as tn
 from tinynet.errors import ArgumentError, CheckpointError, GradientError, MissingFileError, NonFiniteError, WriteError
 from tinynet.saving import checkpoint, description, modelfile
-from tinynet.saving.settings import plain
+from tinynet.saving.settings import describe_setting
 
 N, BATCH, EPOCHS = 22, 8, 3
 BATCHES = 3
@@ -520,8 +520,8 @@ def test_arrays_of_another_optimizer_are_refused_before_they_are_read(tmp_path):
 def test_settings_are_plain_values():
     shared = {"weight_decay": 0.0, "decay": "all", "clip_norm": None, "clip_value": None}
     adam = {"class": "Adam", "learning_rate": 0.5, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, **shared}
-    assert plain(tn.Adam(0.5)) == adam
-    assert plain([samples, None, (1, "a")]) == ["samples", None, [1, "a"]]
+    assert describe_setting(tn.Adam(0.5)) == adam
+    assert describe_setting([samples, None, (1, "a")]) == ["samples", None, [1, "a"]]
 
 
 # --- how a run ends

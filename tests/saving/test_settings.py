@@ -8,7 +8,7 @@ import pytest
 
 import tinynet as tn
 from tinynet.errors import CheckpointError
-from tinynet.saving.settings import _name, brief_checksum, plain, settings
+from tinynet.saving.settings import _name, brief_checksum, describe_setting, settings
 from tinynet.train.several import Losses
 
 X = np.random.default_rng(0).normal(size=(22, 6)).astype(np.float32)
@@ -108,7 +108,7 @@ class Setting:
     ],
 )  # fmt: skip
 def test_settings_are_plain_values(value, description):
-    assert plain(value) == description
+    assert describe_setting(value) == description
 
 
 @pytest.mark.parametrize("n", [1, 3, 7, 8, 9, 50])

@@ -11,7 +11,7 @@ import numpy as np
 from tinynet.errors import ArgumentError
 from tinynet.report.html import paragraph, table
 from tinynet.report.page import document, encoded, figure
-from tinynet.report.style import COLORS, LABEL, MARKERS, add_legend, canvas, encode, expect, plain, whole
+from tinynet.report.style import COLORS, LABEL, MARKERS, add_legend, bare_axes, canvas, encode, expect, whole
 from tinynet.train import History
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def comparison_figure(histories: Mapping[str, History], title: str | None = None
             every = max(1, len(values[1]) // 12)
             axes.plot(epochs[1], values[1], color=color, linestyle="--", marker=marker, markersize=4, markevery=every)
     for axes, measure in zip(panels, ("Loss", "Accuracy"), strict=True):
-        plain(axes, grid="both")
+        bare_axes(axes, grid="both")
         axes.set_ylabel(measure, fontsize=LABEL)
     panels[1].set_xlabel("Epoch", fontsize=LABEL)
     whole(panels[1])

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tinynet.errors import ArgumentError
-from tinynet.report.style import BLUE, LABEL, SMALL, VERMILION, Array, canvas, expect, plain, whole
+from tinynet.report.style import BLUE, LABEL, SMALL, VERMILION, Array, bare_axes, canvas, expect, whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -180,6 +180,6 @@ def linear_rate_figure(
 
 
 def _label(axes: Axes, x: str, y: str) -> None:
-    plain(axes, grid="y")
+    bare_axes(axes, grid="y")
     axes.set_xlabel(x, fontsize=LABEL)
     axes.set_ylabel(y, fontsize=LABEL)

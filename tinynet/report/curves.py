@@ -15,9 +15,9 @@ from tinynet.report.style import (
     Array,
     add_legend,
     as_written,
+    bare_axes,
     canvas,
     expect,
-    plain,
     whole,
 )
 from tinynet.train import History
@@ -83,7 +83,7 @@ def learning_curve(
     parts = {"": ("training", BLUE), "val_": (validation, VERMILION)}  # prefixes in the history
     lines: dict[str, Line2D] = {}
     for axes, measure in zip(rows, panels, strict=True):
-        plain(axes, grid="both")
+        bare_axes(axes, grid="both")
         for prefix, (part, color) in parts.items():
             if f"{prefix}{measure}" in series:
                 style = {"color": GREEN, "label": measure} if measure == _RATE else {"color": color, "label": part}

@@ -81,7 +81,7 @@ def add_legend(figure: Figure, handles: Sequence[Artist], ncols: int = 2) -> Non
         text.set_text(word)
 
 
-def plain(axes: Axes, grid: str | None = None) -> None:
+def bare_axes(axes: Axes, grid: str | None = None) -> None:
     """Leave off what is not needed: the frame but for the axes, ticks in small print, a faint grid."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=SMALL, which="both")
