@@ -59,10 +59,7 @@ class CompiledFunction:
             if not can_compile():
                 result = self.function(*nested(args, _argument), **nested(kwargs, _argument))
                 return nested(result, lambda x: np.array(x.data))
-            made = self._made()
-            if not self._frozen:  # of which nobody else has a layer
-                made.look_into_containers()
-            results = nested(made.replay(*args, **kwargs), np.array)
+            results = nested(self._made().replay(*args, **kwargs), np.array)
         if self.traces > _MANY_TRACES and not self._warned:
             self._warned = True
             warnings.warn(
@@ -131,7 +128,8 @@ def compile(function: Callable[..., Any], freeze: bool = False) -> CompiledFunct
     Notes
     -----
     Arrays that the function reaches from outside, by its closure or as attributes, are read where they are at each
-    call, as are parameters and states. Numbers, texts and other objects from outside are what they were at the trace.
+    call, as are parameters and states. Attributes of layers are seen when they are set, also those of dataclasses and
+    namespaces among them. Other numbers, texts and objects from outside are what they were at the trace.
 
     Examples
     --------

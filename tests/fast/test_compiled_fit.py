@@ -5,9 +5,11 @@ import os
 import subprocess
 import sys
 import threading
+from argparse import Namespace
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -235,6 +237,63 @@ def test_a_part_of_an_attribute_that_is_changed_gives_no_wrong_answer():
     layer.options["scale"] = [0.5]
     outputs.append(assert_as_eager(model, x))
     assert len({output.tobytes() for output in outputs}) == 4
+
+
+@pytest.mark.parametrize("part", ["list", "dict"])
+@pytest.mark.parametrize("options", [{}, {"micro_batches": 2}], ids=["whole", "micro-batches"])
+def test_a_part_of_an_attribute_that_a_callback_changes_holds_from_the_next_batch_on(part, options):
+    losses = []
+    for compiled in (True, False):
+        layer = Polynomial([1.0, 2.0], {"scale": [1.0]})
+
+        def change(run, layer=layer):
+            if part == "list":
+                layer.coefficients[:] = [0.0, 0.0]
+            else:
+                layer.options["scale"] = [0.0]
+
+        model = tn.Sequential([tn.Input((5,)), tn.Dense(3), layer], seed=0)
+        arguments = {"epochs": 2, "seed": 0, "verbose": 0, "compiled": compiled, "callbacks": [change], **options}
+        losses.append(model.fit(*data(), **arguments).history["loss"])
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
+    assert losses[0][1] == pytest.approx(np.log(3))
+
+
+@dataclass
+class Settings:
+    scale: float = 1.0
+    parent: object = None
+
+
+class Configured(tn.Layer):
+    def __init__(self, settings):
+        self.settings = settings
+
+    def forward(self, x):
+        return x * self.settings.scale
+
+
+@pytest.mark.parametrize("kind", [Settings, SimpleNamespace, Namespace])
+def test_an_object_of_settings_that_is_changed_gives_no_wrong_answer(kind):
+    layer = Configured(kind(scale=1.0, parent=None))
+    layer.settings.parent = kind(scale=0.0, parent=layer.settings)  # they hold each other
+    model, (x, _) = tn.Sequential([tn.Input((5,)), tn.Dense(3), layer], seed=0), data()
+    first = assert_as_eager(model, x)
+    layer.settings.scale = 3.0
+    np.testing.assert_allclose(assert_as_eager(model, x), 3 * first, rtol=1e-6)
+
+    losses = []
+    for compiled in (True, False):
+        layer = Configured(kind(scale=1.0))
+
+        def change(run, settings=layer.settings):
+            settings.scale = 0.0
+
+        model = tn.Sequential([tn.Input((5,)), tn.Dense(3), layer], seed=0)
+        history = model.fit(*data(), epochs=2, seed=0, verbose=0, compiled=compiled, callbacks=[change])
+        losses.append(history.history["loss"])
+    np.testing.assert_allclose(losses[0], losses[1], rtol=1e-5)
+    assert losses[0][1] == pytest.approx(np.log(3))
 
 
 def test_the_shift_and_scale_of_the_input_may_be_replaced_but_not_changed():

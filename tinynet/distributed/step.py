@@ -186,8 +186,6 @@ class Step:
         def part(number: int) -> Any:
             return nested(batch, lambda given: _values(given[parts[number]]) if _is_cut(given) else given)
 
-        for plans in self.accumulation.plans:
-            plans.look_into_containers()
         return self.accumulation.block(mode, [rows.stop - rows.start for rows in parts], part)
 
     # --- what the processes tell each other

@@ -16,7 +16,7 @@ from tinynet.core.spec import Spec
 from tinynet.core.transaction import Transaction, raise_unless_finite, within
 from tinynet.errors import ArgumentError, TraceError
 from tinynet.fast.chance import without_chance
-from tinynet.fast.configuration import configuration, note_new_contents
+from tinynet.fast.configuration import changeable, configuration, note_new_contents
 from tinynet.fast.plan import Plan
 from tinynet.ops.dtypes import Number
 
@@ -53,11 +53,6 @@ class Compiled:
         given = Arguments(args, kwargs)
         transaction = _transaction.get()
         return self._find(given, transaction).replay(given.values, transaction)
-
-    def look_into_containers(self) -> None:
-        """Notice what has changed in lists, tuples and dicts of layers and optimizers, which no assignment tells."""
-        for _, traced in self._kept:
-            note_new_contents(traced.captured)
 
     def find(self, *args: Any, **kwargs: Any) -> Traced:
         """Return what the function became for such arguments, tracing it where need be."""
@@ -122,6 +117,7 @@ class Traced:
         self._seen = last_change()
         self.captured = list(traced.captured.values())
         self._settings = self._fingerprint()
+        self._changeable = changeable(self.captured)
         self.plan = Plan(*fuse_graph(graph_of(traced, symbols, outputs), fused))
         self._arguments = [self.plan.inputs[f"input {i}"] for i in range(len(symbols))]
         self._live = [(self.plan.inputs[f"live {i}"], source) for i, (_, source) in enumerate(traced.live)]
@@ -136,6 +132,8 @@ class Traced:
 
     def holds(self) -> bool:
         """Whether the layers and optimizers that were used have the attributes that they had."""
+        if self._changeable:
+            note_new_contents(self._changeable)
         seen = last_change()
         if seen != self._seen:
             if self._fingerprint() != self._settings:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from collections.abc import Hashable, Iterable
+from dataclasses import is_dataclass
 from itertools import chain
+from types import SimpleNamespace
 from typing import Any
 
 from tinynet.core.mode import note_change
@@ -45,6 +48,7 @@ class _Watched:
     def __init__(self, thing: Layer | Optimizer) -> None:
         self.places: list[Iterable[Any]] = []  # attributes and the containers among them
         self.containers: list[Iterable[Any]] = []  # which may change without an attribute being set
+        self.records: list[Any] = []  # objects of settings among them, which may hold each other
         configuration: list[Any] = []
         for part in [layer for _, layer in thing.walk()] if isinstance(thing, Layer) else [thing]:
             self.places.append(vars(part).values())
@@ -65,8 +69,11 @@ class _Watched:
             return dict, *(self._plain(part) for item in value.items() for part in item)
         if isinstance(value, list | tuple):
             self.places.append(value)
-            self.containers.append(value)
+            self.containers += [value] if isinstance(value, list) else []
             return type(value), *map(self._plain, value)
+        if _is_record(value) and not any(value is record for record in self.records):
+            self.records.append(value)
+            return _Identity(value), self._plain(vars(value))
         return (type(value), value) if isinstance(value, bool | int | float | str | None) else _Identity(value)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -75,6 +82,13 @@ class _Watched:
     def unchanged(self) -> bool:
         """Whether every attribute of every layer, and every part of one, is the same object as then."""
         return [*map(id, chain.from_iterable(self.places))] == self.identities
+
+
+def _is_record(value: Any) -> bool:
+    """Return whether an object is one of settings: of a dataclass, or a namespace."""
+    if isinstance(value, Layer | Optimizer):
+        return False
+    return isinstance(value, SimpleNamespace | Namespace) or (is_dataclass(type(value)) and hasattr(value, "__dict__"))
 
 
 def configuration(thing: Layer | Optimizer) -> Hashable:
@@ -87,8 +101,13 @@ def configuration(thing: Layer | Optimizer) -> Hashable:
     return found
 
 
+def changeable(things: Iterable[Layer | Optimizer]) -> list[Layer | Optimizer]:
+    """Return those things that have a list, a dict or an object of settings among their attributes, as last seen."""
+    return [thing for thing in things if vars(thing)["_watched"]["last"].containers]
+
+
 def note_new_contents(things: Iterable[Layer | Optimizer]) -> None:
-    """Note a change if a list, tuple or dict among the attributes of some things has other contents than last seen."""
+    """Note a change if a list, a dict or an object of settings of some things has other contents than last seen."""
     for thing in things:
         watched = vars(thing)["_watched"]["last"]
         if [*map(id, chain.from_iterable(watched.containers))] != watched.contents:

@@ -49,11 +49,7 @@ def comparison_figure(histories: Mapping[str, History], title: str | None = None
     >>> [axes.get_ylabel() for axes in figure.axes]
     ['Loss', 'Accuracy']
     """
-    expect("comparison_figure", histories, Mapping, "a dictionary of histories by the names of their runs")
-    for history in histories.values():
-        expect("comparison_figure", history, History, "a History for each run, as fit returned it")
-    if not histories or not all(history.epochs for history in histories.values()):
-        raise ArgumentError("comparison_figure: needs at least one run, and each with at least one epoch")
+    _check_histories(histories)
     from matplotlib.lines import Line2D
 
     rows = -(-len(histories) // 2) + 1  # of the legend
@@ -141,6 +137,14 @@ def comparison_rows(records: Mapping[str, Mapping[str, Any]]) -> list[Sequence[s
         count, seconds = f"{record['parameters']['count']:,}", f"{record['seconds']['total']:.1f}"
         rows.append((name, count, str(at + 1), *cells, difference, seconds))
     return rows
+
+
+def _check_histories(histories: Any) -> None:
+    expect("comparison_figure", histories, Mapping, "a dictionary of histories by the names of their runs")
+    for history in histories.values():
+        expect("comparison_figure", history, History, "a History for each run, as fit returned it")
+    if not histories or not all(history.epochs for history in histories.values()):
+        raise ArgumentError("comparison_figure: needs at least one run, and each with at least one epoch")
 
 
 def _check_records(records: Any) -> None:
