@@ -727,11 +727,11 @@ def logistic(*arguments, data):
 
 
 def test_a_logistic_run_is_resumed(place, data, capsys):
-    assert logistic("--epochs", "2", data=data) == 0
+    assert logistic("--epochs", "2", "--no-report", data=data) == 0
     assert logistic("--resume", data=data) == 0
     assert "Going on with the run in run" in capsys.readouterr().out
     resumed = metrics(place / "run")
-    assert logistic("--force", data=data) == 0
+    assert logistic("--force", "--no-report", data=data) == 0
     assert metrics(place / "run")["history"] == resumed["history"]
     assert len(resumed["history"]["loss"]) == 3
 

@@ -28,7 +28,7 @@ from numba.core.registry import cpu_target
 from tinynet.fast.kernels import build
 from tinynet.fast.kernels.store import Identity, surroundings, write
 
-_IDLE_SECONDS = 10.0  # that a helper waits for another request
+_IDLE_SECONDS = 30.0  # that a helper waits for another request
 
 
 def compile_kernel(identity: Identity) -> bytes:
