@@ -49,6 +49,11 @@ def render(subject: Subject, sections: Mapping[str, Sequence[Element]], draw: Ca
     )
 
 
+def encoded(page: str) -> bytes:
+    r"""Encode a page; bytes in the names of files that are no text are shown as ``\xff``."""
+    return page.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").encode()
+
+
 def document(title: str, header: str, main: str, version: str = "") -> str:
     """Write a page around what stands in its header, below the title, and in its body."""
     from tinynet import __version__

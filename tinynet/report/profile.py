@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tinynet.errors import ArgumentError
-from tinynet.report.style import BLUE, GREEN, ORANGE
+from tinynet.report.style import BLUE, GREEN, ORANGE, expect
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,7 +45,8 @@ def profile_figure(rows: Sequence[Row], title: str = "") -> Figure:
     >>> [text.get_text() for text in figure.axes[0].get_yticklabels()]
     ['matmul  1', 'add  2', 'softmax  3']
     """
-    seconds = [row.seconds for row in rows if row.seconds is not None]
+    expect("profile_figure", rows, Sequence, "the rows that plan.profile() returned")
+    seconds = [s for row in rows if (s := getattr(row, "seconds", None)) is not None]
     if not rows or len(seconds) < len(rows):
         raise ArgumentError("profile_figure: takes the rows of a plan with their times; give what plan.profile() gives")
     from matplotlib.figure import Figure

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinynet.errors import ArgumentError
 from tinynet.report.curves import choose_scale
-from tinynet.report.style import BLUE, LABEL, SMALL, VERMILION, add_legend, bare_axes, canvas, whole
+from tinynet.report.style import BLUE, LABEL, SMALL, VERMILION, add_legend, bare_axes, canvas, expect, whole
 from tinynet.train import History
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def loss_by_step(
     >>> figure.get_suptitle(), figure.axes[0].get_xlabel()
     ('Training loss, each value the mean of 100 steps', 'Step')
     """
+    expect("loss_by_step", history, History, "the History that fit returned")
     kept = history.by_step
     if not kept.get("step"):
         raise ArgumentError(
