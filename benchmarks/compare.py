@@ -19,10 +19,10 @@ from rich.console import Console
 
 from benchmarks import plots, report
 from benchmarks.contenders import ENTRIES, INSTALL
+from benchmarks.inputs import write_inputs
 from benchmarks.measure import BASELINE
 from benchmarks.processes import MissingError, WorkerError
 from benchmarks.sections import Session, measurements
-from benchmarks.workload import write_inputs
 
 _MOST_IDLE = 0.02  # of a core; more, and a contender at rest disturbs the others
 

@@ -154,7 +154,7 @@ class Inputs:
     Parameters
     ----------
     path : path-like
-        A file that `write_inputs` has written.
+        A file that `benchmarks.inputs.write_inputs` has written.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -177,27 +177,6 @@ class Inputs:
         """Return a model's first weights and biases, layer by layer: (KH, KW, C, F) or (in, out), and (out,)."""
         names = [name for name in self._file.files if name.startswith(f"{model}.")]
         return [self._file[name] for name in sorted(names, key=lambda name: int(name.split(".")[1]))]
-
-
-def write_inputs(path: str | Path) -> None:
-    """Write what `Inputs` reads: the embedded sample of MNIST, random images, and the weights that tinynet draws."""
-    import tinynet as tn
-    from benchmarks.contenders.tinynet_ import build
-
-    (images, labels), _ = tn.datasets.mnist(source="sample")
-    rng = np.random.default_rng(0)
-    arrays = {
-        "digits.images": images,
-        "digits.labels": labels.astype(np.int64),
-        "random.images": rng.integers(1, 256, images.shape, np.uint8),
-        "random.labels": rng.permutation(labels).astype(np.int64),
-        "colour.images": rng.integers(1, 256, (len(images), *DATA["colour"]), np.uint8),
-        "colour.labels": rng.permutation(labels).astype(np.int64),
-    }
-    for name in MODELS:
-        parameters = build(name).parameters.values()
-        arrays |= {f"{name}.{i}": p.data for i, p in enumerate(parameters)}
-    np.savez(path, **arrays)
 
 
 def channels_first(model: str, weights: list[np.ndarray]) -> list[np.ndarray]:

@@ -65,10 +65,13 @@ def is_module(name):
     return path.is_dir() or path.with_suffix(".py").is_file()
 
 
-def imports(path):
-    """Every module that a file imports, late or only for types, by its full name."""
+def imports(path, types=True):
+    """Every module that a file imports, late or, unless it is told otherwise, only for types, by its full name."""
     package = ["tinynet", *path.relative_to(PACKAGE).parent.parts]
+    left_out = () if types else for_types(TREES[path])
     for node in ast.walk(TREES[path]):
+        if id(node) in left_out:
+            continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -77,6 +80,12 @@ def imports(path):
             # "from tinynet.core import mode" is an import of tinynet.core.mode, where there is such a module.
             names = (f"{base}.{alias.name}" for alias in node.names)
             yield from (name if base == "tinynet" or is_module(name) else base for name in names)
+
+
+def for_types(tree):
+    """All within blocks that are not run: what they import is for types alone."""
+    blocks = [n for n in ast.walk(tree) if isinstance(n, ast.If) and "TYPE_CHECKING" in ast.unparse(n.test)]
+    return {id(n) for block in blocks for n in ast.walk(block)}
 
 
 def house_name(module):
@@ -98,6 +107,17 @@ def test_an_import_goes_only_downward(path):
     ours = {module: house_name(module) for module in modules - {"tinynet.__version__"}}
     assert {name, *ours.values()} <= set(DEPTH), "a module has no place in LAYERS yet"
     assert [module for module, other in ours.items() if DEPTH[other] < DEPTH[name]] == []
+
+
+def test_no_files_import_each_other_in_a_circle():
+    """Imports inside of functions count; those for types alone do not."""
+    names = {".".join(["tinynet", *path.relative_to(PACKAGE).with_suffix("").parts]): path for path in FILES}
+    below = {name: set(imports(path, types=False)) & names.keys() - {name} for name, path in names.items()}
+    before = None
+    while below != before:  # what imports nothing that is left, and what nothing that is left imports, is in no circle
+        before, imported = below, set().union(*below.values())
+        below = {name: others & below.keys() for name, others in below.items() if others and name in imported}
+    assert below == {}
 
 
 @each_file

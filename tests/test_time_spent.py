@@ -6,7 +6,8 @@ import pytest
 
 from benchmarks.time_spent import NAMES, Calls, copy_seconds, example, limit, machine, measure, merged, summary, table
 from tinynet.core.spec import Spec
-from tinynet.inspection.table import Cost, Row
+from tinynet.inspection.cost import Cost
+from tinynet.inspection.table import Row
 from tinynet.train.samples import check_labelled
 from tinynet.train.task import find_task
 

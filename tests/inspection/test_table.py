@@ -13,7 +13,8 @@ from tinynet.errors import ArgumentError
 from tinynet.fast import fusions
 from tinynet.fast.kernels import winograd
 from tinynet.fast.threads import kernel_gate
-from tinynet.inspection.table import Cost, sgemm_peak
+from tinynet.inspection.cost import Cost
+from tinynet.inspection.table import sgemm_peak
 from tinynet.recipes import RECIPES
 from tinynet.train.task import find_task
 

@@ -8,8 +8,9 @@ import tinynet as tn
 from tinynet.cli import main
 from tinynet.datasets import load_mnist
 from tinynet.errors import ArgumentError
+from tinynet.inspection.cost import Cost
 from tinynet.inspection.profiling import profile_step
-from tinynet.inspection.table import Cost, Row
+from tinynet.inspection.table import Row
 from tinynet.recipes import RECIPES
 from tinynet.report import profile_figure
 from tinynet.report.profile import PHASE_COLORS

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tinynet.cli.arguments import add_command, add_output, add_threads
 from tinynet.cli.data import add_data, load_chosen
+from tinynet.cli.fitting import resumable
 from tinynet.cli.options import add_training, compared
 from tinynet.cli.record import as_json, read_json, read_record
 from tinynet.cli.resumed import differences
 from tinynet.cli.run_directory import EXPERIMENT, METRICS, PICTURE, PLAN, SUMMARY, TABLE, claim, claimed, clear
 from tinynet.cli.told import describe_data
-from tinynet.cli.train import hyper_parameters, job, resumable, train
+from tinynet.cli.train import hyper_parameters, job, train
 from tinynet.saving.files import write_atomically
 
 if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once

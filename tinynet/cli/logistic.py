@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tinynet.cli.arguments import factor
 from tinynet.cli.data import data_record, load_chosen
+from tinynet.cli.fitting import fit, report, resumable
 from tinynet.cli.options import BY_NAME, given_in
 from tinynet.cli.processes import claimed_by_one, one_first, options_of_fit
 from tinynet.cli.record import as_json, circumstances, parameters_digest
@@ -100,7 +101,6 @@ def _check_data(data: Dataset, positive: int) -> None:
 
 def _train(directory: Path, data: Dataset, positive: int, arguments: argparse.Namespace) -> None:
     from tinynet.cli.told import describe_data
-    from tinynet.cli.train import fit, report, resumable
     from tinynet.recipes import LOGISTIC_STEPS, logistic_model, logistic_optimizer
     from tinynet.train.callbacks import Checkpoint
 

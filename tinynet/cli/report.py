@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from tinynet.cli.arguments import add_command, add_run, add_threads
 from tinynet.cli.data import add_own_data, load_data
+from tinynet.cli.fitting import report
 from tinynet.cli.logistic_run import open_any
-from tinynet.cli.train import report
 
 if TYPE_CHECKING:
     import argparse

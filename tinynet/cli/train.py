@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tinynet.cli import logistic
 from tinynet.cli.arguments import MODELS, add_command, add_model, add_output, add_threads, is_own, short_name
 from tinynet.cli.data import add_data, data_options, data_record, load_chosen
+from tinynet.cli.fitting import fit, report, resumable
 from tinynet.cli.options import (
     add_training,
     chosen,
@@ -25,12 +26,11 @@ from tinynet.cli.options import (
 )
 from tinynet.cli.processes import add_processes, claimed_by_one, one_first, options_of_fit
 from tinynet.cli.record import as_json, circumstances, parameters_digest
-from tinynet.cli.resumed import begun_with, check_resumed, explained
+from tinynet.cli.resumed import begun_with, check_resumed
 from tinynet.cli.run_directory import BEST, LAST, METRICS, SETTINGS, checkpoint_of, clear
 from tinynet.cli.told import announce, arrays, as_documented, describe_data, describe_result
 from tinynet.errors import ArgumentError, CheckpointError
 from tinynet.saving.files import write_atomically
-from tinynet.train.progress import counted
 
 if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
     import argparse
@@ -38,7 +38,6 @@ if TYPE_CHECKING:  # what computes is imported only once it is needed, so that h
     from tinynet.datasets import Dataset
     from tinynet.model import Model
     from tinynet.recipes import Recipe
-    from tinynet.train import History
     from tinynet.train.metrics import Scores
 
 EXAMPLES = """\
@@ -178,47 +177,6 @@ def hyper_parameters(arguments: argparse.Namespace, recipe: Recipe, data: Datase
     return chosen(recipe.settings(len(data.x_train)), given_in(arguments))
 
 
-@contextlib.contextmanager
-def resumable(directory: Path, file: str, forced: bool) -> Iterator[None]:
-    """Where the user stops what goes on in here, say how to go on, if the file by which that is known is there.
-
-    ``forced`` tells whether the command has --force, which must go.
-    """
-    try:
-        yield
-    except KeyboardInterrupt:
-        if not (directory / file).exists():
-            raise
-        command = f"the same command{' without --force,' * forced} with --out {shlex.quote(str(directory))} --resume"
-        raise KeyboardInterrupt(f"stopped; {command} goes on from here") from None
-
-
-def fit(
-    model: Model,
-    directory: Path,
-    data: Dataset,
-    resume: bool,
-    asked: dict[str, Any],
-    step: str,
-    callbacks: list[Any],
-    **settings: Any,
-) -> History:
-    """Train the model of a run, with ``resume`` from the checkpoint in its directory, if there is one.
-
-    ``asked`` is what the record of the run would say of what is asked for, but for the data; see `explained`. ``step``
-    is what an epoch is called here, ``settings`` are more arguments of `Model.fit`.
-    """
-    resumed = checkpoint_of(directory) if resume else None
-    if resumed:
-        print(f"Going on with the run in {directory}", flush=True)
-    made: list[int] = []
-    with explained(directory, asked, data):
-        history = model.fit(callbacks=[lambda run: made.append(run.epoch), *callbacks], resume=resumed, **settings)
-    if not made:
-        print(f"There is nothing left to train: the run has made {counted(history.epochs, step)} already")
-    return history
-
-
 class _Begun:
     """Writes down how a run was begun, once it is known that it can be, or can go on."""
 
@@ -346,18 +304,6 @@ def _tell_result(made: Job, record: dict[str, Any], predicted: Any, scores: Scor
         print(f"(The test set itself has picked it{like}; --validation-split keeps training images apart for that)")
     describe_result(record["test"], predicted, scores)
     print(f"\nTraining and test took {record['seconds']['total']:.1f} s")
-
-
-def report(
-    directory: Path, record: dict[str, Any], model: Model, data: Dataset, predicted: Any, also: list[str] | None = None
-) -> None:
-    """Write the figures and the report into the run directory, and say where it is."""
-    from tinynet.report import write_report
-
-    print("Drawing the figures and writing the report ...", flush=True)
-    started = time.perf_counter()
-    names = write_report(directory, record, model, data, predicted, also or ())
-    print(f"{len(names)} files in {time.perf_counter() - started:.1f} s; open {directory / names[-1]} in a browser")
 
 
 def classify(model: Model, data: Dataset) -> tuple[Any, Scores]:

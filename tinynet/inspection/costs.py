@@ -16,7 +16,7 @@ from tinynet.fast.fusions.in_place import IN_PLACE
 from tinynet.fast.kernels import conv_pool as pooled
 from tinynet.fast.kernels import winograd
 from tinynet.fast.kernels.conv import Windows
-from tinynet.inspection.table import Cost
+from tinynet.inspection.cost import Cost
 from tinynet.ops import average, conv, extremes, join, linear, parts, pieces, pool, reduce, running, shape
 from tinynet.ops.conv import Geometry
 from tinynet.ops.dtypes import _cast
