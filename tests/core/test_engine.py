@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinynet as tn
-from tinynet.core.engine import Op, Tensor
+from tinynet.core.engine import Op, Tensor, filled, is_constant
 from tinynet.core.mode import tracing
 from tinynet.core.spec import Spec
 from tinynet.errors import ArgumentError, DTypeError, GradientError, ShapeError, TraceError
@@ -832,3 +832,11 @@ def test_a_tensor_of_integers_cannot_require_a_gradient_later_either():
 def test_what_does_not_fit_is_refused_by_an_error_of_the_package(use, error, says):
     with pytest.raises(error, match=says):
         use(leaf(2.0))
+
+
+def test_what_fills_a_shape_is_one_number_that_never_changes():
+    zeros = filled(Spec((1000, 1000), np.dtype("f4")), 7)
+    assert is_constant(zeros)
+    assert zeros.memory.strides == (0, 0)
+    assert (zeros.memory == 7).all()
+    assert not is_constant(Tensor(np.ones(3)))

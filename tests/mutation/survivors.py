@@ -51,7 +51,7 @@ def read(text):
         if line.startswith("## "):
             rooms[line[3:]] = found = []
         elif line.startswith("| `"):
-            place, mistake, reason = line.strip("| ").replace("\\|", "\0").split(" | ")
+            place, mistake, reason = line.removeprefix("| ").removesuffix(" |").replace("\\|", "\0").split(" | ")
             file, function = place.strip("`").split("` `")
             name, number = file.split(":")
             what = mistake.strip("` ").replace("\0", "|")

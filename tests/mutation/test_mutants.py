@@ -104,7 +104,7 @@ def test_gradient_rules_are_functions_of_a_cotangent_and_what_they_use():
 
 def test_the_list_of_survivors_keeps_its_reasons_as_lines_move():
     one = survivors.Survivor("core/a.py", 3, "f", "a | b -> a & b", "the same bits")
-    two = survivors.Survivor("core/a.py", 9, "<module>", "1 -> 2", "found elsewhere")
+    two = survivors.Survivor("core/a.py", 9, "<module>", "1 -> 2")  # without a reason yet
     other = survivors.Survivor("core/b.py", 1, "g", "return x -> return None", "never called")
     rooms = {"core": [one, two, other]}
     assert survivors.read(survivors.written(rooms)) == rooms

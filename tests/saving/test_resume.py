@@ -476,6 +476,14 @@ def test_the_time_of_an_epoch_counts_on_where_it_was_saved_in_the_middle(tmp_pat
     assert history.seconds[2] < history.seconds[1]
 
 
+def test_losses_by_step_go_on_where_they_were(tmp_path):
+    _, whole = run(callbacks=[tn.StepLosses(), SaveAll(tmp_path)])
+    assert len(whole.by_step["loss"]) == EPOCHS * BATCHES
+    for position in ("1 0", "1 2", "3 0"):
+        _, resumed = run(callbacks=[tn.StepLosses(), SaveAll(tmp_path)], resume=tmp_path / position)
+        assert resumed.by_step == whole.by_step
+
+
 def told_by(path):
     with safe_open(path, "numpy") as file:
         return description.decode(file.metadata()["run"])

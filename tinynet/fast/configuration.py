@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from argparse import Namespace
 from collections.abc import Hashable, Iterable
-from dataclasses import is_dataclass
 from itertools import chain
 from types import SimpleNamespace
 from typing import Any
@@ -48,7 +46,7 @@ class _Watched:
     def __init__(self, thing: Layer | Optimizer) -> None:
         self.places: list[Iterable[Any]] = []  # attributes and the containers among them
         self.containers: list[Iterable[Any]] = []  # which may change without an attribute being set
-        self.records: list[Any] = []  # objects of settings among them, which may hold each other
+        self.records: set[int] = set()  # the identities of objects of settings, which may hold each other
         configuration: list[Any] = []
         for part in [layer for _, layer in thing.walk()] if isinstance(thing, Layer) else [thing]:
             self.places.append(vars(part).values())
@@ -71,8 +69,8 @@ class _Watched:
             self.places.append(value)
             self.containers += [value] if isinstance(value, list) else []
             return type(value), *map(self._plain, value)
-        if _is_record(value) and not any(value is record for record in self.records):
-            self.records.append(value)
+        if _is_record(value) and id(value) not in self.records:
+            self.records.add(id(value))
             return _Identity(value), self._plain(vars(value))
         return (type(value), value) if isinstance(value, bool | int | float | str | None) else _Identity(value)
 
@@ -86,9 +84,8 @@ class _Watched:
 
 def _is_record(value: Any) -> bool:
     """Return whether an object is one of settings: of a dataclass, or a namespace."""
-    if isinstance(value, Layer | Optimizer):
-        return False
-    return isinstance(value, SimpleNamespace | Namespace) or (is_dataclass(type(value)) and hasattr(value, "__dict__"))
+    record = isinstance(value, SimpleNamespace) or hasattr(type(value), "__dataclass_fields__")
+    return record and hasattr(value, "__dict__") and not isinstance(value, Layer | Optimizer)
 
 
 def configuration(thing: Layer | Optimizer) -> Hashable:
