@@ -9,6 +9,7 @@ them.
 """
 
 import atexit
+import gc
 import os
 import shutil
 import tempfile
@@ -49,6 +50,17 @@ settings.register_profile(  # of tests.mutation, which asks only whether a test 
     phases=[Phase.explicit, Phase.generate],
 )
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Look for no garbage among the many objects of the tests that are collected, then or later: all of them stay."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.fixture(scope="session", autouse=True)
