@@ -1,13 +1,18 @@
 """Modes: what no_grad covers, and what ends with it."""
 
 import asyncio
+import contextlib
+import itertools
 import threading
 
 import numpy as np
 import pytest
 
 import tinynet as tn
+from tests.core.interrupts import InterruptAt
+from tinynet.core import mode
 from tinynet.core.engine import Tensor
+from tinynet.core.mode import tracing
 from tinynet.errors import ArgumentError
 
 
@@ -18,6 +23,76 @@ def leaf(value):
 def records():
     x = leaf(2.0)
     return (x * x).requires_grad
+
+
+BLOCK = tn.no_grad()
+
+
+def with_a_block_of_its_own(interrupt):
+    interrupt.arm()
+    with tn.no_grad():
+        assert not records()
+
+
+def with_a_block_that_stays(interrupt):
+    interrupt.arm()
+    with BLOCK:
+        assert not records()
+        with BLOCK:
+            assert not records()
+        assert not records()
+
+
+def with_a_decorated_function(interrupt):
+    interrupt.arm()
+    tn.no_grad()(records)()
+
+
+def with_several_switches(interrupt):
+    interrupt.arm()
+    with tracing():
+        pass
+
+
+def with_a_gradient(interrupt):
+    x = leaf(2.0)
+    y = x * x
+    interrupt.arm()
+    tn.grad(y, [x])
+
+
+WAYS = [with_a_block_of_its_own, with_a_block_that_stays, with_a_decorated_function, with_several_switches]
+
+
+@pytest.mark.parametrize("way", [*WAYS, with_a_gradient])
+def test_an_interrupt_at_any_instruction_of_a_switch_leaves_it_as_it_was(way):
+    held = []
+    for number in itertools.count(1):
+        interrupt = InterruptAt(number, mode)
+        try:
+            way(interrupt)
+        except KeyboardInterrupt as error:
+            held.append(error)  # with its traceback, as in a notebook
+        interrupt.disarm()
+        assert records()
+        assert not mode._tracing.get()
+        assert not BLOCK._begun
+        if interrupt.left > 0:
+            break
+    assert len(held) > 4
+
+
+def test_blocks_serve_where_no_with_statement_holds_them():
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(tn.no_grad())
+        assert not records()
+    assert records()
+    with tn.reference(), contextlib.ExitStack() as stack:
+        stack.enter_context(BLOCK)
+        left = stack.pop_all()
+    assert not records()  # the block goes on, though the statement around it is over
+    left.close()
+    assert records()
 
 
 def test_no_grad_records_nothing_and_ends():

@@ -1,5 +1,6 @@
 """A step of training is whole or not at all: what it writes is seen at once, and is in memory once it ends."""
 
+import contextlib
 import itertools
 import subprocess
 import sys
@@ -13,13 +14,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import tinynet as tn
+from tests.core.interrupts import InterruptAt
 from tests.steps import WAYS, as_run, batches, everything, restless_network
+from tinynet.core import managed
+from tinynet.core import mode as mode_module
 from tinynet.core import transaction as transaction_module
 from tinynet.core.engine import current_backend, use_backend
-from tinynet.core.mode import _transaction
 from tinynet.core.transaction import Transaction
 from tinynet.errors import ArgumentError, DTypeError, GradientError, NonFiniteError, ShapeError, TraceError
 from tinynet.fast.compile import Compiled
+from tinynet.fast.threads import _gate
 
 X, Y = batches(1)[0]
 
@@ -595,21 +599,6 @@ def test_a_step_cannot_begin_within_a_compiled_function():
 # --- Ctrl-C
 
 
-class InterruptAt:
-    """Raises a KeyboardInterrupt at a line of `tinynet.core.transaction`, counted from when it is armed."""
-
-    def __init__(self, number):
-        self.left = number
-
-    def __call__(self, frame, event, argument):
-        if frame.f_code.co_filename != transaction_module.__file__:
-            return None
-        self.left -= 1
-        if self.left == 0:
-            raise KeyboardInterrupt
-        return self
-
-
 @pytest.mark.parametrize("way", ["eager", "compiled", "twice"])
 def test_an_interrupt_at_any_line_of_the_end_of_a_step_leaves_it_whole_or_not_made(way):
     models, optimizers, step = classifier()
@@ -623,25 +612,49 @@ def test_an_interrupt_at_any_line_of_the_end_of_a_step_leaves_it_whole_or_not_ma
 
     with mode:
         make(step, compiled)
-    expected, outcomes, tracer = {}, set(), sys.gettrace()
+    expected, outcomes, held = {}, set(), []
     for number in itertools.count(1):
         while len(expected) < mode.steps + 1:  # the next one, too
             with twin_mode:
                 make(twin_step, twin_compiled)
             expected[twin_mode.steps] = everything(twin_models, twin_optimizers, twin_mode)
-        before, interrupt = mode.steps, InterruptAt(number)
-        with suppress(KeyboardInterrupt), mode:
-            make(step, compiled)
-            sys.settrace(interrupt)
-        sys.settrace(tracer)
-        if left := _transaction.get():  # it came when the end of the step had not begun
-            left.end()
+        before, interrupt = mode.steps, InterruptAt(number, transaction_module, mode_module, managed, contextlib)
+        try:
+            with mode:
+                make(step, compiled)
+                interrupt.arm()
+        except KeyboardInterrupt as error:
+            held.append(error)  # with its traceback, as in a notebook
+        interrupt.disarm()
+        assert not tn.training()
+        assert not _gate.lock._is_owned()
         assert everything(models, optimizers, mode) == expected[mode.steps], number
         outcomes.add(mode.steps - before)
         if interrupt.left > 0:  # the end has fewer lines
             break
-    assert number > 10
+    assert len(held) > 20
     assert outcomes == {0, 1}
+
+
+def test_an_interrupt_at_any_instruction_of_the_start_of_a_step_leaves_none_open():
+    mode, held = tn.train_mode(seed=0), []
+    with mode:  # which brings in what is imported late
+        pass
+    for number in itertools.count(1):
+        interrupt = InterruptAt(number, transaction_module, mode_module, managed, contextlib)
+        try:
+            interrupt.arm()
+            with mode:
+                interrupt.disarm()
+        except KeyboardInterrupt as error:
+            held.append(error)
+        interrupt.disarm()
+        assert not tn.training()
+        assert not _gate.lock._is_owned()
+        if interrupt.left > 0:
+            break
+    assert len(held) > 10
+    assert mode.steps == 2
 
 
 @pytest.mark.slow

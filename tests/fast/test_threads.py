@@ -1,3 +1,5 @@
+import contextlib
+import itertools
 import json
 import os
 import signal
@@ -12,7 +14,10 @@ import scipy.linalg.cython_blas  # noqa: F401 - the BLAS that Numba calls, to be
 from threadpoolctl import threadpool_info, threadpool_limits
 
 import tinynet as tn
+from tests.core.interrupts import InterruptAt
+from tinynet.core import managed
 from tinynet.errors import ArgumentError
+from tinynet.fast import threads
 from tinynet.fast.threads import kernel_gate
 
 BITS = Path(__file__).with_name("thread_bits.py")
@@ -301,6 +306,26 @@ def test_after_an_interrupt_the_gate_is_free_and_blas_has_its_threads_back():
     command = [sys.executable, "-c", INTERRUPTS]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
     assert done.stdout == "ok\n", done.stderr
+
+
+def test_an_interrupt_at_any_instruction_leaves_the_gate_free():
+    held = []
+    with kernel_gate():  # which brings in what is imported late
+        pass
+    for number in itertools.count(1):
+        interrupt = InterruptAt(number, threads, managed, contextlib)
+        try:
+            interrupt.arm()
+            with kernel_gate():
+                assert threads._gate.inside
+        except KeyboardInterrupt as error:
+            held.append(error)  # with its traceback, as in a notebook
+        interrupt.disarm()
+        assert not threads._gate.lock._is_owned()
+        assert not threads._gate.inside
+        if interrupt.left > 0:
+            break
+    assert len(held) > 10
 
 
 def test_a_nested_gate_leaves_the_limit_to_the_outer_one(blas_limit):

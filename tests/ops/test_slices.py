@@ -1,6 +1,7 @@
 """Gradients through slices and indices: the sum of many parts of one tensor, and what it costs."""
 
 import math
+import sys
 import tracemalloc
 
 import numpy as np
@@ -12,6 +13,7 @@ import tinynet as tn
 from tests.ops import references as ref
 from tests.ops.op_table import OPS, keys, shapes
 from tinynet.core.engine import Tensor, ancestors, gradients_in_parts
+from tinynet.fast.compile import Compiled
 
 o = tn.ops
 
@@ -196,3 +198,63 @@ def test_rows_are_added_in_their_order_at_indices_of_any_dtype(dtype, count, see
 def test_a_negative_index_adds_to_a_row_from_the_end():
     made = OPS["index_add"](np.ones((2, 3)), np.array([-1, -4]), shape=(4, 3)).data
     np.testing.assert_array_equal(made, np.array([1.0, 0, 0, 1])[:, None] * np.ones(3))
+
+
+def steps_of(function):
+    """How many lines of Python and calls a function takes: its time, on a machine of any speed."""
+    steps, tracer = 0, sys.gettrace()
+
+    def count(frame, event, argument):
+        nonlocal steps
+        steps += 1
+        return count
+
+    sys.settrace(count)
+    try:
+        function()
+    finally:
+        sys.settrace(tracer)
+    return steps
+
+
+def through_joined(join):
+    def function(n):
+        xs = [leaf([1.0, 2.0, 3.0]) for _ in range(n)]
+        tn.grad((join(xs) ** 2).sum(), xs)
+
+    return function
+
+
+def through_pieces(take):
+    def function(n):
+        x = leaf(np.ones((n, 3)))
+        tn.grad((o.concatenate(take(x, n)) ** 2).sum(), [x])
+
+    return function
+
+
+def traced(n):
+    """Trace and plan in place of computing."""
+    factor = leaf(2.0)
+    Compiled(lambda x: tn.grad((o.concatenate(o.split(x * factor, n)) ** 2).sum(), [factor])[0], "it").find(
+        np.ones((n, 3))
+    )
+
+
+MANY = {
+    "concatenate": through_joined(o.concatenate),
+    "stack": through_joined(o.stack),
+    "stack along another axis": through_joined(lambda xs: o.stack(xs, axis=1)),
+    "split": through_pieces(o.split),
+    "unstack": through_pieces(lambda x, n: o.unstack(x)),
+    "slices": through_pieces(lambda x, n: [x[i : i + 1] for i in range(n)]),
+    "indices": through_pieces(lambda x, n: [x[np.array([i, 0])] for i in range(n)]),
+    "split, compiled": traced,
+}
+
+
+@pytest.mark.parametrize("way", MANY)
+def test_gradients_through_many_pieces_take_time_in_proportion_to_their_number(way):
+    MANY[way](2)  # which fills what is remembered
+    few, many = (steps_of(lambda n=n: MANY[way](n)) for n in (40, 160))
+    assert many < 4.2 * few

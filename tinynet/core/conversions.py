@@ -45,6 +45,9 @@ class Conversions:
     def __iter__(self: Any) -> Iterator[Tensor]:
         return (self[i] for i in range(len(self)))
 
+    def __bool__(self: Any) -> bool:
+        return bool(self.item())
+
     def __float__(self: Any) -> float:
         return float(self.item())
 

@@ -15,6 +15,7 @@ import itertools
 import math
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from contextvars import copy_context
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from types import ModuleType
@@ -24,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynet.checks import check_numbers
-from tinynet.core.mode import _recording, _reference, _tracing, _transaction, no_grad, recording
+from tinynet.core.mode import _recording, _reference, _tracing, _transaction, no_grad
 from tinynet.core.spec import Array, Shape, Spec, Value
 from tinynet.errors import ArgumentError, DTypeError, GradientError, ShapeError, TinynetError, TraceError, user_line
 
@@ -104,6 +105,10 @@ class Op:
 # and whose `whole()` returns the sum, a Tensor, once all have come. Many uses of one tensor then need one array of its
 # size; by the gradient rules they would need one each. `ops.parts` has those of slices and indices.
 gradients_in_parts: dict[Op, Callable[..., Any]] = {}
+
+# Returns the rules of one use of an op, from its inputs and attributes, as a function of the number of the input: for
+# ops of many inputs, whose rules would each look at all of them.
+rules_of_one_use: dict[Op, Callable[..., Callable[[int], Rule]]] = {}
 
 _FORM = (
     "it takes the inputs, leaves them as they are, and returns the outputs, so compute=lambda out, x: np.exp(x, "
@@ -201,7 +206,7 @@ class Node:
         self, op: Op, inputs: tuple[Tensor, ...], attrs: dict[str, Any], values: tuple[Value, ...], recorded: bool
     ) -> None:
         self.op, self.inputs, self.attrs, self.values = op, inputs, attrs, values
-        self.versions = tuple([x.version for x in inputs])
+        self.versions = tuple([x.version for x in inputs]) if recorded else ()
         self.number = next(_node_numbers)
         self.recorded = recorded  # without, a traced node is in the graph, but no gradient flows through it
 
@@ -361,9 +366,6 @@ class Tensor(Methods):
             raise ShapeError(f"item() takes the value of a tensor of one element, but this one has shape {self.shape}")
         return self.data.item()
 
-    def __bool__(self) -> bool:
-        return bool(self.item())
-
     def detach(self) -> Tensor:
         """Return a tensor of the same values (shared memory) without their history."""
         if _tracing.get():  # where the values are yet to come
@@ -371,24 +373,15 @@ class Tensor(Methods):
                 return self[...]
         return _handle(self._value, False, None, 0)
 
-    # Operators and methods: each is the op of that name.
+    # Operators: each is the op of that name. More, and methods, are on the shelf.
     def __add__(self, other: Any) -> Tensor:
         return self._ops.add(self, other)
-
-    def __radd__(self, other: Any) -> Tensor:
-        return self._ops.add(other, self)
 
     def __sub__(self, other: Any) -> Tensor:
         return self._ops.subtract(self, other)
 
-    def __rsub__(self, other: Any) -> Tensor:
-        return self._ops.subtract(other, self)
-
     def __mul__(self, other: Any) -> Tensor:
         return self._ops.multiply(self, other)
-
-    def __rmul__(self, other: Any) -> Tensor:
-        return self._ops.multiply(other, self)
 
     def __truediv__(self, other: Any) -> Tensor:
         return self._ops.divide(self, other)
@@ -399,30 +392,11 @@ class Tensor(Methods):
     def __matmul__(self, other: Any) -> Tensor:
         return self._ops.matmul(self, other)
 
-    def __rmatmul__(self, other: Any) -> Tensor:
-        return self._ops.matmul(other, self)
-
     def __neg__(self) -> Tensor:
         return self._ops.negative(self)
 
     def __getitem__(self, key: Any) -> Tensor:
         return self._ops.getitem(self, key)
-
-    def sum(self, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
-        """Sum over some axes; see `tinynet.ops.sum`."""
-        return self._ops.sum(self, axis, keepdims)
-
-    def mean(self, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
-        """Mean over some axes; see `tinynet.ops.mean`."""
-        return self._ops.mean(self, axis, keepdims)
-
-    def reshape(self, *shape: Any) -> Tensor:
-        """Return the same values in another shape; see `tinynet.ops.reshape`."""
-        return self._ops.reshape(self, shape[0] if len(shape) == 1 else shape)
-
-    def astype(self, dtype: npt.DTypeLike) -> Tensor:
-        """Convert to another dtype; see `tinynet.ops.cast`."""
-        return self._ops.cast(self, dtype)
 
 
 def _handle(value: Value, requires_grad: bool, node: Node | None, index: int) -> Tensor:
@@ -537,41 +511,51 @@ def differentiate(
     outputs: list[Tensor], inputs: list[Tensor], cotangents: list[Tensor], create_graph: bool = False
 ) -> list[Tensor]:
     """Walk back from outputs to inputs, from the cotangents of the outputs; see `grad`."""
+    return copy_context().run(_walk_back, outputs, inputs, cotangents, create_graph)
+
+
+def _walk_back(
+    outputs: list[Tensor], inputs: list[Tensor], cotangents: list[Tensor], create_graph: bool
+) -> list[Tensor]:
+    """Walk back from outputs to inputs, in a context that ends with it: it sets whether the gradients have history."""
+    _recording.put(create_graph)
     nodes = ancestors(outputs, recorded=True)
 
-    # What depends on the inputs asked for; the rest of the graph is never visited.
+    # By which of its inputs each node depends on the inputs asked for; the rest of the graph is never visited.
     asked = {_key(x) for x in inputs}
-    relevant = set(asked)
+    sought: dict[int, list[int]] = {}
     for node in nodes:
-        if any(x._requires_grad and _key(x) in relevant for x in node.inputs):
-            relevant.update((id(node), i) for i in range(len(node.values)))
+        if found := [
+            i for i, x in enumerate(node.inputs) if x._requires_grad and (id(x.node) in sought or _key(x) in asked)
+        ]:
+            sought[id(node)] = found
 
     flowing: dict[Any, Any] = {}
+    in_parts: dict[Any, Any] = {}  # what comes in parts is added up by itself
 
     def accumulate(x: Tensor, g: Any) -> None:
-        key = _key(x), isinstance(g, Tensor)  # what comes in parts is added up by itself
-        flowing[key] = flowing[key] + g if key in flowing else g
+        key, sums = _key(x), flowing if isinstance(g, Tensor) else in_parts
+        sums[key] = sums[key] + g if key in sums else g
 
     def whole(x: Tensor) -> Tensor | None:
         key = _key(x)
-        if (key, False) in flowing:
-            accumulate(x, flowing.pop((key, False)).whole())
-        return flowing.get((key, True)) if key in asked else flowing.pop((key, True), None)
+        if key in in_parts:
+            accumulate(x, in_parts.pop(key).whole())
+        return flowing.get(key) if key in asked else flowing.pop(key, None)
 
-    with recording(create_graph):
-        for y, g in zip(outputs, cotangents, strict=True):
-            accumulate(y, g)
-        for node in reversed(nodes):
-            if (id(node), 0) not in relevant:
-                continue
-            outs = node.outputs()
-            cotangent = tuple(whole(y) for y in outs)
-            sought = [i for i, x in enumerate(node.inputs) if x._requires_grad and _key(x) in relevant]
-            if sought and any(g is not None for g in cotangent):
-                _check_unchanged(node)
-                for i in reversed(sought):  # weights before data, whose cotangent is then held for less long
-                    accumulate(node.inputs[i], _pull(node, i, cotangent, outs))
-        return [filled(x.spec, 0) if (made := whole(x)) is None else made for x in inputs]
+    for y, g in zip(outputs, cotangents, strict=True):
+        accumulate(y, g)
+    for node in reversed(nodes):
+        if id(node) not in sought:
+            continue
+        outs = node.outputs()
+        cotangent = tuple([whole(y) for y in outs])
+        _check_unchanged(node)
+        prepare = rules_of_one_use.get(node.op)
+        rules = prepare(*node.inputs, **node.attrs) if prepare else node.op.rule
+        for i in reversed(sought[id(node)]):  # weights before data, whose cotangent is then held for less long
+            accumulate(node.inputs[i], _pull(node, i, rules, cotangent, outs))
+    return [filled(x.spec, 0) if (made := whole(x)) is None else made for x in inputs]
 
 
 def _check_unchanged(node: Node) -> None:
@@ -583,10 +567,16 @@ def _check_unchanged(node: Node) -> None:
         )
 
 
-def _pull(node: Node, i: int, cotangent: tuple[Tensor | None, ...], outs: tuple[Tensor, ...]) -> Any:
+def _pull(
+    node: Node,
+    i: int,
+    rules: Callable[[int], Rule | None],
+    cotangent: tuple[Tensor | None, ...],
+    outs: tuple[Tensor, ...],
+) -> Any:
     """Bring the cotangent of a node's outputs back to its input ``i``, by the op's rule, or in parts."""
     op, x = node.op, node.inputs[i]
-    rule = gradients_in_parts.get(op) or op.rule(i)
+    rule = gradients_in_parts.get(op) or rules(i)
     if rule is None:
         raise GradientError(f"op {op.name!r} has no derivative with respect to its argument {i}")
     single = len(outs) == 1
@@ -627,7 +617,7 @@ def _cotangents_of(outputs: list[Tensor], cotangents: Sequence[Tensor] | None) -
                 )
         return [filled(y.spec, 1) for y in outputs]
     found = [as_tensor(g) for g in (cotangents if isinstance(cotangents, Iterable) else [cotangents])]
-    if [g.shape for g in found] != [y.shape for y in outputs]:
+    if [g._value.shape for g in found] != [y._value.shape for y in outputs]:
         raise ShapeError(
             f"cotangents of shapes {[g.shape for g in found]} came for outputs of shapes "
             f"{[y.shape for y in outputs]}; each must have the shape of its output"
@@ -672,11 +662,8 @@ def is_constant(x: Tensor) -> bool:
 def specs_of(inferred: Any) -> tuple[Spec, ...]:
     """Bring what ``infer`` returned into one form: it may be one Spec, several, or an array that has the right spec."""
     several = inferred if type(inferred) is tuple else (inferred,)
-    return tuple([s if _is_spec(s) else Spec(tuple(s.shape), np.dtype(s.dtype)) for s in several])
-
-
-def _is_spec(s: Any) -> bool:
-    return type(s) is Spec and type(s.shape) is tuple and isinstance(s.dtype, np.dtype)
+    exact = [type(s) is Spec and type(s[0]) is tuple and isinstance(s[1], np.dtype) for s in several]
+    return several if all(exact) else tuple([Spec(tuple(s.shape), np.dtype(s.dtype)) for s in several])
 
 
 def _key(x: Tensor) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinynet.core import decorator as _decorator  # noqa: F401 - by which blocks are decorators, as here
 from tinynet.core.engine import Tensor, as_tensor, grad
 from tinynet.core.mode import recording
 from tinynet.errors import ArgumentError, ShapeError

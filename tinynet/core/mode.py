@@ -2,64 +2,62 @@
 
 from __future__ import annotations
 
-import functools
-import inspect
 import itertools
 import weakref
 from collections.abc import Callable
 from contextvars import ContextVar, Token
-from typing import Any
+from functools import partial
+from typing import Any, ClassVar
 
 from tinynet.errors import ArgumentError
 
 
-class _Setting:
-    """A value that a switch has for a while, and the setting from before.
+class Setting:
+    """A value that a switch has for a while, and the setting from before."""
 
-    It holds while ``alive()`` is true: until its block is gone, so that Ctrl-C cannot keep a block from ending.
-    """
-
-    def __init__(self, on: bool, before: _Setting | None = None, alive: Callable[[], Any] = object) -> None:
-        self.on, self.before, self.alive = on, before, alive
-        self.token: Token[_Setting] | None = None
+    def __init__(self, value: Any, before: Setting | None = None) -> None:
+        self.value, self.before, self.over = value, before, False
+        self.token: Token[Setting] | None = None
 
 
 class Switch:
-    """On or off, for the current thread or task, as the innermost block of code that sets it says.
+    """A value for the current thread or task, as the innermost block of code that sets it says.
 
     Blocks mostly end in the reverse order in which they began. Those of generators may end earlier or later, and those
     of asynchronous generators even in another task. Such a setting cannot be undone; it is marked as over, and whoever
     reads the switch goes on to the setting from before.
     """
 
-    def __init__(self, name: str, on: bool) -> None:
-        self._setting = ContextVar(name, default=_Setting(on))  # noqa: B039 - the first setting is never over
+    def __init__(self, name: str, value: Any) -> None:
+        self.variable = ContextVar(name, default=Setting(value))  # noqa: B039 - the first setting is never over
 
-    def get(self) -> bool:
-        """Return whether it is on here and now."""
-        setting = self._setting.get()
-        return setting.on if setting.alive() else self._innermost().on
+    def get(self) -> Any:
+        """Return the value here and now."""
+        setting = self.variable.get()
+        return self._innermost().value if setting.over else setting.value
 
-    def begin(self, on: bool, block: Block) -> _Setting:
-        """Set it, until the setting returned ends, or the block is gone."""
-        setting = _Setting(on, self._innermost(), weakref.ref(block))
-        setting.token = self._setting.set(setting)
-        return setting
+    def put(self, value: Any) -> None:
+        """Set it for good: for a context that ends, or until it is put again."""
+        self.variable.set(Setting(value))
 
-    def end(self, setting: _Setting) -> None:
+    def begin(self, setting: Setting) -> None:
+        """Set it, until the setting ends."""
+        setting.before = self._innermost()
+        setting.token = self.variable.set(setting)
+
+    def end(self, setting: Setting) -> None:
         """Undo a setting."""
-        if self._setting.get() is setting and setting.token is not None:
+        if self.variable.get() is setting and setting.token is not None:
             try:
-                self._setting.reset(setting.token)
-                setting.alive = object  # for tasks that began within the block
+                self.variable.reset(setting.token)
                 return
             except ValueError:  # this is another task, with a copy of the first one's settings
                 pass
-        setting.alive = bool
+        setting.over = True
 
-    def _innermost(self) -> _Setting:
-        setting = self._setting.get()
-        while not setting.alive() and setting.before is not None:
+    def _innermost(self) -> Setting:
+        setting = self.variable.get()
+        while setting.over and setting.before is not None:
             setting = setting.before
         return setting
 
@@ -67,6 +65,7 @@ class Switch:
 _recording = Switch("tinynet_recording", True)
 _tracing = Switch("tinynet_tracing", False)
 _reference = Switch("tinynet_reference", False)
+_transaction = Switch("tinynet_transaction", None)  # see `tinynet.core.transaction`
 
 _changes = itertools.count(1)
 _last_change = [0]
@@ -82,44 +81,55 @@ def last_change() -> int:
     return _last_change[0]
 
 
-_transaction: ContextVar[Any] = ContextVar("tinynet_transaction", default=None)  # see `tinynet.core.transaction`
+class Ending:
+    """The method `__exit__` of a class: another object for each ``with``, which that statement alone holds.
+
+    Ctrl-C may come as a block ends, before the first instruction of what ends it. Then none of it runs. But the
+    statement lets go of the object, which tells those who `watch` it.
+    """
+
+    begun: ContextVar[Any] = ContextVar("tinynet_ending")  # of the statement that is just beginning
+
+    def __init__(self, leave: Callable[..., Any]) -> None:
+        self.leave = leave
+
+    def __get__(self, block: Any, kind: Any = None) -> Callable[..., Any]:
+        if block is None:  # contextlib.ExitStack asks the class
+            return self.leave
+        ending = partial(self.leave, block)
+        self.begun.set(weakref.ref(ending))
+        return ending
+
+    @classmethod
+    def watch(cls, block: Any, undo: Callable[[], None]) -> Any:
+        """Have a function called if the statement that enters a block goes while the returned object is kept."""
+        ending = cls.begun.get(type(None))()
+        return weakref.ref(ending, lambda _: undo()) if ending and ending.args[0] is block else None
 
 
 class Block:
     """A block of code in which some switches are set: for ``with``, or as the decorator of a function."""
 
-    def __init__(self, *switches: tuple[Switch, bool]) -> None:
+    def __init__(self, *switches: tuple[Switch, Any]) -> None:
         self._switches = switches
-        self._begun: list[list[_Setting]] = []  # one list for each time that the block has been entered
+        self._begun: list[tuple[list[Setting], Any]] = []  # one for each time that the block has been entered
 
     def __enter__(self) -> None:
-        self._begun.append([switch.begin(on, self) for switch, on in self._switches])
+        settings = [Setting(value) for _, value in self._switches]
+        self._begun.append((settings, Ending.watch(self, partial(self._end, settings))))
+        for (switch, _), setting in zip(self._switches, settings, strict=True):
+            switch.begin(setting)
 
+    @Ending
     def __exit__(self, *error: object) -> None:
-        for (switch, _), setting in zip(self._switches, self._begun.pop(), strict=True):
+        self._end(self._begun[-1][0])
+
+    def _end(self, settings: list[Setting]) -> None:
+        for (switch, _), setting in zip(self._switches, settings, strict=True):
             switch.end(setting)
+        self._begun = [entry for entry in self._begun if entry[0] is not settings]
 
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return a function that runs within such a block.
-
-        Raises
-        ------
-        ArgumentError
-            If it is a generator or a coroutine: a call of it only makes an object, and its body runs later.
-        """
-        kinds = (inspect.isgeneratorfunction, inspect.isasyncgenfunction, inspect.iscoroutinefunction)
-        if any(is_kind(function) for is_kind in kinds):
-            raise ArgumentError(
-                f"{function.__name__} is a generator or a coroutine, whose body runs after the call of it has ended; "
-                "write a with statement inside of it, around what computes and not around a yield"
-            )
-
-        @functools.wraps(function)
-        def covered(*args: Any, **kwargs: Any) -> Any:
-            with Block(*self._switches):
-                return function(*args, **kwargs)
-
-        return covered
+    __call__: ClassVar[Callable[..., Any]]  # the decorator, which `tinynet.core.decorator` puts here
 
 
 def no_grad(*function: Any) -> Block:

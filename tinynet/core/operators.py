@@ -13,10 +13,22 @@ if TYPE_CHECKING:
 
 
 class Operators:
-    """Powers, comparisons, logic, and assignments such as ``t += 1``."""
+    """Numbers and arrays on the left, powers, comparisons, logic, and assignments such as ``t += 1``."""
 
     __slots__ = ()
     _ops: ClassVar[ModuleType]
+
+    def __radd__(self, other: Any) -> Tensor:
+        return self._ops.add(other, self)
+
+    def __rsub__(self, other: Any) -> Tensor:
+        return self._ops.subtract(other, self)
+
+    def __rmul__(self, other: Any) -> Tensor:
+        return self._ops.multiply(other, self)
+
+    def __rmatmul__(self, other: Any) -> Tensor:
+        return self._ops.matmul(other, self)
 
     def __pow__(self, other: Any) -> Tensor:
         return self._ops.power(self, other)

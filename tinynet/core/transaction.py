@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 import operator
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynet.core.engine import Tensor, ancestors, current_backend
-from tinynet.core.mode import _tracing, _transaction, no_grad
+from tinynet.core.mode import Block, Ending, Setting, _tracing, _transaction, no_grad
 from tinynet.core.spec import Array, Shape, Spec
 from tinynet.errors import ArgumentError, DTypeError, GradientError, NonFiniteError, ShapeError, TraceError, user_line
 
@@ -31,6 +31,7 @@ def _write(place: Array, value: Array) -> Write:
     return partial(operator.setitem, place, ..., value)  # np.copyto is Python, and Ctrl-C could come in it
 
 
+_leave = partial(_transaction.variable.set, Setting(None))  # which is not Python either
 _exhaust = deque[Any](maxlen=0).extend  # which keeps nothing
 
 
@@ -61,6 +62,7 @@ class Transaction:
     def __init__(self, mode: TrainMode | None, session: AbstractContextManager[None] | None = None) -> None:
         self.mode = mode
         self.session = session or nullcontext()  # which the mode holds until the step ends
+        self.watched: Any = None  # kept while the step is under way: by it, the end of its block is noticed
         self.checks: list[Tensor] = []
         self.live: list[tuple[Tensor, Callable[[], Any]]] = []
         self.path: list[str] = []
@@ -113,14 +115,6 @@ class Transaction:
             before = self._new.pop(id(part), part)
             self._replaced[id(before)] = before, part
             self._places[id(part)] = self._new[id(variable)], start
-
-    def withdraw(self, variables: Sequence[Tensor]) -> list[Tensor]:
-        """Return the newest values of some variables, which are then as if they had not been written."""
-        newest = [self.current(x) for x in variables]
-        for x in variables:
-            self._variables.pop(id(x), None)
-            self._new.pop(id(x), None)
-        return newest
 
     def check_current(self, loss: Tensor, parameters: Iterable[Tensor]) -> None:
         """Check that a loss was not computed with values of these parameters that the step has replaced since."""
@@ -177,20 +171,21 @@ class Transaction:
         writes = self._writes()
         self._note_versions()
         count = partial(operator.setitem, self.mode.done, 0, self.mode.steps + 1)
-        commit([*writes, count, self._before.clear, partial(_transaction.set, None)])
+        commit([*writes, count, self._before.clear, _leave])
 
     def drop(self) -> None:
         """Leave memory as it was before the step."""
         if self._before:
             self._note_versions()
         first_last = reversed(self._before.values())  # of arrays that overlap, the one kept first was not written yet
-        commit([*(_write(array, before) for array, before in first_last), partial(_transaction.set, None)])
+        commit([*(_write(array, before) for array, before in first_last), _leave])
 
-    def end(self) -> None:
-        """End the step, dropped if it is not finished."""
+    def end(self, *error: Any) -> None:
+        """End the step, dropped if it is not finished; with an error, even if it had not begun."""
         if _transaction.get() is self:
             self.drop()
-        self.session.__exit__(None, None, None)
+        self.session.__exit__(*(error or (None, None, None)))
+        self.watched = None
 
     def _note_versions(self) -> None:
         """Note that memory changes, so that no gradient is taken through old values."""
@@ -254,12 +249,14 @@ class TrainMode:
         transaction = Transaction(self, current_backend().session())
         try:
             transaction.session.__enter__()
-            _transaction.set(transaction)
-        except BaseException:
-            _transaction.set(None)  # the session ends with the last who holds it
+            _transaction.put(transaction)
+            transaction.watched = Ending.watch(self, transaction.end)
+        except BaseException as error:
+            transaction.end(type(error), error, None)
             raise
         return self
 
+    @Ending
     def __exit__(self, kind: type[BaseException] | None, *error: object) -> None:
         transaction = train_transaction("the end of a step")
         try:
@@ -348,14 +345,9 @@ def train_transaction(what: str) -> Any:
     return transaction
 
 
-@contextmanager
-def within(transaction: Transaction | None) -> Iterator[Transaction | None]:
+def within(transaction: Transaction | None) -> Block:
     """Let a transaction, or none, be the one under way: for traces, and for inference in the middle of a step."""
-    token = _transaction.set(transaction)
-    try:
-        yield transaction
-    finally:
-        _transaction.reset(token)
+    return Block((_transaction, transaction))
 
 
 class State(Tensor):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
+
+from tinynet.core.managed import managed
 
 
 class Draws(dict[tuple[str, int], int]):
@@ -34,7 +35,7 @@ class Draws(dict[tuple[str, int], int]):
         return max([self.start, *(last + 1 for last in self.values())])
 
 
-@contextmanager
+@managed
 def apart(transaction: Any) -> Iterator[Draws]:
     """Count draws apart from those of the step so far, and after them: other processes do not make these draws."""
     before = transaction.draws

@@ -138,19 +138,20 @@ def evaluate(op: Op, arrays: tuple[Array, ...], attrs: dict[str, Any]) -> tuple[
     changed = found.inplace
     if changed:
         arrays = (*(a.copy() for a in arrays[:changed]), *arrays[changed:])
-    outputs = tuple([np.empty(*spec) for spec in specs_of(op.infer(*arrays, **attrs))[changed:]])
-    scratch = tuple([np.empty(*spec) for spec in found.scratch(*arrays, **attrs)]) if found.scratch else ()
-    function, arguments = bound_call(op, outputs, scratch, arrays, attrs)
+    outputs = [np.empty(shape, dtype) for shape, dtype in specs_of(op.infer(*arrays, **attrs))[changed:]]
+    scratch = [np.empty(shape, dtype) for shape, dtype in found.scratch(*arrays, **attrs)] if found.scratch else ()
+    function, *arguments = found.bind(*outputs, *scratch, *arrays, **attrs)
+    function = runnable(function)
     threaded = found.threaded(*arrays, **attrs) if callable(found.threaded) else found.threaded
     serial = getattr(function, "serial", None)  # of a kernel, which warns of nothing
-    if threaded or serial not in (None, function):
+    if threaded or (serial and serial is not function):
         with kernel_gate():
-            _quietly(function, arguments, {})
+            _quietly(function, *arguments)
     elif serial:
         function(*arguments)
     else:
-        _quietly(function, arguments, {})
-    return arrays[:changed] + outputs
+        _quietly(function, *arguments)
+    return (*arrays[:changed], *outputs)
 
 
 @lru_cache(maxsize=1024)
@@ -172,6 +173,6 @@ def _elementwise(op: Op, function: np.ufunc, arrays: tuple[Array, ...]) -> Array
 
 
 @np.errstate(all="ignore")
-def _quietly(function: Callable[..., Any], arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+def _quietly(function: Callable[..., Any], *arguments: Any) -> Any:
     """Call a function without NumPy's warnings of what is not finite."""
-    return function(*arguments, **options)
+    return function(*arguments)

@@ -13,9 +13,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
+from tinynet.core.managed import managed
 from tinynet.errors import ArgumentError
 from tinynet.fast.cores import FreeCores, available_cores, granted_cores
 
@@ -173,7 +174,7 @@ def get_num_threads() -> int:
     return _gate.threads
 
 
-@contextmanager
+@managed
 def kernel_gate() -> Iterator[None]:
     """Enter the kernels: within ``with``, or as a decorator, one Python thread at a time, and BLAS at one thread.
 

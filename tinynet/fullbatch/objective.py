@@ -16,6 +16,7 @@ import numpy.typing as npt
 from tinynet import ops
 from tinynet.checks import check_count, check_numbers, check_positive
 from tinynet.core.engine import Node, Tensor, ancestors, as_tensor, can_compile, current_backend, differentiate, filled
+from tinynet.core.managed import managed
 from tinynet.core.mode import no_grad, recording, tracing
 from tinynet.core.spec import Array, Spec
 from tinynet.errors import ArgumentError, DataError, ShapeError, TraceError
@@ -354,7 +355,7 @@ class Objective:
             for part, share, more in zip(self.batches, self._shares, given, strict=False):
                 yield share, self._run(kind, part, more)
 
-    @contextmanager
+    @managed
     def _with_parameters(self, theta: Vector | None) -> Iterator[None]:
         """Put theta where it is read; in the model itself only for a while."""
         to = self._theta if self.compiled else self.model.theta

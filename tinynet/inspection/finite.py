@@ -57,8 +57,8 @@ def find_origin(step: TrainingStep, indices: Array) -> str:
             raise _Found(op)
         return made
 
-    use_backend(before._replace(evaluate=evaluate))
     try:
+        use_backend(before._replace(evaluate=evaluate))
         with step.mode:
             step.descend(Tensor(indices))
     except _Found as found:

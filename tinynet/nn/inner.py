@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
 from tinynet.core.engine import Tensor
+from tinynet.core.managed import managed
 from tinynet.errors import ArgumentError
 from tinynet.nn.layer import Layer, watching
 from tinynet.nn.network import Network
@@ -27,7 +27,7 @@ def name_of(model: Network, layer: str | Layer) -> str:
     return found
 
 
-@contextmanager
+@managed
 def inner_values(model: Network, *layers: str | Layer) -> Iterator[dict[str, Tensor]]:
     """Keep what layers within a model make when it is called.
 

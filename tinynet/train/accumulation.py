@@ -9,7 +9,7 @@ import numpy as np
 
 from tinynet.core.engine import Tensor
 from tinynet.core.spec import Array
-from tinynet.core.transaction import train_transaction
+from tinynet.core.transaction import Transaction, train_transaction
 from tinynet.nn.layer import nested
 from tinynet.nn.network import Network
 from tinynet.optim.optimizer import Optimizer
@@ -73,7 +73,7 @@ class Accumulation:
         """Return what is kept of a micro-batch, its gradient, its states, and the sums of its losses."""
         losses, kept = self.forward(*part)
         vectors = self.optimizer.gradients(losses[0], self.models)
-        return kept, vectors, train_transaction("a micro-batch").withdraw(self.states), losses
+        return kept, vectors, _withdrawn(train_transaction("a micro-batch"), self.states), losses
 
     def _finish(self, loss: Tensor, vectors: list[Tensor], states: list[Tensor]) -> Tensor:
         """Make the update from the mean gradient, and write the states."""
@@ -141,3 +141,12 @@ class Accumulation:
 def _array(result: Array | Tensor) -> Array:
     """Return the array of an eager or a compiled result."""
     return result.data if isinstance(result, Tensor) else result
+
+
+def _withdrawn(step: Transaction, variables: Sequence[Tensor]) -> list[Tensor]:
+    """Return the newest values of some variables, which are then as if the step had not written them."""
+    newest = [step.current(x) for x in variables]
+    for x in variables:
+        step._variables.pop(id(x), None)
+        step._new.pop(id(x), None)
+    return newest

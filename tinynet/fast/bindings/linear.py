@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from tinynet.core.engine import Tensor, is_constant
-from tinynet.core.spec import Array, Spec, Value
+from tinynet.core.spec import Array, Shape, Spec, Value
 from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import linear as kernels
 from tinynet.fast.kernels.jit import for_chunks
@@ -15,18 +16,24 @@ from tinynet.fast.threads import blas_has_threads_for
 
 
 def cut(a: Value, b: Value, trans_a: bool = False, trans_b: bool = False) -> tuple[int, int]:
-    """Return the number of chunks of a product, and the axis that they cut."""
-    rows, inner = a.shape[::-1] if trans_a else a.shape
-    return kernels.cut(rows, inner, b.shape[0 if trans_b else 1], trans_b)
+    """Return the number of chunks of a product, and the axis that they cut; of a stack of products, 1 and 0."""
+    return _cut(a.shape, b.shape, trans_a, trans_b)
+
+
+@lru_cache(maxsize=1024)  # an eager product asks more than once
+def _cut(a: Shape, b: Shape, trans_a: bool, trans_b: bool) -> tuple[int, int]:
+    if len(a) > 2 or len(b) > 2:
+        return 1, 0
+    rows, inner = a[::-1] if trans_a else a
+    return kernels.cut(rows, inner, b[0 if trans_b else 1], trans_b)
 
 
 def scratch(a: Value, b: Value, trans_a: bool = False, trans_b: bool = False) -> tuple[Spec, ...]:
     """Return the working array of a product: the sums of the chunks, where these cut the inner axis."""
-    if len(a.shape) > 2 or len(b.shape) > 2:
-        return ()
     chunks, axis = cut(a, b, trans_a, trans_b)
-    shape = chunks, a.shape[1 if trans_a else 0], b.shape[0 if trans_b else 1]
-    return (Spec(shape, a.dtype),) if axis == 2 else ()
+    if axis != 2:
+        return ()
+    return (Spec((chunks, a.shape[1 if trans_a else 0], b.shape[0 if trans_b else 1]), a.dtype),)
 
 
 def _matmul(c: Array, *rest: Array, trans_a: bool, trans_b: bool) -> tuple[Any, ...]:
