@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterator
-from contextlib import _GeneratorContextManager
-from typing import Any, ParamSpec, TypeVar
+from contextlib import ContextDecorator
+from typing import Any, Generic, ParamSpec, TypeVar
 
 from tinynet.core.mode import Ending
 
@@ -13,22 +13,26 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-class _Managed(_GeneratorContextManager[T]):
+class _Managed(ContextDecorator, Generic[T]):
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self.make, self.generator = make, make()
+
+    def _recreate_cm(self) -> _Managed[T]:  # for each call of a decorated function
+        return _Managed(self.make)
+
     def __enter__(self) -> T:
-        self.watched = Ending.watch(self, self.gen.close)
-        return super().__enter__()
+        self.watched = Ending.watch(self, lambda gone: self.generator.close())
+        made: T = next(self.generator)
+        return made
 
     @Ending
-    def __exit__(self, *error: Any) -> bool | None:
-        try:
-            return super().__exit__(*error)
-        finally:
-            self.gen.close()  # as it is already, unless Ctrl-C came first
-            self.watched = None
+    def __exit__(self, *error: Any) -> None:
+        self.generator.close()
+        self.watched = None
 
 
 def managed(function: Callable[P, Iterator[T]]) -> Callable[P, _Managed[T]]:
-    """Make a context manager of a generator function, as `contextlib.contextmanager` does.
+    """Make a context manager of a generator function, much as `contextlib.contextmanager` does.
 
     That one has a method `__exit__` in Python, before whose first instruction Ctrl-C may come. The generator then waits
     at its ``yield`` for as long as somebody keeps the traceback, as notebooks do. Here it is closed at once.
@@ -36,7 +40,8 @@ def managed(function: Callable[P, Iterator[T]]) -> Callable[P, _Managed[T]]:
     Parameters
     ----------
     function : callable
-        A generator function that switches something, yields once, and switches it back in a ``finally``.
+        A generator function that switches something, yields once, and switches it back in a ``finally``. It does not
+        learn with which error the block ended.
 
     Returns
     -------
@@ -46,6 +51,6 @@ def managed(function: Callable[P, Iterator[T]]) -> Callable[P, _Managed[T]]:
 
     @functools.wraps(function)
     def make(*args: P.args, **kwargs: P.kwargs) -> _Managed[T]:
-        return _Managed(function, args, kwargs)  # type: ignore[arg-type]  # as contextlib has it
+        return _Managed(functools.partial(function, *args, **kwargs))
 
     return make

@@ -101,10 +101,10 @@ class Ending:
         return ending
 
     @classmethod
-    def watch(cls, block: Any, undo: Callable[[], None]) -> Any:
-        """Have a function called if the statement that enters a block goes while the returned object is kept."""
+    def watch(cls, block: Any, undo: Callable[[Any], None]) -> Any:
+        """Return what to keep while a block goes on: if the statement that holds it goes first, `undo` is called."""
         ending = cls.begun.get(type(None))()
-        return weakref.ref(ending, lambda _: undo()) if ending and ending.args[0] is block else None
+        return weakref.ref(ending, undo) if ending and ending.args[0] is block else None
 
 
 class Block:
@@ -124,7 +124,7 @@ class Block:
     def __exit__(self, *error: object) -> None:
         self._end(self._begun[-1][0])
 
-    def _end(self, settings: list[Setting]) -> None:
+    def _end(self, settings: list[Setting], gone: Any = None) -> None:
         for (switch, _), setting in zip(self._switches, settings, strict=True):
             switch.end(setting)
         self._begun = [entry for entry in self._begun if entry[0] is not settings]

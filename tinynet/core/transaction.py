@@ -180,11 +180,11 @@ class Transaction:
         first_last = reversed(self._before.values())  # of arrays that overlap, the one kept first was not written yet
         commit([*(_write(array, before) for array, before in first_last), _leave])
 
-    def end(self, *error: Any) -> None:
-        """End the step, dropped if it is not finished; with an error, even if it had not begun."""
+    def end(self) -> None:
+        """End the step, dropped if it is not finished."""
         if _transaction.get() is self:
             self.drop()
-        self.session.__exit__(*(error or (None, None, None)))
+        self.session.__exit__(None, None, None)
         self.watched = None
 
     def _note_versions(self) -> None:
@@ -250,9 +250,9 @@ class TrainMode:
         try:
             transaction.session.__enter__()
             _transaction.put(transaction)
-            transaction.watched = Ending.watch(self, transaction.end)
-        except BaseException as error:
-            transaction.end(type(error), error, None)
+            transaction.watched = Ending.watch(self, lambda gone: transaction.end())
+        except BaseException:
+            transaction.end()
             raise
         return self
 
