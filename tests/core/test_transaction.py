@@ -687,3 +687,19 @@ def test_prediction_and_evaluation_in_a_step_see_what_it_has_written(compiled):
 
 class EnoughError(Exception):
     """Ends a step."""
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_after_a_step_other_threads_compute(fails):
+    found = []
+
+    def compute():
+        found.append((tn.Tensor(np.ones((3, 4), np.float32)) @ np.ones((4, 2), np.float32)).sum().item())
+
+    with suppress(ZeroDivisionError), tn.train_mode(seed=0):
+        compute()
+        1 / (1 - fails)
+    thread = threading.Thread(target=compute, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert found == [24, 24]

@@ -53,6 +53,7 @@ SHAPES = {
     "Residual's shortcut": (
         tn.Residual([tn.Dense(4)], shortcut=tn.Dense(5)), (3,), r"of shape \(4,\), but shortcut has \(5,\)"
     ),
+    "Dense": (tn.Dense(2), (), r"Dense takes samples with at least one axis, \(n, features\)"),
     "MultiHeadAttention axes": (tn.MultiHeadAttention(2), (4,), r"takes sequences with the axes \(n, T, D\), not 2"),
     "MultiHeadAttention width": (tn.MultiHeadAttention(3), (5, 4), "D = 4 must be a multiple of the 3 heads"),
     "LSTM": (tn.LSTM(3), (4,), r"LSTM takes sequences with the axes \(n, T, D\), .* have \(4,\)"),

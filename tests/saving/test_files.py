@@ -34,16 +34,21 @@ def test_a_device_that_is_full_is_told_when_something_is_added():
 
 
 def test_a_pipe_that_is_read_slowly_gets_all(tmp_path):
-    pipe, content = tmp_path / "pipe", os.urandom(3 * 2**16)
+    pipe, content, found = tmp_path / "pipe", os.urandom(3 * 2**16), []
     os.mkfifo(pipe)
     handle = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
     os.set_blocking(handle, True)
-    writer = threading.Thread(target=files.write_atomically, args=(pipe, content))
-    writer.start()
-    time.sleep(0.05)
-    with os.fdopen(handle, "rb") as reader:
-        assert reader.read() == content
-    writer.join()
+
+    def read():
+        time.sleep(0.05)
+        with os.fdopen(handle, "rb") as reader:
+            found.append(reader.read())
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    files.write_atomically(pipe, content)
+    reader.join()
+    assert found == [content]
 
 
 def test_a_file_is_locked_while_it_is_written(tmp_path, monkeypatch):
