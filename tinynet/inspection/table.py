@@ -16,7 +16,7 @@ import numpy as np
 from tinynet.core.spec import Array, Spec
 from tinynet.errors import ArgumentError
 from tinynet.fast.plan import Plan
-from tinynet.fast.threads import get_num_threads, kernel_gate
+from tinynet.fast.threads import get_num_threads, kernel_gate, use_threads
 
 LEFT = ("op", "fuses", "how", "output")  # columns of text
 _DROPPED = (
@@ -151,6 +151,7 @@ def profile(plan: Plan, repeats: int = 50, clock: Callable[[], float] = time.per
     laps = np.empty((repeats, len(plan.steps) + 1))
     calls, costs = [(step.function, step.arguments) for step in plan.steps], []
     with kernel_gate(), np.errstate(all="ignore"):
+        use_threads()
         before = [array.copy() for array in plan.changed]
         plan.put(values)
         try:

@@ -6,9 +6,8 @@ from typing import Any
 
 from tinynet.core.engine import Node, Tensor, is_constant
 from tinynet.core.spec import Array
+from tinynet.fast.bindings.updates import bind_descent
 from tinynet.fast.implementation import Implementation
-from tinynet.fast.kernels import fused as kernels
-from tinynet.fast.kernels.jit import for_chunks
 from tinynet.fast.match import Fusion, Rewrite, Uses, fused_op
 from tinynet.ops.pointwise import multiply, subtract
 
@@ -19,9 +18,7 @@ def descend_parts(theta: Tensor, gradient: Tensor, rate: Tensor) -> Tensor:
 
 
 def _bind(theta: Array, gradient: Array, rate: Array) -> tuple[Any, ...]:
-    chunks = kernels.chunks(gradient.size, gradient.size)
-    number = rate.reshape(1)
-    return for_chunks(kernels.descend, chunks), theta, None, gradient, number, number, False, chunks
+    return bind_descent(theta, None, gradient, rate, rate, False)
 
 
 descend = fused_op(
