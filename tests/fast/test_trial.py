@@ -129,19 +129,3 @@ def test_a_number_that_is_fixed_is_used_without_a_trial(two_threads):
 def test_nothing_is_tried_where_no_kernel_runs_threads(two_threads, monkeypatch):
     monkeypatch.setattr(Trial, "threads", None)
     theta_after(1)
-
-
-def test_the_ops_of_a_step_by_hand_share_a_call_of_a_trial(two_threads, monkeypatch):
-    calls = []
-    monkeypatch.setattr(Trial, "threads", lambda self, most: calls.append((self, most)) or 1)
-    (x, y), _ = tn.datasets.digits()
-    model = tn.Sequential([tn.Input((28, 28)), tn.Flatten(), tn.Dense(64, "relu"), tn.Dense(10)], seed=0)
-    optimizer, mode = tn.SGD(0.1), tn.train_mode(seed=0)
-    for _ in range(2):
-        with mode:
-            optimizer.minimize(tn.ops.cross_entropy(model(x[:200]), y[:200]), model)
-    assert calls == [(threads._gate.trial, 2)] * 2
-    assert two_threads[-1] == 1
-    model(x[:200])  # outside of a step, each op is on its own
-    assert len(calls) == 2
-    assert two_threads[-1] == 2

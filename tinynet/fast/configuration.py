@@ -80,11 +80,10 @@ class _Watched:
 def configuration(thing: Layer | Optimizer) -> Hashable:
     """Return the class and the attributes of every layer, or of an optimizer, as part of a key."""
     kept = vars(thing).setdefault("_watched", {})  # in a dict, so that to keep the last is not itself a change
-    watched = kept.get("last")
+    watched: _Watched | None = kept.get("last")
     if watched is None or not watched.unchanged():
         watched = kept["last"] = _Watched(thing)
-    found: Hashable = watched.configuration
-    return found
+    return watched.configuration
 
 
 def note_new_contents(things: Iterable[Layer | Optimizer]) -> None:

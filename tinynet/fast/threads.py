@@ -52,7 +52,6 @@ class _Gate:
         self.inside: set[object] = set()  # one for each that has entered; they mostly leave in the reverse order
         self.threads = self.free_threads = _default_threads()  # at most, and beside what other programs use
         self.fixed = False  # whether that many are used in any case
-        self.trial = Trial()  # of sessions in which ops are computed one by one
         self.free = FreeCores()
         self.numba = threading.local()  # what Numba was told in a Python thread
         self.forked = False  # whether this process is the fork of one that had started Numba's threads
@@ -69,7 +68,7 @@ class _Gate:
             if time.perf_counter() >= self.free.next_look:
                 self.free.look()
             threads = min(threads, self.free.count)
-        self.free_threads, self.of_session = threads, 0
+        self.free_threads = threads
         if not self.held:  # else Ctrl-C came before they were given back their threads
             self.held = [(put, n) for get, put in self.blas if (n := get()) not in (None, 1)]
         for put, _ in self.held:
@@ -197,17 +196,9 @@ def kernel_gate() -> Iterator[None]:
 
 
 def use_threads(trial: Trial | None = None) -> None:
-    """Set the threads of the kernels that are called next: all that are free, or as many as pay by a trial.
-
-    What is computed op by op has no trial of its own. Within a session, such as a step by hand, all ops take the
-    threads that the first one finds by the trial of sessions.
-    """
+    """Set the threads of the kernels that are called next: all that are free, or as many as pay by a trial."""
     threads = _gate.free_threads
-    if _gate.fixed:
-        trial = None
-    elif trial is None and len(_gate.inside) > 1:
-        threads = _gate.of_session = _gate.of_session or _gate.trial.threads(threads)
-    if trial is not None:
+    if trial is not None and not _gate.fixed:
         threads = trial.threads(threads)
     # Numba keeps the number for each Python thread, behind a lock.
     if not _gate.forked and getattr(_gate.numba, "threads", None) != threads:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.fast.kernels.kernel_cases import DTYPES, dtypes, garbage, generators, places, whole
 from tinynet.fast.kernels import conv
 from tinynet.fast.kernels.conv import Windows
-from tinynet.fast.kernels.jit import chunks_of
+from tinynet.fast.kernels.jit import count_chunks
 
 # --- cases
 
@@ -225,7 +225,7 @@ def test_nan_reaches_the_outputs_that_see_it_and_no_others(dtype, channels):
 @example(64, 64, 3, 3, 32, 4)
 def test_rows_are_in_range(height, width, k, channels, filters, itemsize):
     p = Windows(k, k, 1, 1, 0, 0, height, width)
-    rows, row = p.rows(channels, filters, itemsize), width * k * channels * (k if p.few(channels) else 1)
+    rows, row = p.rows_at_a_time(channels, filters, itemsize), width * k * channels * (k if p.few(channels) else 1)
     assert 1 <= rows <= height
     assert rows == 1 or rows * row * itemsize <= 1536 * 1024, "what is laid out at a time stays in the cache"
     if 12 * row // width * filters + row * filters <= 1_000_000:
@@ -233,8 +233,8 @@ def test_rows_are_in_range(height, width, k, channels, filters, itemsize):
 
 
 @given(st.integers(0, 1000))
-def test_there_are_at_most_eight_chunks_of_whole_images(n):
-    chunks = chunks_of(n)
+def test_there_are_at_most_eight_count_chunks_whole_images(n):
+    chunks = count_chunks(n)
     assert 1 <= chunks <= max(1, min(n, 8))
     cuts = [chunk * n // chunks for chunk in range(chunks + 1)]
     lengths = [end - start for start, end in pairwise(cuts)]

@@ -13,7 +13,7 @@ from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import conv as kernels
 from tinynet.fast.kernels import winograd
 from tinynet.fast.kernels.conv import Windows
-from tinynet.fast.kernels.jit import chunks_of, for_chunks
+from tinynet.fast.kernels.jit import count_chunks, for_chunks
 from tinynet.fast.threads import get_num_threads
 from tinynet.ops.conv import Geometry
 
@@ -22,7 +22,7 @@ from tinynet.ops.conv import Geometry
 
 def product_scratch(x: Value, filters: int, p: Windows, rows: int) -> tuple[Spec, Spec]:
     """Return the working arrays of what windows see of images x, some rows at a time: what is laid out, and shifts."""
-    chunks, channels = chunks_of(x.shape[0]), x.shape[3]
+    chunks, channels = count_chunks(x.shape[0]), x.shape[3]
     row, remainders, more = p.groups * p.ow * p.kw * channels, min(p.sh, p.kh), (p.kh - 1) // p.sh
     if p.few(channels):
         columns = (p.groups - 1) * p.apart + p.kw
@@ -34,7 +34,8 @@ def product_scratch(x: Value, filters: int, p: Windows, rows: int) -> tuple[Spec
 def input_grad_scratch(g: Value, w: Value, p: Windows) -> tuple[Spec, Spec]:
     """Return the working arrays of the gradient of the input: strips, and transposed weights."""
     kh, kw, channels, filters = w.shape
-    strips = chunks_of(g.shape[0]), p.rows(channels, filters, g.dtype.itemsize), p.groups, p.ow * kw * channels
+    rows = p.rows_at_a_time(channels, filters, g.dtype.itemsize)
+    strips = count_chunks(g.shape[0]), rows, p.groups, p.ow * kw * channels
     return Spec(strips, g.dtype), Spec((kh, filters, kw * channels), g.dtype)
 
 
@@ -93,7 +94,7 @@ def _forward_scratch(x: Value, w: Value, p: Geometry) -> tuple[Spec, ...]:
     if tiles:
         return winograd_scratch(2, x, tiles, *w.shape[2:])
     windows = Windows(*p)
-    return product_scratch(x, w.shape[3], windows, windows.rows(w.shape[2], w.shape[3], x.dtype.itemsize))
+    return product_scratch(x, w.shape[3], windows, windows.rows_at_a_time(w.shape[2], w.shape[3], x.dtype.itemsize))
 
 
 def _forward(y: Array, *rest: Array, p: Geometry) -> tuple[Any, ...]:
@@ -102,7 +103,8 @@ def _forward(y: Array, *rest: Array, p: Geometry) -> tuple[Any, ...]:
         return winograd_call(2, tiles, y, None, *rest, None, corner=(p.top, p.left))
     *scratch, x, w = rest
     windows = Windows(*p)
-    kernel, rows = for_chunks(kernels.conv2d, len(scratch[0])), windows.rows(w.shape[2], w.shape[3], x.itemsize)
+    kernel = for_chunks(kernels.conv2d, len(scratch[0]))
+    rows = windows.rows_at_a_time(w.shape[2], w.shape[3], x.itemsize)
     return kernel, y, *scratch, x, w.reshape(products(w.shape, windows)), rows, windows
 
 
@@ -132,7 +134,7 @@ def _weight_grad_scratch(x: Value, g: Value, p: Geometry) -> tuple[Spec, ...]:
         )  # fmt: skip
         return tuple(Spec(shape, x.dtype) for shape in shapes)
     windows = Windows(*p)
-    laid, shifts = product_scratch(x, f, windows, windows.rows(c, f, x.dtype.itemsize))
+    laid, shifts = product_scratch(x, f, windows, windows.rows_at_a_time(c, f, x.dtype.itemsize))
     return laid, shifts, Spec((laid.shape[0], *products((p.kh, p.kw, c, f), windows)), x.dtype)
 
 
@@ -140,7 +142,7 @@ def _weight_grad(dw: Array, *rest: Array, p: Geometry) -> tuple[Any, ...]:
     if tiles_of(p, p[6:], dw.shape):
         return for_chunks(winograd.weight_grad, len(rest[1])), dw.reshape(9, -1), *rest, p.top, p.left
     windows = Windows(*p)
-    rows = windows.rows(dw.shape[2], dw.shape[3], dw.itemsize)
+    rows = windows.rows_at_a_time(dw.shape[2], dw.shape[3], dw.itemsize)
     return for_chunks(kernels.conv2d_weight_grad, len(rest[0])), dw.reshape(-1), *rest, rows, windows
 
 

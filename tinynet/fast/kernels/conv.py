@@ -50,7 +50,7 @@ class Windows(NamedTuple):
         """Return whether there are too few values under a row of taps for strips."""
         return self.kw * channels < _FEW
 
-    def rows(self, channels: int, filters: int, itemsize: int) -> int:
+    def rows_at_a_time(self, channels: int, filters: int, itemsize: int) -> int:
         """Return how many rows are computed at a time."""
         row = self.groups * self.ow * self.kw * channels * (self.kh if self.few(channels) else 1)
         fitting = max(1, _LAID_BYTES // (row * itemsize))

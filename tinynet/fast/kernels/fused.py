@@ -5,17 +5,18 @@ from functools import partial
 
 import numba
 
-from tinynet.fast.kernels.jit import chunks_of, kernel, part
+from tinynet.fast.kernels import jit
+from tinynet.fast.kernels.jit import kernel, part
 from tinynet.fast.kernels.loss import exponentials
 
-chunks = partial(chunks_of, worth=8_192)  # values of a pass over rows
+count_chunks = partial(jit.count_chunks, worth=8_192)  # values of a pass over rows
 _LINE = 64  # bytes of memory that a cache holds together
 _AHEAD = 32 * 1024  # bytes of rows that are asked for at once: a typical L1 cache
 _SHORT = 8  # so many rows at least must fit in there
 
 
 @kernel()
-def touch(x, indices, r):
+def prefetch_rows(x, indices, r):
     """At every few rows, read each cache line of the next ones, so that the waits for memory overlap.
 
     The sum keeps the reading alive. Of long rows the processor itself asks for what comes next.
@@ -34,7 +35,7 @@ def gather(out, x, indices, shift, scale):
     """Write (x[indices] - shift) * scale, with a shift and scale for each value of a sample."""
     touched = 0.0
     for r in range(out.shape[0]):
-        touched += touch(x, indices, r)
+        touched += prefetch_rows(x, indices, r)
         source = indices[r]
         for k in range(out.shape[1]):
             out[r, k] = (out.dtype.type(x[source, k]) - shift[k]) * scale[k]
@@ -75,7 +76,7 @@ def descend_chunk(theta, velocity, gradient, rate, momentum, nesterov):
 def descend(theta, velocity, gradient, rate, momentum, nesterov, chunks):
     """Make a step of gradient descent in place; without a momentum, the velocity is None."""
     for chunk in numba.prange(chunks):
-        v = None if velocity is None else part(velocity, chunk, chunks)
+        v = part(velocity, chunk, chunks)
         descend_chunk(part(theta, chunk, chunks), v, part(gradient, chunk, chunks), rate[0], momentum[0], nesterov)
 
 
@@ -127,6 +128,10 @@ def rmsprop(theta, square, velocity, gradient, rate, momentum, rho, epsilon, chu
     """Make a step of RMSprop in place; without a momentum, the velocity is None."""
     keep, rest, eps = theta.dtype.type(rho), theta.dtype.type(1 - rho), theta.dtype.type(epsilon)
     for chunk in numba.prange(chunks):
-        v = None if velocity is None else part(velocity, chunk, chunks)
-        values, g = part(theta, chunk, chunks), part(gradient, chunk, chunks)
-        rmsprop_chunk(values, part(square, chunk, chunks), v, g, rate[0], momentum[0], keep, rest, eps)
+        rmsprop_chunk(
+            part(theta, chunk, chunks),
+            part(square, chunk, chunks),
+            part(velocity, chunk, chunks),
+            part(gradient, chunk, chunks),
+            rate[0], momentum[0], keep, rest, eps,
+        )  # fmt: skip

@@ -6,11 +6,12 @@ import numba
 import numpy as np
 from llvmlite.binding import get_host_cpu_features
 
+from tinynet.fast.kernels import jit
 from tinynet.fast.kernels.blas import gemm
-from tinynet.fast.kernels.jit import MOST_CHUNKS, chunks_of, kernel
+from tinynet.fast.kernels.jit import MOST_CHUNKS, kernel
 from tinynet.fast.kernels.reduce import add_up
 
-chunks = partial(chunks_of, worth=1_250_000)  # rows and flops
+count_chunks = partial(jit.count_chunks, worth=1_250_000)  # rows and flops
 _LONG = 8  # an inner axis so many times as long as the longer side of the product is cut itself
 # OpenBLAS reads small matrices where they are, where it has AVX-512, and copies larger ones first. Small is up to so
 # many multiplications.
@@ -30,11 +31,11 @@ def cut(rows: int, inner: int, columns: int, trans_b: bool = False) -> tuple[int
     reads a part of both matrices, and the sums of the chunks are added in their order.
     """
     flops = 2 * rows * inner * columns
-    if inner >= _LONG * max(rows, columns) and chunks(inner, flops) > 1:
-        return chunks(inner, flops), 2
+    if inner >= _LONG * max(rows, columns) and count_chunks(inner, flops) > 1:
+        return count_chunks(inner, flops), 2
     if columns > rows and (trans_b or columns >= MOST_CHUNKS * WIDE):
-        return chunks(columns, flops), 1
-    return chunks(rows, flops), 0
+        return count_chunks(columns, flops), 1
+    return count_chunks(rows, flops), 0
 
 
 @kernel()
@@ -83,5 +84,9 @@ def matmul(c, sums, a, b, trans_a, trans_b, chunks, axis):
         part_product(sums, a, b, trans_a, trans_b, chunk, chunks, axis)
     if axis == 2:
         for chunk in numba.prange(chunks):
-            lo, hi = chunk * c.size // chunks, (chunk + 1) * c.size // chunks
-            add_up(c.reshape(c.size), sums.reshape(chunks, c.size), lo, hi)
+            add_up(
+                c.reshape(c.size),
+                sums.reshape(chunks, c.size),
+                chunk * c.size // chunks,
+                (chunk + 1) * c.size // chunks,
+            )

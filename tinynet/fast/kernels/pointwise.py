@@ -11,7 +11,7 @@ from tinynet.fast.kernels.loss import exp_single
 _CHUNK = 16_384  # values; a smaller piece is not worth a thread
 
 
-def chunks(size: int) -> int:
+def count_chunks(size: int) -> int:
     """Give the number of chunks for an array of a size; it does not matter to the result."""
     return max(1, min(64, size // _CHUNK))
 
@@ -93,5 +93,4 @@ def gelu_chunk(out, x, g):
 def gelu(out, x, g, chunks):
     """Compute gelu of float32, or with a g that is not None its gradient."""
     for chunk in numba.prange(chunks):
-        back = None if g is None else part(g, chunk, chunks)
-        gelu_chunk(part(out, chunk, chunks), part(x, chunk, chunks), back)
+        gelu_chunk(part(out, chunk, chunks), part(x, chunk, chunks), part(g, chunk, chunks))
