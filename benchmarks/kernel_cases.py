@@ -23,7 +23,7 @@ from tinynet.optim.sgd import momentum_step
 from tinynet.recipes import RECIPES
 
 OF_OPTIMIZERS = adam, momentum_step, rmsprop, rmsprop_with_momentum, sum_of_squares
-OPS = {**tn.ops.declared(), **fusions.declared(), **{op.name: op for op in OF_OPTIMIZERS}}
+OPS = {**tn.ops.declared(), **{op.name: op for op in fusions.STANDS_FOR}, **{op.name: op for op in OF_OPTIMIZERS}}
 
 BATCH = 32
 _SMALL = 10_000  # values; an op that the training step uses on fewer gets a larger case besides
@@ -134,10 +134,10 @@ def _of_vectors(rng: np.random.Generator) -> Iterator[Case]:
     yield Case(matvec.standardised_rmatvec, (images, rng.standard_normal(10_000)), standard)
     theta, first, second, gradient = (rng.random(93_962, np.float32) for _ in range(4))
     inputs = theta, first, second, np.array(3), gradient, np.array(0.01, np.float32)
-    for op in (adam, fusions.declared()["adam_in_place"]):
+    for op in (adam, OPS["adam_in_place"]):
         yield Case(op, inputs, {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8})
     rate = np.array(0.01, np.float32)
-    for op in (momentum_step, fusions.declared()["momentum_step_in_place"]):
+    for op in (momentum_step, OPS["momentum_step_in_place"]):
         yield Case(op, (theta, first, gradient, rate, rate), {"nesterov": True})
     for ending in ("", "_in_place"):
         numbers = {"rho": 0.9, "epsilon": 1e-8}

@@ -14,7 +14,7 @@ import pytest
 import tinynet as tn
 from tinynet.fast import cores, threads
 from tinynet.fast.cores import FreeCores, Reading, quota
-from tinynet.fast.threads import kernel_gate
+from tinynet.fast.threads import kernel_gate, use_threads
 
 # --- what the system grants
 
@@ -240,6 +240,7 @@ def used(told, free, monkeypatch):
     """How many threads kernels use in the gate."""
     monkeypatch.setattr(threads._gate, "free", Count(free))
     with kernel_gate():
+        use_threads()
         return told[-1]
 
 

@@ -344,14 +344,14 @@ ROWS["standardised_rmatvec"] = Row(standardised_rmatvec, standardised_rmatvec_pa
 
 def test_every_fused_op_has_a_row():
     assert {name: row.op for name, row in ROWS.items()} == {
-        **fusions.declared(),
+        **{op.name: op for op in fusions.STANDS_FOR},
         **{name: row.op for name, row in OF_OPTIMIZERS.items()},
     }
 
 
 def test_every_op_that_stands_for_others_is_declared_by_one_fusion_and_named_apart():
     found = [op for fusion in fusions.FUSIONS for op in fusion.ops]
-    assert len(found) == len({op.name for op in found}) == len(fusions.STANDS_FOR) == len(fusions.declared())
+    assert len(found) == len({op.name for op in found}) == len(fusions.STANDS_FOR)
     assert not set(fusions.declared()) & set(OPS)
 
 

@@ -26,7 +26,7 @@ from tinynet.optim.sgd import momentum_step
 
 # All ops that tinynet declares: those of its modules of ops, the fused ones, and those of optimizers.
 OF_OPTIMIZERS = adam, momentum_step, rmsprop, rmsprop_with_momentum, sum_of_squares
-OPS = {**tn.ops.declared(), **fusions.declared(), **{op.name: op for op in OF_OPTIMIZERS}}
+OPS = {**tn.ops.declared(), **{op.name: op for op in fusions.STANDS_FOR}, **{op.name: op for op in OF_OPTIMIZERS}}
 
 NONE: dict[str, Any] = {}
 

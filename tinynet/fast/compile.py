@@ -18,6 +18,7 @@ from tinynet.errors import ArgumentError, TraceError
 from tinynet.fast.chance import without_chance
 from tinynet.fast.configuration import changeable, configuration, note_new_contents
 from tinynet.fast.plan import Plan
+from tinynet.fast.trial import Trial
 from tinynet.ops.dtypes import Number
 
 
@@ -42,6 +43,7 @@ class Compiled:
         self.under_trace = False
         self._kept: list[tuple[Hashable, Traced]] = []  # by the kind of arguments, the one used last at the end
         self._latest: dict[Hashable, Traced] = {}  # of each kind
+        self._trial = Trial()  # one for all plans, since they are called in turns
 
     @property
     def plans(self) -> list[Plan]:
@@ -91,6 +93,7 @@ class Compiled:
             traced, symbols, result = without_chance(self.name, self.function, run)
             with tracing(), within(None):
                 made = Traced(self.name, traced, symbols, result, self.fused)
+                made.plan.trial = self._trial
         finally:
             self.under_trace = False
         self.traces += 1

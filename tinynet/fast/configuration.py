@@ -91,11 +91,10 @@ def _is_record(value: Any) -> bool:
 def configuration(thing: Layer | Optimizer) -> Hashable:
     """Return the class and the attributes of every layer, or of an optimizer, as part of a key."""
     kept = vars(thing).setdefault("_watched", {})  # in a dict, so that to keep the last is not itself a change
-    watched = kept.get("last")
+    watched: _Watched | None = kept.get("last")
     if watched is None or not watched.unchanged():
         watched = kept["last"] = _Watched(thing)
-    found: Hashable = watched.configuration
-    return found
+    return watched.configuration
 
 
 def changeable(things: Iterable[Layer | Optimizer]) -> list[Layer | Optimizer]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from tinynet.core.engine import Op, meaning, specs_of
 from tinynet.core.spec import Array, Spec, broadcast_shapes
-from tinynet.fast.threads import kernel_gate, runnable
+from tinynet.fast.threads import kernel_gate, runnable, use_threads
 from tinynet.ops.pointwise import Elementwise
 
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
@@ -146,6 +146,7 @@ def evaluate(op: Op, arrays: tuple[Array, ...], attrs: dict[str, Any]) -> tuple[
     serial = getattr(function, "serial", None)  # of a kernel, which warns of nothing
     if threaded or (serial and serial is not function):
         with kernel_gate():
+            use_threads()
             _quietly(function, *arguments)
     elif serial:
         function(*arguments)

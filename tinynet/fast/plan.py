@@ -18,7 +18,8 @@ from tinynet.core.engine import Tensor, ancestors
 from tinynet.core.spec import Array
 from tinynet.core.transaction import commit
 from tinynet.fast.layout import Layout, copy_call
-from tinynet.fast.threads import forked, kernel_gate, runnable
+from tinynet.fast.threads import forked, kernel_gate, runnable, use_threads
+from tinynet.fast.trial import Trial
 
 _make = np.errstate(all="ignore")(commit)  # every call of a list, in one go
 
@@ -72,6 +73,7 @@ class Plan:
         self.bytes = layout.pool.bytes
         self.changed = [leaves[id(leaf)] for leaf, _ in updates]
         self.timings: Any = None  # of the last profile
+        self.trial = Trial()  # of how many threads to use
         self._keep = (inputs, outputs, bound, updates)  # leaves are known by their identity
         self._pure = layout.pure
         self._ready()
@@ -101,6 +103,8 @@ class Plan:
         """
         if self._forked != forked():
             self._ready()
+        if self._threaded:
+            use_threads(self.trial)
         self.set_inputs(values)
         _make(self._prepared)
         return self.outputs
@@ -111,6 +115,7 @@ class Plan:
         from tinynet.fast.kernels import build
 
         calls = [(runnable(call.function), call.arguments) for call in self.calls]
+        self._threaded = any(getattr(function, "serial", function) is not function for function, _ in calls)
         ready = build.prepare(calls)
         bound = [partial(function, *arguments) for function, (_, arguments) in zip(ready, calls, strict=True)]
         self._prepared, self.writes = bound[: self._pure], bound[self._pure :]

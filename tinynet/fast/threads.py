@@ -19,6 +19,7 @@ from typing import Any
 from tinynet.core.managed import managed
 from tinynet.errors import ArgumentError
 from tinynet.fast.cores import FreeCores, available_cores, granted_cores
+from tinynet.fast.trial import Trial
 
 # How long GNU OpenMP's threads look out for work before they sleep: about 100 us. By default they hold a core for
 # milliseconds, and where another program needs it, each small loop takes as long. OpenMP reads this when it is loaded.
@@ -50,7 +51,7 @@ class _Gate:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.inside: set[object] = set()  # one for each that has entered; they mostly leave in the reverse order
-        self.threads = _default_threads()
+        self.threads = self.free_threads = _default_threads()  # at most, and beside what other programs use
         self.fixed = False  # whether that many are used in any case
         self.free = FreeCores()
         self.numba = threading.local()  # what Numba was told in a Python thread
@@ -68,12 +69,7 @@ class _Gate:
             if time.perf_counter() >= self.free.next_look:
                 self.free.look()
             threads = min(threads, self.free.count)
-        # Numba keeps the number for each Python thread, behind a lock.
-        if not self.forked and getattr(self.numba, "threads", None) != threads:
-            import numba
-
-            numba.set_num_threads(threads)
-            self.numba.threads = threads
+        self.free_threads = threads
         if not self.held:  # else Ctrl-C came before they were given back their threads
             self.held = [(put, n) for get, put in self.blas if (n := get()) not in (None, 1)]
         for put, _ in self.held:
@@ -134,7 +130,8 @@ def set_num_threads(n: int, fixed: bool = False) -> None:
     """Set the largest number of threads that kernels use. Results do not depend on it, to the bit.
 
     While other programs need some of the cores (on Linux), kernels use fewer threads, so that none of them waits for a
-    core: they would all wait for it.
+    core: they would all wait for it. So they do where a step, a prediction or another compiled function takes no longer
+    on fewer threads, which is tried from time to time.
 
     Parameters
     ----------
@@ -197,6 +194,19 @@ def kernel_gate() -> Iterator[None]:
             _gate.inside.discard(entered)
             if not _gate.inside:
                 _gate.close()
+
+
+def use_threads(trial: Trial | None = None) -> None:
+    """Set the threads of the kernels that are called next: all that are free, or as many as pay by a trial."""
+    threads = _gate.free_threads
+    if trial is not None and not _gate.fixed:
+        threads = trial.threads(threads)
+    # Numba keeps the number for each Python thread, behind a lock.
+    if not _gate.forked and getattr(_gate.numba, "threads", None) != threads:
+        import numba
+
+        numba.set_num_threads(threads)
+        _gate.numba.threads = threads
 
 
 def session() -> AbstractContextManager[None]:

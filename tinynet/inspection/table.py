@@ -16,7 +16,7 @@ import numpy as np
 from tinynet.core.spec import Array, Spec
 from tinynet.errors import ArgumentError
 from tinynet.fast.plan import Plan
-from tinynet.fast.threads import get_num_threads, kernel_gate
+from tinynet.fast.threads import get_num_threads, kernel_gate, use_threads
 from tinynet.inspection.cost import Cost
 
 LEFT = ("op", "fuses", "how", "output")  # columns of text
@@ -140,6 +140,7 @@ def profile(plan: Plan, repeats: int = 50, clock: Callable[[], float] = time.per
     laps = np.empty((repeats, len(plan.calls) + 1))
     calls, costs = [(call.function, call.arguments) for call in plan.calls], []
     with kernel_gate(), np.errstate(all="ignore"):
+        use_threads()
         before = [array.copy() for array in plan.changed]
         plan.set_inputs(values)
         try:

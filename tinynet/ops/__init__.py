@@ -74,7 +74,7 @@ def declared() -> dict[str, Op]:
     """Return every op that the modules of this package declare, by name.
 
     Ops that are declared elsewhere are not listed: the step of Adam in ``tinynet.optim``, and the fused ops, which
-    ``tinynet.fast.fusions.declared`` lists.
+    ``tinynet.fast.fusions.STANDS_FOR`` lists.
 
     Returns
     -------

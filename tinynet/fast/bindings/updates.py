@@ -20,9 +20,10 @@ def _adam(*arrays: Array, beta1: float, beta2: float, epsilon: float, decay: flo
     return for_chunks(kernels.adam, chunks), *vectors, *scalars
 
 
-def _momentum(
-    theta: Array, velocity: Array, gradient: Array, rate: Array, momentum: Array, nesterov: bool
+def bind_descent(
+    theta: Array, velocity: Array | None, gradient: Array, rate: Array, momentum: Array, nesterov: bool
 ) -> tuple[Any, ...]:
+    """Bind a step of gradient descent in place; without a velocity, the momentum does not matter."""
     chunks = kernels.count_chunks(gradient.size, gradient.size)
     scalars = rate.reshape(1), momentum.reshape(1), nesterov, chunks
     return for_chunks(kernels.descend, chunks), theta, velocity, gradient, *scalars
@@ -60,6 +61,6 @@ def _both(in_place: Callable[..., tuple[Any, ...]], vectors: int) -> tuple[Imple
 
 
 adam, adam_in_place = _both(_adam, 3)
-momentum, momentum_in_place = _both(_momentum, 2)
+momentum, momentum_in_place = _both(bind_descent, 2)
 rmsprop, rmsprop_in_place = _both(_rmsprop, 2)
 rmsprop_with_momentum, rmsprop_with_momentum_in_place = _both(_rmsprop_with_momentum, 3)

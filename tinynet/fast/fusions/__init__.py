@@ -21,8 +21,3 @@ FUSIONS: tuple[Fusion, ...] = (
 )
 
 STANDS_FOR: dict[Op, str] = {op: parts for fusion in FUSIONS for op, parts in fusion.ops.items()}
-
-
-def declared() -> dict[str, Op]:
-    """Return every fused op, by name."""
-    return dict(sorted((op.name, op) for op in STANDS_FOR))

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from tinynet.core.engine import Node, Tensor, is_constant
-from tinynet.core.spec import Array
+from tinynet.fast.bindings.updates import bind_descent
 from tinynet.fast.implementation import Implementation
-from tinynet.fast.kernels import fused as kernels
-from tinynet.fast.kernels.jit import for_chunks
 from tinynet.fast.match import Fusion, Rewrite, Uses, fused_op
 from tinynet.ops.pointwise import multiply, subtract
 
@@ -18,17 +14,15 @@ def descend_parts(theta: Tensor, gradient: Tensor, rate: Tensor) -> Tensor:
     return theta - rate * gradient
 
 
-def _bind(theta: Array, gradient: Array, rate: Array) -> tuple[Any, ...]:
-    chunks = kernels.count_chunks(gradient.size, gradient.size)
-    number = rate.reshape(1)
-    return for_chunks(kernels.descend, chunks), theta, None, gradient, number, number, False, chunks
-
-
 descend = fused_op(
     "descend",
     descend_parts,
     infer=lambda theta, gradient, rate: theta,
-    implementation=Implementation(_bind, inplace=1, contiguous=True),
+    implementation=Implementation(
+        lambda theta, gradient, rate: bind_descent(theta, None, gradient, rate, rate, nesterov=False),
+        inplace=1,
+        contiguous=True,
+    ),
     formula="theta - rate gradient, in place",
 )
 

@@ -22,7 +22,6 @@ from tinynet.fast.kernels.blas import gemm
 from tinynet.fast.kernels.jit import kernel
 from tinynet.fast.kernels.reduce import add_up
 
-_MOST_CHUNKS = 8
 _LAID_BYTES = 1536 * 1024  # that are laid out at a time: about the L2 cache of a core
 _SMALL_PRODUCT = 1_000_000  # multiplications: up to so many, OpenBLAS does not copy the matrices first (with AVX-512)
 _LEAST_PIXELS = 12  # in a small product that pays
@@ -58,11 +57,6 @@ class Windows(NamedTuple):
         small = _SMALL_PRODUCT // (row * filters)
         most = min(fitting, small) if small * self.groups * self.ow >= _LEAST_PIXELS else fitting
         return -(-self.oh // max(1, -(-self.oh // most)))  # in pieces of nearly equal length
-
-
-def count_chunks(n: int) -> int:
-    """Return the number of chunks of a batch."""
-    return max(1, min(_MOST_CHUNKS, n))
 
 
 # Numba tests each signed index for being negative, as in Python, and the loop is not vectorised; hence uint64.

@@ -18,11 +18,10 @@ from typing import Any, NamedTuple
 import numba
 
 from tinynet.fast.kernels.conv import add_input_grad, add_weight_grad, convolve_rows, transpose
-from tinynet.fast.kernels.jit import factory, kernel
+from tinynet.fast.kernels.jit import MOST_CHUNKS, factory, kernel
 from tinynet.fast.kernels.reduce import add_up
 from tinynet.fast.kernels.winograd import DEAD, LEAST_CHANNELS, pool
 
-MOST_CHUNKS = 8
 IMAGES_A_PARTIAL = 4  # so that eight cores have a chunk each at the usual batch of 32
 _DIRECT_PRODUCTS, _DIRECT_FILTERS = 36, 16  # up to so many for a window and filter, and from so many filters on
 _DENSE = 160  # up to so many values under a row of taps, for all places of a window together
@@ -67,11 +66,6 @@ class Dims(NamedTuple):
         windows = (self.ph, self.pw, self.qh, self.qw)
         plain = self[4:8] == (3, 3, 1, 1) and min(self.c, self.f) >= LEAST_CHANNELS
         return plain and windows in ((2,) * 4, (3,) * 4)
-
-
-def count_chunks(n: int) -> int:
-    """Give the number of chunks of a batch."""
-    return max(1, min(MOST_CHUNKS, n))
 
 
 @factory

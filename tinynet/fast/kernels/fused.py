@@ -1,22 +1,18 @@
 """Small fusions: gather + scale, softmax + cross-entropy, the steps of SGD, Adam and RMSprop."""
 
 import math
+from functools import partial
 
 import numba
 
-from tinynet.fast.kernels.jit import kernel
+from tinynet.fast.kernels import jit
+from tinynet.fast.kernels.jit import kernel, part
 from tinynet.fast.kernels.loss import exponentials
 
-_ROW_CHUNK = 8_192  # values of a row-wise pass that are worth a thread
-_MOST_CHUNKS = 8
+count_chunks = partial(jit.count_chunks, worth=8_192)  # values of a pass over rows
 _LINE = 64  # bytes of memory that a cache holds together
 _AHEAD = 32 * 1024  # bytes of rows that are asked for at once: a typical L1 cache
 _SHORT = 8  # so many rows at least must fit in there
-
-
-def count_chunks(rows: int, size: int) -> int:
-    """Give the number of chunks of a pass over rows; it depends on shapes alone."""
-    return max(1, min(_MOST_CHUNKS, rows, size // _ROW_CHUNK))
 
 
 @kernel()
@@ -79,11 +75,9 @@ def descend_chunk(theta, velocity, gradient, rate, momentum, nesterov):
 @kernel(parallel=True)
 def descend(theta, velocity, gradient, rate, momentum, nesterov, chunks):
     """Make a step of gradient descent in place; without a momentum, the velocity is None."""
-    n = theta.size
     for chunk in numba.prange(chunks):
-        lo, hi = chunk * n // chunks, (chunk + 1) * n // chunks
-        v = None if velocity is None else velocity[lo:hi]
-        descend_chunk(theta[lo:hi], v, gradient[lo:hi], rate[0], momentum[0], nesterov)
+        v = part(velocity, chunk, chunks)
+        descend_chunk(part(theta, chunk, chunks), v, part(gradient, chunk, chunks), rate[0], momentum[0], nesterov)
 
 
 @kernel()
@@ -99,7 +93,7 @@ def adam_chunk(theta, first, second, gradient, rate, keep, beta1, rest1, beta2, 
 @kernel(parallel=True)
 def adam(theta, first, second, steps, gradient, rate, beta1, beta2, epsilon, decay, chunks):
     """Make a step of Adam in place, the how manyth it is said to be; what is near 0 or 1 is computed in float64."""
-    n, t = theta.size, steps[0]
+    t = steps[0]
     scale = theta.dtype.type(rate[0] / (1 - beta1**t))
     keep = theta.dtype.type(1 - rate[0] * decay)
     shrink = theta.dtype.type(1 / math.sqrt(1 - beta2**t))
@@ -107,8 +101,13 @@ def adam(theta, first, second, steps, gradient, rate, beta1, beta2, epsilon, dec
     b2, r2 = theta.dtype.type(beta2), theta.dtype.type(1 - beta2)
     eps = theta.dtype.type(epsilon)
     for chunk in numba.prange(chunks):
-        lo, hi = chunk * n // chunks, (chunk + 1) * n // chunks
-        adam_chunk(theta[lo:hi], first[lo:hi], second[lo:hi], gradient[lo:hi], scale, keep, b1, r1, b2, r2, shrink, eps)
+        adam_chunk(
+            part(theta, chunk, chunks),
+            part(first, chunk, chunks),
+            part(second, chunk, chunks),
+            part(gradient, chunk, chunks),
+            scale, keep, b1, r1, b2, r2, shrink, eps,
+        )  # fmt: skip
 
 
 @kernel()
@@ -127,9 +126,12 @@ def rmsprop_chunk(theta, square, velocity, gradient, rate, momentum, keep, rest,
 @kernel(parallel=True)
 def rmsprop(theta, square, velocity, gradient, rate, momentum, rho, epsilon, chunks):
     """Make a step of RMSprop in place; without a momentum, the velocity is None."""
-    n = theta.size
     keep, rest, eps = theta.dtype.type(rho), theta.dtype.type(1 - rho), theta.dtype.type(epsilon)
     for chunk in numba.prange(chunks):
-        lo, hi = chunk * n // chunks, (chunk + 1) * n // chunks
-        v = None if velocity is None else velocity[lo:hi]
-        rmsprop_chunk(theta[lo:hi], square[lo:hi], v, gradient[lo:hi], rate[0], momentum[0], keep, rest, eps)
+        rmsprop_chunk(
+            part(theta, chunk, chunks),
+            part(square, chunk, chunks),
+            part(velocity, chunk, chunks),
+            part(gradient, chunk, chunks),
+            rate[0], momentum[0], keep, rest, eps,
+        )  # fmt: skip

@@ -128,6 +128,33 @@ def factory(make: Callable[..., Any]) -> Callable[..., Any]:
     return functools.wraps(make)(made)
 
 
+MOST_CHUNKS = 8
+
+
+def count_chunks(parts: int, work: int = MOST_CHUNKS, worth: int = 1) -> int:
+    """Return into how many chunks to cut work; it depends on shapes alone.
+
+    Parameters
+    ----------
+    parts : int
+        How many there are of what cannot be cut, such as rows or images.
+    work, worth : int
+        How much there is to do in all, and how much is worth a thread: values, or operations.
+
+    Returns
+    -------
+    int
+        At least 1.
+    """
+    return max(1, min(MOST_CHUNKS, parts, work // worth))
+
+
+@kernel()
+def part(x, chunk, chunks):
+    """Return the rows of a chunk, or the values of an array of one axis; of None, None. For use in kernels."""
+    return None if x is None else x[chunk * len(x) // chunks : (chunk + 1) * len(x) // chunks]
+
+
 def for_chunks(kernel: Any, chunks: int) -> Any:
     """Choose between a parallel kernel and the same on one thread, which does not wait for the others to start.
 

@@ -1,17 +1,17 @@
 """Matrix products, shared out to threads in fixed chunks: each chunk is one single-threaded BLAS call."""
 
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numba
 import numpy as np
 from llvmlite.binding import get_host_cpu_features
 
+from tinynet.fast.kernels import jit
 from tinynet.fast.kernels.blas import gemm
-from tinynet.fast.kernels.jit import kernel
+from tinynet.fast.kernels.jit import MOST_CHUNKS, kernel
 from tinynet.fast.kernels.reduce import add_up
 
-_FLOPS_PER_CHUNK = 500_000  # a product of twice as many just gains by a second thread
-_MOST_CHUNKS = 8
+count_chunks = partial(jit.count_chunks, worth=1_250_000)  # rows and flops
 _LONG = 8  # an inner axis so many times as long as the longer side of the product is cut itself
 # OpenBLAS reads small matrices where they are, where it has AVX-512, and copies larger ones first. Small is up to so
 # many multiplications.
@@ -20,11 +20,6 @@ _LARGE = 32 * SMALL  # from so many on, copies cost less than small products do
 WIDE = 64  # columns of a small product
 _NARROW, _LOW = 16, 32  # columns and rows of one whose second matrix is transposed
 _DEEP = 256  # the inner axis at least that such a one pays for
-
-
-def count_chunks(rows: int, flops: int) -> int:
-    """Give the number of chunks for a product; it depends on shapes alone, never on the number of threads."""
-    return max(1, min(rows, _MOST_CHUNKS, flops // _FLOPS_PER_CHUNK))
 
 
 @lru_cache(maxsize=1024)  # an eager product asks more than once
@@ -38,7 +33,7 @@ def cut(rows: int, inner: int, columns: int, trans_b: bool = False) -> tuple[int
     flops = 2 * rows * inner * columns
     if inner >= _LONG * max(rows, columns) and count_chunks(inner, flops) > 1:
         return count_chunks(inner, flops), 2
-    if columns > rows and (trans_b or columns >= _MOST_CHUNKS * WIDE):
+    if columns > rows and (trans_b or columns >= MOST_CHUNKS * WIDE):
         return count_chunks(columns, flops), 1
     return count_chunks(rows, flops), 0
 
@@ -53,8 +48,9 @@ def part_product(sums, a, b, trans_a, trans_b, chunk, chunks, axis):
     inner = a.shape[0] if trans_a else a.shape[1]
     top, bottom, left, right, lo, hi = 0, rows, 0, columns, 0, inner
     place = np.intp(0)
-    if axis == 0:
-        top, bottom = chunk * rows // chunks, (chunk + 1) * rows // chunks
+    if axis == 0:  # in eights, for which BLAS is fastest
+        top = rows // 8 * chunk // chunks * 8
+        bottom = rows // 8 * (chunk + 1) // chunks * 8 if chunk + 1 < chunks else rows
     elif axis == 1:
         left, right = chunk * columns // chunks, (chunk + 1) * columns // chunks
     else:
@@ -88,5 +84,9 @@ def matmul(c, sums, a, b, trans_a, trans_b, chunks, axis):
         part_product(sums, a, b, trans_a, trans_b, chunk, chunks, axis)
     if axis == 2:
         for chunk in numba.prange(chunks):
-            lo, hi = chunk * c.size // chunks, (chunk + 1) * c.size // chunks
-            add_up(c.reshape(c.size), sums.reshape(chunks, c.size), lo, hi)
+            add_up(
+                c.reshape(c.size),
+                sums.reshape(chunks, c.size),
+                chunk * c.size // chunks,
+                (chunk + 1) * c.size // chunks,
+            )

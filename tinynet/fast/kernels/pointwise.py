@@ -5,7 +5,7 @@ import math
 import numba
 import numpy as np
 
-from tinynet.fast.kernels.jit import kernel
+from tinynet.fast.kernels.jit import kernel, part
 from tinynet.fast.kernels.loss import exp_single
 
 _CHUNK = 16_384  # values; a smaller piece is not worth a thread
@@ -55,8 +55,7 @@ def cut_chunk(out, g, y):
 def cut(out, g, y, chunks):
     """Keep g where y > 0 (or NaN), else 0; with g and y one array, its relu."""
     for chunk in numba.prange(chunks):
-        lo, hi = chunk * y.size // chunks, (chunk + 1) * y.size // chunks
-        cut_chunk(out[lo:hi], g[lo:hi], y[lo:hi])
+        cut_chunk(part(out, chunk, chunks), part(g, chunk, chunks), part(y, chunk, chunks))
 
 
 @kernel(parallel=True)
@@ -94,5 +93,4 @@ def gelu_chunk(out, x, g):
 def gelu(out, x, g, chunks):
     """Compute gelu of float32, or with a g that is not None its gradient."""
     for chunk in numba.prange(chunks):
-        lo, hi = chunk * x.size // chunks, (chunk + 1) * x.size // chunks
-        gelu_chunk(out[lo:hi], x[lo:hi], None if g is None else g[lo:hi])
+        gelu_chunk(part(out, chunk, chunks), part(x, chunk, chunks), part(g, chunk, chunks))

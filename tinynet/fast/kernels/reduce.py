@@ -1,17 +1,14 @@
 """Sums: of the rows of a matrix, such as the gradient of a bias, and of squares; and whether all values are finite."""
 
+from functools import partial
+
 import numba
 import numpy as np
 
-from tinynet.fast.kernels.jit import kernel
+from tinynet.fast.kernels import jit
+from tinynet.fast.kernels.jit import kernel, part
 
-_CHUNK = 32_768  # values that are worth a thread
-_MOST_CHUNKS = 8
-
-
-def count_chunks(rows: int, size: int) -> int:
-    """Give the number of chunks of a sum; it depends on shapes alone."""
-    return max(1, min(_MOST_CHUNKS, rows, size // _CHUNK))
+count_chunks = partial(jit.count_chunks, worth=32_768)  # values
 
 
 def blocks(rows: int, size: int) -> int:
@@ -34,7 +31,7 @@ def sum_rows(total, partial, x):
     """Sum the rows of each chunk, then the chunks in their order."""
     chunks = len(partial)
     for chunk in numba.prange(chunks):
-        add_up(partial[chunk], x[chunk * len(x) // chunks : (chunk + 1) * len(x) // chunks], 0, total.size)
+        add_up(partial[chunk], part(x, chunk, chunks), 0, total.size)
     add_up(total, partial, 0, total.size)
 
 
@@ -52,7 +49,7 @@ def all_finite(out, partial, x):
     """Tell whether all values are finite, chunk by chunk."""
     chunks = partial.size
     for chunk in numba.prange(chunks):
-        partial[chunk] = sum_of_zeros(x[chunk * x.size // chunks : (chunk + 1) * x.size // chunks])
+        partial[chunk] = sum_of_zeros(part(x, chunk, chunks))
     out[0] = sum_of_zeros(partial) == 0
 
 
@@ -71,5 +68,5 @@ def sum_of_squares(out, partial, x):
     """Sum the squares of each chunk, then the chunks in their order."""
     chunks = partial.size
     for chunk in numba.prange(chunks):
-        partial[chunk] = squares_of_chunk(x[chunk * x.size // chunks : (chunk + 1) * x.size // chunks])
+        partial[chunk] = squares_of_chunk(part(x, chunk, chunks))
     add_up(out, partial.reshape(chunks, 1), 0, 1)

@@ -17,12 +17,11 @@ from typing import Any
 import numba
 import numpy as np
 
-from tinynet.fast.kernels.jit import factory, kernel
+from tinynet.fast.kernels.jit import count_chunks, factory, kernel
 from tinynet.fast.kernels.reduce import add_up
 
 DEAD = 255  # in place of a winner, where relu cut it
 LEAST_CHANNELS = 16  # and filters: with fewer, the transforms take longer than the products that they save
-_MOST_CHUNKS = 8
 _LEAST_TILES = 16  # that are worth a chunk
 _TILES = 128  # whose transforms lie in the cache at a time
 _SMALL_PRODUCT = 1_000_000  # multiplications: up to so many, OpenBLAS does not copy the matrices first
@@ -30,7 +29,7 @@ _SMALL_PRODUCT = 1_000_000  # multiplications: up to so many, OpenBLAS does not 
 
 def cut(rows: int, tw: int, channels: int, filters: int) -> tuple[int, int]:
     """Return the number of chunks of some rows of tiles, and the number of rows in a block."""
-    chunks = max(1, min(_MOST_CHUNKS, rows, rows * tw // _LEAST_TILES))
+    chunks = count_chunks(rows, rows * tw, _LEAST_TILES)
     block = max(1, min(_TILES, _SMALL_PRODUCT // (channels * filters)) // tw)
     return chunks, min(block, max(1, -(-rows // chunks)))
 
