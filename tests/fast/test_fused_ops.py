@@ -413,7 +413,7 @@ def test_blocks_of_rows_change_no_sum_of_whole_numbers(monkeypatch, name):
     shape, rng = SHAPES[name], np.random.default_rng(0)
     case = tied(rng, shape)
     whole_images = evaluated(conv_pool, case)
-    monkeypatch.setattr(conv.Windows, "rows", lambda *sizes: 1)
+    monkeypatch.setattr(conv.Windows, "rows_at_a_time", lambda *sizes: 1)
     for a, b in zip(evaluated(conv_pool, case), whole_images, strict=True):
         np.testing.assert_array_equal(a, b)
 
