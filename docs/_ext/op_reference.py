@@ -35,7 +35,7 @@ FAMILIES = [
     *modules(fusions),
 ]
 OF_OPTIMIZERS = adam, momentum_step, rmsprop, rmsprop_with_momentum, sum_of_squares
-OPS = {**tn.ops.declared(), **fusions.declared(), **{op.name: op for op in OF_OPTIMIZERS}}
+OPS = {**tn.ops.declared(), **{op.name: op for op in fusions.STANDS_FOR}, **{op.name: op for op in OF_OPTIMIZERS}}
 OUT = Path(__file__).parents[1] / "reference" / "ops"
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.fast.kernels.kernel_cases import DTYPES, dtypes, garbage, generators, places, whole
 from tinynet.fast.kernels import conv
 from tinynet.fast.kernels.conv import Windows
-from tinynet.fast.kernels.jit import count_chunks
+from tinynet.fast.kernels.jit import chunks_of
 
 # --- cases
 
@@ -233,8 +233,8 @@ def test_rows_are_in_range(height, width, k, channels, filters, itemsize):
 
 
 @given(st.integers(0, 1000))
-def test_there_are_at_most_eight_count_chunks_whole_images(n):
-    chunks = count_chunks(n)
+def test_there_are_at_most_eight_chunks_of_whole_images(n):
+    chunks = chunks_of(n)
     assert 1 <= chunks <= max(1, min(n, 8))
     cuts = [chunk * n // chunks for chunk in range(chunks + 1)]
     lengths = [end - start for start, end in pairwise(cuts)]

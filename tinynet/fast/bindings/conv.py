@@ -13,7 +13,7 @@ from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import conv as kernels
 from tinynet.fast.kernels import winograd
 from tinynet.fast.kernels.conv import Windows
-from tinynet.fast.kernels.jit import count_chunks, for_chunks
+from tinynet.fast.kernels.jit import chunks_of, for_chunks
 from tinynet.fast.threads import get_num_threads
 from tinynet.ops.conv import Geometry
 
@@ -22,7 +22,7 @@ from tinynet.ops.conv import Geometry
 
 def product_scratch(x: Value, filters: int, p: Windows, rows: int) -> tuple[Spec, Spec]:
     """Return the working arrays of what windows see of images x, some rows at a time: what is laid out, and shifts."""
-    chunks, channels = count_chunks(x.shape[0]), x.shape[3]
+    chunks, channels = chunks_of(x.shape[0]), x.shape[3]
     row, remainders, more = p.groups * p.ow * p.kw * channels, min(p.sh, p.kh), (p.kh - 1) // p.sh
     if p.few(channels):
         columns = (p.groups - 1) * p.apart + p.kw
@@ -35,7 +35,7 @@ def input_grad_scratch(g: Value, w: Value, p: Windows) -> tuple[Spec, Spec]:
     """Return the working arrays of the gradient of the input: strips, and transposed weights."""
     kh, kw, channels, filters = w.shape
     rows = p.rows_at_a_time(channels, filters, g.dtype.itemsize)
-    strips = count_chunks(g.shape[0]), rows, p.groups, p.ow * kw * channels
+    strips = chunks_of(g.shape[0]), rows, p.groups, p.ow * kw * channels
     return Spec(strips, g.dtype), Spec((kh, filters, kw * channels), g.dtype)
 
 

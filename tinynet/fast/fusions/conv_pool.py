@@ -19,7 +19,7 @@ from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import conv_pool as kernels
 from tinynet.fast.kernels import winograd
 from tinynet.fast.kernels.conv import Windows
-from tinynet.fast.kernels.jit import count_chunks, for_chunks
+from tinynet.fast.kernels.jit import chunks_of, for_chunks
 from tinynet.fast.match import Fusion, Rewrite, Uses, fused_op
 from tinynet.ops.arrange import pad
 from tinynet.ops.compare import less_equal, not_equal, where
@@ -95,7 +95,7 @@ def _forward_bind(y: Array, index: Array, *rest: Array, p: Geometry, q: Geometry
     *scratch, x, w, bias = rest
     d, read = dims(x.shape, w.shape[3], p, q), _read(p, q)
     if d.direct:
-        kernel = for_chunks(kernels.forward_direct(d), count_chunks(len(x)))
+        kernel = for_chunks(kernels.forward_direct(d), chunks_of(len(x)))
         return kernel, y, index, x.reshape(len(x), -1), w.reshape(-1, d.f), bias
     if d.winograd:
         return winograd_call(d.ph, (d.oh, d.ow), y, index, *rest, corner=(0, 0))
@@ -111,7 +111,7 @@ def _weight_grad_scratch(x: Value, g: Value, index: Value, p: Geometry, q: Geome
         row = d.ow * d.f
         shapes = (rows * d.pw, row), products((p.kh, p.kw, d.c, d.f), read), (row,)
         return laid, shifts, *(Spec((laid.shape[0], *shape), x.dtype) for shape in shapes)
-    chunks = count_chunks(-(-x.shape[0] // kernels.IMAGES_A_PARTIAL))
+    chunks = chunks_of(-(-x.shape[0] // kernels.IMAGES_A_PARTIAL))
     partial = (chunks, d.taps * d.f) if d.direct else (chunks, d.f, d.taps)
     return Spec(partial, x.dtype), Spec((chunks, d.f), x.dtype)
 

@@ -5,11 +5,11 @@ from functools import partial
 
 import numba
 
-from tinynet.fast.kernels import jit
-from tinynet.fast.kernels.jit import kernel, part
+from tinynet.fast.kernels.jit import chunks_of, kernel
 from tinynet.fast.kernels.loss import exponentials
+from tinynet.fast.kernels.reduce import part
 
-count_chunks = partial(jit.count_chunks, worth=8_192)  # values of a pass over rows
+count_chunks = partial(chunks_of, worth=8_192)  # values of a pass over rows
 _LINE = 64  # bytes of memory that a cache holds together
 _AHEAD = 32 * 1024  # bytes of rows that are asked for at once: a typical L1 cache
 _SHORT = 8  # so many rows at least must fit in there

@@ -131,7 +131,7 @@ def factory(make: Callable[..., Any]) -> Callable[..., Any]:
 MOST_CHUNKS = 8
 
 
-def count_chunks(parts: int, work: int = MOST_CHUNKS, worth: int = 1) -> int:
+def chunks_of(parts: int, work: int = MOST_CHUNKS, worth: int = 1) -> int:
     """Return into how many chunks to cut work; it depends on shapes alone.
 
     Parameters
@@ -147,12 +147,6 @@ def count_chunks(parts: int, work: int = MOST_CHUNKS, worth: int = 1) -> int:
         At least 1.
     """
     return max(1, min(MOST_CHUNKS, parts, work // worth))
-
-
-@kernel()
-def part(x, chunk, chunks):
-    """Return the rows of a chunk, or the values of an array of one axis; of None, None. For use in kernels."""
-    return None if x is None else x[chunk * len(x) // chunks : (chunk + 1) * len(x) // chunks]
 
 
 def for_chunks(kernel: Any, chunks: int) -> Any:

@@ -6,12 +6,11 @@ import numba
 import numpy as np
 from llvmlite.binding import get_host_cpu_features
 
-from tinynet.fast.kernels import jit
 from tinynet.fast.kernels.blas import gemm
-from tinynet.fast.kernels.jit import MOST_CHUNKS, kernel
+from tinynet.fast.kernels.jit import MOST_CHUNKS, chunks_of, kernel
 from tinynet.fast.kernels.reduce import add_up
 
-count_chunks = partial(jit.count_chunks, worth=1_250_000)  # rows and flops
+count_chunks = partial(chunks_of, worth=1_250_000)  # rows and flops
 _LONG = 8  # an inner axis so many times as long as the longer side of the product is cut itself
 # OpenBLAS reads small matrices where they are, where it has AVX-512, and copies larger ones first. Small is up to so
 # many multiplications.

@@ -5,8 +5,9 @@ import math
 import numba
 import numpy as np
 
-from tinynet.fast.kernels.jit import kernel, part
+from tinynet.fast.kernels.jit import kernel
 from tinynet.fast.kernels.loss import exp_single
+from tinynet.fast.kernels.reduce import part
 
 _CHUNK = 16_384  # values; a smaller piece is not worth a thread
 

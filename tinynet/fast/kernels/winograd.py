@@ -17,7 +17,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from tinynet.fast.kernels.jit import count_chunks, factory, kernel
+from tinynet.fast.kernels.jit import chunks_of, factory, kernel
 from tinynet.fast.kernels.reduce import add_up
 
 DEAD = 255  # in place of a winner, where relu cut it
@@ -29,7 +29,7 @@ _SMALL_PRODUCT = 1_000_000  # multiplications: up to so many, OpenBLAS does not 
 
 def cut(rows: int, tw: int, channels: int, filters: int) -> tuple[int, int]:
     """Return the number of chunks of some rows of tiles, and the number of rows in a block."""
-    chunks = count_chunks(rows, rows * tw, _LEAST_TILES)
+    chunks = chunks_of(rows, rows * tw, _LEAST_TILES)
     block = max(1, min(_TILES, _SMALL_PRODUCT // (channels * filters)) // tw)
     return chunks, min(block, max(1, -(-rows // chunks)))
 
