@@ -373,7 +373,7 @@ class Tensor(Methods):
                 return self[...]
         return _handle(self._value, False, None, 0)
 
-    # Operators: each is the op of that name. More, and methods, are on the shelf.
+    # Operators and methods: each is an op. More of them are on the shelf.
     def __add__(self, other: Any) -> Tensor:
         return self._ops.add(self, other)
 
@@ -397,6 +397,14 @@ class Tensor(Methods):
 
     def __getitem__(self, key: Any) -> Tensor:
         return self._ops.getitem(self, key)
+
+    def reshape(self, *shape: Any) -> Tensor:
+        """Return the same values in another shape; see `tinynet.ops.reshape`."""
+        return self._ops.reshape(self, shape[0] if len(shape) == 1 else shape)
+
+    def astype(self, dtype: npt.DTypeLike) -> Tensor:
+        """Convert to another dtype; see `tinynet.ops.cast`."""
+        return self._ops.cast(self, dtype)
 
 
 def _handle(value: Value, requires_grad: bool, node: Node | None, index: int) -> Tensor:

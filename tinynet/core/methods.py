@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy.typing as npt
-
 from tinynet.core.backward import Backward
 from tinynet.core.conversions import Conversions
 from tinynet.core.operators import Operators
@@ -67,10 +65,6 @@ class Methods(Operators, Conversions, Backward):
         """Limit the values to an interval; see `tinynet.ops.clip`."""
         return self._ops.clip(self, low, high)
 
-    def astype(self, dtype: npt.DTypeLike) -> Tensor:
-        """Convert to another dtype; see `tinynet.ops.cast`."""
-        return self._ops.cast(self, dtype)
-
     # Over axes.
     def sum(self, axis: int | Sequence[int] | None = None, keepdims: bool = False) -> Tensor:
         """Sum over some axes; see `tinynet.ops.sum`."""
@@ -113,10 +107,6 @@ class Methods(Operators, Conversions, Backward):
         return self._ops.cumsum(self, axis)
 
     # Values in other places.
-    def reshape(self, *shape: Any) -> Tensor:
-        """Return the same values in another shape; see `tinynet.ops.reshape`."""
-        return self._ops.reshape(self, shape[0] if len(shape) == 1 else shape)
-
     def transpose(self, *axes: Any) -> Tensor:
         """Permute the axes; see `tinynet.ops.transpose`."""
         axes = axes[0] if len(axes) == 1 else axes
