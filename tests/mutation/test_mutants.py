@@ -110,3 +110,9 @@ def test_the_list_of_survivors_keeps_its_reasons_as_lines_move():
     assert survivors.read(survivors.written(rooms)) == rooms
     moved, new = one._replace(line=5, reason=""), two._replace(mistake="1 -> 3", reason="")
     assert survivors.merged(rooms["core"], [new, moved], {"core/a.py"}) == [one._replace(line=5), new, other]
+
+
+def test_every_survivor_that_is_listed_has_a_reason():
+    listed = survivors.read(survivors.PATH.read_text("utf-8"))
+    assert listed
+    assert [survivor for found in listed.values() for survivor in found if not survivor.reason] == []
