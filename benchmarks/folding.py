@@ -65,7 +65,7 @@ def main() -> None:
     batch = np.random.default_rng(0).integers(0, 256, (BATCH, 28, 28), dtype=np.uint8)
     for name, make in NETWORKS.items():
         both = predictors(make(), batch)
-        calls = [len(p.plan(batch).steps) for p in both]
+        calls = [len(p.plan(batch).calls) for p in both]
         each = max(1, round(0.02 / seconds(both[0], batch, 3)))
         pairs = np.empty((arguments.rounds, 2))
         for number in range(arguments.rounds):

@@ -82,7 +82,7 @@ def _trained(recipe: str, optimizer: tn.Optimizer) -> Planned:
             for i in range(steps):
                 step(batches[i % len(batches)])
 
-    return Planned([s.name for s in step.compiled.plans[0].steps], run)
+    return Planned([call.name for call in step.compiled.plans[0].calls], run)
 
 
 def _searched() -> Planned:
@@ -97,7 +97,7 @@ def _searched() -> Planned:
             optimizer.step(objective, w)
 
     run(3)
-    return Planned([s.name for plan in objective._plans.values() for s in plan.steps], run)
+    return Planned([call.name for plan in objective._plans.values() for call in plan.calls], run)
 
 
 WORKLOADS: dict[str, Callable[[], Planned]] = {

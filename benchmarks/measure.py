@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from scipy.stats import quantile_test
 
 from benchmarks.processes import IdleWatch, Process, WorkerError
 
@@ -159,6 +160,16 @@ def quartiles(values: list[float]) -> tuple[float, float, float]:
     """Return the median, and the quartiles below and above it."""
     low, middle, high = np.quantile(values, (0.25, 0.5, 0.75))
     return float(middle), float(low), float(high)
+
+
+def median_interval(values: list[float]) -> tuple[float, float, float]:
+    """Return the median, and the ends of its 90 % confidence interval, which are order statistics.
+
+    It assumes nothing of how the values are distributed. Of fewer than five values there is no such interval: its ends
+    are then NaN.
+    """
+    interval = quantile_test(values, p=0.5).confidence_interval(0.9)
+    return float(np.median(values)), float(interval.low), float(interval.high)
 
 
 def ratios(result: Result, name: str, mode: str) -> list[float]:

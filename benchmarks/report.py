@@ -1,6 +1,7 @@
 """What a run found, as tables: on the terminal, in Markdown, and as JSON."""
 
 import json
+import math
 import statistics
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from benchmarks.contenders import ENTRIES
-from benchmarks.measure import APART, BASELINE, Result, quartiles, ratios
+from benchmarks.measure import APART, BASELINE, Result, median_interval, quartiles, ratios
 from benchmarks.workload import MODELS
 
 DATA_TITLES = {"digits": "digits", "random": "random images", "colour": "random images"}
@@ -60,6 +61,12 @@ def spread(values: list[float], write: Any) -> tuple[str, str]:
     return write(middle), f"{write(low)} to {write(high)}"
 
 
+def ratio_cells(values: list[float]) -> tuple[str, str]:
+    """Write the median of ratios, and its 90 % interval where there are enough rounds."""
+    middle, low, high = median_interval(values)
+    return f"{middle:.2f}", "" if math.isnan(low) else f"{low:.2f} to {high:.2f}"
+
+
 def compared(results: dict[str, Result], section: str, title: str, note: str, label: Any) -> Iterator[Table]:
     """Make the table of a section in which contenders are compared with tinynet."""
     rows: list[tuple[str, ...]] = []
@@ -69,12 +76,12 @@ def compared(results: dict[str, Result], section: str, title: str, note: str, la
         for name, mode, _ in chosen(contenders):
             against = ratios(contenders, name, mode)
             mine = name == BASELINE and mode == contenders[BASELINE]["best"]
-            ratio = ("1", "") if mine else spread(against, lambda value: f"{value:.2f}")
+            ratio = ("1", "") if mine else ratio_cells(against)
             times = spread(contenders[name]["seconds"][mode], milliseconds)
             rows.append((first, ENTRIES[name].title, mode, *times, *ratio))
             first = ""
     if rows:
-        yield Table(title, note, ("", "", "mode", "ms", "quartiles", "ratio", "quartiles"), rows)
+        yield Table(title, note, ("", "", "mode", "ms", "quartiles", "ratio", "90 % interval"), rows)
 
 
 def scaling(results: dict[str, Result]) -> Iterator[Table]:
@@ -84,10 +91,10 @@ def scaling(results: dict[str, Result]) -> Iterator[Table]:
         for name, mode, best in chosen(result["contenders"]):
             if best:
                 each = [1e6 * t / int(batch) for t in result["contenders"][name]["seconds"][mode]]
-                ratio = spread(ratios(result["contenders"], name, mode), lambda value: f"{value:.2f}")
+                ratio = ratio_cells(ratios(result["contenders"], name, mode))
                 rows.append((batch, threads, ENTRIES[name].title, mode, f"{statistics.median(each):.1f}", *ratio))
     if rows:
-        columns = "batch", "threads", "", "mode", "us a sample", "ratio", "quartiles"
+        columns = "batch", "threads", "", "mode", "us a sample", "ratio", "90 % interval"
         note = "A training step of the CNN on digits, divided by the number of its samples."
         yield Table("Cost of a sample by batch size and threads", note, columns, rows, 4)
 
@@ -130,7 +137,7 @@ def tables(results: dict[str, Result]) -> list[Table]:
     """Make all tables."""
     read = (
         "Milliseconds a step: the median of the rounds, and the quartiles. Ratio: how many times as long as tinynet, "
-        "taken within each round."
+        "taken within each round; the median, and its 90 % confidence interval (by order statistics)."
     )
     return [
         *compared(

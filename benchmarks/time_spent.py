@@ -129,7 +129,7 @@ def merged(rows: Iterable[Row], peak: float) -> list[Calls]:
     found: dict[tuple[str, ...], list[Row]] = {}
     for row in rows:
         shape = "x".join(map(str, row.outputs[0].shape)) or "1"
-        found.setdefault((row.kind, row.name, row.cost.how, shape), []).append(row)
+        found.setdefault((row.phase, row.name, row.cost.how, shape), []).append(row)
     calls = [
         Calls(
             *key,

@@ -55,7 +55,7 @@ print(plan.table())
 
 with mode:
     unfused = Compiled(descend, "the step", fused=False).find(np.arange(32)).plan
-print(f"{len(unfused.steps)} calls without fusion, {len(plan.steps)} with it")
+print(f"{len(unfused.calls)} calls without fusion, {len(plan.calls)} with it")
 
 # %%
 # ``profile`` replays the plan call by call, on the last batch, and times each. What it updates is put back. Now the
@@ -88,8 +88,8 @@ def overlap(one, other):
 
 
 lives = []
-for i, call in enumerate(plan.steps, 1):
-    later = list(enumerate(plan.steps[i:], i + 1))
+for i, call in enumerate(plan.calls, 1):
+    later = list(enumerate(plan.calls[i:], i + 1))
     for array in call.outputs:
         over = [j for j, other in later if any(overlap(array, out) for out in other.outputs)]
         read = [j for j, other in later if any(overlap(array, x) for x in other.inputs)]
@@ -101,6 +101,6 @@ colors = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
 for k, (start, first, last, name) in enumerate(lives):
     axes.barh(places.index(start), last - first + 0.8, left=first - 0.4, color=colors[k % 4])
     axes.text(last + 0.5, places.index(start), name, va="center", fontsize=7)
-axes.set(xlabel="call", ylabel="place in memory, by address", xlim=(0, len(plan.steps) + 1), yticks=[])
+axes.set(xlabel="call", ylabel="place in memory, by address", xlim=(0, len(plan.calls) + 1), yticks=[])
 figure.suptitle("How long each value of the training step lives, and where")
 plt.show()

@@ -1,7 +1,8 @@
 """Measure which branches of the book and of saving the tests of their rooms go through.
 
-Run as ``python -m tests.branches`` for a table with the lines and branches that no test reaches; needs the package
-coverage. What other processes run, as in tests that kill one, is not counted.
+Run as ``python -m tests.branches`` for a table with the lines and branches that no test reaches, or as ``python -m
+tests.branches saving`` for those of saving alone; needs the package coverage. What other processes run, as in tests
+that kill one, is not counted.
 """
 
 import sys
@@ -32,4 +33,6 @@ def measure(files, tests):
 
 
 if __name__ == "__main__":
-    sys.exit(measure([*parts()["book"], *sorted((ROOT / "saving").glob("*.py"))], [*OF_THE_BOOK, *OF_SAVING]))
+    saving = sorted((ROOT / "saving").glob("*.py"))
+    alone = sys.argv[1:] == ["saving"]
+    sys.exit(measure(saving, OF_SAVING) if alone else measure([*parts()["book"], *saving], [*OF_THE_BOOK, *OF_SAVING]))

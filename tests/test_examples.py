@@ -213,7 +213,7 @@ def test_a_run_that_was_stopped_is_resumed_to_the_same_bits():
 
 def test_a_plan_is_read_and_its_memory_drawn(capsys):
     found = run("reading_a_plan")
-    assert len(found["plan"].steps) < len(found["unfused"].steps)
+    assert len(found["plan"].calls) < len(found["unfused"].calls)
     assert "conv_pool_weight_grad" in capsys.readouterr().out
     assert len(found["lives"]) > len(found["places"])  # memory is used again
 

@@ -131,6 +131,8 @@ def test_importing_tinynet_loads_nothing_slow():
     slow = {"numba", "llvmlite", "scipy", "rich", "matplotlib", "pooch", "requests", "safetensors", "threadpoolctl"}
     slow |= {"onnx", "mpi4py"}
     assert sorted({name.split(".")[0] for name in loaded} & slow) == []
+    late = {"tinynet.report", "tinynet.onnx", "tinynet.recipes", "tinynet.labs", "tinynet.cli", "tinynet.sklearn"}
+    assert sorted({*late, "importlib.metadata", "concurrent.futures"} & set(loaded)) == []
 
 
 # --- what is not done here

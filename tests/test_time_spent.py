@@ -65,7 +65,7 @@ def test_a_network_is_measured_by_the_time_of_this_thread():
     machine(PEAK, busy.append)
     found = measure("softmax", repeats=3)
     calls = merged(found.plan.rows(), PEAK)
-    assert sum(one.count for one in calls) == len(found.plan.steps)
+    assert sum(one.count for one in calls) == len(found.plan.calls)
     assert 0 < sum(one.seconds for one in calls) < time.thread_time() - started
     assert len(cells(summary("softmax", found, calls, PEAK))) == 9
     assert isinstance(calls[0], Calls)

@@ -4,7 +4,7 @@ import os
 from importlib import import_module as _import_module
 from typing import Any as _Any
 
-from tinynet import datasets, distributed, ops, report
+from tinynet import datasets, distributed, ops
 from tinynet.compiled import CompiledFunction, compile
 from tinynet.core.engine import Op, Tensor, grad
 from tinynet.core.higher import hessian, hvp, jacobian
@@ -157,7 +157,7 @@ __all__ = [
 
 __version__ = "0.2.0"
 
-_LATER = ("onnx",)  # parts of the package that are imported when they are asked for
+_LATER = ("onnx", "report")  # parts of the package that are imported when they are asked for
 
 
 def __getattr__(name: str) -> _Any:

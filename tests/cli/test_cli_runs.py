@@ -3,6 +3,7 @@
 import csv
 import errno
 import hashlib
+import io
 import json
 import os
 import re
@@ -17,6 +18,7 @@ from PIL import Image
 
 import tinynet as tn
 from tinynet.cli import main
+from tinynet.report import run
 from tinynet.report.page import render
 from tinynet.report.run import subject_of_run
 from tinynet.report.sections import made_sections
@@ -308,6 +310,32 @@ def test_outputs_that_cannot_be_written_are_told_before_anything_is_read(option,
 def test_a_directory_without_files_is_told(command, place):
     (place / "empty").mkdir()
     assert command("predict", "run", "empty")[2] == "tinynet: error: there is no file in empty\n"
+
+
+def test_names_of_files_that_are_no_text_are_trained_into_compared_and_read(kept, place, monkeypatch):
+    """As any name outside of ASCII is, where the locale is ASCII: bytes that no letter stands for."""
+    name, picture = os.fsdecode(b"n\xc3\xff"), os.fsdecode(b"\xfe.png")
+    Image.fromarray(tn.datasets.digits().x_test[0]).save(place / picture, "PNG")
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), "ascii", "surrogateescape"))
+    data = ["--data", str(kept / "mnist.npz"), "--epochs", "1"]
+    for words in (
+        ["train", "softmax", *data, "--out", name, "--no-report"],
+        ["evaluate", name],
+        ["predict", name, picture, "--csv", "a.csv", "--json", "a.json"],
+        ["compare", name, "run", "--out", "page.html"],
+    ):
+        assert main(words) == 0
+    assert "\n\\xfe.png," in (place / "a.csv").read_text("utf-8")
+    assert json.loads((place / "a.json").read_text("utf-8"))[0]["image"] == "\\xfe.png"
+    assert "n\\xc3\\xff" in (place / "page.html").read_text("utf-8")
+
+
+def test_a_page_that_names_a_file_that_is_no_text_is_written(kept, place, monkeypatch):
+    model, data = tn.load(kept / "run" / "best.safetensors"), tn.datasets.load_mnist(kept / "mnist.npz")
+    subject = subject_of_run(record(kept / "run"), model, data)
+    monkeypatch.setattr(run, "render", lambda *_: "tinynet train --out \udcc3\udca9\udcff")
+    run._write(place, subject, {}, ())
+    assert (place / "report.html").read_text("utf-8") == "tinynet train --out é\\xff"
 
 
 # --- what the system refuses

@@ -423,11 +423,11 @@ def test_an_exception_at_any_call_of_a_compiled_step_changes_nothing(make, fused
         compiled.replay(X, Y)
     before = everything(models, optimizers, mode)
     (plan,) = compiled.plans
-    for k, call in enumerate(plan._calls):
-        plan._calls[k] = stopping
+    for k, call in enumerate(plan._prepared):
+        plan._prepared[k] = stopping
         with pytest.raises(Stop), mode:
             compiled.replay(X, Y)
-        plan._calls[k] = call
+        plan._prepared[k] = call
         assert everything(models, optimizers, mode) == before, k
     with pytest.raises(Stop), mode:  # noqa: PT012
         compiled.replay(X, Y)

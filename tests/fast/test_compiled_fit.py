@@ -119,7 +119,7 @@ def test_any_model_gives_any_batch_what_eager_execution_gives(network, batches):
     """Only where convolution blocks, of which each would be compiled, are not among its layers."""
     model = network.make()
     spec = Spec((2, *network.input["shape"]), np.dtype("u1"))
-    if "conv_pool" in [step.name for step in inference_plan(model, spec).steps]:
+    if "conv_pool" in [call.name for call in inference_plan(model, spec).calls]:
         return
     rng = np.random.default_rng(0)
     for n, dtype in batches:
@@ -318,7 +318,7 @@ def test_prediction_without_recording_is_fused_all_the_same():
     with tn.no_grad():
         model.predict(x)
     (plan,) = plans_of(model)
-    assert [step.name for step in plan.steps] == [
+    assert [call.name for call in plan.calls] == [
         "gather",
         "matmul",
         "add",
@@ -343,7 +343,7 @@ def test_a_prediction_is_a_new_array():
     model.predict(x[::-1])
     np.testing.assert_array_equal(second, kept)
     plan = plans_of(model)[0]
-    assert not any(np.shares_memory(second, a) for step in plan.steps for a in step.outputs)
+    assert not any(np.shares_memory(second, a) for call in plan.calls for a in call.outputs)
 
 
 def test_predict_and_evaluate_use_the_parameters_of_now():
@@ -378,8 +378,8 @@ def test_data_that_are_not_in_row_order_are_not_copied_at_each_step():
         with kernel_gate():
             step(np.arange(4))
         (plan,) = step.compiled.plans
-        assert [s.name for s in plan.steps].count("copy") == 0
-        assert all(a.flags.c_contiguous for a in plan.steps[0].inputs)
+        assert [call.name for call in plan.calls].count("copy") == 0
+        assert all(a.flags.c_contiguous for a in plan.calls[0].inputs)
 
 
 # --- models that read values

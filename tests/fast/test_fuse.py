@@ -60,20 +60,20 @@ DATA = np.zeros((64, 28, 28), np.uint8), np.zeros(64, np.uint8)
 def test_the_training_step_of_a_reference_model_is_these_calls(name):
     model, optimizer = RECIPES[name].model(seed=0), tn.SGD(0.1)
     plan = training_plan(model, o.cross_entropy, optimizer, *DATA, 32)
-    assert " ".join(step.name for step in plan.steps) == STEPS[name]
+    assert " ".join(call.name for call in plan.calls) == STEPS[name]
 
 
 @pytest.mark.parametrize("name", DOCUMENTED)
 def test_the_prediction_of_a_reference_model_is_these_calls(name):
     forward = STEPS[name].split(" softmax ")[0].split()
     plan = inference_plan(RECIPES[name].model(seed=0), given_((32, 28, 28), "uint8"))
-    assert [step.name for step in plan.steps] == [*forward, "softmax"]
+    assert [call.name for call in plan.calls] == [*forward, "softmax"]
 
 
 def test_with_momentum_theta_and_the_velocity_are_changed_in_place():
     model, optimizer = RECIPES["softmax"].model(seed=0), tn.SGD(0.1, momentum=0.9)
     plan = training_plan(model, o.cross_entropy, optimizer, *DATA, 32)
-    assert [step.name for step in plan.steps][-2:] == ["all_finite", "momentum_step_in_place"]
+    assert [call.name for call in plan.calls][-2:] == ["all_finite", "momentum_step_in_place"]
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_with_momentum_theta_and_the_velocity_are_changed_in_place():
 )
 def test_the_update_of_an_optimizer_is_these_calls(optimizer, calls):
     plan = training_plan(RECIPES["softmax"].model(seed=0), o.cross_entropy, optimizer, *DATA, 32)
-    names = [step.name for step in plan.steps]
+    names = [call.name for call in plan.calls]
     assert names[names.index("all_finite") :] == calls.split()
 
 
@@ -391,7 +391,7 @@ def test_the_step_of_descent_is_made_in_place_where_nothing_needs_the_old(update
     model, optimizer = network.make(), Updates(update, slots)
     x, y = np.zeros((4, 3), np.float32), np.zeros(4, np.int64)
     plan = training_plan(model, o.cross_entropy, optimizer, x, y, 4)
-    names = [step.name for step in plan.steps]
+    names = [call.name for call in plan.calls]
     assert ("descend" in names) == in_place
     rng = np.random.default_rng(0)
     problem = Problem(network, samples(rng, (8, 3), "float32"), rng.integers(0, 2, 8), "cross_entropy")
@@ -413,7 +413,7 @@ def agree(problem, optimizer, tolerance):
     unfused, _ = train(problem, optimizer(), BATCHES, fused=False)
     found, step = train(problem, optimizer(), BATCHES)
     assert_close(found, unfused, tolerance)
-    return [s.name for s in step.compiled.plans[0].steps]
+    return [call.name for call in step.compiled.plans[0].calls]
 
 
 # Shapes that test_fused_ops.py has, too: image, filters, kernel, strides, pool, its strides.
@@ -466,7 +466,7 @@ def test_training_of_any_network_gives_the_same_as_unfused(problem, optimizer):
     """But for convolution blocks, of which each would be compiled."""
     model, y = problem.network.make(), problem.y
     spec = Tensor(problem.x).spec
-    assume("conv_pool" not in [step.name for step in inference_plan(model, spec).steps])
+    assume("conv_pool" not in [call.name for call in inference_plan(model, spec).calls])
     loss = o.binary_cross_entropy if problem.loss == "binary_cross_entropy" else o.cross_entropy
     agree(problem, OPTIMIZERS[optimizer], 1e-7)
     found, expected = (
@@ -516,7 +516,7 @@ def logistic(bias=False, shift=3.0, scale=0.5, units=1, dtype="float64"):
 
 
 def predicted(model, spec):
-    return " ".join(step.name for step in inference_plan(model, spec).steps)
+    return " ".join(call.name for call in inference_plan(model, spec).calls)
 
 
 @pytest.mark.parametrize(
@@ -542,7 +542,7 @@ def test_other_data_are_made_into_floats_first(dtype):
 def test_a_batch_that_is_picked_by_indices_is_gathered():
     data = np.zeros((64, 4, 4), np.uint8), np.zeros(64, np.uint8)
     plan = training_plan(logistic(), o.binary_cross_entropy, tn.SGD(0.1), *data, 8)
-    names = [step.name for step in plan.steps]
+    names = [call.name for call in plan.calls]
     assert names[:2] == ["gather", "matmul"]
     assert not [name for name in names if "matvec" in name]
 

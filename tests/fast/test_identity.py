@@ -72,7 +72,7 @@ def agree(network, loss, optimizer):
     compiled, step = train(problem, optimizer(), BATCHES)
     eager, _ = train(problem, optimizer(), BATCHES, compiled=False)
     assert_close(compiled, eager, 1e-10)
-    return [s.name for s in step.compiled.plans[0].steps]
+    return [call.name for call in step.compiled.plans[0].calls]
 
 
 @pytest.mark.parametrize("name", OPS)
@@ -116,8 +116,8 @@ def test_a_prediction_computes_the_op_that_is_written(name):
     model, x = Written(), np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
     np.testing.assert_allclose(model.predict(x), model.predict(x, compiled=False), rtol=1e-6)
     plan = inference_plan(model, Spec(x.shape, x.dtype))
-    assert [step.name for step in plan.steps] == ["matmul", "add", name]
-    assert plan.steps[2].node.op is op
+    assert [call.name for call in plan.calls] == ["matmul", "add", name]
+    assert plan.calls[2].node.op is op
 
 
 def test_a_loss_looks_through_no_activation_of_the_users_own():

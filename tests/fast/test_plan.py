@@ -48,7 +48,7 @@ def run(plan, *arrays):
 
 
 def names(plan):
-    return [step.name for step in plan.steps]
+    return [call.name for call in plan.calls]
 
 
 def reference_step(name, fused=True, optimizer=None):
@@ -75,11 +75,11 @@ def transient_bytes(function, *arguments):
     return tracemalloc.get_traced_memory()[1] - before
 
 
-def buffered_by_numpy(step):
+def buffered_by_numpy(call):
     """Return the bytes that NumPy itself holds for a moment while a ufunc broadcasts."""
-    (out,) = step.outputs if len(step.outputs) == 1 else [None]
-    broadcasts = out is not None and any(x.shape != out.shape for x in step.inputs)
-    return 512 + out.nbytes if broadcasts and isinstance(getattr(step.function, "func", None), np.ufunc) else 0
+    (out,) = call.outputs if len(call.outputs) == 1 else [None]
+    broadcasts = out is not None and any(x.shape != out.shape for x in call.inputs)
+    return 512 + out.nbytes if broadcasts and isinstance(getattr(call.function, "func", None), np.ufunc) else 0
 
 
 @pytest.fixture
@@ -120,18 +120,18 @@ def test_a_replayed_step_allocates_no_numpy_array(name, momentum):
 
     with kernel_gate():
         plan.replay(**values)
-        plan.commit()
+        plan.apply_updates()
         before = living()
         for _ in range(3):
             plan.replay(**values)
-            plan.commit()
+            plan.apply_updates()
         assert living() <= before
-        buffers = [buffered_by_numpy(step) for step in plan.steps]
-        for step, call, buffer in zip(plan.steps, [*plan._calls, *plan.writes], buffers, strict=True):
-            most = PYTHON_BYTES + ARGUMENT_BYTES * len(call.args) + buffer
-            assert transient_bytes(call) <= most, step.name
+        buffers = [buffered_by_numpy(call) for call in plan.calls]
+        for call, prepared, buffer in zip(plan.calls, [*plan._prepared, *plan.writes], buffers, strict=True):
+            most = PYTHON_BYTES + ARGUMENT_BYTES * len(prepared.args) + buffer
+            assert transient_bytes(prepared) <= most, call.name
         assert transient_bytes(lambda: plan.replay(**values)) < 3 * PYTHON_BYTES + max(buffers)
-        assert transient_bytes(plan.commit) < 3 * PYTHON_BYTES
+        assert transient_bytes(plan.apply_updates) < 3 * PYTHON_BYTES
 
 
 @pytest.mark.usefixtures("_counted_by_numba")
@@ -142,16 +142,16 @@ def test_a_replayed_step_allocates_no_array_in_numba(name, momentum):
     _, plan, values = reference_step(name, optimizer=tn.SGD(0.1, momentum=momentum))
     given_arrays = sum(
         isinstance(argument, np.ndarray)
-        for step in plan.steps
-        if isinstance(step.function, Dispatcher)
-        for argument in step.arguments
+        for call in plan.calls
+        if isinstance(call.function, Dispatcher)
+        for argument in call.arguments
     )
     assert given_arrays > 10
     with kernel_gate():
         for _ in range(2):  # the first compiles
             before = rtsys.get_allocation_stats()
             plan.replay(**values)
-            plan.commit()
+            plan.apply_updates()
             after = rtsys.get_allocation_stats()
     assert (after.alloc - before.alloc, after.mi_alloc - before.mi_alloc) == (given_arrays, given_arrays)
     assert after.alloc - before.alloc == after.free - before.free
@@ -162,10 +162,10 @@ def test_the_gradients_of_a_reference_model_are_computed_in_place(name):
     model, plan, _ = reference_step(name)
     assert "copy" not in names(plan)
     assert "concatenate" not in names(plan)
-    (step,) = [step for step in plan.steps if step.name == "descend"]
-    gradient = step.inputs[1]
+    (call,) = [call for call in plan.calls if call.name == "descend"]
+    gradient = call.inputs[1]
     assert gradient.size == model.theta.size
-    made = [a for other in plan.steps for a in other.outputs if np.may_share_memory(a, gradient)]
+    made = [a for other in plan.calls for a in other.outputs if np.may_share_memory(a, gradient)]
     assert sum(a.size for a in made) == gradient.size
     assert sum(np.bincount(np.concatenate([place_of(a, gradient) for a in made]))) == gradient.size
 
@@ -258,7 +258,7 @@ def graphs(draw):
 
 def assert_apart(plan):
     """Nothing writes over a value between the call that makes it and one that reads it."""
-    made = {id(step.node): i for i, step in enumerate(plan.steps) if step.node is not None}
+    made = {id(call.node): i for i, call in enumerate(plan.calls) if call.node is not None}
 
     def maker(x):
         while x.node is not None and x.node.op.view:
@@ -266,33 +266,33 @@ def assert_apart(plan):
         return None if x.node is None else made.get(id(x.node))
 
     def assert_untouched(array, first, last):
-        if not any(np.shares_memory(array, made) for made in plan.steps[first].outputs):
+        if not any(np.shares_memory(array, made) for made in plan.calls[first].outputs):
             return  # it was copied on the way
-        for step in plan.steps[first + 1 : last]:
-            for written in [*step.outputs, *step.scratch]:
-                assert not np.shares_memory(written, array), (plan.steps[first].name, step.name)
+        for call in plan.calls[first + 1 : last]:
+            for written in [*call.outputs, *call.scratch]:
+                assert not np.shares_memory(written, array), (plan.calls[first].name, call.name)
 
-    for i, step in enumerate(plan.steps):
-        writes = [*step.outputs, *step.scratch]
+    for i, call in enumerate(plan.calls):
+        writes = [*call.outputs, *call.scratch]
         for j, array in enumerate(writes):
             assert not any(np.shares_memory(array, other) for other in writes[:j])
-            if step.node is None or not implementation(step.node.op).inplace:
-                assert not any(np.shares_memory(array, other) for other in step.inputs if other.size)
-        if step.node is not None:
-            for x, array in zip(step.node.inputs, step.inputs, strict=True):
+            if call.node is None or not implementation(call.node.op).inplace:
+                assert not any(np.shares_memory(array, other) for other in call.inputs if other.size)
+        if call.node is not None:
+            for x, array in zip(call.node.inputs, call.inputs, strict=True):
                 if (first := maker(x)) is not None:
                     assert_untouched(array, first, i)
     _, outputs, _, _ = plan._keep
     for name, y in outputs.items():
         if (first := maker(y)) is not None:
-            assert_untouched(plan.outputs[name], first, len(plan.steps))
+            assert_untouched(plan.outputs[name], first, len(plan.calls))
 
 
 def poison(plan):
     """Fill all that a run is to write with NaN, or with the largest numbers."""
     kept = [*plan.inputs.values(), *plan.changed]
-    for step in plan.steps:
-        for array in [*step.outputs, *step.scratch]:
+    for call in plan.calls:
+        for array in [*call.outputs, *call.scratch]:
             if not any(np.may_share_memory(array, other) for other in kept):
                 array[...] = (
                     np.nan if array.dtype.kind == "f" else np.iinfo(array.dtype).max if array.dtype != bool else 1
@@ -358,7 +358,7 @@ def test_nodes_that_differ_in_an_attribute_an_input_or_an_order_are_computed_eac
 
     a, b = np.arange(9.0).reshape(3, 3), np.ones((3, 3))
     plan = planned(function, (3, 3), (3, 3))
-    assert len(plan.steps) == 10
+    assert len(plan.calls) == 10
     for found, expected in zip(run(plan, a, b), function(Tensor(a), Tensor(b)), strict=True):
         np.testing.assert_array_equal(found, expected.data)
 
@@ -482,7 +482,7 @@ def test_what_is_done_in_place_comes_after_all_that_reads_the_old():
         assert theta.tolist() == [1, 2]
         np.testing.assert_array_equal(found["before"], np.tanh([1, 2]))
         assert found["view"].tolist() == [3, 1.5]
-        plan.commit()
+        plan.apply_updates()
     assert theta.tolist() == [0.5, 1.5]
     np.testing.assert_array_equal(slot, np.exp(theta))
 
@@ -500,7 +500,7 @@ def test_updates_that_are_each_others_old_values_do_not_meet():
 def test_a_new_value_that_is_the_old_needs_no_call():
     with tracing():
         a = Tensor(Spec((2,), FLOAT))
-    assert Plan({}, {}, ((a, np.ones(2)),), ((a, a),)).steps == []
+    assert Plan({}, {}, ((a, np.ones(2)),), ((a, a),)).calls == []
 
 
 def test_only_commit_changes_theta_and_the_state():
@@ -512,7 +512,7 @@ def test_only_commit_changes_theta_and_the_state():
             plan.replay(**values)
             assert same_bits(model.theta, before[0])
             assert same_bits(state, before[1])
-        plan.commit()
+        plan.apply_updates()
     assert not same_bits(model.theta, before[0])
     assert not same_bits(state, before[1])
 
@@ -572,7 +572,7 @@ def test_inputs_are_copied_in():
     x = np.ones(2)
     with kernel_gate():
         plan.replay(a=x)
-    assert not any(np.shares_memory(x, a) for step in plan.steps for a in step.inputs)
+    assert not any(np.shares_memory(x, a) for call in plan.calls for a in call.inputs)
     x[...] = 5
     assert run(plan)[0].tolist() == [2, 2]
 
@@ -627,7 +627,7 @@ def test_a_leaf_that_is_no_input_is_an_error_that_says_so():
 def test_constants_are_read_where_they_are():
     table = np.arange(6.0).reshape(2, 3)
     plan = planned(lambda a: a * table, (2, 3))
-    assert any(array is table for step in plan.steps for array in step.inputs)
+    assert any(array is table for call in plan.calls for array in call.inputs)
     np.testing.assert_array_equal(run(plan, np.ones((2, 3)))[0], table)
 
 

@@ -235,7 +235,7 @@ def test_where_it_is_affine_a_trial_reads_no_samples():
     images, five = rng.integers(0, 256, (50, 5, 5), np.uint8), rng.integers(0, 2, 50)
     objective = tn.Objective(logistic_model(images), images, five, "binary_cross_entropy")
     objective.along(np.zeros(25), np.ones(25))(0.5)
-    (names,) = ({s.name for s in p.steps} for (kind, _), p in objective._plans.items() if kind == "rest")
+    (names,) = ({call.name for call in p.calls} for (kind, _), p in objective._plans.items() if kind == "rest")
     assert names == {"multiply", "add", "softplus", "sum", "divide"}
 
 
@@ -265,7 +265,10 @@ def test_a_step_reads_the_samples_twice():
     optimizer, theta = tn.GradientDescent(), np.zeros(25)
     for _ in range(2):
         optimizer.step(objective, theta)
-    reading = {kind: [s.name for s in plan.steps if "matvec" in s.name] for (kind, _), plan in objective._plans.items()}
+    reading = {
+        kind: [call.name for call in plan.calls if "matvec" in call.name]
+        for (kind, _), plan in objective._plans.items()
+    }
     assert reading["slope"] == ["standardised_rmatvec"]
     assert reading["pieces"] == ["standardised_matvec"]
     assert reading["rest"] == []
@@ -374,7 +377,7 @@ def test_bytes_with_shift_and_scale_equal_the_standardised_matrix(intercept):
     assert np.linalg.norm(p - q) <= 1e-10 * np.linalg.norm(q)
     line, other = (objective.along(theta, v) for objective in (bytewise, explicit))
     assert abs(line(0.7) - other(0.7)) <= 1e-10 * other(0.7)
-    used = {s.name for plan in bytewise._plans.values() for s in plan.steps}
+    used = {call.name for plan in bytewise._plans.values() for call in plan.calls}
     assert {"standardised_matvec", "standardised_rmatvec"} <= used
     assert not {"gather", "matmul"} & used
 

@@ -56,8 +56,8 @@ def test_the_table_has_one_row_for_each_call(name, fused):
     lines = plan.table().splitlines()
     rules = [i for i, line in enumerate(lines) if set(line) == {"-"}]
     body = lines[rules[0] + 1 : rules[1]]
-    assert [line.split()[:2] for line in body] == [[str(i), step.name] for i, step in enumerate(plan.steps, 1)]
-    assert [row.name for row in plan.rows()] == [step.name for step in plan.steps]
+    assert [line.split()[:2] for line in body] == [[str(i), call.name] for i, call in enumerate(plan.calls, 1)]
+    assert [row.name for row in plan.rows()] == [call.name for call in plan.calls]
     assert lines[rules[1] + 1].split()[0] == "total"
 
 
@@ -156,17 +156,17 @@ def test_what_is_repeated_in_memory_counts_once(monkeypatch):
 
 
 def test_each_call_is_part_of_the_forward_or_the_backward_or_the_update(cnn):
-    kinds = [row.kind for row in cnn[2]]
-    assert kinds == sorted(kinds, key=["forward", "backward", "update"].index)
-    assert [row.name for row in cnn[2] if row.kind == "update"] == ["descend"]
-    assert {row.kind for row in cnn[2] if row.name.startswith("conv_pool_")} == {"backward"}
-    assert {row.kind for row in cnn[2] if row.name in ("conv_pool", "gather", "relu", "softmax")} == {"forward"}
+    phases = [row.phase for row in cnn[2]]
+    assert phases == sorted(phases, key=["forward", "backward", "update"].index)
+    assert [row.name for row in cnn[2] if row.phase == "update"] == ["descend"]
+    assert {row.phase for row in cnn[2] if row.name.startswith("conv_pool_")} == {"backward"}
+    assert {row.phase for row in cnn[2] if row.name in ("conv_pool", "gather", "relu", "softmax")} == {"forward"}
 
     _, plan, _, _ = step_of("softmax", fused=False, optimizer=tn.SGD(0.1, momentum=0.9, weight_decay=0.1))
-    update = [row.name for row in plan.rows() if row.kind == "update"]
+    update = [row.name for row in plan.rows() if row.phase == "update"]
     assert update == ["multiply", "add", "momentum_step", "copy", "copy"]
     model = RECIPES["softmax"].model(0)
-    assert {row.kind for row in inference_plan(model, tn.Tensor(np.zeros((2, 28, 28))).spec).rows()} == {"forward"}
+    assert {row.phase for row in inference_plan(model, tn.Tensor(np.zeros((2, 28, 28))).spec).rows()} == {"forward"}
 
 
 def test_a_fused_op_names_its_parts_and_leaves_out_what_it_does_not_do(cnn):
@@ -219,7 +219,7 @@ def test_theta_is_put_back_even_if_a_call_fails():
         assert not np.array_equal(model.theta, theta)
         raise RuntimeError("stop")
 
-    plan.steps.append(dataclasses.replace(plan.steps[-1], function=fail, arguments=()))
+    plan.calls.append(dataclasses.replace(plan.calls[-1], function=fail, arguments=()))
     with pytest.raises(RuntimeError, match="stop"):
         plan.profile(**inputs)
     assert np.array_equal(model.theta, theta)
@@ -236,7 +236,7 @@ def test_the_times_of_the_calls_sum_up_to_about_that_of_the_step():
         for _ in range(repeats):
             started = time.perf_counter()
             plan.replay(**inputs)
-            plan.commit()
+            plan.apply_updates()
             whole.append(time.perf_counter() - started)
     # Other programs make times longer, never shorter; a median is at most twice the mean.
     assert min(whole) / 2 < total < 2 * elapsed / repeats
@@ -282,7 +282,7 @@ def test_a_table_that_is_too_wide_leaves_out_the_least_important_columns(cnn, wi
     titles, all_titles = (set(re.split(r"  +", text.splitlines()[0].strip())) for text in (narrow, whole))
     assert {"#", "op", "how", "us", "share", "of peak"} <= titles < all_titles
     assert {"MFLOP", "dead", "sparse", "GFLOP/s"} <= titles or width < 120
-    assert narrow.count("\n") >= len(plan.steps)
+    assert narrow.count("\n") >= len(plan.calls)
 
 
 def test_the_whole_table_has_everything(cnn):
@@ -301,5 +301,5 @@ def test_columns_are_aligned(cnn):
 
 def test_a_plan_sums_itself_up(cnn):
     plan = cnn[1]
-    assert str(plan) == f"Plan of {len(plan.steps)} calls with {plan.bytes / 1000:,.0f} kB of buffers"
+    assert str(plan) == f"Plan of {len(plan.calls)} calls with {plan.bytes / 1000:,.0f} kB of buffers"
     assert str(plan) in plan.table()

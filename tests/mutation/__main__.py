@@ -22,6 +22,7 @@ import pytest
 from _pytest.runner import runtestprotocol
 
 from tests.mutation import mutants as m
+from tests.mutation import survivors
 from tests.mutation.rooms import ROOMS, ROOT
 
 SECONDS = 6  # of tests, at most, for one mistake
@@ -86,11 +87,13 @@ def calls_of(items, files, out):
 class Mutation:
     """What pytest does in place of running the tests that it has collected."""
 
-    def __init__(self, room, only, every):
+    def __init__(self, room, only, every, listed=None):
         self.room = room
         self.only = only
         self.every = every
-        self.results = []  # pairs of a file and mutant, and what became of it
+        self.listed = listed  # the survivors that alone are tried again, if any
+        self.results = []  # a file, and what became of one mistake in it
+        self.survivors = []
 
     def pytest_runtestloop(self, session):
         """Put in each mistake, and run tests."""
@@ -131,9 +134,13 @@ class Mutation:
             if number % self.every or (lines and str(mutant.old.lineno) not in lines):
                 continue
             pairs = m.differing(old, mutant.code(tree, path))
+            survivor = survivors.of(path, mutant, pairs)
+            if self.listed is not None and survivor.key() not in {listed.key() for listed in self.listed}:
+                continue
             became = self.fate(path, number, pairs, items)
-            self.results.append((path, str(mutant), became))
+            self.results.append((path, became))
             if became == "survived":
+                self.survivors.append(survivor)
                 print(f"    {path.relative_to(ROOT)}:{mutant}", flush=True)
         part = Counter(became for *_, became in self.results[before:])
         print(f"{path.relative_to(ROOT)}: {dict(part)}", flush=True)
@@ -191,7 +198,8 @@ def at_import(path, number, room):
     """Run the tests of a room in a process that loads a file with a mistake in it."""
     command = [sys.executable, "-m", "tests.mutation.at_import", str(path), str(number)]
     try:
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=600)
+        meant = {"TINYNET_REFERENCE": "1"} if room.by_meaning else {}
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=600, env=os.environ | meant)
     except subprocess.TimeoutExpired:
         return "time"
     return "killed" if done.returncode else "survived"
@@ -204,15 +212,23 @@ def main():
     parser.add_argument("file", nargs="*", help="files of the room, or lines (engine.py:97); without, all")
     parser.add_argument("--every", type=int, default=1, help="only each mistake of so many")
     parser.add_argument("--tests", nargs="+", help="tests in place of all those of the room")
+    parser.add_argument("--list", action="store_true", help="write those that survive into docs/survivors.md")
+    parser.add_argument("--again", action="store_true", help="try those alone that the list has")
     arguments = parser.parse_args()
     os.environ["HYPOTHESIS_PROFILE"] = "mutation"
-    mutation = Mutation(ROOMS[arguments.room], arguments.file, arguments.every)
+    listed = survivors.read(survivors.PATH.read_text("utf-8")) if survivors.PATH.exists() else {}
+    before = listed.get(arguments.room, [])
+    mutation = Mutation(ROOMS[arguments.room], arguments.file, arguments.every, before if arguments.again else None)
     tests = arguments.tests or ROOMS[arguments.room].tests
     with tempfile.TemporaryDirectory() as folder:
         pytest.main([*OPTIONS, f"--basetemp={folder}/tests", *tests], plugins=[mutation])
     total = Counter(became for *_, became in mutation.results)
     survived = total["survived"]
     count = total.total() - total["same code"]
+    if arguments.list:
+        tried = {path.relative_to(ROOT / "tinynet").as_posix() for path, _ in mutation.results}
+        listed[arguments.room] = survivors.merged(before, mutation.survivors, tried)
+        survivors.PATH.write_text(survivors.written(listed), "utf-8")
     print(f"{arguments.room}: {count} mistakes, {count - survived} found ({1 - survived / count:.1%}): {dict(total)}")
 
 

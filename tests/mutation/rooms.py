@@ -77,8 +77,11 @@ ROOMS = {
     ),
     "saving": Room(
         ("saving/*.py",),
-        ("tests/saving/test_model_files.py", "tests/saving/test_resume.py", "tests/saving/test_places.py",
-         "tests/saving/test_apart.py", "tests/test_model.py", "tests/nn/test_trainable.py", "tinynet/saving"),
-        of_loading=("tests/saving/test_model_files.py", "tests/saving/test_resume.py", "tests/saving/test_places.py"),
+        ("tests/saving", "tests/test_model.py", "tests/nn/test_trainable.py", "tests/nn/test_replaced.py",
+         "tinynet/saving"),
+        by_meaning=True,
+        of_loading=("tests/saving/test_apart.py", "tests/saving/test_description.py", "tests/saving/test_files.py",
+                    "tests/saving/test_form.py", "tests/saving/test_model_files.py", "tests/saving/test_places.py",
+                    "tests/saving/test_settings.py"),
     ),
 }  # fmt: skip

@@ -5,6 +5,7 @@ import functools
 import importlib.util
 
 from tests.mutation import mutants as m
+from tests.mutation import survivors
 from tests.mutation.rooms import gradient_rules
 
 SOURCE = '''
@@ -99,3 +100,13 @@ def test_gradient_rules_are_functions_of_a_cotangent_and_what_they_use():
     changed = {text.split(": ", 1)[1].split(" -> ")[0] for text in words}
     assert {"x / 2", "_half(g) + 1", "h + 6"} <= changed
     assert not {"g + 3", "x + 4", "g + 5"} & changed
+
+
+def test_the_list_of_survivors_keeps_its_reasons_as_lines_move():
+    one = survivors.Survivor("core/a.py", 3, "f", "a | b -> a & b", "the same bits")
+    two = survivors.Survivor("core/a.py", 9, "<module>", "1 -> 2", "found elsewhere")
+    other = survivors.Survivor("core/b.py", 1, "g", "return x -> return None", "never called")
+    rooms = {"core": [one, two, other]}
+    assert survivors.read(survivors.written(rooms)) == rooms
+    moved, new = one._replace(line=5, reason=""), two._replace(mistake="1 -> 3", reason="")
+    assert survivors.merged(rooms["core"], [new, moved], {"core/a.py"}) == [one._replace(line=5), new, other]

@@ -26,7 +26,7 @@ def network(layers, shape, seed=0, dtype="float64"):
 
 
 def calls(predictor, x):
-    return [step.name for step in predictor.plan(x).steps]
+    return [call.name for call in predictor.plan(x).calls]
 
 
 @given(st.sampled_from(sorted(LINEAR)), st.booleans(), st.booleans(), st.integers(0, 2**32 - 1))

@@ -62,7 +62,7 @@ def test_gradients_are_right(row):
 @every_row
 def test_weights_decay_and_biases_and_normalisations_do_not(row):
     model = row.model()
-    decaying = {id(p) for part in model.parts(by_decay=True) if part.decays for p in part.parameters}
+    decaying = {id(p) for span in model.spans(by_decay=True) if span.decays for p in span.parameters}
     for name, p in model.parameters.items():
         apart = name.endswith(("bias", "gamma", "beta"))
         assert (id(p) in decaying) != apart, name

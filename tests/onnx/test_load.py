@@ -131,7 +131,7 @@ def test_parameters_keep_their_names_and_lie_as_ops_take_them(capsys):
     assert list(model.layers["layer1"].layers) == ["conv1", "bn1", "conv2", "bn2"]
     assert {name for name in model.states if name.startswith("norm")} == {"norm.running_mean", "norm.running_var"}
     model.summary()
-    assert "fc (Part)           (None, 3)                   21" in capsys.readouterr().out
+    assert "fc (Group)          (None, 3)                   21" in capsys.readouterr().out
 
 
 def test_running_means_follow_the_batches_unless_they_are_frozen():

@@ -396,6 +396,18 @@ def test_probabilities_are_not_taken_for_logits(between, activation):
         loss(output, labels)
 
 
+@pytest.mark.parametrize("between", [lambda p: p, BETWEEN["plus a little"]], ids=["last", "plus a little"])
+@pytest.mark.parametrize(
+    ("activation", "loss", "other"),
+    [("sigmoid", "cross_entropy", "softmax"), ("softmax", "binary_cross_entropy", "sigmoid")],
+)
+def test_probabilities_of_another_kind_are_not_taken_for_logits(activation, loss, other, between):
+    output = between(getattr(o, activation)(leaf([[0.5, 0.25, 0.0], [0.1, 0.2, 0.7]])))
+    message = f"has the values of {activation}, which {loss} would take for logits; end the model in {other} or in no"
+    with pytest.raises(ArgumentError, match=message):
+        getattr(o, loss)(output, np.eye(3)[:2])
+
+
 def test_what_is_made_of_probabilities_and_of_other_values_may_be_logits():
     x, w = leaf([[0.5, 0.25], [0.1, 0.2]]), leaf([[2.0, 1.0], [0.5, -1.0]])
     for output in (o.sigmoid(x) * w, o.sigmoid(x) * (x - 1), 1 - 2 * o.sigmoid(x), o.sigmoid(x) / 0.5 - 1):

@@ -12,7 +12,7 @@ from tinynet.inspection.profiling import profile_step
 from tinynet.inspection.table import Cost, Row
 from tinynet.recipes import RECIPES
 from tinynet.report import profile_figure
-from tinynet.report.profile import KIND_COLORS
+from tinynet.report.profile import PHASE_COLORS
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -40,7 +40,7 @@ def test_there_is_one_bar_for_each_call_in_order_as_long_as_it_takes_in_the_colo
     places, lengths, colors = zip(*bars(figure), strict=True)
     assert places == (0, 1, 2, 3)
     assert lengths == pytest.approx([5, 50, 40, 5])
-    assert [color.upper() for color in colors] == [KIND_COLORS[row.kind] for row in ROWS]
+    assert [color.upper() for color in colors] == [PHASE_COLORS[row.phase] for row in ROWS]
     low, high = figure.axes[0].get_ylim()
     assert low > high  # the first is at the top
     assert figure.axes[0].get_xlabel() == "Time (µs)"
@@ -73,7 +73,7 @@ def test_nothing_is_cut_off_and_no_texts_overlap():
 
 def test_the_colours_differ_in_lightness_too():
     weights = np.array([0.2126, 0.7152, 0.0722])  # of red, green and blue in luminance
-    light = [weights @ [int(color[i : i + 2], 16) for i in (1, 3, 5)] for color in KIND_COLORS.values()]
+    light = [weights @ [int(color[i : i + 2], 16) for i in (1, 3, 5)] for color in PHASE_COLORS.values()]
     assert min(abs(a - b) for i, a in enumerate(light) for b in light[i + 1 :]) > 10
 
 

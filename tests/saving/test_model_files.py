@@ -310,12 +310,69 @@ def rewrite(path, change_metadata=None, change_tensors=None):
 
 
 def test_a_newer_format_asks_for_a_newer_tinynet(saved):
-    rewrite(saved, lambda metadata: metadata.update(version="4"))
-    with pytest.raises(CheckpointError, match="has format version 4, but this tinynet reads up to 3; update tinynet"):
+    for version in ("4", "123456789"):
+        rewrite(saved, lambda metadata, version=version: metadata.update(version=version))
+        with pytest.raises(
+            CheckpointError, match=f"has format version {version}, but this tinynet reads up to 3; update"
+        ):
+            tn.load(saved)
+
+
+def test_files_of_the_first_version_have_no_digests_but_for_those_of_runs(saved):
+    def old(change):
+        tensors = load_file(saved)
+        with safe_open(saved, "numpy") as file:
+            metadata = {k: v for k, v in file.metadata().items() if k not in ("digest", "digests")}
+        save_file(tensors, saved, metadata | {"version": "1"} | change)
+
+    old({})
+    np.testing.assert_array_equal(tn.load(saved).theta, stack().theta)
+    old({"run": "{}"})
+    with pytest.raises(CheckpointError, match="its metadata are not those that were written"):
         tn.load(saved)
 
 
-@pytest.mark.parametrize("version", ["", "0", "one", "-1", "1.5"])
+@pytest.mark.parametrize("digests", ["", "[]", '{"out.bias": 3}', "[" * 100_000, None])
+def test_digests_that_are_none_are_damage(digests, saved):
+    tensors = load_file(saved)
+    with safe_open(saved, "numpy") as file:
+        metadata = {k: v for k, v in file.metadata().items() if k != "digests"}
+    metadata |= {} if digests is None else {"digests": digests}
+    save_file(tensors, saved, metadata | {"digest": modelfile._digest_of(metadata)})
+    with pytest.raises(CheckpointError, match=r"the values of out\..* are not those that were written"):
+        tn.load(saved)
+
+
+def test_a_header_that_is_too_long_is_neither_written_nor_read(saved, monkeypatch):
+    header = int.from_bytes(saved.read_bytes()[:8], "little")
+    monkeypatch.setattr(modelfile, "_MOST_HEADER", header - 1)
+    with pytest.raises(CheckpointError, match=f"bytes, and speaks of a header of {header:,}"):
+        tn.load(saved)
+    with pytest.raises(ArgumentError, match=f"have {header:,} bytes, more than a file can hold"):
+        stack().save(saved)
+    monkeypatch.setattr(modelfile, "_MOST_HEADER", header)
+    stack().save(saved)
+    np.testing.assert_array_equal(tn.load(saved).theta, stack().theta)
+
+
+def test_a_file_that_cannot_be_read_is_told(saved, monkeypatch):
+    def refuse(path, *arguments, **options):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(CheckpointError, match=f"{saved} cannot be read: Permission denied"):
+        tn.load(saved)
+
+
+def test_names_in_custom_layers_that_the_file_does_not_have_raise_no_doubt(saved):
+    describe(saved, lambda d: layers(d)[1].update(layer=7))
+    for custom in ({"Unused": Net}, {"tinynet.Dense": Net}, None):
+        with pytest.raises(CheckpointError, match="the file names 7") as told:
+            tn.load(saved, custom_layers=custom)
+        assert "custom_layers what was saved" not in str(told.value)
+
+
+@pytest.mark.parametrize("version", ["", "0", "one", "-1", "1.5", "²", "٣", "1234567890"])
 def test_a_version_that_is_no_number_is_damage(version, saved):
     rewrite(saved, lambda metadata: metadata.update(version=version))
     with pytest.raises(CheckpointError, match=f"is damaged: its format version is '{version}', which is not a whole"):

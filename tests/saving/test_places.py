@@ -16,6 +16,7 @@ import tinynet as tn
 from tinynet.errors import ArgumentError, WriteError
 from tinynet.saving import files, places
 from tinynet.saving.holding import hold
+from tinynet.saving.places import as_path, check_place, make_writable
 
 X, Y = np.eye(2), np.array([0, 1])
 
@@ -168,9 +169,46 @@ def test_a_leading_tilde_is_the_home_directory(tmp_path, monkeypatch):
     network.fit(X, Y, epochs=2, verbose=0, callbacks=callbacks, resume="~/last")
     assert {path.name for path in tmp_path.iterdir()} == {"model", "last", "log.csv"}
     assert tn.load("~/model").theta.size == 6
-    monkeypatch.setenv("HOME", "")
-    with pytest.raises(ArgumentError, match="no home directory"):
-        network.save("~/model")
+    for home in ("", "relative"):
+        monkeypatch.setenv("HOME", home)
+        with pytest.raises(ArgumentError, match="no home directory"):
+            network.save("~/model")
+    assert as_path("a file", "~model/x") == Path("~model/x")
+    assert as_path("a file", b"a/~") == Path("a/~")
+
+
+@pytest.mark.parametrize("lacking", [os.W_OK, os.X_OK])
+def test_a_directory_must_be_one_to_write_to_and_to_enter(tmp_path, monkeypatch, lacking):
+    check_place(tmp_path / "file", "a table")
+    monkeypatch.setattr(os, "access", lambda path, mode: not mode & lacking)
+    with pytest.raises(WriteError, match=f"{tmp_path}, where a table is to be, is not a directory to write to"):
+        check_place(tmp_path / "file", "a table")
+
+
+def test_a_directory_is_made_with_those_above_it_and_tried(tmp_path, monkeypatch):
+    for _ in range(2):
+        make_writable(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+    assert not list((tmp_path / "a" / "b").iterdir())
+
+    def refuse(**place):
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(places.tempfile, "TemporaryFile", refuse)
+    with pytest.raises(OSError, match="Read-only"):
+        make_writable(tmp_path / "a")
+
+
+def test_what_is_mounted_is_known_where_the_system_tells(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    mounts = tmp_path / "mounts"
+    monkeypatch.setattr(places, "_MOUNTS", mounts)
+    check_place(tmp_path / "file", "a table")  # no such list
+    mounts.write_text("1 2 0:3 /\n")
+    check_place(tmp_path / "file", "a table")  # another kind of list
+    mounts.write_text(f"1 2 0:3 {tmp_path / 'file'} / rw\n1 2 0:3 / {tmp_path} rw\n")
+    check_place(tmp_path / "file", "a table")  # mounted from there, and the directory is mounted
+    assert not places._is_mount_point(tmp_path)
 
 
 WRITERS = {

@@ -1,5 +1,6 @@
 """Checkpoints: a run that is stopped anywhere and resumed ends in the same bits as one that is left alone."""
 
+import json
 import math
 import signal
 import threading
@@ -11,9 +12,9 @@ import pytest
 from safetensors import safe_open
 
 import tinynet as tn
-from tinynet.errors import ArgumentError, CheckpointError, MissingFileError, NonFiniteError, WriteError
-from tinynet.saving import description, modelfile
-from tinynet.saving.settings import plain
+from tinynet.errors import ArgumentError, CheckpointError, GradientError, MissingFileError, NonFiniteError, WriteError
+from tinynet.saving import checkpoint, description, modelfile
+from tinynet.saving.settings import describe_setting
 
 N, BATCH, EPOCHS = 22, 8, 3
 BATCHES = 3
@@ -190,8 +191,10 @@ def test_the_generator_of_the_model_goes_on_where_it_was(generator, tmp_path):
     other = tn.Sequential(
         [tn.Input((6,)), Noise(), tn.Dense(3, "softmax")], rng=np.random.Generator(np.random.PCG64DXSM())
     )
+    before = other.build_model().theta.copy()
     with pytest.raises(CheckpointError, match="its state of the run makes no sense"):
         run(other, **options, resume=tmp_path / "1 0")
+    np.testing.assert_array_equal(other.theta, before)  # what was taken up before the generator failed is taken back
 
 
 def test_numbers_of_an_optimizer_that_callbacks_change_come_back(tmp_path):
@@ -377,6 +380,9 @@ def test_a_model_file_holds_no_run_and_a_missing_one_nothing(tmp_path):
         lambda told: told["callbacks"][0].update(best="none"),
         lambda told: told["callbacks"][0].update(waited=None),
         lambda told: told.update(more=1),
+        lambda told: told["history"].update(by_step={"epoch": [1], "step": [1], "loss": []}),
+        lambda told: told["history"].update(by_step={"epoch": [1], "step": [1.5], "loss": [0.5]}),
+        lambda told: told["history"].update(by_step={"epoch": [1], "step": [1]}),
     ],
 )
 def test_a_state_that_makes_no_sense_is_refused(change, saved):
@@ -399,6 +405,103 @@ def modelfile_save(tensors, path, metadata):
     save_file(tensors, path, metadata)
 
 
+def change_told(path, change):
+    """Change what a checkpoint says of its run, with digests that fit."""
+    with safe_open(path, "numpy") as file:
+        metadata = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    told = description.decode(metadata["run"])
+    change(told, tensors)
+    metadata["run"] = description.encode(told, "test")
+    metadata["digests"] = json.dumps({name: modelfile._digest(array.tobytes()) for name, array in tensors.items()})
+    metadata["digest"] = modelfile._digest_of(metadata)
+    modelfile_save(tensors, path, metadata)
+
+
+def test_settings_that_are_arrays_are_those_of_another_run(saved):
+    change_told(saved, lambda told, tensors: told["settings"].update(batch_size=np.full(3, 8)))
+    with pytest.raises(CheckpointError, match="the run was started with batch_size array"):
+        run(callbacks=[tn.Checkpoint(saved.with_name("x"))], resume=saved)
+
+
+@pytest.mark.parametrize("vector", [np.zeros((43, 1), np.float32), np.zeros(42, np.float32), np.zeros(43)])
+def test_vectors_of_another_shape_or_dtype_are_refused(vector, tmp_path):
+    options = {"optimizer": tn.SGD(0.1, momentum=0.9), "callbacks": [tn.Checkpoint(tmp_path / "last")]}
+    model, _ = run(**options)
+    assert model.theta.shape == (43,)
+    change_told(tmp_path / "last", lambda told, tensors: tensors.update({"run/velocity": vector}))
+    with pytest.raises(CheckpointError, match=r"run/velocity has shape .* expected \[43\] in float32"):
+        run(**options, resume=tmp_path / "last")
+
+
+class Keeps:
+    """Keeps large arrays of several kinds, and counts the events."""
+
+    def __init__(self):
+        self.kept = {"bits": np.zeros(99, bool), "numbers": np.zeros((8, 9)), "counts": np.zeros(70, np.int64)}
+
+    def on_batch_end(self, run):
+        for array in self.kept.values():
+            array[run.batch] = True
+
+    def state(self):
+        return {name: array.copy() for name, array in self.kept.items()}
+
+    def restore(self, state):
+        self.kept = state
+
+
+def test_large_arrays_of_callbacks_come_back(tmp_path):
+    run(callbacks=[Keeps(), SaveAll(tmp_path)])
+    found = Keeps()
+    run(callbacks=[found, SaveAll(tmp_path)], resume=tmp_path / "3 0")
+    for name, array in Keeps().kept.items():
+        array[1 : BATCHES + 1] = True
+        np.testing.assert_array_equal(found.kept[name], array)
+        assert found.kept[name].dtype == array.dtype
+
+
+def test_the_time_of_an_epoch_counts_on_where_it_was_saved_in_the_middle(tmp_path):
+    class Wait:
+        def on_batch_end(self, run):
+            if (run.epoch, run.batch) == (1, 1):
+                time.sleep(0.1)
+
+    run(callbacks=[Wait(), SaveAll(tmp_path)])
+    with_wait, others = "1 1", ("0 0", "1 0", "3 0")
+    assert 0.1 <= told_by(tmp_path / with_wait)["seconds"] < 60
+    assert [told_by(tmp_path / name)["seconds"] for name in others] == [0, 0, 0]
+    _, history = run(resume=tmp_path / with_wait)
+    assert 0.1 <= history.seconds[1] < 60
+    assert history.seconds[2] < history.seconds[1]
+
+
+def told_by(path):
+    with safe_open(path, "numpy") as file:
+        return description.decode(file.metadata()["run"])
+
+
+def test_no_gradient_is_taken_through_values_from_before_a_run_was_taken_up(tmp_path):
+    run(callbacks=[SaveAll(tmp_path)], epochs=1)
+    model = network()
+    before = (model(samples()[0]) ** 2).mean()
+    run(model, resume=tmp_path / "1 0", epochs=1)  # trains nothing more
+    with pytest.raises(GradientError, match="changed"):
+        before.backward()
+
+
+def test_files_are_written_in_the_order_in_which_they_were_asked_for_but_those_that_come_first(tmp_path, monkeypatch):
+    written = []
+    monkeypatch.setattr(checkpoint, "write_atomically", lambda path, content: written.append(path.name))
+
+    def save(run):
+        for name, first in (("a", False), ("b", True), ("c", False), ("d", True)):
+            run.save(tmp_path / name, first=first)
+
+    run(callbacks=[save], epochs=1)
+    assert written == ["d", "b", "a", "c"]
+
+
 def test_arrays_of_another_optimizer_are_refused_before_they_are_read(tmp_path):
     class Heavy(tn.SGD):
         slots = ("velocity",)
@@ -417,8 +520,8 @@ def test_arrays_of_another_optimizer_are_refused_before_they_are_read(tmp_path):
 def test_settings_are_plain_values():
     shared = {"weight_decay": 0.0, "decay": "all", "clip_norm": None, "clip_value": None}
     adam = {"class": "Adam", "learning_rate": 0.5, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, **shared}
-    assert plain(tn.Adam(0.5)) == adam
-    assert plain([samples, None, (1, "a")]) == ["samples", None, [1, "a"]]
+    assert describe_setting(tn.Adam(0.5)) == adam
+    assert describe_setting([samples, None, (1, "a")]) == ["samples", None, [1, "a"]]
 
 
 # --- how a run ends

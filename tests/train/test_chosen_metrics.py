@@ -77,7 +77,7 @@ def test_on_training_batches_they_are_of_the_outputs_of_an_epoch():
 
 
 def ops_of_step(run):
-    return [step.name for plan in run.step.compiled.plans for step in plan.steps]
+    return [call.name for plan in run.step.compiled.plans for call in plan.calls]
 
 
 @pytest.mark.parametrize("weights", [None, np.linspace(0.5, 2, len(X))])

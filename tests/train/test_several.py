@@ -120,7 +120,7 @@ def test_a_step_computes_no_output_that_nobody_measures(form, weights):
     for measured in ([], ["accuracy"]):
         model = Two(form)
         options = {"loss": ("cross_entropy", "mse"), "metrics": (measured, [])}
-        callbacks = [lambda run: ops.append({step.name for plan in run.step.compiled.plans for step in plan.steps})]
+        callbacks = [lambda run: ops.append({call.name for plan in run.step.compiled.plans for call in plan.calls})]
         history = fit(model, sample_weight=weights, epochs=1, callbacks=callbacks, **options).history
         assert len(history) == 3 + len(measured)
         thetas.append(model.theta)

@@ -250,7 +250,8 @@ def read_json(path: Path) -> Any:
     """Read a record that `as_json` wrote; a FileFormatError says that it is damaged."""
     try:
         value = json.loads(path.read_bytes())
-        json.dumps(value, ensure_ascii=False).encode()  # raises at half a character, which nothing can show
+        # Half a character is an error, since nothing can show it; but names of files may have bytes that are no text.
+        json.dumps(value, ensure_ascii=False).encode(errors="surrogateescape")
         return value
     except (OSError, ValueError, RecursionError) as error:
         raise FileFormatError(f"{path} cannot be read ({error}); train again, or restore it from a copy") from error

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import platform
 from hashlib import sha256
-from importlib.metadata import version
 from typing import Any, cast
 
 import numpy as np
@@ -24,7 +23,7 @@ from tinynet.train.run import Run
 
 def machine_facts() -> dict[str, Any]:
     """Return what the bits of a computation depend on besides the program: processor, BLAS, versions."""
-    import scipy.linalg.cython_blas  # noqa: F401 - so that the BLAS is loaded which kernels call
+    import scipy.linalg.cython_blas  # so that the BLAS is loaded which kernels call
     from threadpoolctl import threadpool_info
 
     from tinynet import __version__
@@ -34,7 +33,8 @@ def machine_facts() -> dict[str, Any]:
     facts = {
         "python": platform.python_version(),
         "tinynet": __version__,
-        **{name: version(name) for name in ("numpy", "scipy")},
+        "numpy": np.__version__,
+        "scipy": scipy.__version__,
         "processor": platform.machine(),
         "BLAS": sorted({" ".join(str(info.get(name, "")) for name in names) for info in libraries}),
     }

@@ -97,7 +97,7 @@ class Step:
         self.world = World() if world is None else world
         if self.world.size > 1:
             check_division(self.world.size, self.micro_batches)
-        optimizer.parts_of(models)
+        optimizer.spans_of(models)
         self.trained: Sequence[Any] = models if isinstance(models, list | tuple) else [models]
         self.called = list(dict.fromkeys([*self.trained, *others]))
         states = [state for model in self.called for state in model.build_model().states.values()]

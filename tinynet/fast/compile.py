@@ -143,7 +143,7 @@ class Traced:
             self._seen = seen
         return True
 
-    def put(self, values: Sequence[Any]) -> None:
+    def set_inputs(self, values: Sequence[Any]) -> None:
         """Copy the values of some arguments into the inputs of the plan, and what it reads anew each time."""
         for place, value in zip(self._arguments, values, strict=True):
             place[...] = value
@@ -154,7 +154,7 @@ class Traced:
         """Run the plan; what it writes waits for the end of the step."""
         if transaction is not None and transaction.touched:
             transaction.flush()
-        self.put(values)
+        self.set_inputs(values)
         self.plan.replay()
         for loss, finite in self._checks:
             raise_unless_finite(loss.item(), finite.item())

@@ -25,7 +25,7 @@ Key = Any
 
 
 @dataclass(frozen=True)
-class Step:
+class Call:
     """One call of a plan."""
 
     node: Node | None  # None for a copy
@@ -70,7 +70,7 @@ class Layout:
     def __init__(self, wanted: list[Tensor], leaves: dict[int, Array]) -> None:
         self.leaves, self.pool = leaves, Pool()
         self.arrays: dict[Key, Array] = {}
-        self.steps: list[Step] = []
+        self.calls: list[Call] = []
         self.same: dict[Key, Key] = {}
         nodes = self._distinct(ancestors(wanted))
         self.late = _late(nodes)
@@ -82,11 +82,11 @@ class Layout:
         self.placed = self._placements()
         self.blocks: dict[Key, list[Array]] = {}  # of a value that others may share, and of copies that views share
         self.constants: set[Key] = set()
-        self.pure = 0  # the number of steps before the first that writes over what it was given
+        self.pure = 0  # the number of calls before the first that writes over what it was given
         for number, node in enumerate(self.nodes):
             self._add(number, node)
             if id(node) not in self.late:
-                self.pure = len(self.steps)
+                self.pure = len(self.calls)
 
     def key(self, x: Tensor) -> Key:
         """Identify a value; equal nodes count as one."""
@@ -209,7 +209,7 @@ class Layout:
         own, start = (id(node), 0), 0
         for x, array in zip(node.inputs, inputs, strict=True):
             if self.placed.get(self._root(x)) != (own, start):
-                self.steps.append(copy_step(self.arrays[own][start : start + x.size], array))
+                self.calls.append(copy_call(self.arrays[own][start : start + x.size], array))
             start += x.size
 
     def _add_call(self, node: Node, inputs: tuple[Array, ...]) -> None:
@@ -221,7 +221,7 @@ class Layout:
         scratch = tuple(array for array, _ in taken)
         function, arguments = bound_call(op, outputs, scratch, inputs, node.attrs)
         made = (*inputs[: found.inplace], *outputs)
-        self.steps.append(Step(node, function, arguments, op.name, made, inputs, scratch))
+        self.calls.append(Call(node, function, arguments, op.name, made, inputs, scratch))
         self.arrays |= {(id(node), i): array for i, array in enumerate(made)}
         self._give(block for _, block in taken)
 
@@ -246,14 +246,14 @@ class Layout:
         """Add a copy in row order, and its block to those of a node."""
         copy, block = self.pool.take(Spec(array.shape, array.dtype))
         copies.append(block)
-        self.steps.append(copy_step(copy, array))
+        self.calls.append(copy_call(copy, array))
         return copy
 
 
-def copy_step(to: Array, source: Array) -> Step:
-    """Make a step that copies one array into another."""
+def copy_call(to: Array, source: Array) -> Call:
+    """Make a call that copies one array into another."""
     # np.copyto would call a function in Python, where Ctrl-C may come between two copies.
-    return Step(None, operator.setitem, (to, ..., source), "copy", (to,), (source,))
+    return Call(None, operator.setitem, (to, ..., source), "copy", (to,), (source,))
 
 
 def _late(nodes: list[Node]) -> set[int]:

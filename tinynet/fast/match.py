@@ -31,9 +31,8 @@ class Fusion:
     ----------
     pattern : callable
         ``pattern(node, uses)`` returns a `Rewrite` if the node is the last one of the pattern, otherwise None.
-    ops : dict of str to str
-        The fused ops by name, each with the ops that it stands for, joined by " + ". One that is called as an attribute
-        of the fused op is left out where that is False.
+    ops : dict of Op to str
+        The fused ops, each with the names of the ops that it stands for, joined by " + ".
     second_derivatives : bool
         Whether the fused ops have derivatives of every order; otherwise of the first order only.
     """

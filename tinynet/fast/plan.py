@@ -17,7 +17,7 @@ import numpy as np
 from tinynet.core.engine import Tensor, ancestors
 from tinynet.core.spec import Array
 from tinynet.core.transaction import commit
-from tinynet.fast.layout import Layout, copy_step
+from tinynet.fast.layout import Layout, copy_call
 from tinynet.fast.threads import forked, kernel_gate, runnable
 
 _make = np.errstate(all="ignore")(commit)  # every call of a list, in one go
@@ -59,15 +59,15 @@ class Plan:
         leaves |= {id(x): array for x, array in bound}
         wanted = [*outputs.values(), *(new for _, new in updates)]
         layout = Layout(wanted, leaves)
-        self.steps = layout.steps
+        self.calls = layout.calls
         for leaf, new in updates:
             to, source = leaves[id(leaf)], layout.array(new)
             if source is to:
                 continue
             if layout.is_old(new):  # an update may overwrite it before it is copied
                 old, source = source, np.empty_like(source)
-                self.steps.insert(layout.pure, copy_step(source, old))
-            self.steps.append(copy_step(to, source))
+                self.calls.insert(layout.pure, copy_call(source, old))
+            self.calls.append(copy_call(to, source))
         self.outputs = {name: layout.array(y) for name, y in outputs.items()}  # each replay leaves them here
         self.bytes = layout.pool.bytes
         self.changed = [leaves[id(leaf)] for leaf, _ in updates]
@@ -91,18 +91,18 @@ class Plan:
         """
         with kernel_gate():
             self.replay(**values)
-            self.commit()
+            self.apply_updates()
             return {name: array.copy() for name, array in self.outputs.items()}
 
     def replay(self, **values: Any) -> Mapping[str, Array]:
         """Make all calls but the updates, and return the plan's own outputs, which the next replay overwrites.
 
-        For callers that hold the gate; `commit` then makes the updates.
+        For callers that hold the gate; `apply_updates` then makes the updates.
         """
         if self._forked != forked():
             self._ready()
-        self.put(values)
-        _make(self._calls)
+        self.set_inputs(values)
+        _make(self._prepared)
         return self.outputs
 
     def _ready(self) -> None:
@@ -110,26 +110,26 @@ class Plan:
         self._forked = forked()
         from tinynet.fast.kernels import build
 
-        calls = [(runnable(step.function), step.arguments) for step in self.steps]
+        calls = [(runnable(call.function), call.arguments) for call in self.calls]
         ready = build.prepare(calls)
         bound = [partial(function, *arguments) for function, (_, arguments) in zip(ready, calls, strict=True)]
-        self._calls, self.writes = bound[: self._pure], bound[self._pure :]
+        self._prepared, self.writes = bound[: self._pure], bound[self._pure :]
 
-    def put(self, values: Mapping[str, Any]) -> None:
+    def set_inputs(self, values: Mapping[str, Any]) -> None:
         """Copy values into the inputs of the plan."""
         for name, value in values.items():
             self.inputs[name][...] = value
 
-    def commit(self) -> None:
+    def apply_updates(self) -> None:
         """Make the updates that the last replay has computed."""
         commit(self.writes)
 
     # --- what can be read of a plan
 
     def __str__(self) -> str:
-        return f"Plan of {len(self.steps)} calls with {self.bytes / 1e3:,.0f} kB of buffers"
+        return f"Plan of {len(self.calls)} calls with {self.bytes / 1e3:,.0f} kB of buffers"
 
-    def kinds(self) -> dict[int, str]:
+    def phases(self) -> dict[int, str]:
         """Return what each node, by its identity, is part of: "forward", "backward" or "update".
 
         The update is what follows from leaves that the outputs do not depend on: theta as a whole, a learning rate.

@@ -212,16 +212,16 @@ class Objective:
     def value(self, theta: npt.ArrayLike) -> float:
         """Return the loss at theta (P,)."""
         theta = self._vector(theta)
-        total = math.fsum(weight * found["loss"].item() for weight, found in self._each("value", theta))
+        total = math.fsum(weight * found["loss"].item() for weight, found in self._over_batches("value", theta))
         return total + self.penalty(theta)
 
     def value_and_gradient(self, theta: npt.ArrayLike) -> tuple[float, Vector]:
         """Return the loss at theta (P,) and its gradient (P,), in float64."""
         theta = self._vector(theta)
         values, gradient = [], np.zeros(theta.size)
-        with self._knowing(theta) as known:
-            kind, given = ("slope", self._known) if known else ("gradient", itertools.repeat({}))
-            for at, (weight, found) in zip(self._known, self._each(kind, theta, given), strict=True):
+        with self._point_moves_to(theta) as known:
+            kind, given = ("slope", self._at_point) if known else ("gradient", itertools.repeat({}))
+            for at, (weight, found) in zip(self._at_point, self._over_batches(kind, theta, given), strict=True):
                 values.append(weight * found["loss"].item())
                 gradient += weight * found["gradient"]
                 if not known:
@@ -237,7 +237,8 @@ class Objective:
         """Return the product (P,) of the Hessian at theta (P,) with a vector (P,), in float64."""
         theta, v = self._vector(theta), self._vector(vector)
         total = np.zeros(theta.size)
-        for weight, found in self._each("hvp", theta, itertools.repeat({"vector": v.astype(self._theta.dtype)})):
+        given = itertools.repeat({"vector": v.astype(self._theta.dtype)})
+        for weight, found in self._over_batches("hvp", theta, given):
             total += weight * found["hvp"]
         return total + self.l2 * v
 
@@ -257,11 +258,11 @@ class Objective:
         theta, d = self._vector(theta), self._vector(direction)
         if not self.affine:
             return lambda t: self.value(theta + t * d)
-        with self._knowing(theta) as known:
+        with self._point_moves_to(theta) as known:
             if not known:
-                for at, (_, found) in zip(self._known, self._each("pieces", theta), strict=True):
+                for at, (_, found) in zip(self._at_point, self._over_batches("pieces", theta), strict=True):
                     _copy(at, found)
-            starts = [{f"start {name}": values.copy() for name, values in at.items()} for at in self._known]
+            starts = [{f"start {name}": values.copy() for name, values in at.items()} for at in self._at_point]
         if self._offset is None:
             self._offset = self._pieces(np.zeros_like(theta))
         ends = zip(starts, self._pieces(d), self._offset, strict=True)
@@ -270,7 +271,7 @@ class Objective:
         tt, td, dd = _dot(theta, theta), _dot(theta, d), _dot(d, d)
 
         def phi(t: float) -> float:
-            found = self._each("rest", None, ({**line, "t": t} for line in lines))
+            found = self._over_batches("rest", None, ({**line, "t": t} for line in lines))
             return math.fsum(w * f["loss"].item() for w, f in found) + self.l2 / 2 * (tt + 2 * t * td + t * t * dd)
 
         return phi
@@ -285,8 +286,8 @@ class Objective:
         """
         if self._line is not None and self._carries:
             theta, d, lines = self._line
-            with self._knowing(theta + t * d):
-                for at, line in zip(self._known, lines, strict=True):
+            with self._point_moves_to(theta + t * d):
+                for at, line in zip(self._at_point, lines, strict=True):
                     for name, values in at.items():
                         np.multiply(line[f"slope {name}"], t, out=values)
                         values += line[f"start {name}"]
@@ -307,7 +308,9 @@ class Objective:
         """What a step leaves to the next one, in place: the affine values, and the point where they are those."""
         if not self._carries:
             return {}
-        values = {f"values {k} of batch {i}": a for i, at in enumerate(self._known) for k, a in enumerate(at.values())}
+        values = {
+            f"values {k} of batch {i}": a for i, at in enumerate(self._at_point) for k, a in enumerate(at.values())
+        }
         return {"point": self._point} | values
 
     @property
@@ -325,13 +328,13 @@ class Objective:
         return vector
 
     @functools.cached_property
-    def _known(self) -> list[dict[str, Array]]:
+    def _at_point(self) -> list[dict[str, Array]]:
         """Where the affine values of each batch at the point are kept; nothing where they are not affine."""
         pieces = [self._graph(part.stop - part.start).pieces if self.compiled else {} for part in self.batches]
         return [{name: np.zeros(piece.shape, piece.dtype) for name, piece in batch.items()} for batch in pieces]
 
     @contextmanager
-    def _knowing(self, theta: Vector) -> Iterator[bool]:
+    def _point_moves_to(self, theta: Vector) -> Iterator[bool]:
         """Return whether the affine values at theta are known, and let them be written; afterwards they are known."""
         with current_backend().session():  # no other Python thread writes them
             known = self.affine and np.array_equal(self._point, theta)
@@ -341,18 +344,18 @@ class Objective:
 
     def _pieces(self, theta: Vector) -> list[Given]:
         """Compute the affine values of each batch."""
-        return [{name: np.array(v) for name, v in found.items()} for _, found in self._each("pieces", theta)]
+        return [{name: np.array(v) for name, v in found.items()} for _, found in self._over_batches("pieces", theta)]
 
-    def _each(
+    def _over_batches(
         self, kind: str, theta: Vector | None, given: Iterable[Given] = itertools.repeat({})
     ) -> Iterator[tuple[float, Given]]:
         """Compute something of each batch at theta; returns its share of all weight, and values to be used at once."""
-        with current_backend().session(), self._placed(theta):
+        with current_backend().session(), self._with_parameters(theta):
             for part, share, more in zip(self.batches, self._shares, given, strict=False):
                 yield share, self._run(kind, part, more)
 
     @contextmanager
-    def _placed(self, theta: Vector | None) -> Iterator[None]:
+    def _with_parameters(self, theta: Vector | None) -> Iterator[None]:
         """Put theta where it is read; in the model itself only for a while."""
         to = self._theta if self.compiled else self.model.theta
         before = to.copy()

@@ -10,10 +10,10 @@ from tinynet.errors import ArgumentError
 from tinynet.fullbatch.line_search import LineSearchOptimizer
 from tinynet.fullbatch.objective import Objective
 from tinynet.train.nests import leaves
-from tinynet.train.part import Part
 from tinynet.train.step import TrainingStep, register_step
 from tinynet.train.task import Measures
 from tinynet.train.weighing import WeightedTask
+from tinynet.train.windowed import Windowed
 
 
 class FullBatchStep(TrainingStep):
@@ -23,7 +23,7 @@ class FullBatchStep(TrainingStep):
 
     def __init__(self, *arguments: Any, mode: TrainMode, compiled: bool, micro_batches: int = 1) -> None:
         super().__init__(*arguments)
-        if any(isinstance(data, Part) for data in leaves((self.samples, self.labels))):
+        if any(isinstance(data, Windowed) for data in leaves((self.samples, self.labels))):
             raise ArgumentError(
                 f"{type(self.optimizer).__name__} takes all samples in each step, so they must be in memory, but these "
                 "are read in batches; pass np.asarray(x) and np.asarray(y) if there is room for them"

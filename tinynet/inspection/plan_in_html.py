@@ -14,7 +14,7 @@ def plan_in_html(plan: Plan) -> str:
     names.sort(key=lambda name: name not in ("#", *LEFT))  # texts first
     rows = [[line[name] for name in names] for line in lines]
     texts = sum(name in ("#", *LEFT) for name in names)
-    calls = f"{len(plan.steps):,} call{'s' * (len(plan.steps) != 1)}"
+    calls = f"{len(plan.calls):,} call{'s' * (len(plan.calls) != 1)}"
     return html_table(f"Plan of {calls} with {plan.bytes / 1e3:,.0f} kB of buffers", names, rows, texts=texts)
 
 

@@ -71,7 +71,7 @@ def profile_step(
     >>> from tinynet.datasets import load_mnist
     >>> from tinynet.recipes import RECIPES
     >>> found = profile_step(RECIPES["softmax"], load_mnist("sample"), repeats=5)
-    >>> [row.name for row in found.plan.rows() if row.kind == "update"]
+    >>> [row.name for row in found.plan.rows() if row.phase == "update"]
     ['descend']
     """
     from tinynet.recipes.training import make_optimizer
@@ -166,7 +166,7 @@ def profile_fit(
         last = batch()
         with mode:
             traced = training.compiled.find(last)
-            traced.put([last])
+            traced.set_inputs([last])
             traced.plan.profile(repeats, clock)
         seconds = [step(last) for _ in range(repeats)]
         plan = traced.plan

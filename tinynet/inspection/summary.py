@@ -48,7 +48,7 @@ def summary_rows(model: Model) -> list[tuple[str, Any, int]]:
 
 def count_leaves(model: Model) -> tuple[str, str]:
     """Write how many parameters and states a model has, and how many of them are trained."""
-    leaves, trained = model.leaves.values(), sum(part.stop - part.start for part in model.parts())
+    leaves, trained = model.leaves.values(), sum(span.stop - span.start for span in model.spans())
     total, size = sum(x.size for x in leaves), sum(x.memory.nbytes for x in leaves)
     return (
         f"Total parameters: {total:,} ({_size(size)} in {model.dtype})",

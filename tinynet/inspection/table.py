@@ -58,7 +58,7 @@ class Row(NamedTuple):
     """One call of a plan."""
 
     name: str  # of the op
-    kind: str  # of what it is part: "forward", "backward" or "update"
+    phase: str  # of what it is part: "forward", "backward" or "update"
     fuses: str  # the ops that it stands for
     outputs: tuple[Spec, ...]
     moved: int  # bytes of inputs and outputs
@@ -76,28 +76,28 @@ def rows(plan: Plan) -> list[Row]:
     list of Row
         One for each call.
     """
-    kinds, kind, found = plan.kinds(), "forward", []
-    for i, step in enumerate(plan.steps):
-        specs = tuple(Spec(a.shape, a.dtype) for a in step.inputs)
-        outputs = tuple(Spec(a.shape, a.dtype) for a in step.outputs)
-        kind = kinds.get(id(step.node), kind)  # a copy is part of what comes before it
-        cost = plan.timings.costs[i] if plan.timings else _cost(step, specs)
-        reads = sum(map(_bytes, step.inputs)) if cost.reads is None else cost.reads
-        moved = reads + sum(map(_bytes, step.outputs))
+    phases, phase, found = plan.phases(), "forward", []
+    for i, call in enumerate(plan.calls):
+        specs = tuple(Spec(a.shape, a.dtype) for a in call.inputs)
+        outputs = tuple(Spec(a.shape, a.dtype) for a in call.outputs)
+        phase = phases.get(id(call.node), phase)  # a copy is part of what comes before it
+        cost = plan.timings.costs[i] if plan.timings else _cost(call, specs)
+        reads = sum(map(_bytes, call.inputs)) if cost.reads is None else cost.reads
+        moved = reads + sum(map(_bytes, call.outputs))
         times = (plan.timings.seconds[i], plan.timings.peak) if plan.timings else ()
-        scratch = sum(a.nbytes for a in step.scratch)
-        found.append(Row(step.name, kind, _fuses(step), outputs, moved, scratch, cost, *times))
+        scratch = sum(a.nbytes for a in call.scratch)
+        found.append(Row(call.name, phase, _fuses(call), outputs, moved, scratch, cost, *times))
     return found
 
 
-def _cost(step: Any, inputs: tuple[Any, ...]) -> Cost:
-    kernel = (getattr(step.function, "__module__", None) or "").startswith("tinynet.fast.kernels")
+def _cost(call: Any, inputs: tuple[Any, ...]) -> Cost:
+    kernel = (getattr(call.function, "__module__", None) or "").startswith("tinynet.fast.kernels")
     how = "kernel" if kernel else "numpy"
-    if step.node is None:
+    if call.node is None:
         return Cost(0, how=how)
     from tinynet.inspection.costs import cost_of  # which knows the fused ops, and so imports their kernels
 
-    cost = cost_of(step.node.op, inputs, step.node.attrs, step.node.values)
+    cost = cost_of(call.node.op, inputs, call.node.attrs, call.node.values)
     return cost if cost.how else cost._replace(how=how)
 
 
@@ -107,13 +107,12 @@ def _bytes(array: Array) -> int:
     return int(array.itemsize * math.prod(once))
 
 
-def _fuses(step: Any) -> str:
-    if step.node is None:
+def _fuses(call: Any) -> str:
+    if call.node is None:
         return ""
     from tinynet.fast.fusions import STANDS_FOR
 
-    parts = STANDS_FOR.get(step.node.op, "")
-    return " + ".join(part for part in parts.split(" + ") if step.node.attrs.get(part, True))
+    return STANDS_FOR.get(call.node.op, "")
 
 
 def profile(plan: Plan, repeats: int = 50, clock: Callable[[], float] = time.perf_counter, **values: Any) -> list[Row]:
@@ -148,15 +147,15 @@ def profile(plan: Plan, repeats: int = 50, clock: Callable[[], float] = time.per
     """
     if repeats < 1:
         raise ArgumentError(f"profile: repeats must be 1 or more, but got {repeats!r}")
-    laps = np.empty((repeats, len(plan.steps) + 1))
-    calls, costs = [(step.function, step.arguments) for step in plan.steps], []
+    laps = np.empty((repeats, len(plan.calls) + 1))
+    calls, costs = [(call.function, call.arguments) for call in plan.calls], []
     with kernel_gate(), np.errstate(all="ignore"):
         before = [array.copy() for array in plan.changed]
-        plan.put(values)
+        plan.set_inputs(values)
         try:
-            for step in plan.steps:
-                step.function(*step.arguments)
-                costs.append(_cost(step, step.inputs))  # now, for a later call may overwrite what it depends on
+            for call in plan.calls:
+                call.function(*call.arguments)
+                costs.append(_cost(call, call.inputs))  # now, for a later call may overwrite what it depends on
             for lap in laps:
                 _restore(plan, before)
                 lap[0] = clock()
@@ -287,7 +286,7 @@ def _number(value: float, digits: int = 1) -> str:
 
 def show_plan(plan: Plan) -> str:
     """Write how many calls a plan makes, and the memory that it holds."""
-    return f"<Plan: {len(plan.steps)} calls, {plan.bytes / 1e3:,.1f} kB; print(plan.table()) shows them>"
+    return f"<Plan: {len(plan.calls)} calls, {plan.bytes / 1e3:,.1f} kB; print(plan.table()) shows them>"
 
 
 Plan.__repr__ = show_plan  # type: ignore[method-assign, assignment]

@@ -23,15 +23,15 @@ from tinynet.nn.seeds import generator
 _TAKEN = ("owner", "building", "_built", "_theta")  # what a layer has from the model that it is part of
 
 
-class Part(NamedTuple):
-    """A part of the vector of a network that is trained as one: parameters that lie side by side."""
+class Span(NamedTuple):
+    """A range of the vector of a network that is trained as one: parameters that lie side by side."""
 
     start: int
     stop: int
     decays: bool  # whether weight decay concerns it
     theta: Tensor  # over its memory
     parameters: list[Tensor]
-    places: list[tuple[Tensor, int]]  # each parameter, and where it starts in the part
+    places: list[tuple[Tensor, int]]  # each parameter, and where it starts in the span
 
 
 class Network(Layer):
@@ -52,7 +52,7 @@ class Network(Layer):
     _parameters: dict[str, Tensor]
     plans: dict[Any, Any]  # the compiled forms of predict and evaluate
     _states: dict[str, State]
-    _parts: dict[Any, list[Part]]
+    _spans: dict[Any, list[Span]]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Make a model; `input_shape` adds an Input to it later."""
@@ -161,7 +161,7 @@ class Network(Layer):
             check({name: leaf for name, leaf, _ in found.values()})
         self._states = {name: leaf for name, leaf, _ in found.values() if isinstance(leaf, State)}
         self._parameters = {name: leaf for name, leaf, _ in found.values() if not isinstance(leaf, State)}
-        self._parts = {}
+        self._spans = {}
         theta = np.zeros(sum(p.size for p in self._parameters.values()), self.dtype)
         start = 0
         for _, leaf, init in found.values():
@@ -201,26 +201,26 @@ class Network(Layer):
         """What the layers keep and nobody trains, by name, such as "batch_norm.mean"."""
         return dict(self.build_model()._states)
 
-    def parts(self, by_decay: bool = False) -> list[Part]:
-        """Return the parts of theta that are trained: all of it, unless layers are frozen.
+    def spans(self, by_decay: bool = False) -> list[Span]:
+        """Return the spans of theta that are trained: all of it, unless layers are frozen.
 
         Parameters
         ----------
         by_decay : bool
-            Whether parameters with and without weight decay are in parts of their own.
+            Whether parameters with and without weight decay are in spans of their own.
         """
         self.build_model()
         layers = [layer for _, layer in self.walk()]
         frozen = {id(p) for layer in layers if not layer.trainable for p in layer.own_parameters.values()}
         apart = {id(layer.own_parameters[name]) for layer in layers for name in layer.undecayed} if by_decay else set()
         flags = tuple([(id(p) not in frozen, id(p) not in apart) for p in self._parameters.values()])
-        if flags not in self._parts:
-            self._parts[flags] = self._cut(flags)
-        return self._parts[flags]
+        if flags not in self._spans:
+            self._spans[flags] = self._cut(flags)
+        return self._spans[flags]
 
-    def _cut(self, flags: tuple[tuple[bool, bool], ...]) -> list[Part]:
+    def _cut(self, flags: tuple[tuple[bool, bool], ...]) -> list[Span]:
         """Cut theta where neighbouring parameters differ in their flags: whether they are trained, and decayed."""
-        parts, start = [], 0
+        spans, start = [], 0
         for (trained, decays), group in groupby(zip(flags, self._parameters.values(), strict=True), lambda one: one[0]):
             parameters = [p for _, p in group]
             starts = np.cumsum([0, *(p.size for p in parameters)]).tolist()
@@ -228,9 +228,9 @@ class Network(Layer):
             if trained:
                 leaf = Tensor(self.theta[start:stop])
                 places = list(zip(parameters, starts, strict=False))
-                parts.append(Part(start, stop, decays, leaf, parameters, places))
+                spans.append(Span(start, stop, decays, leaf, parameters, places))
             start = stop
-        return parts
+        return spans
 
     @property
     def theta(self) -> Array:

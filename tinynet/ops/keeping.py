@@ -5,18 +5,35 @@ from __future__ import annotations
 from tinynet.core.engine import Op, Tensor
 from tinynet.errors import ArgumentError
 from tinynet.ops.intervals import interval
-from tinynet.ops.loss import checks_of_logits
+from tinynet.ops.logistic import sigmoid
+from tinynet.ops.loss import _softmax, checks_of_logits
 
 _SLACK = 1e-3  # such as the 1e-7 that is added so that a logarithm is finite
+_LOSSES = {_softmax: "cross_entropy", sigmoid: "binary_cross_entropy"}  # which sees through which activation
 
 
 def refuse_probabilities(activation: Op, output: Tensor) -> None:
-    """Raise an ArgumentError if an activation made an output, and ops that keep it from 0 to 1 come after it."""
-    found = interval(output, activation)
-    if found is not None and found.activated and found.low >= -_SLACK and found.high <= 1 + _SLACK:
+    """Raise an ArgumentError if softmax or sigmoid made an output, and what comes after it keeps it from 0 to 1.
+
+    Parameters
+    ----------
+    activation : Op
+        The one that the loss sees through.
+    output : Tensor
+        Of which it is not the last op.
+    """
+    for made, loss in _LOSSES.items():
+        found = interval(output, made)
+        if found is None or not found.activated or found.low < -_SLACK or found.high > 1 + _SLACK:
+            continue
+        if made is activation:
+            raise ArgumentError(
+                f"the output has the values of {made.name}, but another op comes between it and the loss, which "
+                f"would take them for logits; apply {made.name} last, or leave it out"
+            )
         raise ArgumentError(
-            f"the output has the values of {activation.name}, but another op comes between it and the loss, which "
-            f"would take them for logits; apply {activation.name} last, or leave it out"
+            f"the output has the values of {made.name}, which {_LOSSES[activation]} would take for logits; end the "
+            f'model in {activation.name} or in no activation, or use the loss "{loss}"'
         )
 
 

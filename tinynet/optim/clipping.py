@@ -29,7 +29,7 @@ def clip_by_value(gradients: list[Tensor], most: float) -> list[Tensor]:
     Parameters
     ----------
     gradients : list of Tensor
-        One for each part of the parameters.
+        One for each span of the parameters.
     most : float
         The largest absolute value.
 
@@ -45,12 +45,12 @@ def clip_by_norm(gradients: list[Tensor], most: float) -> list[Tensor]:
     """Scale some gradients, all by one factor, so that their common norm is at most a given one.
 
     The factor is ``most / max(norm, most)``: exactly 1 where the norm is small enough. The squares are added up in
-    float64, in which those of float32 cannot overflow: of each part, and then of the parts in their order.
+    float64, in which those of float32 cannot overflow: of each span, and then of the spans in their order.
 
     Parameters
     ----------
     gradients : list of Tensor
-        One for each part of the parameters.
+        One for each span of the parameters.
     most : float
         The largest norm.
 

@@ -18,7 +18,7 @@ from tinynet.core.mode import note_change
 from tinynet.core.spec import Array
 from tinynet.core.transaction import Transaction, train_transaction
 from tinynet.errors import ArgumentError
-from tinynet.nn.network import Network, Part
+from tinynet.nn.network import Network, Span
 from tinynet.ops.join import flat
 from tinynet.ops.reduce import all_finite
 
@@ -29,7 +29,7 @@ _of_every_optimizer: list[Callable[[Any, list[Tensor]], list[Tensor]]] = []
 
 
 def add_transform(transform: Callable[[Any, list[Tensor]], list[Tensor]]) -> None:
-    """Let a function of an optimizer and of the gradients of some parts change these before every update."""
+    """Let a function of an optimizer and of the gradients of some spans change these before every update."""
     _of_every_optimizer.append(transform)
 
 
@@ -137,32 +137,32 @@ class Optimizer:
         self.descend(loss, self.gradients(loss, models), models)
 
     def gradients(self, loss: Tensor, models: Network | Sequence[Network]) -> list[Tensor]:
-        """Return the gradient of a loss, as one vector for each part of the models that is trained."""
-        parts = self.parts_of(models)
-        parameters = [p for _, part in parts for p in part.parameters]
+        """Return the gradient of a loss, as one vector for each span of the models that is trained."""
+        spans = self.spans_of(models)
+        parameters = [p for _, span in spans for p in span.parameters]
         train_transaction("Optimizer.minimize").check_current(loss, parameters)
         found = iter(grad(loss, parameters))
-        return [flat([next(found) for _ in part.parameters]) for _, part in parts]
+        return [flat([next(found) for _ in span.parameters]) for _, span in spans]
 
     def descend(self, loss: Tensor, gradients: list[Tensor], models: Network | Sequence[Network]) -> None:
         """Make the step of `minimize` with gradients as `gradients` returns them."""
         transaction = train_transaction("Optimizer.minimize")
         transaction.check_finite(loss, are_finite(gradients))
-        self.move(transaction, self.parts_of(models), gradients)
+        self.move(transaction, self.spans_of(models), gradients)
 
-    def parts_of(self, models: Network | Sequence[Network]) -> list[tuple[Network, Part]]:
-        """Return the parts of some models that this optimizer moves, each with its model."""
+    def spans_of(self, models: Network | Sequence[Network]) -> list[tuple[Network, Span]]:
+        """Return the spans of some models that this optimizer moves, each with its model."""
         given: list[Any] = list(models) if isinstance(models, list | tuple) else [models]
         several = [model for model in given if isinstance(model, Network)]
         if not several or len(several) < len(given):
             raise ArgumentError(f"an optimizer moves a model, or several in a list, but got {models!r}")
-        parts = [(model, part) for model in several for part in model.parts(by_decay=self.decay == "weights")]
-        if not parts:
+        spans = [(model, span) for model in several for span in model.spans(by_decay=self.decay == "weights")]
+        if not spans:
             raise ArgumentError(f"{', '.join(map(str, several))}: nothing to train: no parameter is trainable")
-        return parts
+        return spans
 
-    def move(self, transaction: Transaction, parts: Sequence[tuple[Network, Part]], gradients: list[Tensor]) -> None:
-        """Write the new parameters and slots of some parts, from their gradients."""
+    def move(self, transaction: Transaction, spans: Sequence[tuple[Network, Span]], gradients: list[Tensor]) -> None:
+        """Write the new parameters and slots of some spans, from their gradients."""
         transaction.captured[id(self)] = self
         for shared in _of_every_optimizer:
             gradients = shared(self, gradients)
@@ -172,15 +172,15 @@ class Optimizer:
         numbers = [name for name in self.live if getattr(self, name)]
         live = {name: transaction.read(partial(getattr, self, name), (), rate.dtype) for name in numbers}
         updates = []
-        for (model, part), gradient in zip(parts, gradients, strict=True):
-            slots = self._kept(model).variables(part)
-            rule = self if part.decays else self._undecayed()
+        for (model, span), gradient in zip(spans, gradients, strict=True):
+            slots = self._kept(model).variables(span)
+            rule = self if span.decays else self._undecayed()
             now = {name: transaction.current(slot) for name, slot in slots.items()}
-            new = rule.update(transaction.current(part.theta), gradient, rate, **now, **live)
-            updates.append((part, [part.theta, *slots.values()], new))
-        for part, variables, new in updates:
+            new = rule.update(transaction.current(span.theta), gradient, rate, **now, **live)
+            updates.append((span, [span.theta, *slots.values()], new))
+        for span, variables, new in updates:
             for variable, value in zip(variables, new, strict=True):
-                transaction.write(variable, value, part.places if variable is part.theta else ())
+                transaction.write(variable, value, span.places if variable is span.theta else ())
 
     def _rate(self) -> float:
         return check_positive(type(self).__name__, "learning_rate", self.learning_rate, zero=True)  # may have been set
@@ -221,14 +221,14 @@ class _Kept(NamedTuple):
 
     vectors: Slots  # those that there are now
     memory: Slots  # all that there ever were
-    leaves: dict[tuple[str, int, int], Tensor]  # over parts of them
+    leaves: dict[tuple[str, int, int], Tensor]  # over spans of them
 
-    def variables(self, part: Part) -> dict[str, Tensor]:
-        """Return leaves over the part of each vector that goes with a part of theta."""
+    def variables(self, span: Span) -> dict[str, Tensor]:
+        """Return leaves over the span of each vector that goes with a span of theta."""
         for name, vector in self.vectors.items():
-            place = slice(part.start, part.stop) if vector.ndim else ...
-            self.leaves.setdefault((name, part.start, part.stop), Tensor(vector[place]))
-        return {name: self.leaves[name, part.start, part.stop] for name in self.vectors}
+            place = slice(span.start, span.stop) if vector.ndim else ...
+            self.leaves.setdefault((name, span.start, span.stop), Tensor(vector[place]))
+        return {name: self.leaves[name, span.start, span.stop] for name in self.vectors}
 
 
 # Beside the optimizers, which are then copied and pickled without it.

@@ -25,16 +25,16 @@ def step(optimizer: Optimizer, model: Network) -> None:
         If the gradient is not finite; nothing is changed then.
     """
     gradient = Tensor(model.gradient)
-    parts = optimizer.parts_of(model)
-    vectors = [gradient[part.start : part.stop] for _, part in parts]
+    spans = optimizer.spans_of(model)
+    vectors = [gradient[span.start : span.stop] for _, span in spans]
     if not are_finite(vectors):
         raise NonFiniteError("the gradient has NaN or infinite values; nothing was changed by this step")
     if training():
-        optimizer.move(train_transaction("Optimizer.step"), parts, vectors)
+        optimizer.move(train_transaction("Optimizer.step"), spans, vectors)
         return
     transaction = Transaction(TrainMode(seed=0))
     with within(transaction):
-        optimizer.move(transaction, parts, vectors)
+        optimizer.move(transaction, spans, vectors)
         transaction.finish()
 
 

@@ -9,7 +9,19 @@ import numpy as np
 
 from tinynet.errors import ArgumentError, DataError, ShapeError
 from tinynet.model import Model
-from tinynet.report.style import BLUE, GREEN, LABEL, ORANGE, SKY, SMALL, VERMILION, Array, canvas, class_names, plain
+from tinynet.report.style import (
+    BLUE,
+    GREEN,
+    LABEL,
+    ORANGE,
+    SKY,
+    SMALL,
+    VERMILION,
+    Array,
+    bare_axes,
+    canvas,
+    class_names,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -75,7 +87,7 @@ def decision_boundary(
     axes.imshow(_tinted(shares, colors), extent=extent, origin="lower", interpolation="bilinear")
     _draw_borders(axes, across, up, shares)
     _draw_points(axes, points, labels, colors, names)
-    plain(axes)
+    bare_axes(axes)
     axes.set_aspect("equal")
     axes.set_xlabel("x[:, 0]", fontsize=LABEL)
     axes.set_ylabel("x[:, 1]", fontsize=LABEL)

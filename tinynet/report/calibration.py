@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from tinynet.report.style import BLUE, LABEL, SKY, Array, canvas, plain
+from tinynet.report.style import BLUE, LABEL, SKY, Array, bare_axes, canvas
 from tinynet.train.metrics import calibration
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def calibration_figure(probability: Array, right: Array, bins: int = 10, title: 
     above.plot(found.probability[filled], found.share[filled], "o-", color=BLUE, linewidth=1.3, markersize=5)
     below.bar(found.edges[:-1] + width / 2, found.count, width * 0.92, color=SKY)
     for axes, label in ((above, "Share that was right"), (below, "Answers")):
-        plain(axes, grid="y")
+        bare_axes(axes, grid="y")
         axes.set_ylabel(label, fontsize=LABEL)
     above.set(xlim=(0, 1.01), ylim=(-0.02, 1.05))
     below.yaxis.set_major_formatter("{x:,.0f}")

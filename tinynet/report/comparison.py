@@ -10,8 +10,8 @@ import numpy as np
 
 from tinynet.errors import ArgumentError
 from tinynet.report.html import paragraph, table
-from tinynet.report.page import document, figure
-from tinynet.report.style import COLORS, LABEL, MARKERS, add_legend, canvas, encode, plain, whole
+from tinynet.report.page import document, encoded, figure
+from tinynet.report.style import COLORS, LABEL, MARKERS, add_legend, bare_axes, canvas, encode, expect, whole
 from tinynet.train import History
 
 if TYPE_CHECKING:
@@ -49,6 +49,9 @@ def comparison_figure(histories: Mapping[str, History], title: str | None = None
     >>> [axes.get_ylabel() for axes in figure.axes]
     ['Loss', 'Accuracy']
     """
+    expect("comparison_figure", histories, Mapping, "a dictionary of histories by the names of their runs")
+    for history in histories.values():
+        expect("comparison_figure", history, History, "a History for each run, as fit returned it")
     if not histories or not all(history.epochs for history in histories.values()):
         raise ArgumentError("comparison_figure: needs at least one run, and each with at least one epoch")
     from matplotlib.lines import Line2D
@@ -71,7 +74,7 @@ def comparison_figure(histories: Mapping[str, History], title: str | None = None
             every = max(1, len(values[1]) // 12)
             axes.plot(epochs[1], values[1], color=color, linestyle="--", marker=marker, markersize=4, markevery=every)
     for axes, measure in zip(panels, ("Loss", "Accuracy"), strict=True):
-        plain(axes, grid="both")
+        bare_axes(axes, grid="both")
         axes.set_ylabel(measure, fontsize=LABEL)
     panels[1].set_xlabel("Epoch", fontsize=LABEL)
     whole(panels[1])
@@ -125,6 +128,7 @@ _FIRST = "network", "test accuracy", "difference", "test loss"  # on a page, of 
 
 def comparison_rows(records: Mapping[str, Mapping[str, Any]]) -> list[Sequence[str]]:
     """Return the cells of a table of runs, below its head; arguments as for `comparison_table`."""
+    _check_records(records)
     rows: list[Sequence[str]] = [_HEAD]
     original = _test_accuracy(next(iter(records.values())))
     for i, (name, record) in enumerate(records.items()):
@@ -137,6 +141,14 @@ def comparison_rows(records: Mapping[str, Mapping[str, Any]]) -> list[Sequence[s
         count, seconds = f"{record['parameters']['count']:,}", f"{record['seconds']['total']:.1f}"
         rows.append((name, count, str(at + 1), *cells, difference, seconds))
     return rows
+
+
+def _check_records(records: Any) -> None:
+    expect("a comparison", records, Mapping, "a dictionary of the records of runs, by their names")
+    if not records:
+        raise ArgumentError("a comparison needs at least one run")
+    for record in records.values():
+        expect("a comparison", record, Mapping, "a record for each run, as in its metrics.json")
 
 
 def _test_accuracy(record: Mapping[str, Any]) -> float:
@@ -198,6 +210,7 @@ def comparison_page(
     >>> b"<h1>Two runs</h1>" in page, picture[:4]
     (True, b'\x89PNG')
     """
+    _check_records(records)
     histories = {name: history_of(record) for name, record in records.items()}
     split = any("validation_split" in record["hyper_parameters"] for record in records.values())
     curves = comparison_figure(histories, "Losses and accuracies", "validation" if split else "test")
@@ -219,7 +232,7 @@ def comparison_page(
     pages = [f'<a href="{escape(link)}">{escape(name)}</a>' for name, link in (links or {}).items()]
     parts += [f"<h2>Their reports</h2><p>{', '.join(pages)}</p>"] if pages else []
     header = f'<p class="soft">{len(records)} runs of tinynet, side by side.</p>'
-    return document(title, header, "".join(parts)).encode(), picture
+    return encoded(document(title, header, "".join(parts))), picture
 
 
 def settings_of(record: Mapping[str, Any]) -> dict[str, str]:

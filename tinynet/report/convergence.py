@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tinynet.errors import ArgumentError
-from tinynet.report.style import BLUE, LABEL, SMALL, VERMILION, Array, canvas, plain, whole
+from tinynet.report.style import BLUE, LABEL, SMALL, VERMILION, Array, bare_axes, canvas, expect, whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,6 +46,7 @@ def step_curves(history: Mapping[str, Sequence[float]]) -> dict[str, Figure]:
     >>> list(step_curves(numbers))
     ['training_loss', 'test_loss', 'test_error', 'step_size']
     """
+    expect("step_curves", history, Mapping, "the dictionary of numbers by step, as in history.history")
     figures = {}
     for key, (name, title, label) in _CURVES.items():
         values = np.asarray(history.get(key, []), np.float64)
@@ -179,6 +180,6 @@ def linear_rate_figure(
 
 
 def _label(axes: Axes, x: str, y: str) -> None:
-    plain(axes, grid="y")
+    bare_axes(axes, grid="y")
     axes.set_xlabel(x, fontsize=LABEL)
     axes.set_ylabel(y, fontsize=LABEL)

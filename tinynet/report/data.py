@@ -16,12 +16,12 @@ from tinynet.report.style import (
     SMALL,
     Array,
     as_written,
+    bare_axes,
     canvas,
     class_names,
     classes_of,
     fitting,
     mosaic,
-    plain,
     shown_images,
     tones,
 )
@@ -152,7 +152,7 @@ def class_distribution(
         n_train, n_test = (int(container[i].get_height()) for container in bars)
         axes.text(i, n_train / 2, f"{n_train:,}", va="center", color="white", **small)
         axes.text(i, below[i] + 0.012 * below.max(), f"{n_test:,}", va="bottom", color="0.25", **small)
-    plain(axes, grid="y")
+    bare_axes(axes, grid="y")
     axes.set_xlim(-0.6, k - 0.4)
     axes.set_ylim(0, 1.1 * below.max())
     name_classes(axes, words, "x")

@@ -12,7 +12,7 @@ from tinynet.inspection.shapes import output_shapes
 from tinynet.model import Model, Sequential
 from tinynet.nn import Embedding, MultiHeadAttention, UpSampling
 from tinynet.nn.layer import Layer
-from tinynet.report.style import BLUE, LABEL, SMALL, Array, canvas, mosaic
+from tinynet.report.style import BLUE, LABEL, SMALL, Array, canvas, expect, mosaic
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,6 +53,7 @@ def model_diagram(model: Model, title: str | None = None) -> Figure:
     """
     from matplotlib.patches import FancyBboxPatch
 
+    expect("model_diagram", model, Model, "a model")
     model.build_model()
     layers = list(model.sublayers())
     total = f"{model.theta.size:,} parameters"
@@ -150,6 +151,7 @@ def first_layer_filters(model: Model, title: str | None = None) -> Figure:
     >>> figure.get_suptitle()
     'Weights of conv2d: 8 filters of 3 x 3'
     """
+    expect("first_layer_filters", model, Model, "a model")
     name, filters = _filters(model)
     count, shown = len(filters), filters[:_MOST_FILTERS]
     h, w = filters.shape[1:]

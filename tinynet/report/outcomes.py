@@ -14,7 +14,7 @@ from tinynet.report.data import choice, chosen_images
 from tinynet.report.html import number, paragraph, table
 from tinynet.report.predictions import confused_pairs_grid, prediction_grid
 from tinynet.report.regression import regression_figure
-from tinynet.report.subject import Drawing, Pair, Part, Subject
+from tinynet.report.subject import Drawing, Element, Pair, Subject
 from tinynet.report.thresholds import threshold_figure
 from tinynet.train.metrics import (
     Scores,
@@ -39,7 +39,7 @@ def scores_of(answers: Answers) -> Scores:
     return classification_scores(matrix, answers.names)
 
 
-def classes(subject: Subject, answers: Answers) -> Sequence[Part]:
+def classes(subject: Subject, answers: Answers) -> Sequence[Element]:
     """Tell how well classes are told apart: the scores of each, and which is taken for which."""
     matrix = confusion_matrix(answers.predicted, answers.truth, len(answers.names))
     scores = classification_scores(matrix, answers.names)
@@ -69,7 +69,7 @@ def classes(subject: Subject, answers: Answers) -> Sequence[Part]:
     return [*_heading(answers), Pair([table(rows, head, foot=foot)], [drawing, told])]
 
 
-def images(subject: Subject, answers: Answers) -> Sequence[Part]:
+def images(subject: Subject, answers: Answers) -> Sequence[Element]:
     """Show test images with what they were taken for: some of all, and the mistakes."""
     if subject.images is None or len(subject.images) != len(answers.truth):
         return []
@@ -102,7 +102,7 @@ def images(subject: Subject, answers: Answers) -> Sequence[Part]:
     return [*_heading(answers), Pair([first, worst], [mistakes, by_pair])]
 
 
-def labels(subject: Subject, answers: Answers) -> Sequence[Part]:
+def labels(subject: Subject, answers: Answers) -> Sequence[Element]:
     """Tell how well each label is found, where a sample may have several."""
     taken = (answers.given > 0.5).astype(np.int64)
     rows = []
@@ -120,7 +120,7 @@ def labels(subject: Subject, answers: Answers) -> Sequence[Part]:
     return [*_heading(answers), paragraph(told), table(rows, head)]
 
 
-def belief(subject: Subject, answers: Answers) -> Sequence[Part]:
+def belief(subject: Subject, answers: Answers) -> Sequence[Element]:
     """Tell what the probabilities are worth: their calibration, and what a threshold makes of them."""
     if answers.task == "classes":
         probability, right = answers.confidence, answers.predicted == answers.truth
@@ -154,9 +154,9 @@ def belief(subject: Subject, answers: Answers) -> Sequence[Part]:
     ]
 
 
-def values(subject: Subject, answers: Answers) -> Sequence[Part]:
+def values(subject: Subject, answers: Answers) -> Sequence[Element]:
     """Tell how far predicted numbers are off."""
-    drawings: list[Part] = []
+    drawings: list[Element] = []
     rows = []
     for k, name in enumerate(answers.names):
         made, true = answers.given[:, k], answers.truth[:, k]
@@ -195,5 +195,5 @@ def _prefix(answers: Answers) -> str:
     return f"{safe}_" if safe else ""
 
 
-def _heading(answers: Answers) -> list[Part]:
+def _heading(answers: Answers) -> list[Element]:
     return [f"<h3>Output {escape(answers.output)}</h3>"] if answers.output else []

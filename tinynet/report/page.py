@@ -11,17 +11,17 @@ from typing import Any
 from tinynet.report.answers import CLASSES
 from tinynet.report.html import cards, named, number, seconds
 from tinynet.report.outcomes import scores_of
-from tinynet.report.subject import Drawing, Pair, Part, Subject
+from tinynet.report.subject import Drawing, Element, Pair, Subject
 
 
-def render(subject: Subject, sections: Mapping[str, Sequence[Part]], draw: Callable[[Drawing], bytes]) -> str:
+def render(subject: Subject, sections: Mapping[str, Sequence[Element]], draw: Callable[[Drawing], bytes]) -> str:
     """Write the page of a report.
 
     Parameters
     ----------
     subject : Subject
         What it is about.
-    sections : mapping of str to sequence of Part
+    sections : mapping of str to sequence of Element
         As from `tinynet.report.sections.made_sections`.
     draw : callable
         Returns the PNG of a figure; called once for each.
@@ -38,8 +38,8 @@ def render(subject: Subject, sections: Mapping[str, Sequence[Part]], draw: Calla
     play = subject.playground
     playground = f'<p><a href="{escape(play)}">Draw on this network</a>, and see inside it.</p>\n' if play else ""
     body = "".join(
-        f'<section id="{_id(title)}"><h2>{title}</h2>{_lay_out(parts, draw)}</section>\n'
-        for title, parts in sections.items()
+        f'<section id="{_id(title)}"><h2>{title}</h2>{_lay_out(elements, draw)}</section>\n'
+        for title, elements in sections.items()
     )
     return document(
         subject.title,
@@ -47,6 +47,11 @@ def render(subject: Subject, sections: Mapping[str, Sequence[Part]], draw: Calla
         body,
         str(record["versions"]["tinynet"]) if record is not None else "",
     )
+
+
+def encoded(page: str) -> bytes:
+    r"""Encode a page; bytes in the names of files that are no text are shown as ``\xff``."""
+    return page.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace").encode()
 
 
 def document(title: str, header: str, main: str, version: str = "") -> str:
@@ -93,17 +98,17 @@ def _id(title: str) -> str:
     return title.lower().replace(" ", "-")
 
 
-def _lay_out(parts: Sequence[Part], draw: Callable[[Drawing], bytes]) -> str:
-    return "".join(_brick(part, draw) for part in parts)
+def _lay_out(elements: Sequence[Element], draw: Callable[[Drawing], bytes]) -> str:
+    return "".join(_html(element, draw) for element in elements)
 
 
-def _brick(part: Part, draw: Callable[[Drawing], bytes]) -> str:
-    if isinstance(part, Drawing):
-        return figure(draw(part), part.alt, part.caption)
-    if isinstance(part, Pair):
-        left, right = (f"<div>{_lay_out(side, draw)}</div>" for side in part)
+def _html(element: Element, draw: Callable[[Drawing], bytes]) -> str:
+    if isinstance(element, Drawing):
+        return figure(draw(element), element.alt, element.caption)
+    if isinstance(element, Pair):
+        left, right = (f"<div>{_lay_out(side, draw)}</div>" for side in element)
         return f'<div class="pair">{left}{right}</div>'
-    return part
+    return element
 
 
 def _first_figures(subject: Subject) -> dict[str, str]:

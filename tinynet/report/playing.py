@@ -19,6 +19,7 @@ from tinynet.datasets import Dataset
 from tinynet.datasets.preparation import Preparation
 from tinynet.errors import ArgumentError, ShapeError
 from tinynet.model import Model
+from tinynet.report.page import encoded
 from tinynet.report.portable import as_sequential, encode, network_of
 from tinynet.saving.files import write_atomically
 
@@ -138,7 +139,7 @@ def page(
         **_tones(images, model, fitted),
         **_image_facts(model, images, labels, network),
     }
-    return _filled(facts, title).encode("utf-8", "backslashreplace")  # names of files need not be text
+    return encoded(_filled(facts, title))
 
 
 # --- what the page is given

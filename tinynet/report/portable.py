@@ -41,7 +41,7 @@ from tinynet.nn.layer import Layer
 from tinynet.ops.conv import geometry
 
 Shape = tuple[int, ...]
-Part = dict[str, Any]
+Described = dict[str, Any]
 
 MOST_SIDE = 64  # pixels of an image
 _MOST_PARAMETERS = 10_000_000  # about 53 megabytes of page
@@ -70,7 +70,7 @@ class Parameters:
         return encode(np.concatenate(self.arrays)) if self.arrays else ""
 
 
-Describe = Callable[[Any, Shape, Parameters], Part]
+Describe = Callable[[Any, Shape, Parameters], Described]
 
 
 def encode(array: npt.NDArray[Any]) -> str:
@@ -163,7 +163,7 @@ def _numbers(values: npt.NDArray[np.float64], shape: Shape) -> list[float]:
     return every
 
 
-def _meaning(layers: Sequence[Part], outputs: int) -> str:
+def _meaning(layers: Sequence[Described], outputs: int) -> str:
     last = next((part for part in reversed(layers) if part["type"] != "same" or part["activation"]), layers[-1])
     if last["activation"] == "softmax":
         return "probabilities"
@@ -175,23 +175,23 @@ def _meaning(layers: Sequence[Part], outputs: int) -> str:
 # --- layers
 
 
-def _describe_all(layers: Sequence[Layer], shape: Shape, parameters: Parameters) -> list[Part]:
-    parts: list[Part] = []
+def _describe_all(layers: Sequence[Layer], shape: Shape, parameters: Parameters) -> list[Described]:
+    made: list[Described] = []
     for layer in layers:
-        part = _describe(layer, shape, parameters)
-        parts.append(part)
-        shape = tuple(part["output"])
-    return parts
+        described = _describe(layer, shape, parameters)
+        made.append(described)
+        shape = tuple(described["output"])
+    return made
 
 
-def _describe(layer: Layer, shape: Shape, parameters: Parameters) -> Part:
+def _describe(layer: Layer, shape: Shape, parameters: Parameters) -> Described:
     """Describe a layer whose input has a shape; a subclass may compute anything, so it is not shown as its base."""
     describe = _LAYERS.get(type(layer))
     if describe is None:
         names = ", ".join(kind.__name__ for kind in _LAYERS)
         raise _cannot_show(f"layer {layer} is a {type(layer).__name__}; the page shows {names}")
     before = parameters.length
-    part = describe(layer, shape, parameters)
+    described = describe(layer, shape, parameters)
     return {
         "name": layer.name,
         "kind": layer.title or type(layer).__name__,
@@ -199,7 +199,7 @@ def _describe(layer: Layer, shape: Shape, parameters: Parameters) -> Part:
         "activation": _activation(layer),
         "parameters": parameters.length - before,
         "output": list(shape),
-        **part,
+        **described,
     }
 
 
@@ -217,21 +217,21 @@ def _activation(layer: Layer) -> str | None:
     return name
 
 
-def _weights(layer: Dense | Conv2D, parameters: Parameters) -> Part:
+def _weights(layer: Dense | Conv2D, parameters: Parameters) -> Described:
     bias = parameters.add(layer.bias.data, layer) if layer.use_bias else None
     return {"weight": parameters.add(layer.weight.data, layer), "bias": bias}
 
 
-def _dense(layer: Any, shape: Shape, parameters: Parameters) -> Part:
+def _dense(layer: Any, shape: Shape, parameters: Parameters) -> Described:
     return {"type": "dense", "units": layer.units, "output": [*shape[:-1], layer.units], **_weights(layer, parameters)}
 
 
-def _conv(layer: Any, shape: Shape, parameters: Parameters) -> Part:
+def _conv(layer: Any, shape: Shape, parameters: Parameters) -> Described:
     windows = _windows(layer.kernel_size, layer, shape, layer.filters)
     return {"type": "conv", "units": layer.filters, **windows, **_weights(layer, parameters)}
 
 
-def _windows(size: tuple[int, int], layer: Any, shape: Shape, channels: int) -> Part:
+def _windows(size: tuple[int, int], layer: Any, shape: Shape, channels: int) -> Described:
     p = geometry("playground", (1, *shape), size, layer.stride, layer.padding)
     placed = {"window": [p.kh, p.kw], "stride": [p.sh, p.sw], "before": [p.top, p.left]}
     return {**placed, "output": [p.oh, p.ow, channels]}
@@ -249,7 +249,7 @@ def _global_pool(type: str) -> Describe:
     }  # fmt: skip
 
 
-def _batch_norm(layer: Any, shape: Shape, parameters: Parameters) -> Part:
+def _batch_norm(layer: Any, shape: Shape, parameters: Parameters) -> Described:
     """Normalise by the running means, as in inference: one factor and one summand a channel."""
     gamma, beta, mean, variance = (
         tensor.data.astype(np.float64) for tensor in (layer.gamma, layer.beta, layer.mean, layer.variance)
@@ -259,35 +259,35 @@ def _batch_norm(layer: Any, shape: Shape, parameters: Parameters) -> Part:
     return {"type": "affine", "scale": parameters.add(scale, layer), "shift": parameters.add(shift, layer)}
 
 
-def _layer_norm(layer: Any, shape: Shape, parameters: Parameters) -> Part:
+def _layer_norm(layer: Any, shape: Shape, parameters: Parameters) -> Described:
     scale, shift = (parameters.add(tensor.data, layer) for tensor in (layer.gamma, layer.beta))
     return {"type": "layer_norm", "epsilon": layer.epsilon, "scale": scale, "shift": shift}
 
 
-def _residual(layer: Any, shape: Shape, parameters: Parameters) -> Part:
+def _residual(layer: Any, shape: Shape, parameters: Parameters) -> Described:
     around = [] if layer.shortcut is None else [layer.shortcut]
     inner = _describe_all(layer.layers, shape, parameters)
     shortcut = _describe_all(around, shape, parameters)
     return {"type": "residual", "layers": inner, "shortcut": shortcut, "output": inner[-1]["output"]}
 
 
-def _upsample(layer: Any, shape: Shape, parameters: Parameters) -> Part:
+def _upsample(layer: Any, shape: Shape, parameters: Parameters) -> Described:
     down, across = layer.size
     output = [shape[0] * down, shape[1] * across, shape[2]]
     return {"type": "upsample", "window": [down, across], "stride": [down, across], "before": [0, 0], "output": output}
 
 
-def _flatten(layer: Any, shape: Shape, parameters: Parameters) -> Part:
+def _flatten(layer: Any, shape: Shape, parameters: Parameters) -> Described:
     return {"type": "same", "reshapes": True, "output": [math.prod(shape)]}
 
 
-def _reshape(layer: Any, shape: Shape, parameters: Parameters) -> Part:
+def _reshape(layer: Any, shape: Shape, parameters: Parameters) -> Described:
     known = math.prod(n for n in layer.shape if n != -1)
     output = [math.prod(shape) // known if n == -1 else n for n in layer.shape]
     return {"type": "same", "reshapes": True, "output": output}
 
 
-def _same(layer: Any, shape: Shape, parameters: Parameters) -> Part:
+def _same(layer: Any, shape: Shape, parameters: Parameters) -> Described:
     return {"type": "same"}
 
 

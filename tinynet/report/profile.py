@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tinynet.errors import ArgumentError
-from tinynet.report.style import BLUE, GREEN, ORANGE
+from tinynet.report.style import BLUE, GREEN, ORANGE, expect
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from tinynet.inspection.table import Row
 
-KIND_COLORS = {"forward": BLUE, "backward": ORANGE, "update": GREEN}
+PHASE_COLORS = {"forward": BLUE, "backward": ORANGE, "update": GREEN}
 
 
 def profile_figure(rows: Sequence[Row], title: str = "") -> Figure:
@@ -45,7 +45,8 @@ def profile_figure(rows: Sequence[Row], title: str = "") -> Figure:
     >>> [text.get_text() for text in figure.axes[0].get_yticklabels()]
     ['matmul  1', 'add  2', 'softmax  3']
     """
-    seconds = [row.seconds for row in rows if row.seconds is not None]
+    expect("profile_figure", rows, Sequence, "the rows that plan.profile() returned")
+    seconds = [s for row in rows if (s := getattr(row, "seconds", None)) is not None]
     if not rows or len(seconds) < len(rows):
         raise ArgumentError("profile_figure: takes the rows of a plan with their times; give what plan.profile() gives")
     from matplotlib.figure import Figure
@@ -53,10 +54,10 @@ def profile_figure(rows: Sequence[Row], title: str = "") -> Figure:
     n, total = len(rows), sum(seconds)
     figure = Figure(figsize=(7.5, 1.5 + 0.23 * n), layout="constrained")
     axes = figure.add_subplot()
-    for kind, color in KIND_COLORS.items():
-        places = [i for i in range(n) if rows[i].kind == kind]
+    for phase, color in PHASE_COLORS.items():
+        places = [i for i in range(n) if rows[i].phase == phase]
         if places:
-            label = f"{kind} ({sum(seconds[i] for i in places) / total:.0%})"
+            label = f"{phase} ({sum(seconds[i] for i in places) / total:.0%})"
             axes.barh(places, [1e6 * seconds[i] for i in places], height=0.78, color=color, label=label)
     longest = 1e6 * max(seconds)
     box = {"facecolor": "white", "edgecolor": "none", "pad": 0.6}  # keeps the grid out of the text

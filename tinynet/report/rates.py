@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tinynet.errors import ArgumentError
-from tinynet.report.style import BLUE, LABEL, SKY, SMALL, VERMILION, canvas, plain
+from tinynet.report.style import BLUE, LABEL, SKY, SMALL, VERMILION, bare_axes, canvas
 from tinynet.train import LearningRateFinder
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def learning_rate_curve(finder: LearningRateFinder, title: str | None = None) ->
     falls = f"The loss falls fastest at a learning rate of {suggested:.2g}"
     figure = canvas(3.4, title or ("The loss never falls" if math.isnan(suggested) else falls))
     axes = figure.add_subplot()
-    plain(axes, grid="both")
+    bare_axes(axes, grid="both")
     axes.semilogx(finder.rates, finder.losses, color=SKY, linewidth=0.8, label="loss of the batch")
     axes.semilogx(finder.rates, finder.smoothed, color=BLUE, linewidth=2, label="mean so far")
     if not math.isnan(suggested):

@@ -8,7 +8,7 @@ import numpy as np
 
 from tinynet.checks import check_numbers
 from tinynet.errors import DataError, ShapeError
-from tinynet.report.style import BLUE, LABEL, VERMILION, Array, as_written, canvas, plain
+from tinynet.report.style import BLUE, LABEL, VERMILION, Array, as_written, bare_axes, canvas
 from tinynet.train.metrics import r2, root_mean_squared_error
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def regression_figure(predicted: Array, actual: Array, name: str = "value", titl
         "count": ("Predicted - true", "Number"),
     }
     for place, (x, y) in labels.items():
-        plain(places[place], grid="both")
+        bare_axes(places[place], grid="both")
         places[place].set_xlabel(x, fontsize=LABEL)
         places[place].set_ylabel(y, fontsize=LABEL)
         places[place].locator_params(axis="x", nbins=5 if place != "count" else 9)

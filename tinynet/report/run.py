@@ -16,7 +16,7 @@ from tinynet.model import Model
 from tinynet.report.answers import CLASSES, Answers, answers_of, as_probabilities
 from tinynet.report.comparison import history_of, settings_of
 from tinynet.report.outcomes import scores_of
-from tinynet.report.page import render
+from tinynet.report.page import encoded, render
 from tinynet.report.playing import PLAYGROUND, page_of_run
 from tinynet.report.portable import can_show
 from tinynet.report.sections import made_sections
@@ -198,7 +198,7 @@ def _write(directory: Path, subject: Subject, contents: dict[str, bytes], format
         drawn.update({f"{drawing.name}.{name}": encode(figure, name) for name in ("png", *formats)})
         return drawn[f"{drawing.name}.png"]
 
-    page = render(subject, made_sections(subject), draw).encode()
+    page = encoded(render(subject, made_sections(subject), draw))
     files = {**drawn, **contents, PAGE: page}
     for name, content in files.items():
         write_atomically(directory / name, content)

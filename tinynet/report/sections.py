@@ -14,14 +14,14 @@ from tinynet.report.data import choice, chosen_images, class_distribution, data_
 from tinynet.report.html import command, folded, named, number, paragraph, table, words
 from tinynet.report.model import first_layer_filters, has_filters, model_diagram
 from tinynet.report.steps import loss_by_step
-from tinynet.report.subject import Drawing, Pair, Part, Section, Subject
+from tinynet.report.subject import Drawing, Element, Pair, Section, Subject
 from tinynet.train import History
 from tinynet.train.callbacks.step_losses import FEW_EPOCHS
 
 _MOST_STEPS = 25  # of a full-batch run that a table shows
 
 
-def _model(subject: Subject) -> Sequence[Part]:
+def _model(subject: Subject) -> Sequence[Element]:
     rows = []
     for layer in subject.model.sublayers():
         counted = {id(p): p.size for _, part in layer.walk() for p in part.own_parameters.values()}
@@ -43,7 +43,7 @@ def _model(subject: Subject) -> Sequence[Part]:
     return [Pair([f"{summary}{settings}"], [diagram])]
 
 
-def _data(subject: Subject) -> Sequence[Part]:
+def _data(subject: Subject) -> Sequence[Element]:
     data = subject.data
     if data is None:
         return []
@@ -78,7 +78,7 @@ def _shape(shape: Sequence[int]) -> str:
     return f"({', '.join(map(str, shape))}{',' if len(shape) == 1 else ''})"
 
 
-def _training(subject: Subject) -> Sequence[Part]:
+def _training(subject: Subject) -> Sequence[Element]:
     history = subject.history
     if history is None or not history.epochs:
         return []
@@ -105,7 +105,7 @@ def _training(subject: Subject) -> Sequence[Part]:
     return [*_by_step(subject, history), curve, folded("Epoch by epoch; the best one is marked", epochs)]
 
 
-def _by_step(subject: Subject, history: History) -> list[Part]:
+def _by_step(subject: Subject, history: History) -> list[Element]:
     """Show the loss by step of a run of few epochs, of which figures by epoch say little."""
     if history.epochs > FEW_EPOCHS or len(history.by_step.get("step", [])) <= history.epochs:
         return []
@@ -117,7 +117,7 @@ def _by_step(subject: Subject, history: History) -> list[Part]:
     return [drawing]
 
 
-def _steps(history: History) -> Sequence[Part]:
+def _steps(history: History) -> Sequence[Element]:
     """Show a run of full-batch steps: its curves, and some of its steps."""
     figures = step_curves(history.history)
     told = {
@@ -137,11 +137,11 @@ def _steps(history: History) -> Sequence[Part]:
     return [Pair(drawings[:2], drawings[2:]), folded(summary, steps)]
 
 
-def _picked(subject: Subject) -> Sequence[Part]:
+def _picked(subject: Subject) -> Sequence[Element]:
     """Say which parameters are tested, and which set has picked them."""
     history = subject.history
     measures = [(named(name), number(value)) for name, value in subject.measures.items()]
-    shown: list[Part] = []
+    shown: list[Element] = []
     if subject.record is None:
         shown.append(table(measures, ("Measure", "On the test set")))
     if subject.record is not None and "class" in subject.record:
@@ -164,7 +164,7 @@ def _is_documented(record: Mapping[str, Any]) -> bool:
     return bool(record.get("documented", True) and record["data"].get("title", "MNIST") == "MNIST")
 
 
-def _filters(subject: Subject) -> Sequence[Part]:
+def _filters(subject: Subject) -> Sequence[Element]:
     if not has_filters(subject.model):
         return []
     drawing = Drawing(
@@ -176,7 +176,7 @@ def _filters(subject: Subject) -> Sequence[Part]:
     return [drawing]
 
 
-def _reproduction(subject: Subject) -> Sequence[Part]:
+def _reproduction(subject: Subject) -> Sequence[Element]:
     record = subject.record
     if record is None:
         return []
@@ -212,9 +212,9 @@ SECTIONS = (
 )
 
 
-def made_sections(subject: Subject, sections: Sequence[Section] = SECTIONS) -> dict[str, list[Part]]:
+def made_sections(subject: Subject, sections: Sequence[Section] = SECTIONS) -> dict[str, list[Element]]:
     """Make the sections that apply to a subject: the parts of each by its title."""
-    made: dict[str, list[Part]] = {}
+    made: dict[str, list[Element]] = {}
     for section in sections:
         tasks = [answers for answers in subject.answers if answers.task in section.tasks]
         found = [part for answers in tasks for part in section.make(subject, answers)]

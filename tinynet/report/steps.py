@@ -8,7 +8,7 @@ import numpy as np
 
 from tinynet.errors import ArgumentError
 from tinynet.report.curves import choose_scale
-from tinynet.report.style import BLUE, LABEL, SMALL, VERMILION, add_legend, canvas, plain, whole
+from tinynet.report.style import BLUE, LABEL, SMALL, VERMILION, add_legend, bare_axes, canvas, expect, whole
 from tinynet.train import History
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def loss_by_step(
     >>> figure.get_suptitle(), figure.axes[0].get_xlabel()
     ('Training loss, each value the mean of 100 steps', 'Step')
     """
+    expect("loss_by_step", history, History, "the History that fit returned")
     kept = history.by_step
     if not kept.get("step"):
         raise ArgumentError(
@@ -63,7 +64,7 @@ def loss_by_step(
     each = f", each value the mean of {every:,} steps" if every > 1 else " of each step"
     figure = canvas(3.4, f"Training loss{each}" if title is None else title)
     axes = figure.add_subplot()
-    plain(axes, grid="y")
+    bare_axes(axes, grid="y")
     marker = "o" if len(steps) == 1 else None  # a line of one point cannot be seen
     (line,) = axes.plot(steps, losses, color=BLUE, linewidth=1.2, marker=marker, label="training")
     lines = [line]

@@ -32,6 +32,12 @@ _LETTERS = 64  # of the size of a label, in the width of a figure
 _DPI = 200  # of figures in files
 
 
+def expect(function: str, value: Any, kind: type, what: str) -> None:
+    """Check that a figure is drawn of what it can be drawn of."""
+    if not isinstance(value, kind):
+        raise ArgumentError(f"{function}: expected {what}, but got a {type(value).__name__}")
+
+
 def canvas(height: float, title: str = "") -> Figure:
     """Make an empty figure of the common width, with a title above it; its height is in inches."""
     from matplotlib.figure import Figure
@@ -75,7 +81,7 @@ def add_legend(figure: Figure, handles: Sequence[Artist], ncols: int = 2) -> Non
         text.set_text(word)
 
 
-def plain(axes: Axes, grid: str | None = None) -> None:
+def bare_axes(axes: Axes, grid: str | None = None) -> None:
     """Leave off what is not needed: the frame but for the axes, ticks in small print, a faint grid."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.tick_params(labelsize=SMALL, which="both")

@@ -76,11 +76,11 @@ class Drawing(NamedTuple):
 class Pair(NamedTuple):
     """Two columns, which stand below each other where the screen is narrow."""
 
-    left: Sequence[Part]
-    right: Sequence[Part]
+    left: Sequence[Element]
+    right: Sequence[Element]
 
 
-Part = str | Drawing | Pair  # a str is HTML
+Element = str | Drawing | Pair  # a str is HTML
 
 
 class Section(NamedTuple):
@@ -98,4 +98,4 @@ class Section(NamedTuple):
 
     title: str
     tasks: tuple[str, ...]
-    make: Callable[..., Sequence[Part]]
+    make: Callable[..., Sequence[Element]]

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinynet.checks import check_numbers
 from tinynet.errors import ShapeError
-from tinynet.report.style import COLORS, LABEL, Array, add_legend, canvas, class_names, fitting, plain
+from tinynet.report.style import COLORS, LABEL, Array, add_legend, bare_axes, canvas, class_names, fitting
 from tinynet.train.metrics import average_precision, precision_recall_curve, roc_auc, roc_curve
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def threshold_figure(
 
 
 def _frame(axes: Axes, x: str, y: str) -> None:
-    plain(axes, grid="both")
+    bare_axes(axes, grid="both")
     axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02))
     axes.set_xlabel(x, fontsize=LABEL)
     axes.set_ylabel(y, fontsize=LABEL)

@@ -20,7 +20,7 @@ from tinynet.saving.form import resembles
 from tinynet.saving.modelfile import RUN_VERSION, ModelFile, encoded, opened
 from tinynet.saving.places import as_path
 from tinynet.saving.run_state import restore, state_of, stateful
-from tinynet.saving.settings import plain, settings
+from tinynet.saving.settings import describe_setting, settings
 from tinynet.train.run import Run
 
 
@@ -201,7 +201,7 @@ def _with_defaults(before: Any, optimizer: Any) -> Any:
     if not isinstance(before, dict) or before.get("class") != type(optimizer).__name__:
         return before
     arguments = inspect.signature(type(optimizer)).parameters.values()
-    return before | {a.name: plain(a.default) for a in arguments if a.name not in before}
+    return before | {a.name: describe_setting(a.default) for a in arguments if a.name not in before}
 
 
 Run.save = save

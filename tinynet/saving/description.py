@@ -56,7 +56,8 @@ def _encode(value: Any, where: str, seen: dict[int, int]) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in _KINDS:
-        return {"array": np.asarray(value).tolist(), "dtype": str(value.dtype)}
+        shape = {} if value.size else {"shape": list(value.shape)}  # which the lists do not say then
+        return {"array": np.asarray(value).tolist(), "dtype": str(value.dtype), **shape}
     if isinstance(value, list | tuple):
         return [_encode(v, where, seen) for v in value]
     if isinstance(value, dict) and all(isinstance(k, str) for k in value):
@@ -157,7 +158,8 @@ class _Reader:
         dtype = np.dtype(coded["dtype"])
         if dtype.kind not in _KINDS:
             raise DescriptionError(f"the file is damaged: it holds an array of dtype {dtype}")
-        return np.asarray(coded["array"], dtype)
+        array = np.asarray(coded["array"], dtype)
+        return array.reshape(coded["shape"]) if "shape" in coded else array
 
     def _layer(self, coded: dict[str, Any]) -> Layer:
         place = len(self.layers)

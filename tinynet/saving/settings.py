@@ -15,10 +15,10 @@ from tinynet.core.spec import Array
 from tinynet.saving.run_state import stateful
 from tinynet.train.compound import described_metrics
 from tinynet.train.nests import leaves
-from tinynet.train.part import Part
 from tinynet.train.run import Run
 from tinynet.train.several import Losses
 from tinynet.train.stream import Stream
+from tinynet.train.windowed import Windowed
 
 _ENDS = 4  # rows at each end of what is not in memory
 
@@ -63,22 +63,22 @@ def described(run: Run, checksum: Callable[[Any], int]) -> dict[str, Any]:
         "seed": str(given["seed"]),
         "compiled": given["compiled"],
         "micro_batches": given["micro_batches"] if given["micro_batches"] > 1 else None,
-        "optimizer": plain(given["optimizer"]),
+        "optimizer": describe_setting(given["optimizer"]),
         "callbacks": [type(callback).__name__ for callback in stateful(run)],
     }
 
 
-def _checksum(array: Array | Stream | Part) -> int:
+def _checksum(array: Array | Stream | Windowed) -> int:
     """Return the checksum of an array; of one that is not in memory the same, read a piece at a time."""
-    data, found = array.data if isinstance(array, Part) else array, 0
+    data, found = array.data if isinstance(array, Windowed) else array, 0
     for piece in data.pieces() if isinstance(data, Stream) else [data]:
         found = zlib.crc32(np.ascontiguousarray(piece).data, found)
     return found
 
 
-def brief_checksum(array: Array | Stream | Part) -> int:
+def brief_checksum(array: Array | Stream | Windowed) -> int:
     """Return the checksum of an array; of one that is not in memory, that of its length and of the rows at its ends."""
-    data = array.data if isinstance(array, Part) else array
+    data = array.data if isinstance(array, Windowed) else array
     if not isinstance(data, Stream):
         return _checksum(data)
     n = len(data)
@@ -88,7 +88,7 @@ def brief_checksum(array: Array | Stream | Part) -> int:
 
 def _blocks(samples: Any) -> Any:
     """Describe how the order is drawn of samples that are read in blocks."""
-    data = samples.data if isinstance(samples, Part) else None
+    data = samples.data if isinstance(samples, Windowed) else None
     return [data.block, data.blocks] if isinstance(data, Stream) and data.block else None
 
 
@@ -108,11 +108,12 @@ def _name(loss: Any) -> str:
     if loss is None or isinstance(loss, int | float):
         return str(loss)
     if isinstance(loss, partial):
-        return f"{_name(loss.func)} with {', '.join(f'{name}={plain(v)}' for name, v in loss.keywords.items())}"
+        given = ", ".join(f"{name}={describe_setting(value)}" for name, value in loss.keywords.items())
+        return f"{_name(loss.func)} with {given}"
     return loss if isinstance(loss, str) else str(getattr(loss, "__name__", type(loss).__name__))
 
 
-def plain(value: Any) -> Any:
+def describe_setting(value: Any) -> Any:
     """Describe a setting by numbers, texts and lists: an object by its class and the arguments that it has kept.
 
     Parameters
@@ -128,18 +129,18 @@ def plain(value: Any) -> Any:
     Examples
     --------
     >>> import tinynet as tn
-    >>> plain(tn.Backtracking())
+    >>> describe_setting(tn.Backtracking())
     {'class': 'Backtracking', 'alpha': 0.01, 'beta': 0.5, 'initial_step': 1.0}
     """
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, list | tuple):
-        return [plain(v) for v in value]
+        return [describe_setting(v) for v in value]
     if hasattr(value, "__name__"):
         return value.__name__
     try:
         arguments = list(inspect.signature(type(value)).parameters)
     except ValueError:  # a class that is not written in Python
         arguments = []
-    kept = {name: plain(getattr(value, name)) for name in arguments if hasattr(value, name)}
+    kept = {name: describe_setting(getattr(value, name)) for name in arguments if hasattr(value, name)}
     return {"class": type(value).__name__, **kept}

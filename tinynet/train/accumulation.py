@@ -133,7 +133,7 @@ class Accumulation:
             How many samples there are.
         """
         means, states = whole.means(weight, n, [state.dtype for state in self.states])
-        at = len(means) - len(self.optimizer.parts_of(self.models))
+        at = len(means) - len(self.optimizer.spans_of(self.models))
         self.finish(np.asarray(means[0]), means[at:], states)
         return means[:at]
 

@@ -13,13 +13,13 @@ from tinynet.train.task import Measures, Task
 class CompoundTask(Task):
     """A task around others, whose measures it has."""
 
-    parts: dict[str, Task]  # by what their measures begin with: nothing, where there is one
+    tasks: dict[str, Task]  # by what their measures begin with: nothing, where there is one
 
 
 def for_evaluation(task: Task) -> Task:
     """Return a task as samples that are not trained on are measured by it."""
     if isinstance(task, CompoundTask):
-        return replace(task, parts={name: for_evaluation(part) for name, part in task.parts.items()})
+        return replace(task, tasks={name: for_evaluation(one) for name, one in task.tasks.items()})
     return replace(task, chosen=task.in_evaluation, kept=Kept()) if isinstance(task, ChosenTask) else task
 
 
@@ -33,8 +33,8 @@ def chosen_within(task: Task, start: str = "") -> Iterator[tuple[str, ChosenTask
     if isinstance(task, ChosenTask):
         yield start, task
     if isinstance(task, CompoundTask):
-        for name, part in task.parts.items():
-            yield from chosen_within(part, start + name)
+        for name, one in task.tasks.items():
+            yield from chosen_within(one, start + name)
 
 
 def described_metrics(task: Task) -> list[str]:

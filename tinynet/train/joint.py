@@ -16,7 +16,7 @@ from tinynet.train.task import Measures, Task
 
 
 @dataclass(frozen=True)
-class Part:
+class TrainedOutput:
     """An output that is trained on."""
 
     name: str
@@ -28,14 +28,14 @@ class Part:
 class Joint:
     """The loss of several outputs: the sum of their losses, each by its weight; labels come by name."""
 
-    def __init__(self, parts: Sequence[Part]) -> None:
-        self.parts = parts
+    def __init__(self, outputs: Sequence[TrainedOutput]) -> None:
+        self.outputs = outputs
 
     def each(self, output: Any, labels: Any, total: Callable[[Task, Any, Any], Tensor]) -> list[Tensor]:
         """Return the sum and the loss of each output, which ``total`` makes of a task, an output and its labels."""
-        found = [total(part.task, output[part.key], labels[part.name]) for part in self.parts]
-        pairs = zip(self.parts, found, strict=True)
-        weighted = [loss if part.weight == 1 else part.weight * loss for part, loss in pairs]
+        found = [total(one.task, output[one.key], labels[one.name]) for one in self.outputs]
+        pairs = zip(self.outputs, found, strict=True)
+        weighted = [loss if one.weight == 1 else one.weight * loss for one, loss in pairs]
         return [sum(weighted[1:], weighted[0]), *found]
 
     def __call__(self, output: Any, labels: Any) -> Tensor:
@@ -56,15 +56,15 @@ class SeveralTask(CompoundTask):
     def read_labels(self, y: Any, n: int, made: Any) -> dict[str, Array]:
         """Check the labels of each output that is trained on."""
         found = {}
-        for part, given in zip(self.loss.parts, self._labels(y, made), strict=True):
+        for one, given in zip(self.loss.outputs, self._labels(y, made), strict=True):
             try:
-                found[part.name] = part.task.read_labels(given, n, made[part.key])
+                found[one.name] = one.task.read_labels(given, n, made[one.key])
             except TinynetError as error:
-                raise type(error)(f"y[{part.name!r}]: {error}") from error
+                raise type(error)(f"y[{one.name!r}]: {error}") from error
         return found
 
     def _labels(self, y: Any, made: Any) -> list[Any]:
-        trained = [part.name for part in self.loss.parts]
+        trained = [one.name for one in self.loss.outputs]
         if isinstance(y, dict) or len(trained) == len(made):
             return in_order("y", y, trained)
         given = dict(zip(names_of(made), in_order("y", y, names_of(made)), strict=True))
@@ -76,23 +76,23 @@ class SeveralTask(CompoundTask):
 
     def reads(self, output: Any, labels: Any) -> tuple[Any, Any]:
         """Return what is read of each output that is trained on, and of its labels."""
-        read = [self.parts[f"{part.name}_"].reads(output[part.key], labels[part.name]) for part in self.loss.parts]
-        keys, names = [part.key for part in self.loss.parts], [part.name for part in self.loss.parts]
+        read = [self.tasks[f"{one.name}_"].reads(output[one.key], labels[one.name]) for one in self.loss.outputs]
+        keys, names = [one.key for one in self.loss.outputs], [one.name for one in self.loss.outputs]
         outputs, actual = zip(*read, strict=True)
         return dict(zip(keys, outputs, strict=True)), dict(zip(names, actual, strict=True))
 
     def measure(self, made: Any, losses: list[Array], output: Any, labels: Any) -> Measures:
         """Return the loss, and what is measured of each output."""
         found = {"loss": losses[0].item()}
-        for part, loss in zip(self.loss.parts, losses[1:], strict=True):
-            task = self.parts[f"{part.name}_"]
-            measured = task.measure(made[part.key], [loss], output[part.key], labels[part.name])
-            found |= {f"{part.name}_{name}": value for name, value in measured.items()}
+        for one, loss in zip(self.loss.outputs, losses[1:], strict=True):
+            task = self.tasks[f"{one.name}_"]
+            measured = task.measure(made[one.key], [loss], output[one.key], labels[one.name])
+            found |= {f"{one.name}_{name}": value for name, value in measured.items()}
         return found
 
 
 def names_of(made: Any) -> list[str]:
     """Return the names of several outputs: those of a dict; otherwise "output_0" and so on."""
-    if not made or any(not isinstance(part, Tensor) for part in (made.values() if isinstance(made, dict) else made)):
+    if not made or any(not isinstance(one, Tensor) for one in (made.values() if isinstance(made, dict) else made)):
         raise ArgumentError("a model that is trained must return a Tensor, or several in one tuple, list or dict")
     return list(made) if isinstance(made, dict) else [f"output_{i}" for i in range(len(made))]

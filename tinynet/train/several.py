@@ -10,7 +10,7 @@ from tinynet.core.engine import Tensor
 from tinynet.core.spec import Array
 from tinynet.errors import ArgumentError
 from tinynet.train.inputs import in_order
-from tinynet.train.joint import Joint, Part, SeveralTask, names_of
+from tinynet.train.joint import Joint, SeveralTask, TrainedOutput, names_of
 from tinynet.train.task import Task, find_task
 
 
@@ -50,14 +50,14 @@ def of_several(given: Any, metrics: Any, made: Any) -> Task:
     chosen = dict.fromkeys(names) if metrics is None else _metrics(metrics, names)
     factors = [1.0] * len(names) if weights is None else in_order("loss_weights", weights, names)
     keys = list(made) if isinstance(made, dict) else range(len(names))
-    parts = []
+    outputs = []
     for name, key, one, factor in zip(names, keys, losses, factors, strict=True):
         if one is not None:
             weight = check_positive("fit", f"loss_weights[{name!r}]", factor, zero=True)
-            parts.append(Part(name, key, find_task(one, chosen[name]), weight))
-    if not parts:
+            outputs.append(TrainedOutput(name, key, find_task(one, chosen[name]), weight))
+    if not outputs:
         raise ArgumentError("the loss of every output is None, so there is nothing to minimise")
-    return SeveralTask(Joint(parts), _unchecked, {f"{part.name}_": part.task for part in parts})
+    return SeveralTask(Joint(outputs), _unchecked, {f"{one.name}_": one.task for one in outputs})
 
 
 def _metrics(given: Any, names: list[str]) -> dict[str, Any]:

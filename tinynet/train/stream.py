@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +11,9 @@ import numpy.typing as npt
 from tinynet.checks import check_count
 from tinynet.core.spec import Array
 from tinynet.train.reading import Source
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 _AT_A_TIME = 2**24  # bytes, where all is read in order
 
@@ -126,6 +128,8 @@ class Stream:
         found = ahead[1].result() if ahead is not None and known else self.read(np.arange(start, stop))
         after = stop, min(2 * stop - start, len(self))
         if after[0] < after[1]:
+            from concurrent.futures import ThreadPoolExecutor  # which takes its time, and few data need it
+
             self._pool = self._pool or ThreadPoolExecutor(1, "tinynet-stream")
             self._ahead = after, self._pool.submit(self.read, np.arange(*after))
         return found

@@ -24,7 +24,7 @@ class WeightedTask(CompoundTask):
     @property
     def plain(self) -> Task:
         """The task without weights."""
-        return self.parts[""]
+        return self.tasks[""]
 
     def losses(self, output: Any, labels: Any) -> list[Tensor]:
         """Return the weighted mean, and if there are several outputs that of each."""
@@ -85,7 +85,7 @@ def with_joint_loss(task: Task, found: Measures) -> Measures:
     joint = task.loss.loss if isinstance(task, WeightedTask) else None
     if not isinstance(joint, Joint):
         return found
-    return found | {"loss": sum(part.weight * found[f"{part.name}_loss"] for part in joint.parts)}
+    return found | {"loss": sum(part.weight * found[f"{part.name}_loss"] for part in joint.outputs)}
 
 
 def total_losses(task: Task, output: Any, labels: Any, n: int, factors: Any = None) -> list[Tensor]:

@@ -67,7 +67,7 @@ class Weighted:
     @property
     def names(self) -> list[str]:
         """What the measures are called that are weighted."""
-        parts = self.loss.parts if isinstance(self.loss, Joint) else ()
+        parts = self.loss.outputs if isinstance(self.loss, Joint) else ()
         return ["loss", *(f"{part.name}_loss" for part in parts)]
 
     def totals(self, output: Any, labels: Any, factors: dict[str, Any] | None = None) -> list[Tensor]:
@@ -81,7 +81,7 @@ class Weighted:
             found = weighted_sum(task.loss, y, t, w)
             return found if factor is None else found * factor
 
-        names = [part.name for part in self.loss.parts]
+        names = [part.name for part in self.loss.outputs]
         of_each = weights if isinstance(weights, dict) else dict.fromkeys(names, weights)
         factor_of = factors or dict.fromkeys(names)
         return self.loss.each(output, {name: (actual[name], of_each[name], factor_of[name]) for name in names}, total)
@@ -102,5 +102,5 @@ def identity(loss: Any) -> tuple[Any, ...]:
     if isinstance(loss, Weighted):
         return ("weighted", *identity(loss.loss))
     if isinstance(loss, Joint):
-        return tuple((part.name, part.weight, *identity(part.task.loss)) for part in loss.parts)
+        return tuple((part.name, part.weight, *identity(part.task.loss)) for part in loss.outputs)
     return (id(loss),)

@@ -56,12 +56,12 @@ def with_weights(
         return task, labels
     weights: Any
     if isinstance(task.loss, Joint) and (class_weight is not None or is_by_output(sample_weight)):
-        names = [part.name for part in task.loss.parts]
+        names = [part.name for part in task.loss.outputs]
         by_sample = _by_output("sample", sample_weight, names)
         by_class = _by_output("class", class_weight, names)
         weights = {
             part.name: _weights(part.task, labels[part.name], of_samples, of_classes, f" of {part.name!r}")
-            for part, of_samples, of_classes in zip(task.loss.parts, by_sample, by_class, strict=True)
+            for part, of_samples, of_classes in zip(task.loss.outputs, by_sample, by_class, strict=True)
         }
     else:
         weights = _weights(task, labels, sample_weight, class_weight)

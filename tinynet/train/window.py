@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from tinynet.core.spec import Array
 from tinynet.nn.layer import nested
 from tinynet.train.nests import leaves
-from tinynet.train.part import Part
 from tinynet.train.run import Run
 from tinynet.train.stream import Stream
 from tinynet.train.window_order import WindowOrder
+from tinynet.train.windowed import Windowed
 
 _BYTES = 2**21  # of the samples in a half of the window, about: they stay in the cache
 
@@ -44,13 +43,13 @@ class Window:
         self.batches = max(1, -(-samples // batch))
         self.half = min(n, self.batches * batch)
         self.prefetch = all(stream.prefetch for stream in streams)
-        self.parts: list[Part] = []
+        self.windowed: list[Windowed] = []
         for name in ("x", "y"):
-            arguments[name] = nested(arguments[name], self._part)
+            arguments[name] = nested(arguments[name], self._seen_through)
 
-    def _part(self, data: Stream | Array) -> Part:
-        self.parts.append(Part(data, 2 * self.half if self.prefetch else self.half))
-        return self.parts[-1]
+    def _seen_through(self, data: Stream | Array) -> Windowed:
+        self.windowed.append(Windowed(data, 2 * self.half if self.prefetch else self.half))
+        return self.windowed[-1]
 
     def on_train_begin(self, run: Run) -> None:
         """Let the run take its batches from the window."""
@@ -62,20 +61,20 @@ class Window:
             self._read_own(indices, start, self.own)
             return
         known: dict[int, Array] = {}
-        for part in self.parts:
-            if id(part.data) in known:  # as where an autoencoder has its samples as labels
-                part.memory[start : start + len(indices)] = known[id(part.data)]
+        for seen in self.windowed:
+            if id(seen.data) in known:  # as where an autoencoder has its samples as labels
+                seen.memory[start : start + len(indices)] = known[id(seen.data)]
             else:
-                known[id(part.data)] = part.read(indices, start)
+                known[id(seen.data)] = seen.read(indices, start)
 
     def _read_own(self, indices: Array, start: int, own_of: Callable[[int], slice]) -> None:
         """Read those samples of each batch that other processes do not read."""
         for at in range(0, len(indices), self.batch):
             batch = indices[at : at + self.batch]
             own = own_of(len(batch))
-            for part in self.parts:
-                which = own if isinstance(part.data, Stream) else slice(len(batch))
-                part.read(batch[which], start + at + (which.start or 0))
+            for seen in self.windowed:
+                which = own if isinstance(seen.data, Stream) else slice(len(batch))
+                seen.read(batch[which], start + at + (which.start or 0))
 
     def filled(self, pieces: list[Array]) -> Iterator[tuple[int, int]]:
         """Fill half of the window with the samples at some indices, piece after piece, in turns.
@@ -87,6 +86,8 @@ class Window:
                 self.read(piece, 0)
                 yield 0, len(piece)
             return
+        from concurrent.futures import ThreadPoolExecutor  # which takes its time, and few data need it
+
         starts = [self.half * (number % 2) for number in range(len(pieces))]
         with ThreadPoolExecutor(1, "tinynet-window") as pool:
             ahead = pool.submit(self.read, pieces[0], 0) if pieces else None

@@ -157,6 +157,42 @@ def test_processes_that_start_at_once_build_each_kernel_once_and_leave_nothing_e
     assert left == ["cut", "lock", "softmax"]
 
 
+def test_arrays_that_may_not_be_written_to_take_the_kernels_of_others(built):
+    before = """
+        def run():
+            x, u = np.array([[0.0, 0.0]]), np.array([-1.0, 2.0])
+            x.flags.writeable = u.flags.writeable = False
+            loss.softmax(y := np.empty_like(x), np.empty((2, 1)), x)
+            pointwise.cut.serial(z := np.empty(2), u, u, 1)
+            prepared, = build.prepare([(pointwise.cut.serial, (z, u, u, 1))])
+            prepared(z, u, u, 1)
+            return y.tolist() + z.tolist()
+    """
+    assert run(built, textwrap.dedent(before))[:2] == ([], [])
+
+
+@needs_fork
+def test_processes_wait_for_each_other_where_they_build_the_same_kernel_and_nowhere_else(tmp_path):
+    script = """
+        import os, signal
+        import numpy as np
+        from tinynet.fast.kernels import build, pointwise
+        def waits(wanted):
+            child = os.fork()
+            if not child:
+                signal.alarm(1)
+                with build.store().locked(wanted):
+                    os._exit(0)
+            return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGALRM
+        one, other = (pointwise.cut.identity_of((x, x, x, 1)) for x in (np.zeros(1), np.zeros(1, np.float32)))
+        with build.store().locked([one]):
+            print(waits([one]), waits([other]), waits([other, one]))
+        print(waits([other, one]))
+    """
+    done = start(textwrap.dedent(script), NUMBA_CACHE_DIR=tmp_path)
+    assert done.stdout == "True False True\nFalse\n", done.stderr
+
+
 def test_numbas_options_set_in_the_program_are_refused_since_a_helper_does_not_know_them(tmp_path):
     done = start("import numba; numba.config.LOOP_VECTORIZE = 0\n" + RUN, "", NUMBA_CACHE_DIR=tmp_path)
     assert "KernelBuildError" in done.stderr

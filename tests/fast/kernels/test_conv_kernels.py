@@ -227,7 +227,7 @@ def test_nan_reaches_the_outputs_that_see_it_and_no_others(dtype, channels):
 
 @given(st.integers(0, 1000))
 def test_there_are_at_most_eight_chunks_of_whole_images(n):
-    chunks = conv.chunks(n)
+    chunks = conv.count_chunks(n)
     assert 1 <= chunks <= max(1, min(n, 8))
     cuts = [chunk * n // chunks for chunk in range(chunks + 1)]
     lengths = [end - start for start, end in pairwise(cuts)]

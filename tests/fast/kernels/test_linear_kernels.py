@@ -70,7 +70,7 @@ def test_weights_of_a_frozen_predictor_lie_in_panels(dtype):
     frozen, live = tn.compile(model, freeze=True), tn.compile(model)
     before = frozen(x)
     np.testing.assert_allclose(before, live(x), rtol=1e-5, atol=1e-6)
-    functions = [[s.function.__name__ for s in p.plan(x).steps if s.name == "matmul"] for p in (frozen, live)]
+    functions = [[call.function.__name__ for call in p.plan(x).calls if call.name == "matmul"] for p in (frozen, live)]
     assert functions == [["matmul_panels", "matmul"], ["matmul", "matmul"]]
     model.theta[:] = 0
     np.testing.assert_array_equal(frozen(x), before)
@@ -96,12 +96,12 @@ def test_the_serial_form_has_the_same_bits(axis, shape):
 
 @given(st.integers(0, 10_000), st.integers(0, 10**9))
 def test_the_number_of_chunks_is_in_range(rows, flops):
-    assert 1 <= linear.chunks(rows, flops) <= max(1, min(rows, 8))
+    assert 1 <= linear.count_chunks(rows, flops) <= max(1, min(rows, 8))
 
 
 def test_small_products_are_not_cut():
-    assert linear.chunks(32, 2 * 32 * 10 * 128) == 1
-    assert linear.chunks(32, 2 * 32 * 784 * 128) > 1
+    assert linear.count_chunks(32, 2 * 32 * 10 * 128) == 1
+    assert linear.count_chunks(32, 2 * 32 * 784 * 128) > 1
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_a_row_is_added_to_each_row_with_the_bits_of_numpy(rows, width, rng, dty
 
 @given(st.integers(0, 10**8))
 def test_the_number_of_chunks_is_in_range(size):
-    assert 1 <= pointwise.chunks(size) <= max(1, min(64, size))
+    assert 1 <= pointwise.count_chunks(size) <= max(1, min(64, size))
 
 
 def test_the_error_function_of_float32_is_right_to_some_last_places():

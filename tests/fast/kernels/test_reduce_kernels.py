@@ -15,4 +15,4 @@ def test_rows_are_summed_however_they_are_cut(rows, width, rng, dtype, chunks):
 
 @given(st.integers(0, 10_000), st.integers(0, 10**9))
 def test_the_number_of_chunks_is_in_range(rows, size):
-    assert 1 <= reduce.chunks(rows, size) <= max(1, min(rows, 8))
+    assert 1 <= reduce.count_chunks(rows, size) <= max(1, min(rows, 8))

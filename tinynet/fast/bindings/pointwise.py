@@ -17,7 +17,7 @@ from tinynet.ops.pointwise import add as add_op
 
 
 def _cut(out: Array, g: Array, y: Array) -> tuple[Any, ...]:
-    chunks = kernels.chunks(y.size)
+    chunks = kernels.count_chunks(y.size)
     return for_chunks(kernels.cut, chunks), out.reshape(-1), g.reshape(-1), y.reshape(-1), chunks
 
 
@@ -26,14 +26,15 @@ def _add(out: Array, x: Array, y: Array) -> tuple[Any, ...]:
     like = all(a.flags.c_contiguous and a.dtype == out.dtype for a in (out, x, y)) and out.dtype.char in "fd"
     if not like or not out.size or y.ndim != 1 or x.shape != out.shape or y.shape != out.shape[-1:]:
         return bind_ufunc(add_op, out, x, y)
-    return for_chunks(kernels.add_to_rows, kernels.chunks(out.size)), *(a.reshape(-1, y.size) for a in (out, x)), y
+    kernel = for_chunks(kernels.add_to_rows, kernels.count_chunks(out.size))
+    return kernel, out.reshape(-1, y.size), x.reshape(-1, y.size), y
 
 
 def _gelu(op: Op, y: Array, *inputs: Array) -> tuple[Any, ...]:
     *g, x = inputs
     if x.dtype != np.float32 or any(a.shape != x.shape for a in g):
         return store_meaning, op, (y,), inputs, {}
-    chunks = kernels.chunks(x.size)
+    chunks = kernels.count_chunks(x.size)
     back = g[0].reshape(-1) if g else None
     return for_chunks(kernels.gelu, chunks), y.reshape(-1), x.reshape(-1), back, chunks
 

@@ -31,7 +31,7 @@ def _scratch(x: Value, axes: tuple[int, ...]) -> tuple[Spec, ...]:
 def _sum(out: Array, *rest: Array, axes: tuple[int, ...]) -> tuple[Any, ...]:
     *sums, x = rest
     if sums:
-        kernel = for_chunks(kernels.sum_rows, kernels.chunks(x.size // out.size, x.size))
+        kernel = for_chunks(kernels.sum_rows, kernels.count_chunks(x.size // out.size, x.size))
         return kernel, out.reshape(-1), *sums, x.reshape(-1, out.size)
     if axes == (x.ndim - 1,) and 0 < x.shape[-1] <= _SHORT and x.dtype.char in "fd" and x.flags.c_contiguous:
         return partial(np.einsum, out=out), "...k->...", x
@@ -41,7 +41,7 @@ def _sum(out: Array, *rest: Array, axes: tuple[int, ...]) -> tuple[Any, ...]:
 
 def _row_scratch(x: Value) -> tuple[Spec, ...]:
     one_row = isinstance(x, np.ndarray) and x.ndim == 1 and x.dtype.char in "fd" and x.size > 0
-    return (Spec((kernels.chunks(x.shape[0], x.shape[0]),), np.dtype(np.float64)),) if one_row else ()
+    return (Spec((kernels.count_chunks(x.shape[0], x.shape[0]),), np.dtype(np.float64)),) if one_row else ()
 
 
 def _of_a_row(kernel: Any, op: Op, out: Array, *rest: Array) -> tuple[Any, ...]:

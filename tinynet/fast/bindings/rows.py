@@ -26,13 +26,13 @@ def _softmax(kernel: Any, y: Array, sums: Array, x: Array) -> tuple[Any, ...]:
 
 
 def _layer_norm(y: Array, normal: Array, scale: Array, x: Array, *rest: Array, epsilon: float) -> tuple[Any, ...]:
-    chunks = pointwise.chunks(x.size)
+    chunks = pointwise.count_chunks(x.size)
     kernel = for_chunks(normalised.layer_norm, chunks)
     return kernel, *_rows(y, normal), scale.reshape(-1), *_rows(x), *rest, epsilon, chunks
 
 
 def _layer_norm_gradient(dx: Array, g: Array, gamma: Array, normal: Array, scale: Array) -> tuple[Any, ...]:
-    chunks = pointwise.chunks(g.size)
+    chunks = pointwise.count_chunks(g.size)
     kernel = for_chunks(normalised.layer_norm_gradient, chunks)
     return kernel, *_rows(dx, g), gamma, *_rows(normal), scale.reshape(-1), chunks
 

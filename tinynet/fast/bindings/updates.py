@@ -15,7 +15,7 @@ from tinynet.fast.threads import runnable
 
 def _adam(*arrays: Array, beta1: float, beta2: float, epsilon: float, decay: float = 0.0) -> tuple[Any, ...]:
     *vectors, steps, gradient, rate = arrays
-    chunks = kernels.chunks(gradient.size, gradient.size)
+    chunks = kernels.count_chunks(gradient.size, gradient.size)
     scalars = steps.reshape(1), gradient, rate.reshape(1), beta1, beta2, epsilon, decay, chunks
     return for_chunks(kernels.adam, chunks), *vectors, *scalars
 
@@ -23,7 +23,7 @@ def _adam(*arrays: Array, beta1: float, beta2: float, epsilon: float, decay: flo
 def _momentum(
     theta: Array, velocity: Array, gradient: Array, rate: Array, momentum: Array, nesterov: bool
 ) -> tuple[Any, ...]:
-    chunks = kernels.chunks(gradient.size, gradient.size)
+    chunks = kernels.count_chunks(gradient.size, gradient.size)
     scalars = rate.reshape(1), momentum.reshape(1), nesterov, chunks
     return for_chunks(kernels.descend, chunks), theta, velocity, gradient, *scalars
 
@@ -36,7 +36,7 @@ def _rmsprop_with_momentum(
     theta: Array, square: Array, velocity: Array | None, gradient: Array, rate: Array, momentum: Array, rho: float,
     epsilon: float,
 ) -> tuple[Any, ...]:  # fmt: skip
-    chunks = kernels.chunks(gradient.size, gradient.size)
+    chunks = kernels.count_chunks(gradient.size, gradient.size)
     scalars = rate.reshape(1), momentum.reshape(1), rho, epsilon, chunks
     return for_chunks(kernels.rmsprop, chunks), theta, square, velocity, gradient, *scalars
 

@@ -90,7 +90,7 @@ def _forward_bind(y: Array, index: Array, *rest: Array, p: Geometry, q: Geometry
     x, w, bias = rest[-3:]
     d = dims(x.shape, w.shape[3], p, q)
     if d.direct:
-        kernel = for_chunks(kernels.forward_direct(d), kernels.chunks(len(x)))
+        kernel = for_chunks(kernels.forward_direct(d), kernels.count_chunks(len(x)))
         return kernel, y, index, x.reshape(len(x), -1), w.reshape(-1, d.f), bias
     if d.winograd:
         return winograd_call(d.ph, (d.oh, d.ow), y, index, *rest, corner=(0, 0))

@@ -19,7 +19,7 @@ def descend_parts(theta: Tensor, gradient: Tensor, rate: Tensor) -> Tensor:
 
 
 def _bind(theta: Array, gradient: Array, rate: Array) -> tuple[Any, ...]:
-    chunks = kernels.chunks(gradient.size, gradient.size)
+    chunks = kernels.count_chunks(gradient.size, gradient.size)
     number = rate.reshape(1)
     return for_chunks(kernels.descend, chunks), theta, None, gradient, number, number, False, chunks
 

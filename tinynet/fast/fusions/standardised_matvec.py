@@ -35,7 +35,7 @@ def standardised_rmatvec_parts(x: Tensor, r: Tensor, shift: Array, scale: Array)
 
 
 def _chunks(x: Value) -> int:
-    return linear.chunks(x.shape[0], 2 * math.prod(x.shape))
+    return linear.count_chunks(x.shape[0], 2 * math.prod(x.shape))
 
 
 def _scratch(x: Value, v: Value, shift: Array, scale: Array) -> tuple[Spec, ...]:

@@ -84,6 +84,11 @@ def become_helper() -> None:
     _builds.in_helper = True
 
 
+def in_helper() -> bool:
+    """Whether this process compiles kernels, and loads none."""
+    return _builds.in_helper
+
+
 @contextmanager
 def watch(tell: Callable[[Progress], None]) -> Iterator[None]:
     """Call ``tell`` with the `Progress` before the first and after each kernel that is built.
@@ -197,7 +202,7 @@ def build(identities: list[Identity]) -> None:
         If a helper cannot be started, dies, or cannot compile a kernel.
     """
     place = store()
-    with _builds.lock, place.locked():
+    with _builds.lock, place.locked(identities):
         missing = [identity for identity in identities if place.read(identity) is None]
         unwritten = _run_helper(missing) if missing else ""
     if unwritten and place.temporary is None:

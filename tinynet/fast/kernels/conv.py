@@ -48,7 +48,7 @@ class Windows(NamedTuple):
         return (self.oh - 1) * self.sh + self.kh, columns
 
 
-def chunks(n: int) -> int:
+def count_chunks(n: int) -> int:
     """Return the number of chunks of a batch."""
     return max(1, min(_MOST_CHUNKS, n))
 

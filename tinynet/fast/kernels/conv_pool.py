@@ -77,7 +77,7 @@ class Dims(NamedTuple):
         return plain and windows in ((2,) * 4, (3,) * 4)
 
 
-def chunks(n: int) -> int:
+def count_chunks(n: int) -> int:
     """Give the number of chunks of a batch."""
     return max(1, min(MOST_CHUNKS, n))
 
@@ -237,11 +237,11 @@ def input_grad(d: Dims) -> Any:
     run, row, taps, size = kw * c, w * c, d.taps, h * w * c
 
     @kernel(parallel=True)
-    def conv_pool_input_grad(dx, turned, g, weights, index):
+    def conv_pool_input_grad(dx, transposed, g, weights, index):
         n = g.shape[0]
         for f in range(filters):
             for k in range(taps):
-                turned[f, k] = weights[k, f]
+                transposed[f, k] = weights[k, f]
         chunks = max(1, min(MOST_CHUNKS, n))
         for chunk in numba.prange(chunks):
             for m in range(chunk * n // chunks, (chunk + 1) * n // chunks):
@@ -256,7 +256,7 @@ def input_grad(d: Dims) -> Any:
                                 start = ((i * qh + t // pw) * sh * w + (j * qw + t % pw) * sw) * c
                                 for u in range(kh):
                                     for k in range(run):
-                                        dx[m, start + u * row + k] += v * turned[f, u * run + k]
+                                        dx[m, start + u * row + k] += v * transposed[f, u * run + k]
 
     return conv_pool_input_grad
 

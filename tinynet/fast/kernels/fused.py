@@ -14,13 +14,13 @@ _AHEAD = 32 * 1024  # bytes of rows that are asked for at once: a typical L1 cac
 _SHORT = 8  # so many rows at least must fit in there
 
 
-def chunks(rows: int, size: int) -> int:
+def count_chunks(rows: int, size: int) -> int:
     """Give the number of chunks of a pass over rows; it depends on shapes alone."""
     return max(1, min(_MOST_CHUNKS, rows, size // _ROW_CHUNK))
 
 
 @kernel()
-def touch(x, indices, r):
+def prefetch_rows(x, indices, r):
     """At every few rows, read each cache line of the next ones, so that the waits for memory overlap.
 
     The sum keeps the reading alive. Of long rows the processor itself asks for what comes next.
@@ -39,7 +39,7 @@ def gather(out, x, indices, shift, scale):
     """Write (x[indices] - shift) * scale, with a shift and scale for each value of a sample."""
     touched = 0.0
     for r in range(out.shape[0]):
-        touched += touch(x, indices, r)
+        touched += prefetch_rows(x, indices, r)
         source = indices[r]
         for k in range(out.shape[1]):
             out[r, k] = (out.dtype.type(x[source, k]) - shift[k]) * scale[k]

@@ -20,12 +20,18 @@ class _Loader:
 
     cache_path = None
 
-    def __init__(self, identify: Callable[[tuple[Any, ...]], Identity]) -> None:
+    def __init__(self, form: Any, identify: Callable[[tuple[Any, ...]], Identity]) -> None:
+        self.form = form
         self.identify = identify
 
     def load_overload(self, signature: tuple[Any, ...], target: Any) -> Any:
         """Give the compiled kernel for the types of arguments, built where need be; None in a helper, to compile."""
-        return build.load(self.identify(signature), target)
+        identity = self.identify(signature)
+        if identity.signature == signature or build.in_helper():
+            return build.load(identity, target)
+        self.form.compile(identity.signature)
+        found = self.form.overloads[identity.signature]
+        return found._replace(signature=found.signature.replace(args=signature))
 
     def save_overload(self, signature: tuple[Any, ...], result: Any) -> None:
         """Nothing to do: a helper writes what it was asked for."""
@@ -79,12 +85,17 @@ def _form(function: Any, threads: bool, fastmath: set[str]) -> Any:
 
     def identify(signature: tuple[Any, ...]) -> Identity:
         module, name, constants = form.origin
-        return Identity(module, name, constants, threads, signature)
+        return Identity(module, name, constants, threads, tuple(map(_writable, signature)))
 
-    form._cache = _Loader(identify)
+    form._cache = _Loader(form, identify)
     form.identity_of = lambda arguments: identify(tuple(form.typeof_pyval(a) for a in arguments))
     form.weight = _weight(function) * (1 + threads)
     return form
+
+
+def _writable(kind: Any) -> Any:
+    """Return the type of an array that may be written to for one that may not: the same kernel serves both."""
+    return kind.copy(readonly=False) if isinstance(kind, numba.types.Array) and not kind.mutable else kind
 
 
 def _weight(function: Any) -> int:

@@ -22,7 +22,7 @@ _NARROW, _LOW = 16, 32  # columns and rows of one whose second matrix is transpo
 _DEEP = 256  # the inner axis at least that such a one pays for
 
 
-def chunks(rows: int, flops: int) -> int:
+def count_chunks(rows: int, flops: int) -> int:
     """Give the number of chunks for a product; it depends on shapes alone, never on the number of threads."""
     return max(1, min(rows, _MOST_CHUNKS, flops // _FLOPS_PER_CHUNK))
 
@@ -36,11 +36,11 @@ def cut(rows: int, inner: int, columns: int, trans_b: bool = False) -> tuple[int
     reads a part of both matrices, and the sums of the chunks are added in their order.
     """
     flops = 2 * rows * inner * columns
-    if inner >= _LONG * max(rows, columns) and chunks(inner, flops) > 1:
-        return chunks(inner, flops), 2
+    if inner >= _LONG * max(rows, columns) and count_chunks(inner, flops) > 1:
+        return count_chunks(inner, flops), 2
     if columns > rows and (trans_b or columns >= _MOST_CHUNKS * WIDE):
-        return chunks(columns, flops), 1
-    return chunks(rows, flops), 0
+        return count_chunks(columns, flops), 1
+    return count_chunks(rows, flops), 0
 
 
 @kernel()

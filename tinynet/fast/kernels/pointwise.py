@@ -11,7 +11,7 @@ from tinynet.fast.kernels.loss import exp_single
 _CHUNK = 16_384  # values; a smaller piece is not worth a thread
 
 
-def chunks(size: int) -> int:
+def count_chunks(size: int) -> int:
     """Give the number of chunks for an array of a size; it does not matter to the result."""
     return max(1, min(64, size // _CHUNK))
 

@@ -9,14 +9,14 @@ _CHUNK = 32_768  # values that are worth a thread
 _MOST_CHUNKS = 8
 
 
-def chunks(rows: int, size: int) -> int:
+def count_chunks(rows: int, size: int) -> int:
     """Give the number of chunks of a sum; it depends on shapes alone."""
     return max(1, min(_MOST_CHUNKS, rows, size // _CHUNK))
 
 
 def blocks(rows: int, size: int) -> int:
     """Give the number of parts whose sums are added up, so that rounding grows with the root of the rows only."""
-    return max(chunks(rows, size), int(rows**0.5) if rows > 2_048 else 1)
+    return max(count_chunks(rows, size), int(rows**0.5) if rows > 2_048 else 1)
 
 
 @kernel()

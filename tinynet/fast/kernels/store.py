@@ -15,7 +15,7 @@ import os
 import shutil
 import tempfile
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from importlib.resources import files
 from pathlib import Path
@@ -158,8 +158,21 @@ class Store:
         return len(own), sum(own), sum(every) - sum(own)
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Let one process at a time build in the directory, so that others find what it has built.
+    def locked(self, identities: Iterable[Identity]) -> Iterator[None]:
+        """Let one process at a time build each of some kernels, so that others find what it has built.
+
+        Each kernel is a byte of one file. A process locks its bytes in ascending order, so that no two of them wait for
+        each other.
+
+        Parameters
+        ----------
+        identities : iterable of Identity
+            The kernels.
+
+        Yields
+        ------
+        None
+            No other process builds these kernels in the directory.
 
         Raises
         ------
@@ -169,7 +182,8 @@ class Store:
         self.prepare()
         with (self.directory / "lock").open("wb") as file:
             with suppress(OSError):  # a file system without locks
-                fcntl.lockf(file, fcntl.LOCK_EX)  # not inherited by a fork, and gone with the process
+                for byte in sorted(int(identity.digest[:15], 16) for identity in identities):
+                    fcntl.lockf(file, fcntl.LOCK_EX, 1, byte)  # not inherited by a fork, and gone with the process
             yield
 
 

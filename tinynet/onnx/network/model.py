@@ -18,18 +18,18 @@ from tinynet.onnx.network.graph import Graph, Node
 from tinynet.onnx.network.values import Operand, Value, plain
 
 
-class Part(Layer):
+class Group(Layer):
     """Parameters of an imported model whose names begin alike, so that they can be frozen together.
 
     Parameters
     ----------
-    parts : dict of str to Part
+    parts : dict of str to Group
         Those whose names go on alike.
     name : str
         What the names begin with.
     """
 
-    def __init__(self, parts: dict[str, Part], name: str) -> None:
+    def __init__(self, parts: dict[str, Group], name: str) -> None:
         super().__init__(name)
         self.layers = parts
 
@@ -129,7 +129,7 @@ class _Leaves:
         }
         self.dtypes = {name: np.dtype(row["dtype"]) for name, row in described.items() if row.get("dtype")}
 
-    def parts(self) -> dict[str, Part]:
+    def parts(self) -> dict[str, Group]:
         """Return the parts that the paths name, one within another."""
         tree: dict[str, Any] = {}
         for path, *_ in self.rows.values():
@@ -147,5 +147,5 @@ class _Leaves:
             yield name, owner
 
 
-def _nested(tree: dict[str, Any]) -> dict[str, Part]:
-    return {name: Part(_nested(below), name) for name, below in tree.items()}
+def _nested(tree: dict[str, Any]) -> dict[str, Group]:
+    return {name: Group(_nested(below), name) for name, below in tree.items()}

@@ -55,6 +55,6 @@ class GradientNorm:
         """Return the norm."""
         output = run.model(*self._samples)
         loss = self._task.losses(output, nested(self._labels, Tensor))[0]
-        parameters = [p for part in run.model.parts() for p in part.parameters]
+        parameters = [p for span in run.model.spans() for p in span.parameters]
         gradients = grad(loss, parameters)
         return {"gradient_norm": math.sqrt(sum(float(np.square(g.data, dtype=np.float64).sum()) for g in gradients))}

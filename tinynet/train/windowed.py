@@ -10,7 +10,7 @@ from tinynet.core.spec import Array
 from tinynet.train.stream import Stream
 
 
-class Part:
+class Windowed:
     """Samples or labels of a run, of which the window has some; as an array, it is these.
 
     Parameters
