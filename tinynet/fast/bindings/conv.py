@@ -31,7 +31,7 @@ def panels(w: Shape, itemsize: int) -> Shape:
 
 def _padded(x: Value, p: Windows) -> Shape:
     """Return the shape of images with margins, for all chunks; of nothing where windows see none."""
-    seen, chunks = p.seen(), kernels.chunks(x.shape[0])
+    seen, chunks = p.seen(), kernels.count_chunks(x.shape[0])
     margins = p.top or p.left or seen[0] > x.shape[1] or seen[1] > x.shape[2]
     return (chunks, *seen, x.shape[3]) if margins else (chunks, 0, 0, 0)
 
@@ -45,7 +45,7 @@ def _conv2d_scratch(x: Value, w: Shape, p: Windows) -> tuple[Spec, ...]:
 def input_grad_scratch(g: Value, w: Value, p: Windows) -> tuple[Spec, ...]:
     """Return the working arrays of the gradient of the input: strips, where windows begin in them, and weights."""
     kh, kw, channels, filters = w.shape
-    strips, turned = (kernels.chunks(g.shape[0]), p.groups * p.ow, kw * channels), (kh, filters, 1, kw * channels)
+    strips, turned = (kernels.count_chunks(g.shape[0]), p.groups * p.ow, kw * channels), (kh, filters, 1, kw * channels)
     return Spec(strips, g.dtype), Spec(strips[1:2], STARTS), Spec(panels(turned, g.dtype.itemsize), g.dtype)
 
 

@@ -82,7 +82,7 @@ def _forward_scratch(x: Value, w: Value, bias: Value, p: Geometry, q: Geometry) 
     if d.winograd:
         return winograd_scratch(d.ph, x, (d.oh, d.ow), d.c, d.f)
     rows, row = _rows(d, x), d.ow * d.f
-    shapes = panels(w.shape, x.dtype.itemsize), (kernels.chunks(x.shape[0]), rows * d.pw, row), (row,)
+    shapes = panels(w.shape, x.dtype.itemsize), (kernels.count_chunks(x.shape[0]), rows * d.pw, row), (row,)
     return Spec((rows * d.ow,), STARTS), *(Spec(shape, x.dtype) for shape in shapes)
 
 
@@ -94,16 +94,16 @@ def _forward_bind(y: Array, index: Array, *rest: Array, p: Geometry, q: Geometry
         return kernel, y, index, x.reshape(len(x), -1), w.reshape(-1, d.f), bias
     if d.winograd:
         return winograd_call(d.ph, (d.oh, d.ow), y, index, *rest, corner=(0, 0))
-    return for_chunks(kernels.forward_product, kernels.chunks(len(x))), y, index, *rest, _read(p, q), q
+    return for_chunks(kernels.forward_product, kernels.count_chunks(len(x))), y, index, *rest, _read(p, q), q
 
 
 def _weight_grad_scratch(x: Value, g: Value, index: Value, p: Geometry, q: Geometry) -> tuple[Spec, ...]:
     d = dims(x.shape, g.shape[3], p, q)
     if d.product:
         shapes = (_rows(d, x) * d.pw, d.ow * d.f), (d.taps, d.f), (d.ow * d.f,)
-        many = kernels.chunks(x.shape[0])
+        many = kernels.count_chunks(x.shape[0])
         return Spec((d.taps,), STARTS), *(Spec((many, *shape), x.dtype) for shape in shapes)
-    chunks = kernels.chunks(-(-x.shape[0] // kernels.IMAGES_A_PARTIAL))
+    chunks = kernels.count_chunks(-(-x.shape[0] // kernels.IMAGES_A_PARTIAL))
     partial = (chunks, d.taps * d.f) if d.direct else (chunks, d.f, d.taps)
     return Spec(partial, x.dtype), Spec((chunks, d.f), x.dtype)
 
@@ -112,7 +112,7 @@ def _weight_grad_bind(dw: Array, db: Array, *rest: Array, p: Geometry, q: Geomet
     *scratch, x, g, index = rest
     d = dims(x.shape, g.shape[3], p, q)
     if d.product:
-        kernel = for_chunks(kernels.weight_grad_product, kernels.chunks(len(x)))
+        kernel = for_chunks(kernels.weight_grad_product, kernels.count_chunks(len(x)))
         return kernel, dw.reshape(-1), db, *rest, _read(p, q), q
     inputs = x.reshape(x.shape[0], -1), g, index
     if d.direct:  # LLVM does not vectorise this one but in its parallel form
@@ -125,7 +125,7 @@ def _input_grad_scratch(g: Value, w: Value, index: Value, p: Geometry, q: Geomet
     d, read = dims(shape, w.shape[3], p, q), _read(p, q)
     if not d.product:
         return (Spec((d.f, d.taps), g.dtype),)
-    spread = kernels.chunks(g.shape[0]), read.oh * d.pw, d.ow * d.f
+    spread = kernels.count_chunks(g.shape[0]), read.oh * d.pw, d.ow * d.f
     return *input_grad_scratch(g, w, read), Spec(spread, g.dtype)
 
 
