@@ -15,7 +15,6 @@ from tinynet.fast.fusions import conv_pool, descend, gather, standardised_matvec
 from tinynet.fast.fusions.in_place import IN_PLACE
 from tinynet.fast.kernels import conv_pool as pooled
 from tinynet.fast.kernels import winograd
-from tinynet.fast.kernels.conv import Windows
 from tinynet.inspection.cost import Cost
 from tinynet.ops import average, conv, extremes, join, linear, parts, pieces, pool, reduce, running, shape
 from tinynet.ops.conv import Geometry
@@ -45,7 +44,7 @@ def _convolution(n: int, weights: Shape, p: Geometry, size: Shape = ()) -> Cost:
     all_ = 2 * n * p.oh * p.ow * math.prod(weights)
     tiles = tiles_of(p, size or p[6:], weights)
     if tiles is None:
-        return Cost(all_, how="im2col, BLAS" if Windows(*p).few(weights[2]) else "strips, BLAS")
+        return Cost(all_, how="in registers")
     needed = 2 * n * 16 * math.prod(tiles) * math.prod(weights[2:])
     return Cost(needed, winograd=all_ - needed, how="Winograd, BLAS")
 
@@ -77,7 +76,7 @@ def _conv_pool(n: int, d: pooled.Dims, p: Geometry, how: str, index: Value | Non
 def _conv_pool_forward(x: Value, w: Value, bias: Value, p: Geometry, q: Geometry) -> Cost:
     n, d = x.shape[0], conv_pool.dims(x.shape, w.shape[3], p, q)
     if not d.winograd:
-        return _conv_pool(n, d, p, "direct, specialised" if d.direct else "BLAS")
+        return _conv_pool(n, d, p, "direct, specialised" if d.direct else "in registers")
     cost = _conv_pool(n, d, p, "Winograd, specialised")
     needed = 2 * n * d.oh * d.ow * (d.ph + 2) ** 2 * d.c * d.f
     return cost._replace(flops=needed, winograd=cost.flops - needed)
@@ -86,13 +85,13 @@ def _conv_pool_forward(x: Value, w: Value, bias: Value, p: Geometry, q: Geometry
 def _conv_pool_weight_grad(x: Value, g: Value, index: Value, p: Geometry, q: Geometry) -> Cost:
     n, d = x.shape[0], conv_pool.dims(x.shape, g.shape[3], p, q)
     if d.direct or d.product:
-        return _conv_pool(n, d, p, "direct, specialised" if d.direct else "BLAS")
+        return _conv_pool(n, d, p, "direct, specialised" if d.direct else "in registers")
     return _conv_pool(n, d, p, "sparse", index)
 
 
 def _conv_pool_input_grad(g: Value, w: Value, index: Value, p: Geometry, q: Geometry, shape: Shape) -> Cost:
     n, d = shape[0], conv_pool.dims(shape, w.shape[3], p, q)
-    return _conv_pool(n, d, p, "BLAS") if d.product else _conv_pool(n, d, p, "sparse", index)
+    return _conv_pool(n, d, p, "in registers") if d.product else _conv_pool(n, d, p, "sparse", index)
 
 
 def _standardised(x: Value, v: Value, **standard: Any) -> Cost:

@@ -110,8 +110,7 @@ def cases():
         yield from conv_pool(n, 12, 11, 1, 16, (3, 3), (2, 2))  # products in registers
         yield from conv_pool(n, 13, 13, 16, 16, (3, 3), (3, 3))  # Winograd's
         yield from conv_pool(n, 13, 13, 16, 16, (3, 3), (2, 2))
-        yield from conv_pool(n, 12, 11, 5, 16, (3, 3), (2, 2))  # of matrices: shifts
-        yield from conv_pool(n, 12, 11, 8, 6, (3, 3), (2, 2))  # strips
+        yield from conv_pool(n, 12, 11, 5, 16, (3, 3), (2, 2))  # of matrices
         yield from convolution(n, 9, "valid")
         yield from convolution(n, 7, "same")
         yield from convolution(n, 7, "same", channels=8)

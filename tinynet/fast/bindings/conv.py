@@ -14,35 +14,39 @@ from tinynet.fast.kernels import conv as kernels
 from tinynet.fast.kernels import winograd
 from tinynet.fast.kernels.conv import Windows
 from tinynet.fast.kernels.jit import chunks_of, for_chunks
+from tinynet.fast.kernels.registers import lanes
 from tinynet.fast.threads import get_num_threads
 from tinynet.ops.conv import Geometry
+
+STARTS = np.dtype(np.int64)  # of what says where rows of a product begin
 
 # --- as products
 
 
-def product_scratch(x: Value, filters: int, p: Windows, rows: int) -> tuple[Spec, Spec]:
-    """Return the working arrays of what windows see of images x, some rows at a time: what is laid out, and shifts."""
-    chunks, channels = chunks_of(x.shape[0]), x.shape[3]
-    row, remainders, more = p.groups * p.ow * p.kw * channels, min(p.sh, p.kh), (p.kh - 1) // p.sh
-    if p.few(channels):
-        columns = (p.groups - 1) * p.apart + p.kw
-        shifts = chunks, columns * channels, remainders, rows + more, p.ow
-        return Spec((chunks, rows * p.kh * row), x.dtype), Spec(shifts, x.dtype)
-    return Spec((chunks, remainders * (rows + more) * row), x.dtype), Spec((chunks, 0, 0, 0, 0), x.dtype)
+def panels(w: Shape, itemsize: int) -> Shape:
+    """Return the shape of weights (KH, KW, C, F) in panels of as many filters as a vector has."""
+    wide = lanes(itemsize)
+    return -(-w[3] // wide), math.prod(w[:3]), wide
 
 
-def input_grad_scratch(g: Value, w: Value, p: Windows) -> tuple[Spec, Spec]:
-    """Return the working arrays of the gradient of the input: strips, and transposed weights."""
+def _padded(x: Value, p: Windows) -> Shape:
+    """Return the shape of images with margins, for all chunks; of nothing where windows see none."""
+    seen, chunks = p.seen(), chunks_of(x.shape[0])
+    margins = p.top or p.left or seen[0] > x.shape[1] or seen[1] > x.shape[2]
+    return (chunks, *seen, x.shape[3]) if margins else (chunks, 0, 0, 0)
+
+
+def _conv2d_scratch(x: Value, w: Shape, p: Windows) -> tuple[Spec, ...]:
+    """Return the working arrays of a convolution: images with margins, where windows begin, and weights."""
+    shapes = _padded(x, p), panels(w, x.dtype.itemsize)
+    return Spec(shapes[0], x.dtype), Spec((p.oh * p.ow,), STARTS), Spec(shapes[1], x.dtype)
+
+
+def input_grad_scratch(g: Value, w: Value, p: Windows) -> tuple[Spec, ...]:
+    """Return the working arrays of the gradient of the input: strips, where windows begin in them, and weights."""
     kh, kw, channels, filters = w.shape
-    rows = p.rows_at_a_time(channels, filters, g.dtype.itemsize)
-    strips = chunks_of(g.shape[0]), rows, p.groups, p.ow * kw * channels
-    return Spec(strips, g.dtype), Spec((kh, filters, kw * channels), g.dtype)
-
-
-def products(w: Shape, p: Windows) -> Shape:
-    """Return the shape of weights as those of the products whose sum a convolution is: (products, depth, F)."""
-    made = 1 if p.few(w[2]) else p.kh
-    return made, math.prod(w[:3]) // made, w[3]
+    strips, turned = (chunks_of(g.shape[0]), p.groups * p.ow, kw * channels), (kh, filters, 1, kw * channels)
+    return Spec(strips, g.dtype), Spec(strips[1:2], STARTS), Spec(panels(turned, g.dtype.itemsize), g.dtype)
 
 
 # --- by Winograd's algorithm
@@ -93,19 +97,14 @@ def _forward_scratch(x: Value, w: Value, p: Geometry) -> tuple[Spec, ...]:
     tiles = tiles_of(p, p[6:], w.shape)
     if tiles:
         return winograd_scratch(2, x, tiles, *w.shape[2:])
-    windows = Windows(*p)
-    return product_scratch(x, w.shape[3], windows, windows.rows_at_a_time(w.shape[2], w.shape[3], x.dtype.itemsize))
+    return _conv2d_scratch(x, w.shape, Windows(*p))
 
 
 def _forward(y: Array, *rest: Array, p: Geometry) -> tuple[Any, ...]:
     tiles = tiles_of(p, p[6:], rest[-1].shape)
     if tiles:
         return winograd_call(2, tiles, y, None, *rest, None, corner=(p.top, p.left))
-    *scratch, x, w = rest
-    windows = Windows(*p)
-    kernel = for_chunks(kernels.conv2d, len(scratch[0]))
-    rows = windows.rows_at_a_time(w.shape[2], w.shape[3], x.itemsize)
-    return kernel, y, *scratch, x, w.reshape(products(w.shape, windows)), rows, windows
+    return for_chunks(kernels.conv2d, len(rest[0])), y, *rest, Windows(*p)
 
 
 def _input_grad_scratch(g: Value, w: Value, p: Geometry, size: Shape) -> tuple[Spec, ...]:
@@ -133,17 +132,14 @@ def _weight_grad_scratch(x: Value, g: Value, p: Geometry) -> tuple[Spec, ...]:
             (lanes, 4, 2 * (tiles[1] + 1) * c), (lanes, 4, 2 * tiles[1] * f),
         )  # fmt: skip
         return tuple(Spec(shape, x.dtype) for shape in shapes)
-    windows = Windows(*p)
-    laid, shifts = product_scratch(x, f, windows, windows.rows_at_a_time(c, f, x.dtype.itemsize))
-    return laid, shifts, Spec((laid.shape[0], *products((p.kh, p.kw, c, f), windows)), x.dtype)
+    taps, padded = p.kh * p.kw * c, _padded(x, Windows(*p))
+    return Spec(padded, x.dtype), Spec((taps,), STARTS), Spec((padded[0], taps, f), x.dtype)
 
 
 def _weight_grad(dw: Array, *rest: Array, p: Geometry) -> tuple[Any, ...]:
     if tiles_of(p, p[6:], dw.shape):
         return for_chunks(winograd.weight_grad, len(rest[1])), dw.reshape(9, -1), *rest, p.top, p.left
-    windows = Windows(*p)
-    rows = windows.rows_at_a_time(dw.shape[2], dw.shape[3], dw.itemsize)
-    return for_chunks(kernels.conv2d_weight_grad, len(rest[0])), dw.reshape(-1), *rest, rows, windows
+    return for_chunks(kernels.conv2d_weight_grad, len(rest[0])), dw.reshape(-1), *rest, Windows(*p)
 
 
 conv2d = Implementation(_forward, _forward_scratch, contiguous=True, threaded=True)

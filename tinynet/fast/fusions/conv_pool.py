@@ -8,13 +8,7 @@ import numpy as np
 
 from tinynet.core.engine import Node, Op, Tensor, constant
 from tinynet.core.spec import Array, Shape, Spec, Value
-from tinynet.fast.bindings.conv import (
-    input_grad_scratch,
-    product_scratch,
-    products,
-    winograd_call,
-    winograd_scratch,
-)
+from tinynet.fast.bindings.conv import STARTS, input_grad_scratch, panels, winograd_call, winograd_scratch
 from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import conv_pool as kernels
 from tinynet.fast.kernels import winograd
@@ -30,6 +24,7 @@ from tinynet.ops.pool import _max_pool, _max_unpool
 _LEAST_PLACES = 4  # in a window; with fewer, dense gradients are the faster ones
 _MOST_PLACES = 254  # that an index of one byte can tell apart
 _MOST_IMAGE = 256 * 1024  # bytes of an image; larger ones do not stay in a cache while each filter goes over them
+_MADE = 256 * 1024  # bytes of the convolution that are made at a time, and then pooled
 _DEAD = np.uint8(winograd.DEAD)
 
 # --- what it means
@@ -74,43 +69,40 @@ def _read(p: Geometry, q: Geometry) -> Windows:
     return Windows(p.kh, p.kw, p.sh, p.sw * q.sw, p.top, p.left, (q.oh - 1) * q.sh + q.kh, q.ow, q.kw, p.sw)
 
 
-def _block(d: kernels.Dims, read: Windows, like: Value) -> tuple[int, int]:
-    """Return how many rows of windows of the pooling are computed at a time, and how many of the convolution."""
-    block = max(1, (read.rows_at_a_time(d.c, d.f, like.dtype.itemsize) - d.ph) // d.qh + 1)
-    return block, (block - 1) * d.qh + d.ph
+def _rows(d: kernels.Dims, like: Value) -> int:
+    """Return how many rows of the convolution are computed at a time: those of some rows of windows of the pooling."""
+    most = _MADE // (d.pw * d.ow * d.f * like.dtype.itemsize)
+    return min(d.oh - 1, max(0, (most - d.ph) // d.qh)) * d.qh + d.ph
 
 
 def _forward_scratch(x: Value, w: Value, bias: Value, p: Geometry, q: Geometry) -> tuple[Spec, ...]:
-    d, read = dims(x.shape, w.shape[3], p, q), _read(p, q)
+    d = dims(x.shape, w.shape[3], p, q)
     if d.direct:
         return ()
     if d.winograd:
         return winograd_scratch(d.ph, x, (d.oh, d.ow), d.c, d.f)
-    _, rows = _block(d, read, x)
-    laid, shifts = product_scratch(x, d.f, read, rows)
-    return laid, shifts, Spec((laid.shape[0], rows * d.pw, d.ow * d.f), x.dtype), Spec((d.ow * d.f,), x.dtype)
+    rows, row = _rows(d, x), d.ow * d.f
+    shapes = panels(w.shape, x.dtype.itemsize), (chunks_of(x.shape[0]), rows * d.pw, row), (row,)
+    return Spec((rows * d.ow,), STARTS), *(Spec(shape, x.dtype) for shape in shapes)
 
 
 def _forward_bind(y: Array, index: Array, *rest: Array, p: Geometry, q: Geometry) -> tuple[Any, ...]:
-    *scratch, x, w, bias = rest
-    d, read = dims(x.shape, w.shape[3], p, q), _read(p, q)
+    x, w, bias = rest[-3:]
+    d = dims(x.shape, w.shape[3], p, q)
     if d.direct:
         kernel = for_chunks(kernels.forward_direct(d), chunks_of(len(x)))
         return kernel, y, index, x.reshape(len(x), -1), w.reshape(-1, d.f), bias
     if d.winograd:
         return winograd_call(d.ph, (d.oh, d.ow), y, index, *rest, corner=(0, 0))
-    kernel, (block, _) = for_chunks(kernels.forward_product, len(scratch[0])), _block(d, read, x)
-    return kernel, y, index, *scratch, x, w.reshape(products(w.shape, read)), bias, block, read, q
+    return for_chunks(kernels.forward_product, chunks_of(len(x))), y, index, *rest, _read(p, q), q
 
 
 def _weight_grad_scratch(x: Value, g: Value, index: Value, p: Geometry, q: Geometry) -> tuple[Spec, ...]:
-    d, read = dims(x.shape, g.shape[3], p, q), _read(p, q)
+    d = dims(x.shape, g.shape[3], p, q)
     if d.product:
-        _, rows = _block(d, read, x)
-        laid, shifts = product_scratch(x, d.f, read, rows)
-        row = d.ow * d.f
-        shapes = (rows * d.pw, row), products((p.kh, p.kw, d.c, d.f), read), (row,)
-        return laid, shifts, *(Spec((laid.shape[0], *shape), x.dtype) for shape in shapes)
+        shapes = (_rows(d, x) * d.pw, d.ow * d.f), (d.taps, d.f), (d.ow * d.f,)
+        many = chunks_of(x.shape[0])
+        return Spec((d.taps,), STARTS), *(Spec((many, *shape), x.dtype) for shape in shapes)
     chunks = chunks_of(-(-x.shape[0] // kernels.IMAGES_A_PARTIAL))
     partial = (chunks, d.taps * d.f) if d.direct else (chunks, d.f, d.taps)
     return Spec(partial, x.dtype), Spec((chunks, d.f), x.dtype)
@@ -118,10 +110,10 @@ def _weight_grad_scratch(x: Value, g: Value, index: Value, p: Geometry, q: Geome
 
 def _weight_grad_bind(dw: Array, db: Array, *rest: Array, p: Geometry, q: Geometry) -> tuple[Any, ...]:
     *scratch, x, g, index = rest
-    d, read = dims(x.shape, g.shape[3], p, q), _read(p, q)
+    d = dims(x.shape, g.shape[3], p, q)
     if d.product:
-        kernel, (block, _) = for_chunks(kernels.weight_grad_product, len(scratch[0])), _block(d, read, x)
-        return kernel, dw.reshape(-1), db, *rest, block, read, q
+        kernel = for_chunks(kernels.weight_grad_product, chunks_of(len(x)))
+        return kernel, dw.reshape(-1), db, *rest, _read(p, q), q
     inputs = x.reshape(x.shape[0], -1), g, index
     if d.direct:  # LLVM does not vectorise this one but in its parallel form
         return kernels.weight_grad_direct(d), dw.reshape(-1), db, *scratch, *inputs
@@ -133,8 +125,8 @@ def _input_grad_scratch(g: Value, w: Value, index: Value, p: Geometry, q: Geomet
     d, read = dims(shape, w.shape[3], p, q), _read(p, q)
     if not d.product:
         return (Spec((d.f, d.taps), g.dtype),)
-    strips, transposed = input_grad_scratch(g, w, read)
-    return strips, transposed, Spec((strips.shape[0], read.oh * d.pw, d.ow * d.f), g.dtype)
+    spread = chunks_of(g.shape[0]), read.oh * d.pw, d.ow * d.f
+    return *input_grad_scratch(g, w, read), Spec(spread, g.dtype)
 
 
 def _input_grad_bind(dx: Array, *rest: Array, p: Geometry, q: Geometry, shape: Shape) -> tuple[Any, ...]:

@@ -17,7 +17,15 @@ from typing import Any, NamedTuple
 
 import numba
 
-from tinynet.fast.kernels.conv import add_input_grad, add_weight_grad, convolve_rows, transpose
+from tinynet.fast.kernels.conv import (
+    add_input_grad,
+    add_weight_grad,
+    convolve,
+    panels_of,
+    tap_starts,
+    transposed_panels_of,
+    window_starts,
+)
 from tinynet.fast.kernels.jit import MOST_CHUNKS, factory, kernel
 from tinynet.fast.kernels.reduce import add_up
 from tinynet.fast.kernels.winograd import DEAD, LEAST_CHANNELS, pool
@@ -106,26 +114,30 @@ def forward_direct(d: Dims) -> Any:
 
 
 @kernel(parallel=True)
-def forward_product(y, index, laid, shifts, made, biases, x, weights, bias, block, p, q):
+def forward_product(y, index, starts, panels, made, biases, x, w, bias, p, q):
     """Compute the block as products, some rows of pooling windows at a time: made (chunks, rows, OW F), then pooled.
 
     The columns of the convolution are in groups, one for each column of the windows of the pooling.
     """
-    n, chunks, filters, few = len(x), len(laid), bias.size, shifts.size > 0
+    n, chunks, filters, row = len(x), len(made), bias.size, x.shape[2] * x.shape[3]
+    window_starts(starts, x.shape[2], x.shape[3], p)
+    panels_of(panels, w)
     for j in range(p.ow):
         for f in range(filters):
             biases[j * filters + f] = bias[f]
     for chunk in numba.prange(chunks):
+        block = (made.shape[1] // q.kw - q.kh) // q.sh + 1
         for image in range(chunk * n // chunks, (chunk + 1) * n // chunks):
             for first in range(0, q.oh, block):
                 count = min(block, q.oh - first)
                 rows = (count - 1) * q.sh + q.kh
-                part = made[chunk, : rows * q.kw].reshape(-1, filters)
-                convolve_rows(part, laid[chunk], shifts[chunk], x, image, first * q.sh, rows, weights, p)
-                down, across = (1, rows) if few else (q.kw, 1)
+                for b in range(q.kw):
+                    part = made[chunk, b * rows : (b + 1) * rows].reshape(-1, filters)
+                    seen = x[image].reshape(-1)[first * q.sh * p.sh * row + b * p.apart * x.shape[3] :]
+                    convolve(part, seen, starts[: rows * p.ow], panels, row, p)
                 for r in range(count):
-                    start, one = r * q.sh * down, y.dtype.type(1)
-                    pool(y, index, made[chunk], start, down, across, q.kh, q.kw, biases, image, first + r, one)
+                    start, one = r * q.sh, y.dtype.type(1)
+                    pool(y, index, made[chunk], start, 1, rows, q.kh, q.kw, biases, image, first + r, one)
 
 
 @kernel()
@@ -272,12 +284,14 @@ def add_bias_grad(total, g, index):
 
 
 @kernel(parallel=True)
-def weight_grad_product(dw, db, laid, shifts, spread, partial, partial_bias, x, g, index, block, p, q):
+def weight_grad_product(dw, db, starts, spread, partial, partial_bias, x, g, index, p, q):
     """Compute the gradients of weights and bias as products; those of the bias are summed as (chunks, OW F)."""
-    n, chunks, filters, few = len(x), len(laid), db.size, shifts.size > 0
+    n, chunks, filters, row = len(x), len(spread), db.size, x.shape[2] * x.shape[3]
+    tap_starts(starts, x.shape[2], x.shape[3], p)
     for chunk in numba.prange(chunks):
         partial[chunk] = 0
         partial_bias[chunk] = 0
+        block = (spread.shape[1] // q.kw - q.kh) // q.sh + 1
         for image in range(chunk * n // chunks, (chunk + 1) * n // chunks):
             add_bias_grad(partial_bias[chunk], g[image], index[image])
             for first in range(0, q.oh, block):
@@ -285,22 +299,25 @@ def weight_grad_product(dw, db, laid, shifts, spread, partial, partial_bias, x, 
                 rows = (end - first - 1) * q.sh + q.kh
                 part = spread[chunk, : rows * q.kw]
                 part[:] = 0  # where there are gaps between the windows
-                down, across = (1, rows) if few else (q.kw, 1)
-                spread_out(part, g[image, first:end], index[image, first:end], q, down, across)
-                flat = part.reshape(-1, filters)
-                add_weight_grad(partial[chunk], laid[chunk], shifts[chunk], x, image, first * q.sh, rows, flat, p)
+                spread_out(part, g[image, first:end], index[image, first:end], q, 1, rows)
+                for b in range(q.kw):
+                    given = part[b * rows : (b + 1) * rows].reshape(-1, filters)
+                    seen = x[image].reshape(-1)[first * q.sh * p.sh * row + b * p.apart * x.shape[3] :]
+                    add_weight_grad(partial[chunk], seen, starts, given, p.sh * row, p.sw * x.shape[3], rows)
     add_up(dw, partial.reshape(chunks, -1), 0, dw.size)
     add_up(db, partial_bias.reshape(-1, filters), 0, filters)
 
 
 @kernel(parallel=True)
-def input_grad_product(dx, strips, transposed, spread, g, w, index, p, q):
+def input_grad_product(dx, strips, starts, panels, spread, g, w, index, p, q):
     """Compute the gradient of the input as products: spread (chunks, rows, OW F)."""
     n, chunks = len(g), len(strips)
-    transpose(transposed, w)
+    transposed_panels_of(panels, w, p.sh)
+    for j in range(len(starts)):
+        starts[j] = j * w.shape[3]
     for chunk in numba.prange(chunks):
         spread[chunk] = 0
         for image in range(chunk * n // chunks, (chunk + 1) * n // chunks):
             spread_out(spread[chunk], g[image], index[image], q, q.kw, 1)
             dx[image] = 0
-            add_input_grad(dx[image], strips[chunk], spread[chunk].reshape(-1, w.shape[3]), transposed, p)
+            add_input_grad(dx[image], strips[chunk], spread[chunk].reshape(p.oh, -1), starts, panels, p)
