@@ -14,7 +14,7 @@ from tinynet.fast.kernels import conv as kernels
 from tinynet.fast.kernels import winograd
 from tinynet.fast.kernels.conv import Windows
 from tinynet.fast.kernels.jit import chunks_of, for_chunks
-from tinynet.fast.kernels.registers import lanes
+from tinynet.fast.kernels.registers import WIDTH
 from tinynet.fast.threads import get_num_threads
 from tinynet.ops.conv import Geometry
 
@@ -25,7 +25,7 @@ STARTS = np.dtype(np.int64)  # of what says where rows of a product begin
 
 def panels(w: Shape, itemsize: int) -> Shape:
     """Return the shape of weights (KH, KW, C, F) in panels of as many filters as a vector has."""
-    wide = lanes(itemsize)
+    wide = WIDTH // itemsize
     return -(-w[3] // wide), math.prod(w[:3]), wide
 
 

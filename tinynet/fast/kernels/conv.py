@@ -60,9 +60,8 @@ def with_margins(padded, x, image, p):
     if not padded.size:
         return x[image].reshape(-1)
     for h in range(max(0, p.top), min(len(padded), p.top + x.shape[1])):
-        columns = min(padded.shape[1] - p.left, x.shape[2])
         source, to = x[image, h - p.top].reshape(-1), padded[h, p.left :].reshape(-1)
-        for k in range(columns * x.shape[3]):
+        for k in range(min(to.size, source.size)):
             to[k] = source[k]
     return padded.reshape(-1)
 
@@ -94,9 +93,8 @@ def panels_of(panels, w):
 @kernel()
 def convolve(y, seen, starts, panels, gap, p):
     """Convolve windows that begin at some places: y (windows, F), ``gap`` values between two rows of taps."""
-    wide = panels.shape[2]
     for panel in range(len(panels)):
-        part = y[:, panel * wide : (panel + 1) * wide]
+        part = y[:, panel * panels.shape[2] : (panel + 1) * panels.shape[2]]
         multiply(part, seen, starts, panels[panel][:, : part.shape[1]], p.kh, gap, 1, False)
 
 
@@ -126,15 +124,20 @@ def add_strip(row, strip, p, left):
 
 
 @kernel()
-def transposed_panels_of(panels, w, sh):
-    """Write weights (KH, KW, C, F) as panels (panels, KH F, lanes) of rows of KW C values, taps by remainder by SH."""
-    weights, wide, row = w.reshape(len(w), -1, w.shape[3]), panels.shape[2], 0
+def transposed_panels_of(panels, starts, w, sh):
+    """Write weights (KH, KW, C, F) as panels (panels, KH F, lanes) of rows of KW C values, and where windows begin.
+
+    Taps are sorted by remainder by SH, the last of each first, since it sees the first row.
+    """
+    weights, wide, row, filters = w.reshape(len(w), -1, w.shape[3]), panels.shape[2], 0, w.shape[3]
     for remainder in range(min(sh, len(w))):
-        for a in range(remainder, len(w), sh):
+        for a in range(remainder + (len(w) - 1 - remainder) // sh * sh, -1, -sh):
             for k in range(weights.shape[1]):
-                for f in range(w.shape[3]):
+                for f in range(filters):
                     panels[k // wide, row + f, k % wide] = weights[a, k, f]
-            row += w.shape[3]
+            row += filters
+    for j in range(len(starts)):
+        starts[j] = j * filters
 
 
 @kernel()
@@ -146,11 +149,11 @@ def add_input_grad(dx, strip, g, starts, panels, p):
         taps, before = (p.kh - remainder + p.sh - 1) // p.sh, remainder * (p.kh // p.sh) + min(remainder, p.kh % p.sh)
         first, end = max(0, i - p.oh + 1), min(taps, i + 1)
         if end > first:
-            seen = g.reshape(-1)[(i - first) * row :]
+            seen = g.reshape(-1)[(i - end + 1) * row :]
             for panel in range(len(panels)):
-                weights = panels[panel, (before + first) * filters : (before + end) * filters]
+                weights = panels[panel, (before + taps - end) * filters : (before + taps - first) * filters]
                 part = strip[:, panel * wide : (panel + 1) * wide]
-                multiply(part, seen, starts, weights[:, : part.shape[1]], end - first, -row, 1, False)
+                multiply(part, seen, starts, weights[:, : part.shape[1]], end - first, row, 1, False)
             for b in range(p.groups):
                 add_strip(dx[h], strip[b * p.ow : (b + 1) * p.ow].reshape(-1), p, p.left - b * p.apart)
 
@@ -176,9 +179,7 @@ def conv2d(y, padded, starts, panels, x, w, p):
 def conv2d_input_grad(dx, strips, starts, panels, g, w, p):
     """Bring the cotangent g (N, OH, OW, F) back to the input: dx (N, H, W, C), strips (chunks, OW, KW C)."""
     n, chunks = len(g), len(strips)
-    transposed_panels_of(panels, w, p.sh)
-    for j in range(p.ow):
-        starts[j] = j * g.shape[3]
+    transposed_panels_of(panels, starts, w, p.sh)
     for chunk in numba.prange(chunks):
         for image in range(chunk * n // chunks, (chunk + 1) * n // chunks):
             dx[image] = 0
@@ -196,8 +197,7 @@ def conv2d_weight_grad(dw, padded, starts, partial, x, g, p):
         partial[chunk] = 0
         for image in range(chunk * n // chunks, (chunk + 1) * n // chunks):
             seen, cotangent = with_margins(padded[chunk], x, image, p), g[image].reshape(-1, g.shape[3])
-            gap, step = p.sh * width * channels, p.sw * channels
-            add_weight_grad(partial[chunk], seen, starts, cotangent, gap, step, p.oh)
+            add_weight_grad(partial[chunk], seen, starts, cotangent, p.sh * width * channels, p.sw * channels, p.oh)
     for chunk in numba.prange(chunks):
         lo, hi = chunk * dw.size // chunks, (chunk + 1) * dw.size // chunks
         add_up(dw, partial.reshape(chunks, dw.size), lo, hi)

@@ -312,9 +312,7 @@ def weight_grad_product(dw, db, starts, spread, partial, partial_bias, x, g, ind
 def input_grad_product(dx, strips, starts, panels, spread, g, w, index, p, q):
     """Compute the gradient of the input as products: spread (chunks, rows, OW F)."""
     n, chunks = len(g), len(strips)
-    transposed_panels_of(panels, w, p.sh)
-    for j in range(len(starts)):
-        starts[j] = j * w.shape[3]
+    transposed_panels_of(panels, starts, w, p.sh)
     for chunk in numba.prange(chunks):
         spread[chunk] = 0
         for image in range(chunk * n // chunks, (chunk + 1) * n // chunks):

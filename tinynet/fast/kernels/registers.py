@@ -22,11 +22,6 @@ _ROWS = 8 if binding.get_host_cpu_features().get("avx512f") else 6
 _int64, _int32 = ir.IntType(64), ir.IntType(32)
 
 
-def lanes(itemsize: int) -> int:
-    """Return how many columns a vector has."""
-    return WIDTH // itemsize
-
-
 def multiply(c, a, starts, b, segments, gap, step, more):
     """Write a product of matrices into c, or add it if ``more``; for use in kernels.
 
@@ -54,7 +49,7 @@ class _Writer:
     """What writes the code of vectors, of which those of a row have as many lanes as c has columns."""
 
     def __init__(self, context: Any, builder: Any, kind: Any, columns: Any) -> None:
-        self.builder, self.lanes = builder, lanes(kind.bitwidth // 8)
+        self.builder, self.lanes = builder, 8 * WIDTH // kind.bitwidth
         self.vector = ir.VectorType(context.get_data_type(kind), self.lanes)
         self.zeros, self.align = ir.Constant(self.vector, [0.0] * self.lanes), _int32(kind.bitwidth // 8)
         self.suffix = f"v{self.lanes}f{kind.bitwidth}.p0"
