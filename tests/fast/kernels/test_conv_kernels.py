@@ -6,9 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fast.kernels.kernel_cases import DTYPES, dtypes, garbage, generators, places, whole
+from tinynet.core.engine import meaning
+from tinynet.fast.implementation import evaluate
 from tinynet.fast.kernels import conv, registers
 from tinynet.fast.kernels.conv import Windows
 from tinynet.fast.kernels.jit import chunks_of
+from tinynet.ops.conv import _conv2d_input_grad, geometry
 
 # --- cases
 
@@ -233,3 +236,17 @@ def test_there_are_at_most_eight_chunks_of_whole_images(n):
     lengths = [end - start for start, end in pairwise(cuts)]
     assert (cuts[0], cuts[-1]) == (0, n)
     assert max(lengths) - min(lengths) <= 1
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("padding", ["valid", "same"])
+@pytest.mark.parametrize("taps", [(5, 5), (4, 2), (1, 3)])
+def test_the_gradient_of_the_input_by_turned_filters_equals_its_meaning(taps, padding, dtype):
+    """With channels that fill whole vectors, it is a convolution of the cotangent."""
+    p = geometry("conv2d", (3, 7, 6, 16), taps, (1, 1), padding)
+    rng = np.random.default_rng(0)
+    g, w = whole(rng, (3, p.oh, p.ow, 5), dtype), whole(rng, (*taps, 16, 5), dtype)
+    attrs = {"p": p, "size": (7, 6)}
+    np.testing.assert_array_equal(
+        evaluate(_conv2d_input_grad, (g, w), attrs)[0], meaning(_conv2d_input_grad, (g, w), attrs)[0]
+    )

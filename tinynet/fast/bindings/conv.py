@@ -107,10 +107,22 @@ def _forward(y: Array, *rest: Array, p: Geometry) -> tuple[Any, ...]:
     return for_chunks(kernels.conv2d, len(rest[0])), y, *rest, Windows(*p)
 
 
+def _around(w: Value, p: Geometry, size: Shape) -> Windows | None:
+    """Return the windows of the convolution, with turned filters, that a gradient of the input is, where that pays.
+
+    It needs no strips. But its vectors hold channels, and those of strips the channels of a row of taps.
+    """
+    whole = w.shape[2] % (WIDTH // w.dtype.itemsize) == 0 and p.kh * p.kw > 1
+    return Windows(*p[:4], p.kh - 1 - p.top, p.kw - 1 - p.left, *size) if whole and p.sh == p.sw == 1 else None
+
+
 def _input_grad_scratch(g: Value, w: Value, p: Geometry, size: Shape) -> tuple[Spec, ...]:
     tiles = tiles_of(p, size, w.shape)
     if tiles:
         return winograd_scratch(2, g, tiles, w.shape[3], w.shape[2])
+    around = _around(w, p, size)
+    if around:
+        return _conv2d_scratch(g, (p.kh, p.kw, w.shape[3], w.shape[2]), around)
     return input_grad_scratch(g, w, Windows(*p))
 
 
@@ -118,6 +130,11 @@ def _input_grad(dx: Array, *rest: Array, p: Geometry, size: Shape) -> tuple[Any,
     tiles = tiles_of(p, size, rest[-1].shape)
     if tiles:
         return winograd_call(2, tiles, dx, None, *rest, None, corner=(2 - p.top, 2 - p.left), adjoint=True)
+    *others, w = rest
+    around = _around(w, p, size)
+    if around:
+        turned = w[::-1, ::-1].transpose(0, 1, 3, 2)
+        return for_chunks(kernels.conv2d, len(rest[0])), dx, *others, turned, around
     return for_chunks(kernels.conv2d_input_grad, len(rest[0])), dx, *rest, Windows(*p)
 
 

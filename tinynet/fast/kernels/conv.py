@@ -84,10 +84,12 @@ def tap_starts(starts, width, channels, p):
 @kernel()
 def panels_of(panels, w):
     """Write weights (KH, KW, C, F) as panels (panels, KH KW C, lanes) of as many columns as a vector has."""
-    rows, wide = w.reshape(panels.shape[1], w.shape[3]), panels.shape[2]
-    for k in range(len(rows)):
-        for f in range(w.shape[3]):
-            panels[f // wide, k, f % wide] = rows[k, f]
+    _, kw, channels, filters = w.shape
+    wide = panels.shape[2]
+    for k in range(panels.shape[1]):
+        tap = k // channels
+        for f in range(filters):
+            panels[f // wide, k, f % wide] = w[tap // kw, tap % kw, k % channels, f]
 
 
 @kernel()
