@@ -38,9 +38,10 @@ def training_plan(model, loss, optimizer, x, y, batch, fused=True):
     """The plan of a training step: takes "indices" and what is live; gives "loss", "output" and "labels"."""
     data = [Tensor(np.ascontiguousarray(a)) for a in (x, y)]
     optimizer.state_of(model)
+    step = Transaction(TrainMode(seed=0))
     with tracing():
         indices = placeholder((batch,), np.intp)
-        with within(Transaction(TrainMode(seed=0))) as step:
+        with within(step):
             output = model(_index(data[0], indices, checked=True))
             labels = _index(data[1], indices, checked=True)
             value = scalar_loss(loss, output, labels)

@@ -73,7 +73,7 @@ class Submodel(Model):
     def build_model(self, *arguments: Any, **options: Any) -> Submodel:
         """Build the model that it is a part of, whose vector and states are its own."""
         self.model.build_model(*arguments, **options)
-        for name in ("_theta", "_parameters", "_states", "_parts"):
+        for name in ("_theta", "_parameters", "_states", "_spans"):
             setattr(self, name, getattr(self.model, name))
         if self.made is None:
             entries = self.entries().values()

@@ -14,7 +14,7 @@ from tinynet.nn.network import Network
 
 L = TypeVar("L", bound=Layer)
 
-_OF_THE_MODEL = {"owner", "plans", "made", "_theta", "_parameters", "_states", "_parts", "_watched"}
+_OF_THE_MODEL = {"owner", "plans", "made", "_theta", "_parameters", "_states", "_spans", "_watched"}
 
 
 def copy_layer(layer: L, dtype: np.dtype[Any] | None = None, done: dict[int, Any] | None = None) -> L:

@@ -57,7 +57,7 @@ _NOT_PARTS = {"arguments", "plans", "made", "own_parameters", "own_states", "ini
 # What layers and models keep for themselves, and no plan depends on; all other attributes are the user's.
 OWN = {"arguments", "given_name", "name", "own_parameters", "own_states", "initializers", "undecayed", "building"}
 OWN |= {"owner", "output_shape", "plans", "made", "fitted_loss", "rng", "_built", "_implied_input", "_theta"}
-OWN |= {"_parameters", "_states", "_parts", "_watched"}
+OWN |= {"_parameters", "_states", "_spans", "_watched"}
 
 
 class Layer:
