@@ -494,7 +494,7 @@ def test_what_is_compared_comes_first_on_the_page_of_several_runs():
     page, _ = report.comparison_page({"a": run, "b": {**run, "test": {"loss": 0.6, "accuracy": 0.7}}}, "Two runs")
     rows = re.findall(r"<tr.*?</tr>", page.decode())
     cells = [re.findall(r"<t[hd][^>]*>(.*?)</t[hd]>", row) for row in rows[:3]]
-    assert cells[0][:4] == ["Run", "Test accuracy", "Difference", "Test loss"]
+    assert cells[0][:4] == ["Run", "Test accuracy", "To the first", "Test loss"]
     assert cells[2] == ["b", "0.7000", "-0.1000", "0.6000", "10", "1", "0.4000", "0.9000", "1.0"]
     assert 'class="best"' in rows[1]
     assert "The settings are the same." in page.decode()
