@@ -13,6 +13,12 @@ def after_calls(code):
     return {after.offset for call, after in itertools.pairwise(found) if call.opname.startswith("CALL")}
 
 
+@functools.cache
+def beginnings(code):
+    """Where it looks as a function begins or a generator goes on; not as `close` raises an error in a generator."""
+    return {one.offset for one in dis.get_instructions(code) if one.opname == "RESUME"}
+
+
 class InterruptAt:
     """Raises a KeyboardInterrupt where Python may, in functions of some modules, counted from when it is armed.
 
@@ -35,7 +41,8 @@ class InterruptAt:
         if frame.f_code.co_filename not in self.files:
             return None
         frame.f_trace_opcodes, frame.f_trace_lines = True, False
-        if event == "call" or (event == "opcode" and frame.f_lasti in after_calls(frame.f_code)):
+        places = {"call": beginnings, "opcode": after_calls}.get(event)
+        if places and frame.f_lasti in places(frame.f_code):
             self.left -= 1
             if self.left == 0:
                 raise KeyboardInterrupt
