@@ -62,10 +62,8 @@ def foreign_calls(source):
     What a factory closes over counts as foreign: numbers are part of the name of what is built, functions are not.
     """
     tree = ast.parse(source)
-    libraries = short_names(tree) | {"gemm", "multiply"}
-    at_hand = {node.name for node in tree.body if is_kernel(node)} | libraries | {*dir(builtins)}
-        {node.name for node in tree.body if is_kernel(node)} | short_names(tree) | {"gemm", "multiply", *dir(builtins)}
-    )
+    at_hand = {node.name for node in tree.body if is_kernel(node)} | short_names(tree) | {"gemm", "multiply"}
+    at_hand |= {*dir(builtins)}
     at_hand |= kernels_of_others(tree)
     found = []
     for kernel in kernels(tree):
