@@ -71,7 +71,8 @@ class _Watched:
             return type(value), *map(self._plain, value)
         if _is_record(value) and id(value) not in self.records:
             self.records.add(id(value))
-            return _Identity(value), self._plain(vars(value))
+            frozen = getattr(getattr(type(value), "__dataclass_params__", None), "frozen", False)
+            return _Identity(value), self._plain(tuple(vars(value).items()) if frozen else vars(value))
         return (type(value), value) if isinstance(value, bool | int | float | str | None) else _Identity(value)
 
     def __reduce__(self) -> tuple[Any, ...]:
