@@ -248,6 +248,17 @@ def test_hosts_that_are_no_blocks_of_the_tree_or_have_no_room_exchange_messages(
     assert in_all(4, act) == [(None, 5)] * 4
 
 
+@pytest.mark.parametrize(("size", "fits"), [(20_479, True), (20_480, False)])
+def test_memory_is_shared_where_more_than_twice_as_much_of_it_is_free(size, fits, monkeypatch):
+    monkeypatch.setattr(neighbours.os, "statvfs", lambda path: types.SimpleNamespace(f_bavail=10, f_frsize=4_096))
+    assert neighbours._has_room(size) is fits
+
+
+def test_no_memory_is_shared_where_the_system_has_no_place_for_it(monkeypatch, tmp_path):
+    monkeypatch.setattr(neighbours, "_MEMORY", str(tmp_path / "none"))
+    assert not neighbours._has_room(0)
+
+
 # --- how they find each other
 
 

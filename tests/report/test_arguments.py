@@ -3,7 +3,7 @@
 import pytest
 
 import tinynet as tn
-from tinynet.errors import ArgumentError
+from tinynet.errors import ArgumentError, WriteError
 from tinynet.train import History
 
 DENSE, HISTORY = tn.Dense(3), History({"loss": [0.5]}, [1.0])
@@ -35,3 +35,9 @@ def test_pages_and_tables_of_no_runs_are_refused():
             make({})
     with pytest.raises(ArgumentError, match="takes the rows of a plan with their times"):
         tn.report.profile_figure([1, 2])
+
+
+def test_the_directory_of_a_report_may_be_a_text(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(WriteError, match=r"the directory .*file cannot be made or written to"):
+        tn.report.write_report(str(tmp_path / "file"), {}, None, None)

@@ -31,7 +31,7 @@ FORMATS = ("svg", "pdf")  # of figures besides PNG
 
 
 def write_report(
-    directory: Path,
+    directory: str | os.PathLike[str],
     record: Mapping[str, Any],
     model: Model,
     data: Dataset,
@@ -42,7 +42,7 @@ def write_report(
 
     Parameters
     ----------
-    directory : pathlib.Path
+    directory : path-like
         The run directory; files of an earlier report are replaced.
     record : mapping
         What its ``metrics.json`` holds.
@@ -69,13 +69,14 @@ def write_report(
         If there is no such format.
     """
     _check_formats(formats)
-    check_writable(directory)
+    place = Path(directory)
+    check_writable(place)
     subject = subject_of_run(record, model, data, predicted)
     contents = {SCORES: f"{scores_of(subject.answers[0])}\n".encode()}
     if "title" in record and can_show(model):  # a run of logistic has none
         contents[PLAYGROUND] = page_of_run(model, record, data)
         subject = replace(subject, playground=PLAYGROUND)
-    return _write(directory, subject, contents, formats)
+    return _write(place, subject, contents, formats)
 
 
 def subject_of_run(record: Mapping[str, Any], model: Model, data: Dataset, predicted: Array | None = None) -> Subject:
