@@ -143,6 +143,7 @@ def is_function(code):
 def put_into_functions(pairs):
     """Replace the code of all functions there are, wherever they are registered, and forget what they have cached."""
     new = {id_of(old): code for old, code in pairs if is_function(old)}
+    gc.unfreeze()  # what the tests have frozen is not among the objects
     objects = gc.get_objects()
     for cached in (thing for thing in objects if isinstance(thing, functools._lru_cache_wrapper)):
         if isinstance(cached.__wrapped__, types.FunctionType) and id_of(cached.__wrapped__.__code__) in new:
