@@ -188,7 +188,8 @@ def run(arguments: argparse.Namespace, command: str) -> bool:
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     data = tn.datasets.load_mnist(arguments.data)
     complete = arguments.epochs == EPOCHS and (len(data.x_train), len(data.x_test)) == (60_000, 10_000)
-    versions = ", ".join(f"{name} {version(name)}" for name in ("tinynet-cpu", "numpy", "numba", "scipy"))
+    others = "".join(f", {name} {version(name)}" for name in ("numpy", "numba", "scipy"))
+    versions = f"tinynet {tn.__version__}{others}"
     # Where the files lie says nothing to others; what they hold was checked when they were read.
     lines = [
         "# Results",

@@ -122,11 +122,15 @@ def eager(case: Conv) -> Convolver:
 class Tinynet(Contender):
     """The project itself."""
 
-    packages = ("tinynet-cpu", "numpy", "numba", "scipy")
+    packages = ("numpy", "numba", "scipy")
 
     def __init__(self, inputs: Inputs, threads: int) -> None:
         super().__init__(inputs, threads)
         tn.set_num_threads(threads)
+
+    def versions(self) -> dict[str, str]:
+        """Return the versions of tinynet, wherever it lies, and of what it rests on."""
+        return {"tinynet": tn.__version__} | super().versions()
 
     def train(self, model: str, data: str, batch: int) -> dict[str, Callable[[], Runner]]:
         """Return the ways to train."""
