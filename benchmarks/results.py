@@ -38,6 +38,7 @@ class Documented:
     loss_bound: float  # relative
     accuracy_bound: float  # absolute
     least_test_accuracy: float
+    mean_loss: float | None = None  # where one run says little: that of runs of several implementations, over seeds
 
 
 DOCUMENTS = {
@@ -70,12 +71,14 @@ DOCUMENTS = {
         precision=(0.96, 0.99, 0.97, 0.98, 1.00, 0.98, 0.99, 0.99, 0.98, 0.97),
         recall=(1.00, 0.99, 0.99, 0.99, 0.98, 0.98, 0.98, 0.96, 0.99, 0.98),
         macro_f1=0.98,
-        loss_bound=0.08,
+        loss_bound=0.05,
         accuracy_bound=0.002,
         least_test_accuracy=0.982,
+        mean_loss=0.0525,
     ),
 }
 EPOCHS = 10  # for which the bounds hold
+PACKAGES = "numpy", "numba", "scipy"
 
 
 @dataclass(frozen=True)
@@ -93,16 +96,23 @@ class Check:
 def checks(measures: dict[str, list[float]], documented: Documented) -> list[Check]:
     """Compare the last epoch with that of the course text."""
     loss, accuracy, test = (measures[name][-1] for name in ("loss", "accuracy", "val_accuracy"))
-    relative = loss / documented.loss[-1] - 1
     off = accuracy - documented.accuracy[-1]
+    own = (
+        [] if documented.mean_loss else [loss_check("training loss", loss, documented.loss[-1], documented.loss_bound)]
+    )
     return [
-        Check("training loss", loss, documented.loss[-1], f"{relative:+.2%}", f"within {documented.loss_bound:.1%}",
-              abs(relative) <= documented.loss_bound),
+        *own,
         Check("training accuracy", accuracy, documented.accuracy[-1], f"{off:+.4f}",
               f"within {documented.accuracy_bound}", abs(off) <= documented.accuracy_bound),
         Check("test accuracy", test, documented.test_accuracy, f"{test - documented.test_accuracy:+.4f}",
               f"at least {documented.least_test_accuracy}", test >= documented.least_test_accuracy),
     ]  # fmt: skip
+
+
+def loss_check(name: str, loss: float, documented: float, bound: float) -> Check:
+    """Compare a loss with that of others."""
+    relative = loss / documented - 1
+    return Check(name, loss, documented, f"{relative:+.2%}", f"within {bound:.1%}", abs(relative) <= bound)
 
 
 def digits(scores: Scores, documented: Documented, epoch: int) -> list[str]:
@@ -183,13 +193,24 @@ def by_seed(histories: dict[int, tn.History]) -> list[str]:
     return [*lines, ""]
 
 
+def mean_of_seeds(histories: dict[int, tn.History], documented: Documented) -> tuple[list[str], bool]:
+    """Compare the mean of the last losses with that of other implementations; returns whether it holds."""
+    mean = float(np.mean([history.history["loss"][-1] for history in histories.values()]))
+    c = loss_check("mean", mean, documented.mean_loss or 0.0, documented.loss_bound)
+    text = (
+        "The course text prints one run, and rounding alone moves a run by as much as another seed does. So the mean of "
+        f"these training losses is compared, {mean:.4f}, with that of several implementations of this model, "
+        f"{c.documented}: {c.difference}, allowed {c.bound}: {'holds' if c.holds else '**missed**'}."
+    )
+    return [text, ""], c.holds
+
+
 def run(arguments: argparse.Namespace, command: str) -> bool:
     """Train, compare and write; returns whether all bounds hold."""
     arguments.out.parent.mkdir(parents=True, exist_ok=True)
     data = tn.datasets.load_mnist(arguments.data)
     complete = arguments.epochs == EPOCHS and (len(data.x_train), len(data.x_test)) == (60_000, 10_000)
-    others = "".join(f", {name} {version(name)}" for name in ("numpy", "numba", "scipy"))
-    versions = f"tinynet {tn.__version__}{others}"
+    versions = ", ".join([f"tinynet {tn.__version__}", *(f"{name} {version(name)}" for name in PACKAGES)])
     # Where the files lie says nothing to others; what they hold was checked when they were read.
     lines = [
         "# Results",
@@ -223,7 +244,12 @@ def run(arguments: argparse.Namespace, command: str) -> bool:
             print(f"and with {len(others)} other seeds ...", flush=True)
             runs = {seed: train(name, data, arguments.epochs, seed, verbose=0) for seed in others}
             lines += [f"After epoch {arguments.epochs} of runs that differ in their seed alone:", ""]
-            lines += by_seed({arguments.seed: history} | runs)
+            runs = {arguments.seed: history} | runs
+            lines += by_seed(runs)
+            if complete and DOCUMENTS[name].mean_loss and len(runs) >= 5:
+                part, holds = mean_of_seeds(runs, DOCUMENTS[name])
+                lines += part
+                all_hold &= holds
     write_atomically(arguments.out, "\n".join(lines).encode())
     print(f"wrote {arguments.out}: {'all bounds hold' if all_hold else 'A BOUND IS MISSED'}" if complete else
           f"wrote {arguments.out}, without a verdict")  # fmt: skip
