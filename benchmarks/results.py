@@ -198,8 +198,8 @@ def mean_of_seeds(histories: dict[int, tn.History], documented: Documented) -> t
     mean = float(np.mean([history.history["loss"][-1] for history in histories.values()]))
     c = loss_check("mean", mean, documented.mean_loss or 0.0, documented.loss_bound)
     text = (
-        "The course text prints one run, and rounding alone moves a run by as much as another seed does. So the mean of "
-        f"these training losses is compared, {mean:.4f}, with that of several implementations of this model, "
+        "The course text prints one run, and rounding alone moves a run by as much as another seed does. So the mean "
+        f"of these training losses is compared, {mean:.4f}, with that of several implementations of this model, "
         f"{c.documented}: {c.difference}, allowed {c.bound}: {'holds' if c.holds else '**missed**'}."
     )
     return [text, ""], c.holds
