@@ -139,8 +139,8 @@ class LineSearchOptimizer:
         norm = float(np.linalg.norm(gradient))
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise NonFiniteError(
-                f"the loss is {loss} and the norm of its gradient {norm}, so no step can be made; scale inputs and targets "
-                "to around 1, begin from smaller parameters, or compute the loss from logits"
+                f"the loss is {loss} and the norm of its gradient {norm}, so no step can be made; scale inputs and "
+                "targets to around 1, begin from smaller parameters, or compute the loss from logits"
             )
         if norm <= self.tolerance:
             return StepRecord(loss, norm, 0.0, 0, 0.0, 1, f"the gradient norm, {norm:.3g}, is within the tolerance")
