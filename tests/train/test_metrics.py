@@ -246,6 +246,18 @@ def test_rows_of_labels_with_a_nan_are_refused():
         confusion_matrix(OUTPUT[:2], np.array([[0, 1, 0], [0, np.nan, 1]]))
 
 
+@pytest.mark.parametrize("matrix", [[[1, -1], [0, 2]], [[1, np.nan], [0, 2]]])
+def test_a_matrix_of_what_is_no_number_of_samples_is_refused(matrix):
+    with pytest.raises(DataError, match="must hold numbers of samples, but has some below 0, or NaN"):
+        classification_scores(matrix)
+
+
+@pytest.mark.parametrize("threshold", [None, "half", float("nan")])
+def test_a_threshold_that_is_no_number_is_refused(threshold):
+    with pytest.raises(ArgumentError, match=f"binary_accuracy: threshold must be a number, but got {threshold!r}"):
+        binary_accuracy(OUTPUT[:, 0], LABELS > 0, threshold)
+
+
 def test_a_matrix_may_be_a_list():
     assert classification_scores([[1, 1], [0, 2]]).accuracy == 0.75
 
