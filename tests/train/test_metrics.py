@@ -246,6 +246,12 @@ def test_rows_of_labels_with_a_nan_are_refused():
         confusion_matrix(OUTPUT[:2], np.array([[0, 1, 0], [0, np.nan, 1]]))
 
 
+@pytest.mark.parametrize("classes", [0, -1, 2.0, "2", [2]])
+def test_a_number_of_classes_is_an_integer_of_1_or_more(classes):
+    with pytest.raises(ArgumentError, match="confusion_matrix: classes must be an integer of 1 or more, but got"):
+        confusion_matrix(PREDICTED, ACTUAL, classes)
+
+
 @pytest.mark.parametrize("matrix", [[[1, -1], [0, 2]], [[1, np.nan], [0, 2]]])
 def test_a_matrix_of_what_is_no_number_of_samples_is_refused(matrix):
     with pytest.raises(DataError, match="must hold numbers of samples, but has some below 0, or NaN"):
@@ -267,6 +273,8 @@ def test_what_is_no_matrix_is_refused():
         classification_scores(4)
     with pytest.raises(ArgumentError, match=r"must be \(K, K\), but has shape \(2, 3\)"):
         classification_scores(np.zeros((2, 3), int))
+    with pytest.raises(ArgumentError, match="names must be a sequence of texts, but got 2"):
+        classification_scores(np.eye(2, dtype=int), 2)
     with pytest.raises(ArgumentError, match="2 classes, but 1 names: a"):
         classification_scores(np.eye(2, dtype=int), ["a"])
 

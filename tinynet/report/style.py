@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -196,6 +196,8 @@ def class_names(function: str, names: Sequence[str] | None, classes: int) -> lis
     """Return the names of classes, at least so many: their numbers, if there are no others."""
     if names is None:
         return [str(i) for i in range(classes)]
+    if not isinstance(names, Iterable):
+        raise ArgumentError(f"{function}: names must be a sequence of texts, but got {names!r}")
     found = [str(name) for name in names]
     if len(found) < classes:
         raise ArgumentError(f"{function}: there are {classes} classes, but {len(found)} names")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -106,6 +106,8 @@ def classification_scores(matrix: npt.ArrayLike, names: Sequence[str] | None = N
         raise ArgumentError(f"classification_scores: the matrix must be (K, K), but has shape {matrix.shape}")
     if not (matrix >= 0).all():
         raise DataError("classification_scores: the matrix must hold numbers of samples, but has some below 0, or NaN")
+    if names is not None and not isinstance(names, Iterable):
+        raise ArgumentError(f"classification_scores: names must be a sequence of texts, but got {names!r}")
     found = tuple(map(str, range(k) if names is None else names))
     if len(found) != k:
         raise ArgumentError(f"classification_scores: there are {k} classes, but {len(found)} names: {', '.join(found)}")
