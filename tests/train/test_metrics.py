@@ -210,6 +210,8 @@ def test_the_shortcut_leaves_what_must_be_checked_to_the_long_way(output, labels
     [
         (np.zeros((0, 3)), np.zeros(0, int), DataError, r"there are no samples: got shapes \(0, 3\) and \(0,\)"),
         ([], [], DataError, "there are no samples"),
+        (np.ones((4, 0)), np.zeros(4, int), DataError, r"there are no samples: got shapes \(4, 0\) and \(4,\)"),
+        (np.ones((4, 3)), np.zeros((4, 0)), DataError, r"there are no samples: got shapes \(4, 3\) and \(4, 0\)"),
         (np.ones((4, 3)), np.zeros(1, int), ShapeError, r"one output for each label, but got shapes \(4, 3\) and \(1,"),
         (np.ones(4), np.zeros(1, bool), ShapeError, "one output for each label"),
         (np.ones((4, 3)), np.zeros(5, int), ShapeError, "one output for each label"),

@@ -199,6 +199,7 @@ def test_each_step_of_sequences_is_a_sample():
         (lambda: m.precision(P, CLASSES, threshold=0.5), ShapeError, r"\(8, 3\) need as many labels, but got shape"),
         (lambda: m.roc_auc(SCORES, YES - 1), DataError, "labels must be 0 or 1, but sample 0 has -1"),
         (lambda: m.roc_auc([0.1, 0.2, 0.3], [1, 0, 2]), DataError, "labels must be 0 or 1, but sample 2 has 2"),
+        (lambda: m.f1(np.ones((3, 2)), [[0, 1], [1, 0], [0, 2]], threshold=0.5), DataError, r"sample 2 has \[0 2\]"),
         (lambda: m.f1(P, CLASSES + 1), DataError, "class numbers must be from 0 to 2, but run from 0 to 3"),
         (lambda: m.roc_auc([], []), DataError, "there are no samples"),
     ],
