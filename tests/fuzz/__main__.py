@@ -128,7 +128,9 @@ def table(keep):
             done, coverage = sum(one["executions"] for one in turns), max(one["coverage"] for one in turns)
             files = len(list((keep / name / "corpus").iterdir()))
             findings = len([one for one in (keep / name / "findings").iterdir() if one.suffix != ".txt"])
-            lines.append(f"| {name} | {minutes:.0f} | {processor:.0f} | {done:,} | {coverage:,} | {files} | {findings} |")
+            lines.append(
+                f"| {name} | {minutes:.0f} | {processor:.0f} | {done:,} | {coverage:,} | {files} | {findings} |"
+            )
     return "\n".join(lines)
 
 
