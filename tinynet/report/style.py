@@ -38,6 +38,15 @@ def expect(function: str, value: Any, kind: type, what: str) -> None:
         raise ArgumentError(f"{function}: expected {what}, but got a {type(value).__name__}")
 
 
+def check_line(function: str, argument: str, values: Any, length: int | None = None) -> Array:
+    """Check that something is a row of numbers, of some length or of any from 1 on; returns it as an array."""
+    found = check_numbers(f"{function}: {argument}", values)
+    if found.ndim != 1 or not found.size or len(found) != (length or len(found)):
+        expected = "(n,), with at least one number" if length is None else f"({length},)"
+        raise ShapeError(f"{function}: {argument} must have shape {expected}, but has shape {found.shape}")
+    return found
+
+
 def canvas(height: float, title: str = "") -> Figure:
     """Make an empty figure of the common width, with a title above it; its height is in inches."""
     from matplotlib.figure import Figure
