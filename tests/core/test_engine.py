@@ -823,6 +823,7 @@ def test_a_tensor_of_integers_cannot_require_a_gradient_later_either():
         (lambda t: t + None, DTypeError, "object"),
         (lambda t: t.backward("x"), DTypeError, "<U1"),
         (lambda t: Tensor([[1], [2, 3]]), DTypeError, "cannot be made into an array"),
+        (lambda t: leaf([1.0, 2.0])[[[0], [1, 0]]], DTypeError, "cannot be made into an array"),
         (lambda t: tn.Input((2,), shift="a"), DTypeError, "Input: shift must be an array of numbers"),
         (lambda t: tn.Input(5.0), ArgumentError, "Input: shape must be a sequence"),
         (lambda t: tn.Dense(2).add_parameter("w", "ab"), ArgumentError, "the shape of 'w' must be"),

@@ -17,7 +17,10 @@ _PLACES = (int, np.integer, slice, type(None), type(...))
 
 def _indices(x: Tensor, key: tuple[Any, ...]) -> list[Tensor]:
     """Check indices against the axes they go to."""
-    indices = [as_tensor(np.asarray(i, np.intp) if isinstance(i, list) and not np.size(i) else i) for i in key]
+    indices = [as_tensor(i) for i in key]
+    for axis, given in enumerate(key):
+        if isinstance(given, list) and not indices[axis].size:  # of which NumPy makes floats
+            indices[axis] = Tensor(indices[axis].data.astype(np.intp))
     if len(indices) > x.ndim:
         raise ShapeError(f"indexing: {len(indices)} indices came for a tensor of shape {x.shape}")
     for axis, i in enumerate(indices):

@@ -58,12 +58,13 @@ def weights_by_class(labels: Array, given: Any, rows: bool) -> Array:
 
 def _table(given: Any) -> dict[int, float]:
     """Return the weights that are given, by class number."""
-    if isinstance(given, str) or (not isinstance(given, Mapping) and np.ndim(given) != 1):
+    listed = None if isinstance(given, str | Mapping) else check_numbers("class_weight", given)
+    if isinstance(given, str) or (listed is not None and listed.ndim != 1):
         raise ArgumentError(
             'class_weight must be a dictionary of class numbers and weights, one weight for each class, or "balanced", '
             f"but got {given!r}"
         )
-    found = given if isinstance(given, Mapping) else dict(enumerate(check_numbers("class_weight", given).tolist()))
+    found = given if listed is None else dict(enumerate(listed.tolist()))
     if strange := [c for c in found if not isinstance(c, int | float | np.number) or c != int(c)]:
         raise ArgumentError(f"class_weight must be by class numbers, as in {{0: 1.0, 1: 3.0}}, but got {strange[0]!r}")
     return {int(c): check_positive("class_weight", f"of class {c}", w, zero=True) for c, w in found.items()}

@@ -10,11 +10,6 @@ from tinynet.fast.kernels.jit import chunks_of, kernel
 count_chunks = partial(chunks_of, worth=32_768)  # values
 
 
-def blocks(rows: int, size: int) -> int:
-    """Give the number of parts whose sums are added up, so that rounding grows with the root of the rows only."""
-    return max(count_chunks(rows, size), int(rows**0.5) if rows > 2_048 else 1)
-
-
 @kernel()
 def part(x, chunk, chunks):
     """Return the rows of a chunk, or the values of an array of one axis; of None, None. For use in kernels."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.errors import ShapeError
-from tinynet.train.metrics.correct import check_outputs
+from tinynet.train.metrics.correct import check_outputs, check_threshold
 
 
 def binary_accuracy(output: Any, labels: Any, threshold: float = 0.5) -> float:
@@ -30,6 +30,8 @@ def binary_accuracy(output: Any, labels: Any, threshold: float = 0.5) -> float:
 
     Raises
     ------
+    ArgumentError
+        If the threshold is not a number.
     ShapeError
         If there are not as many outputs as labels, or they have another shape.
     DataError
@@ -43,6 +45,7 @@ def binary_accuracy(output: Any, labels: Any, threshold: float = 0.5) -> float:
     >>> binary_accuracy(np.array([0.2, 0.8, 0.9]), np.array([0, 1, 0])) == 2 / 3
     True
     """
+    threshold = check_threshold("binary_accuracy", threshold)
     right = _count_right(output, labels, threshold)
     if right:
         return right / len(labels)

@@ -189,6 +189,6 @@ def _score(metric: str, output: Any, labels: Any, average: str, threshold: float
 
 
 def _of_class(metric: str, counted: Array, among: Array, class_id: int) -> float:
-    if not 0 <= class_id < len(among):
+    if isinstance(class_id, bool) or not isinstance(class_id, int | np.integer) or not 0 <= class_id < len(among):
         raise ArgumentError(f"{metric}: class_id must be from 0 to {len(among) - 1}, but got {class_id!r}")
     return float(counted[class_id] / max(among[class_id], 1))

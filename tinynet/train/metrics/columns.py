@@ -8,7 +8,7 @@ import numpy as np
 
 from tinynet.core.spec import Array
 from tinynet.errors import DataError, ShapeError
-from tinynet.train.metrics.correct import check_outputs, class_numbers, whole_classes
+from tinynet.train.metrics.correct import check_outputs, check_threshold, class_numbers, whole_classes
 
 
 class Columns(NamedTuple):
@@ -66,7 +66,7 @@ def as_columns(metric: str, output: Any, labels: Any, threshold: float | None) -
         predicted, true, k = whole_classes(metric, *class_numbers(metric, outputs, actual))
         classes = np.arange(k)
         return Columns(predicted[:, None] == classes, true[:, None] == classes, False)
-    least = 0.5 if threshold is None else threshold
+    least = 0.5 if threshold is None else check_threshold(metric, threshold)
     if single:
         yes = answers(metric, actual, (len(outputs), 1))
         outputs = outputs.reshape(-1, 1)

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinynet.checks import check_count
 from tinynet.core.spec import Array
 from tinynet.errors import DataError
 from tinynet.train.metrics.correct import NO_CLASS, class_numbers, whole_classes
@@ -30,6 +31,8 @@ def confusion_matrix(output: Any, labels: Any, classes: int | None = None) -> Ar
 
     Raises
     ------
+    ArgumentError
+        If ``classes`` is no integer of 1 or more.
     ShapeError
         If there are not as many outputs as labels, or they have another shape.
     DataError
@@ -44,6 +47,8 @@ def confusion_matrix(output: Any, labels: Any, classes: int | None = None) -> Ar
     array([[1, 1],
            [0, 2]])
     """
+    if classes is not None:
+        check_count("confusion_matrix: classes", classes)
     predicted, actual, columns = class_numbers("confusion_matrix", output, labels)
     if (predicted == NO_CLASS).any():
         sample = int(np.argmax(predicted == NO_CLASS))

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinynet.checks import check_numbers
 from tinynet.core.spec import Array
-from tinynet.errors import DataError, ShapeError
+from tinynet.errors import ArgumentError, DataError, ShapeError
 
 NO_CLASS = np.iinfo(np.int64).min  # in place of a class number, where a row has a NaN
 
@@ -82,6 +82,17 @@ def check_outputs(metric: str, output: Any, labels: Any) -> tuple[Array, Array]:
             f"{metric}: there are no samples: got shapes {outputs.shape} and {actual.shape}; give at least one"
         )
     return outputs, actual
+
+
+def check_threshold(metric: str, threshold: Any) -> float:
+    """Check that a threshold is a number."""
+    try:
+        number = float(threshold)
+    except (TypeError, ValueError):
+        number = math.nan
+    if math.isnan(number):
+        raise ArgumentError(f"{metric}: threshold must be a number, but got {threshold!r}")
+    return number
 
 
 def class_numbers(metric: str, output: Any, labels: Any) -> tuple[Array, Array, int]:

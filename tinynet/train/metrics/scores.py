@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from tinynet.checks import check_numbers
 from tinynet.core.spec import Array
-from tinynet.errors import ArgumentError
+from tinynet.errors import ArgumentError, DataError
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +82,8 @@ def classification_scores(matrix: npt.ArrayLike, names: Sequence[str] | None = N
     ------
     ArgumentError
         If the matrix is not square, or there is not one name for each class.
+    DataError
+        If a number is below 0, or NaN.
     DTypeError
         If it is not an array of numbers.
 
@@ -102,6 +104,10 @@ def classification_scores(matrix: npt.ArrayLike, names: Sequence[str] | None = N
     k = math.isqrt(matrix.size)
     if matrix.shape != (k, k) or not k:
         raise ArgumentError(f"classification_scores: the matrix must be (K, K), but has shape {matrix.shape}")
+    if not (matrix >= 0).all():
+        raise DataError("classification_scores: the matrix must hold numbers of samples, but has some below 0, or NaN")
+    if names is not None and not isinstance(names, Iterable):
+        raise ArgumentError(f"classification_scores: names must be a sequence of texts, but got {names!r}")
     found = tuple(map(str, range(k) if names is None else names))
     if len(found) != k:
         raise ArgumentError(f"classification_scores: there are {k} classes, but {len(found)} names: {', '.join(found)}")

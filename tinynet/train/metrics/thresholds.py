@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.core.spec import Array
-from tinynet.errors import DataError
+from tinynet.errors import DataError, ShapeError
 from tinynet.train.metrics.columns import answers, by_sample
 from tinynet.train.metrics.ranking import count_groups
 
@@ -87,6 +87,11 @@ def precision_recall_curve(output: Any, labels: Any) -> tuple[Array, Array, Arra
 def _counts(metric: str, output: Any, labels: Any) -> tuple[Array, Array, Array]:
     """Count the samples of class 1 and of class 0 whose output is at least each threshold."""
     outputs, actual = by_sample(metric, output, labels)
+    if outputs.size != len(outputs):
+        raise ShapeError(
+            f"{metric}: needs one output a sample, but got shape {outputs.shape}; take those of one class, as in "
+            "output[:, 1], with labels of 0 and 1"
+        )
     yes = answers(metric, actual, (len(outputs), 1))[:, 0]
     scores = outputs.reshape(-1)
     if np.isnan(scores).any():
