@@ -22,7 +22,7 @@ from tinynet.nn.initial import Initializer, initializer
 
 T = TypeVar("T", bound=Tensor)
 
-# Called with each layer and what it has made; see `tinynet.nn.inner`.
+# While set, called with each layer and its output after every forward; see `tinynet.nn.inner`.
 watching: ContextVar[Callable[[Layer, Tensor], None] | None] = ContextVar("tinynet_watching", default=None)
 
 
@@ -36,14 +36,14 @@ class Building:
 
 
 def nested(value: Any, leaf: Callable[[Any], Any]) -> Any:
-    """Copy lists, tuples and dicts within each other, with ``leaf(x)`` for all else in them."""
+    """Copy lists, tuples and dicts, however they are nested, with ``leaf(x)`` in place of every other value x."""
     if type(value) in (list, tuple):
         return type(value)(nested(v, leaf) for v in value)
     return {k: nested(v, leaf) for k, v in value.items()} if type(value) is dict else leaf(value)
 
 
 def layers_in(value: Any) -> Iterator[Layer]:
-    """Yield the layers in lists, tuples and dicts within each other."""
+    """Yield the layers in lists, tuples and dicts, however they are nested."""
     if isinstance(value, Layer):
         yield value
     elif isinstance(value, list | tuple | dict):
@@ -51,10 +51,10 @@ def layers_in(value: Any) -> Iterator[Layer]:
             yield from layers_in(part)
 
 
-# Attributes that are not parts of a layer, though layers may be in some.
+# Attributes in which `sublayers` does not look for layers.
 _NOT_PARTS = {"arguments", "plans", "made", "own_parameters", "own_states", "initializers", "_watched"}
 
-# What layers and models keep for themselves, and no plan depends on; all other attributes are the user's.
+# Attributes of layers and models on which no plan depends. If any other one is set, plans are checked again.
 OWN = {"arguments", "given_name", "name", "own_parameters", "own_states", "initializers", "undecayed", "building"}
 OWN |= {"owner", "output_shape", "plans", "made", "fitted_loss", "rng", "_built", "_implied_input", "_theta"}
 OWN |= {"_parameters", "_states", "_spans", "_watched"}
@@ -275,20 +275,20 @@ class Layer:
         finally:
             if transaction is not None:
                 transaction.path.pop()
-        vars(self)["output_shape"] = nested(y, self._note)  # past __setattr__, since no plan depends on it
+        vars(self)["output_shape"] = nested(y, self._label_output)  # past __setattr__, since no plan depends on it
         if (watch := watching.get()) is not None:
             watch(self, y)
         return y
 
-    def _note(self, made: Any) -> Shape:
-        """Check what forward has returned, and say where it is from; returns its shape without the batch axis."""
-        if not isinstance(made, Tensor):
+    def _label_output(self, y: Any) -> Shape:
+        """Check an output of forward, and label it for errors; returns its shape without the batch axis."""
+        if not isinstance(y, Tensor):
             raise ArgumentError(
-                f"forward of layer {self} returned a {type(made).__name__}; it must return a Tensor, or several in a "
+                f"forward of layer {self} returned a {type(y).__name__}; it must return a Tensor, or several in a "
                 "tuple, list or dict"
             )
-        made.label = f"layer {self}"
-        return made.shape[1:]
+        y.label = f"layer {self}"
+        return y.shape[1:]
 
     def _build(self, inputs: Sequence[Tensor]) -> None:
         if self.building is None:

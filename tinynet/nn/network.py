@@ -20,7 +20,7 @@ from tinynet.nn.input import Input
 from tinynet.nn.layer import Building, Layer
 from tinynet.nn.seeds import generator
 
-_TAKEN = ("owner", "building", "_built", "_theta")  # what a layer has from the model that it is part of
+_TAKEN = ("owner", "building", "_built", "_theta")  # attributes that a model sets on its layers; see `_take`
 
 
 class Span(NamedTuple):
@@ -28,8 +28,8 @@ class Span(NamedTuple):
 
     start: int
     stop: int
-    decays: bool  # whether weight decay concerns it
-    theta: Tensor  # over its memory
+    decays: bool  # whether weight decay applies to it
+    theta: Tensor  # a leaf whose memory is this range
     parameters: list[Tensor]
     places: list[tuple[Tensor, int]]  # each parameter, and where it starts in the span
 
@@ -46,7 +46,7 @@ class Network(Layer):
     dtype: np.dtype[Any]
     rng: np.random.Generator  # of the initial parameters, and of layers that keep what ``build`` passes them
     fitted_loss: Any = "cross_entropy"  # of the last fit, by which `evaluate` measures
-    made: Any = None  # the output on shapes, as it was when the model was built
+    made: Any = None  # an output from when the model was built: it has a shape, a dtype, and the op that made it
     _theta: Array | None = None
     _implied_input: Input | None
     _parameters: dict[str, Tensor]
@@ -152,7 +152,7 @@ class Network(Layer):
             layer._theta = None
 
     def _lay_out(self, initialise: bool, check: Callable[[dict[str, Tensor]], None] | None) -> None:
-        """Give every parameter its slice of the flat vector, in the order of the layers; a shared one has one."""
+        """Place every parameter in the flat vector, in the order of the layers; a shared one is placed once."""
         found: dict[int, tuple[str, Tensor, Callable[..., Any]]] = {}
         for prefix, layer in self.walk():
             for name, leaf in (layer.own_parameters | layer.own_states).items():

@@ -25,12 +25,12 @@ from tinynet.ops.reduce import all_finite
 Slots = dict[str, Array]
 Transform = Callable[[list[Tensor]], list[Tensor]]
 
-_of_every_optimizer: list[Callable[[Any, list[Tensor]], list[Tensor]]] = []
+_shared_transforms: list[Callable[[Any, list[Tensor]], list[Tensor]]] = []  # of all optimizers; clipping is one
 
 
 def add_transform(transform: Callable[[Any, list[Tensor]], list[Tensor]]) -> None:
-    """Let a function of an optimizer and of the gradients of some spans change these before every update."""
-    _of_every_optimizer.append(transform)
+    """Apply a function of the optimizer and of its gradients, one for each span, to these before every update."""
+    _shared_transforms.append(transform)
 
 
 class Optimizer:
@@ -164,7 +164,7 @@ class Optimizer:
     def move(self, transaction: Transaction, spans: Sequence[tuple[Network, Span]], gradients: list[Tensor]) -> None:
         """Write the new parameters and slots of some spans, from their gradients."""
         transaction.captured[id(self)] = self
-        for shared in _of_every_optimizer:
+        for shared in _shared_transforms:
             gradients = shared(self, gradients)
         for transform in self.transforms:
             gradients = transform(gradients)

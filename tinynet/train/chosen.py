@@ -46,7 +46,7 @@ class ChosenTask(MeasuredTask):
         """Whether a metric is computed on a whole set."""
         return not all(metric.mean for metric in self.chosen)
 
-    def reads(self, output: Any, labels: Any) -> tuple[Any, Any]:
+    def to_measure(self, output: Any, labels: Any) -> tuple[Any, Any]:
         """Return both, if there is a metric."""
         return (output, labels) if self.chosen else ((), ())
 

@@ -74,9 +74,9 @@ class SeveralTask(CompoundTask):
         """Return the sum of the losses, and the loss of each output."""
         return self.loss.each(output, labels, _mean)
 
-    def reads(self, output: Any, labels: Any) -> tuple[Any, Any]:
+    def to_measure(self, output: Any, labels: Any) -> tuple[Any, Any]:
         """Return what is read of each output that is trained on, and of its labels."""
-        read = [self.tasks[f"{one.name}_"].reads(output[one.key], labels[one.name]) for one in self.loss.outputs]
+        read = [self.tasks[f"{one.name}_"].to_measure(output[one.key], labels[one.name]) for one in self.loss.outputs]
         keys, names = [one.key for one in self.loss.outputs], [one.name for one in self.loss.outputs]
         outputs, actual = zip(*read, strict=True)
         return dict(zip(keys, outputs, strict=True)), dict(zip(names, actual, strict=True))

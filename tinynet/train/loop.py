@@ -20,7 +20,7 @@ from tinynet.optim.optimizer import Optimizer
 from tinynet.optim.sgd import SGD
 from tinynet.train.history import History
 from tinynet.train.order import Order
-from tinynet.train.run import Run, callbacks_of
+from tinynet.train.run import Run, prepare_callbacks
 from tinynet.train.samples import check_labelled
 from tinynet.train.step import TrainingStep, is_optimizer, make_step
 from tinynet.train.task import find_task
@@ -195,13 +195,13 @@ def fit(
         "world": world,
         "callbacks": callbacks,
     }
-    notified = callbacks_of(arguments)  # some of which replace the task or the data
+    notified = prepare_callbacks(arguments)  # which may replace the task, the loss, x and y among the arguments
     rng = generator("fit", seed, stream=1)
     mode = train_mode(int(generator("fit", seed, stream=2).integers(2**63)))
     data = model, arguments["task"], arguments["x"], arguments["y"]
     step = make_step(optimizer, *data, mode=mode, compiled=compiled, micro_batches=cut)
     _check_batch_size(step, batch_size)
-    order = Order(len(step.samples[0]), batch_size, rng, shuffle and not step.whole)
+    order = Order(len(step.samples[0]), batch_size, rng, shuffle and not step.full_batch)
     run = Run(step, order, epochs, notified, arguments)
     if resume is not None:
         run.resume(resume)
@@ -215,7 +215,7 @@ def fit(
 
 
 def _check_batch_size(step: TrainingStep, batch_size: int | None) -> None:
-    if step.whole and batch_size is not None:
+    if step.full_batch and batch_size is not None:
         raise ArgumentError(
             f"{type(step.optimizer).__name__} takes all samples in each step, an epoch being a step; pass "
             f"batch_size=None instead of {batch_size!r}"
@@ -223,7 +223,7 @@ def _check_batch_size(step: TrainingStep, batch_size: int | None) -> None:
 
 
 def in_sessions(batches: Iterator[T]) -> Iterator[T]:
-    """Pass batches on while holding the kernels, which other threads may have in between every so often."""
+    """Yield the batches while this thread holds the kernels, and release them every so often for other threads."""
     for first in batches:
         with current_backend().session():
             until = time.perf_counter() + _SESSION
@@ -233,7 +233,7 @@ def in_sessions(batches: Iterator[T]) -> Iterator[T]:
 
 
 def _train_epoch(run: Run) -> bool:
-    """Train on the batches that are left of the epoch; returns whether all are done, or the run is to end before."""
+    """Train on the batches that are left of the epoch; returns False if a callback ends the run before the last one."""
     step = run.step
     order = run.order
     for indices in in_sessions(order.draw()):
@@ -251,9 +251,9 @@ def _train_epoch(run: Run) -> bool:
 
 
 Explain = Callable[[NonFiniteError, Run, Array], NonFiniteError]
-_explain: list[Explain] = [lambda error, run, indices: error]
+_explain: list[Explain] = [lambda error, run, indices: error]  # one function; `explain_by` replaces it
 
 
 def explain_by(explain: Explain) -> None:
-    """Let a function say where in a run, and on the samples at which indices, a step was not finite, and why."""
+    """Set the function that returns the error to raise when a step of a run, on some samples, was not finite."""
     _explain[:] = [explain]

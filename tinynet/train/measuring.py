@@ -31,7 +31,7 @@ class MeasuredTask(Task):
     metrics: Callable[[Tensor | None], dict[str, MetricFunction]]
     probabilities: Op | None = None
 
-    def reads(self, output: Any, labels: Any) -> tuple[Any, Any]:
+    def to_measure(self, output: Any, labels: Any) -> tuple[Any, Any]:
         """Return all of both."""
         return output, labels
 

@@ -46,7 +46,7 @@ class MicroBatchStep(BatchStep):
         output = self.model(*samples)
         losses = total_losses(self.task, output, labels, len(indices), factors)
         self.check_loss(losses[0])
-        return losses, self.task.reads(output, labels)
+        return losses, self.task.to_measure(output, labels)
 
     def _measure(self, losses: list[Array], kept: Any) -> Measures:
         """Return what is measured of a micro-batch; as means, so that those of all may be added up as its sums are."""

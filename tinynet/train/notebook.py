@@ -55,7 +55,7 @@ class Bar(Lines):
     def on_train_end(self, run: Run) -> None:
         """Leave in the place of the bar how far the run came."""
         seconds = time.perf_counter() - self.began
-        done = "step" if run.step.whole else "epoch"
+        done = "step" if run.step.full_batch else "epoch"
         text = f"{run.epoch:,} of {counted(run.epochs, done)} in {seconds:.1f} s"
         self.handle.update(_content(run.epoch / max(run.epochs, 1), text), raw=True)
         super().on_train_end(run)

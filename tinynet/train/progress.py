@@ -59,7 +59,7 @@ class Lines:
         """Watch no longer, and say why a run has ended early."""
         self.watching.__exit__(None, None, None)
         if run.history.stopped and run.error is None:
-            done = counted(run.epoch, "step" if run.step.whole else "epoch")
+            done = counted(run.epoch, "step" if run.step.full_batch else "epoch")
             say(f"Stopped after {done}: {run.history.stopped}")
 
 

@@ -18,25 +18,25 @@ from tinynet.train.step import TrainingStep
 
 EVENTS = ("on_train_begin", "on_epoch_begin", "on_batch_end", "on_epoch_end", "on_train_end")
 
-_of_every_run: list[Callable[[dict[str, Any]], Iterable[Any]]] = []
+_callback_makers: list[Callable[[dict[str, Any]], Iterable[Any]]] = []
 
 
 def add_to_every_run(make: Callable[[dict[str, Any]], Iterable[Any]]) -> None:
-    """Let every run have further callbacks, after those that are added so far.
+    """Let every run have further callbacks, after those that were added before.
 
     Parameters
     ----------
     make : callable
-        Checks those arguments of `fit` that concern it, and returns the callbacks; it may replace the task and the
-        data. One of the callbacks may have a method besides, ``measures(run)``: what else is measured at the end of
-        an epoch.
+        Takes the arguments of `fit` by name, checks those that concern it, and returns a list of callbacks. It may
+        replace the task and the data among the arguments. A callback may have one method more than those of users,
+        ``measures(run)``, which returns further measures at the end of an epoch, such as those of the validation.
     """
-    _of_every_run.append(make)
+    _callback_makers.append(make)
 
 
-def callbacks_of(arguments: dict[str, Any]) -> list[Any]:
-    """Return the callbacks of a run with some arguments of `fit`."""
-    return [callback for make in _of_every_run for callback in make(arguments)]
+def prepare_callbacks(arguments: dict[str, Any]) -> list[Any]:
+    """Return the callbacks of a run, from the arguments of `fit` by name; some of these may be replaced."""
+    return [callback for make in _callback_makers for callback in make(arguments)]
 
 
 class Run:

@@ -30,9 +30,9 @@ class WeightedTask(CompoundTask):
         """Return the weighted mean, and if there are several outputs that of each."""
         return self.loss.means(output, labels)
 
-    def reads(self, output: Any, labels: Any) -> tuple[Any, Any]:
+    def to_measure(self, output: Any, labels: Any) -> tuple[Any, Any]:
         """Return what the task without weights reads."""
-        read, actual = self.plain.reads(output, labels[0])
+        read, actual = self.plain.to_measure(output, labels[0])
         return read, (actual,)
 
     def measure(self, made: Any, losses: list[Array], output: Any, labels: Any) -> Measures:
