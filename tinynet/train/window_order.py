@@ -56,7 +56,7 @@ class WindowOrder(Order):
         return self.by_blocks(self.block) if self.block else self.rng.permutation(self.n)
 
     def by_blocks(self, size: int) -> Array:
-        """Draw the order of an epoch in two stages: that of blocks, then that of the samples in some blocks at a time."""
+        """Draw the order of an epoch in two stages: of blocks, then of the samples in some blocks at a time."""
         starts = size * self.rng.permutation(-(-self.n // size))
         groups = []
         for first in range(0, len(starts), self.blocks):
