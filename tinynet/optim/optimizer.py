@@ -197,7 +197,7 @@ class Optimizer:
         for name, vector in self.initial_state(model.theta).items():
             kept.vectors[name] = kept.memory.setdefault(name, vector)
         for name in kept.memory.keys() - kept.vectors.keys():
-            kept.memory[name][...] = 0  # the velocity of a momentum that is now 0; in place, since plans may use the array
+            kept.memory[name][...] = 0  # of a momentum that is now 0; in place, since plans may use the array
         return kept
 
     def state_of(self, model: Network) -> Slots:
