@@ -603,7 +603,7 @@ def _tensors(given: Any) -> list[Tensor]:
     for x in several:
         if not isinstance(x, Tensor):
             raise GradientError(
-                f"a gradient is that of a Tensor with respect to Tensors, but a {type(x).__name__} came"
+                f"a gradient is taken of Tensors with respect to Tensors, but a {type(x).__name__} came"
             )
     return several
 
@@ -620,8 +620,8 @@ def _cotangents_of(outputs: list[Tensor], cotangents: Sequence[Tensor] | None) -
         for y in outputs:
             if y.size != 1:
                 raise GradientError(
-                    f"the output has shape {y.shape}: a gradient is that of one number; take .sum() or .mean(), or "
-                    "give the cotangent"
+                    f"the output has shape {y.shape}: a gradient is taken of one number; use .sum() or .mean(), or "
+                    "pass the cotangent"
                 )
         return [filled(y.spec, 1) for y in outputs]
     found = [as_tensor(g) for g in (cotangents if isinstance(cotangents, Iterable) else [cotangents])]

@@ -120,7 +120,7 @@ class Transaction:
         """Check that a loss was not computed with values of these parameters that the step has replaced since."""
         if not isinstance(loss, Tensor):
             raise GradientError(
-                f"what is minimised is a Tensor made of the parameters by ops, but a {type(loss).__name__} came"
+                f"minimize takes a Tensor that ops have made of the parameters, but got a {type(loss).__name__}"
             )
         wanted = {id(p) for p in parameters}
         used = {id(x) for node in ancestors([loss], recorded=True) for x in node.inputs}
@@ -240,7 +240,7 @@ class TrainMode:
         if _tracing.get():
             raise TraceError(
                 f"{user_line()} begins a step of training while a function is traced; write `with mode:` around the "
-                "call of the compiled function, of which one call is then part of a step"
+                "call of the compiled function"
             )
         if _transaction.get() is not None:
             raise ArgumentError(

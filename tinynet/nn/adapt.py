@@ -114,7 +114,7 @@ def _moments(layer: Input, samples: Any, over: Shape) -> tuple[Array, Array]:
         squares = squares + ((part - new) ** 2).sum(axis=over, keepdims=True) + apart**2 * count * n / (count + n)
         mean, count = mean + apart * n / (count + n), count + n
     if not np.isfinite(squares).all():
-        raise DataError(f"{layer}: x has values so large that their squares overflow; bring them to other units first")
+        raise DataError(f"{layer}: x has values so large that their squares overflow; scale them down first")
     shape = mean.shape[1:] if mean.size > 1 else ()
     return (origin + mean).reshape(shape), (squares / count).reshape(shape)
 

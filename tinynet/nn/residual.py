@@ -61,6 +61,6 @@ class Residual(Layer):
         if y.shape != around.shape:
             raise ShapeError(
                 f"the layers make samples of shape {y.shape[1:]}, but {'shortcut' if self.shortcut else 'input'} has "
-                f"{around.shape[1:]}; the two are added, so give a shortcut that brings the input to the former"
+                f"{around.shape[1:]}; the two are added, so pass a shortcut that makes their shapes equal"
             )
         return around + y

@@ -114,7 +114,7 @@ def _set_theta(model: Network, value: Any) -> None:
     """Allow ``model.theta -= step``, which has already written into the vector, and refuse another vector."""
     if value is not model.theta:
         raise ArgumentError(
-            f"model {model}: theta stays the vector that it is; write into it: model.theta[...] = values"
+            f"model {model}: theta cannot be replaced; write into it: model.theta[...] = values"
         )
 
 

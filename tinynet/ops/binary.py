@@ -78,7 +78,7 @@ def binary_cross_entropy(output: Any, labels: Any, label_smoothing: float = 0.0,
     """
     output, labels = as_tensor(output), as_tensor(labels)
     if output.ndim and not output.size:
-        raise ShapeError("binary_cross_entropy: the output has no samples; there is no mean of nothing")
+        raise ShapeError("binary_cross_entropy: the output has no samples; a mean needs at least one")
     check_logits("binary_cross_entropy", output.spec)
     check_binary(labels.data if labels.known else labels.spec, output.shape)
     share = check_positive("binary_cross_entropy", "label_smoothing", label_smoothing, zero=True, most=1)

@@ -67,7 +67,7 @@ def _over(op: Op, what: str, x: Any, axis: Axis, keepdims: bool, output: int) ->
     kept = tuple(a for a in range(x.ndim) if a not in axes)
     count = math.prod(x.shape[a] for a in axes)
     if count == 0:
-        raise ShapeError(f"{name}: x of shape {x.shape} has no values along axis {axis}; there is no {what} of nothing")
+        raise ShapeError(f"{name}: x of shape {x.shape} has no values along axis {axis}; a {what} needs at least one")
     rows = reshape(transpose(x, kept + axes), (math.prod(x.shape[a] for a in kept), count))
     return reshape(op(rows)[output], keep_axes(x, axes) if keepdims else tuple(x.shape[a] for a in kept))
 

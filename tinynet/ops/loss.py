@@ -258,7 +258,7 @@ def cross_entropy(output: Any, labels: Any, label_smoothing: float = 0.0, reduct
     check_logits("cross_entropy", output.spec)
     check_classes(labels.data if labels.known else labels.spec, output.shape)
     if not output.size:
-        raise ShapeError("cross_entropy: the output has no samples; there is no mean of nothing")
+        raise ShapeError("cross_entropy: the output has no samples; a mean needs at least one")
     rows = reshape(logits_of(output, _softmax), (-1, output.shape[-1]))
     logs = log_softmax(rows)
     if labels.ndim == output.ndim:

@@ -76,6 +76,6 @@ def std(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 def _var(name: str, x: Tensor, axis: Axis, keepdims: bool) -> Tensor:
     if math.prod(x.shape[a] for a in normal_axes(name, axis, x)) == 0:
-        raise ShapeError(f"{name}: x of shape {x.shape} has no values along axis {axis}; there is no spread of nothing")
+        raise ShapeError(f"{name}: x of shape {x.shape} has no values along axis {axis}; a variance needs at least one")
     away = x - mean(x, axis, keepdims=True)
     return mean(away * away, axis, keepdims)

@@ -65,7 +65,7 @@ def _gradient_infer(g: Value, gamma: Value, normal: Value, scale: Value) -> Valu
     if not g.shape == normal.shape or g.shape[-1:] != gamma.shape or scale.shape != (*g.shape[:-1], 1):
         raise ShapeError(
             f"layer_norm_gradient: g {g.shape}, gamma {gamma.shape}, normal {normal.shape} and scale {scale.shape} "
-            "are of no layer_norm"
+            "do not belong to one layer_norm"
         )
     return g
 

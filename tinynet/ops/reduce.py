@@ -112,7 +112,7 @@ def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     x = as_tensor(x)
     count = math.prod(x.shape[a] for a in normal_axes("mean", axis, x))
     if count == 0:
-        raise ShapeError(f"mean: x of shape {x.shape} has no values along axis {axis}; there is no mean of nothing")
+        raise ShapeError(f"mean: x of shape {x.shape} has no values along axis {axis}; a mean needs at least one")
     return sum(x, axis, keepdims) / count
 
 

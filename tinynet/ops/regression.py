@@ -45,7 +45,7 @@ def _errors(name: str, output: Any, labels: Any) -> Tensor:
     check_floating(name, output.dtype)
     check_targets(name, labels.shape, output.shape)
     if not output.size:
-        raise ShapeError(f"{name}: the output has shape {output.shape}, so no values; there is no mean of nothing")
+        raise ShapeError(f"{name}: the output has shape {output.shape}, so no values; a mean needs at least one")
     return output - reshape(cast(labels, output.dtype), output.shape)
 
 
