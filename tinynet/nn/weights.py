@@ -113,9 +113,7 @@ def _check_kind(what: str, leaf: Tensor, array: Array) -> None:
 def _set_theta(model: Network, value: Any) -> None:
     """Allow ``model.theta -= step``, which has already written into the vector, and refuse another vector."""
     if value is not model.theta:
-        raise ArgumentError(
-            f"model {model}: theta cannot be replaced; write into it: model.theta[...] = values"
-        )
+        raise ArgumentError(f"model {model}: theta cannot be replaced; write into it: model.theta[...] = values")
 
 
 Network.theta = Network.theta.setter(_set_theta)  # type: ignore[method-assign, attr-defined]
