@@ -62,6 +62,17 @@ def loss_of(model, x=X):
     return (model(x) ** 2).mean()
 
 
+def step_of(model, optimizer):
+    """Return a function that trains a model on a batch and returns the loss."""
+
+    def step(x):
+        loss = loss_of(model, x)
+        optimizer.minimize(loss, model)
+        return loss
+
+    return step
+
+
 # --- the mode
 
 
@@ -235,14 +246,6 @@ def test_an_update_is_seen_by_later_reads_and_in_memory_when_the_step_ends(way):
 def test_eager_and_compiled_parts_of_a_step_see_each_other(order):
     model, other = linear(), linear()
 
-    def step_of(model, optimizer):
-        def step(x):
-            loss = loss_of(model, x)
-            optimizer.minimize(loss, model)
-            return loss
-
-        return step
-
     step = step_of(model, tn.SGD(0.5, momentum=0.9))
     runs = {way: as_run(step, way) for way in set(order)}
     with tn.train_mode(seed=0):
@@ -278,12 +281,7 @@ def test_a_loss_from_before_an_update_is_refused():
 def test_no_gradient_is_taken_through_values_that_a_compiled_part_has_overwritten():
     model, optimizer = linear(), tn.SGD(0.5)
 
-    def step(x):
-        loss = loss_of(model, x)
-        optimizer.minimize(loss, model)
-        return loss
-
-    run = as_run(step, "fused")
+    run = as_run(step_of(model, optimizer), "fused")
     with tn.train_mode(seed=0):
         loss = loss_of(model)
         run(X)
@@ -295,12 +293,7 @@ def test_no_gradient_is_taken_through_values_that_a_compiled_part_has_overwritte
 def test_no_gradient_is_taken_through_values_that_a_step_has_written_and_dropped():
     model, optimizer = linear(), tn.SGD(0.5)
 
-    def step(x):
-        loss = loss_of(model, x)
-        optimizer.minimize(loss, model)
-        return loss
-
-    run, found = as_run(step, "fused"), []
+    run, found = as_run(step_of(model, optimizer), "fused"), []
     with pytest.raises(KeyError), tn.train_mode(seed=0):  # noqa: PT012
         run(X)
         found.append(loss_of(model))  # reads what the compiled part wrote
@@ -479,15 +472,7 @@ def test_parts_that_overlap_are_put_back_as_they_were():
     mode = tn.train_mode(seed=0)
     before = everything([model], [first, second], mode)
 
-    def run_of(optimizer):
-        def step(x):
-            loss = loss_of(model, x)
-            optimizer.minimize(loss, model)
-            return loss
-
-        return as_run(step, "fused")
-
-    runs = run_of(first), run_of(second)
+    runs = [as_run(step_of(model, optimizer), "fused") for optimizer in (first, second)]
     for order in (runs, runs[::-1]):
         with pytest.raises(Stop), mode:  # noqa: PT012
             for run in (*order, *order):
@@ -564,11 +549,7 @@ def test_a_step_of_any_parts_is_whole_or_not_at_all(parts, fails):
     model, optimizer, mode = linear(), tn.SGD(0.1, momentum=0.9), tn.train_mode(seed=0)
     layer = two()
 
-    def step(x):
-        loss = loss_of(model, x)
-        optimizer.minimize(loss, model)
-        return loss
-
+    step = step_of(model, optimizer)
     runs = {way: as_run(step, way) for way in ("eager", "fused")}
     before = everything([model], [optimizer], mode)
     updates = assigned = 0
