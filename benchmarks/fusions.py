@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,6 +34,9 @@ BATCH = 32
 _BLOCK = 0.01  # seconds, about, of a block of steps
 _DRAWS = 2000  # of the bootstrap
 _KERNELS = (conv_pool, fused, matvec, winograd)  # files of kernels that serve fusions alone
+
+# What binds the kernels of a fusion, where its own file does not.
+_BOUND_BY: dict[ModuleType, Any] = {fusions.in_place: updates_binding, fusions.descend: updates_binding.bind_descent}
 
 FILES: dict[str, ModuleType] = {
     name: module for name, module in vars(fusions).items() if isinstance(getattr(module, "FUSION", None), Fusion)
@@ -155,17 +158,17 @@ def _bootstrap(pairs: np.ndarray) -> list[float]:
 
 def statements(module: ModuleType) -> tuple[int, int]:
     """Count the statements of the file of a fusion, and those of the kernels that it alone, or with others, enters."""
-    source = inspect.getsource(module)
-    entering = source + (inspect.getsource(updates_binding) if module is fusions.in_place else "")
-    return count(source), sum(_of_kernels(file, entering) for file in _KERNELS)
+    source, rooms = inspect.getsource(module), [module]
+    entering = source
+    if module in _BOUND_BY:
+        entering += inspect.getsource(_BOUND_BY[module])
+        rooms.append(updates_binding)
+    return count(source), sum(_of_kernels(file, entering, rooms) for file in _KERNELS)
 
 
-def _of_kernels(file: ModuleType, entering: str) -> int:
+def _of_kernels(file: ModuleType, entering: str, rooms: Sequence[ModuleType]) -> int:
     """Count the statements of what a text uses of a file of kernels, with all that this needs in the file."""
-    short = file.__name__.rsplit(".", 1)[1]
-    imports = [n for n in ast.walk(ast.parse(entering)) if isinstance(n, ast.ImportFrom)]
-    aliases = [a for n in imports if n.module == "tinynet.fast.kernels" for a in n.names]
-    names = {a.asname or a.name for a in aliases if a.name == short}
+    names = {name for room in rooms for name, value in vars(room).items() if value is file}
     attributes = [n for n in ast.walk(ast.parse(entering)) if isinstance(n, ast.Attribute)]
     wanted = {n.attr for n in attributes if isinstance(n.value, ast.Name) and n.value.id in names}
     source = inspect.getsource(file)
