@@ -123,6 +123,14 @@ def test_without_a_seed_each_mode_draws_other_numbers():
         with tn.train_mode():
             drawn.append(tn.random.uniform((4,)).data)
     assert (drawn[0] != drawn[1]).any()
+    assert len({tn.train_mode().seed for _ in range(60)}) == 60
+
+
+def test_with_a_seed_the_numbers_are_those_of_earlier_versions():
+    with tn.train_mode(seed=5) as mode:
+        drawn = tn.random.uniform((3,)).data
+    np.testing.assert_array_equal(drawn, np.float32([0.66388154, 0.16054028, 0.31642634]))
+    assert (mode.seed, mode.steps) == (5, 1)
 
 
 # --- assign
