@@ -1,4 +1,4 @@
-"""Parts of a tensor: x[key], for slices and for integer arrays."""
+"""Indexing: x[key], for slices and for integer arrays."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _PLACES = (int, np.integer, slice, type(None), type(...))
 
 
 def _indices(x: Tensor, key: tuple[Any, ...]) -> list[Tensor]:
-    """Check indices against the axes they go to."""
+    """Check indices against the axes that they index."""
     indices = [as_tensor(i) for i in key]
     for axis, given in enumerate(key):
         if isinstance(given, list) and not indices[axis].size:  # of which NumPy makes floats
@@ -46,12 +46,12 @@ def getitem(x: Any, key: Any) -> Tensor:
     x : Tensor
         Any shape.
     key : int, slice, None, ..., integer array, or a tuple of them
-        As in NumPy. Integer arrays index the leading axes and do not mix with slices; take two steps instead.
+        As in NumPy. Integer arrays index the leading axes, and cannot be mixed with slices; take two steps instead.
 
     Returns
     -------
     Tensor
-        For slices it shares memory with ``x``.
+        The part; for slices, it shares memory with ``x``.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Weights of classes, as weights of the samples that belong to them."""
+"""Weights of classes, turned into weights of samples."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def weights_by_class(labels: Array, given: Any, rows: bool) -> Array:
     labels : ndarray
         Class numbers, (n,) or (n, 1).
     given : mapping, array_like or "balanced"
-        A weight of 0 or more for each class: by its number in a mapping, or in order. "balanced" lets all classes that
-        occur count alike: n / (classes * samples of the class), as scikit-learn has it.
+        A weight of 0 or more for each class: by its number in a mapping, or in order. With "balanced", all classes that
+        occur count alike: the weight is n / (classes * samples of the class), as in scikit-learn.
     rows : bool
         Whether labels may also be one-hot rows (n, K).
 
@@ -33,7 +33,7 @@ def weights_by_class(labels: Array, given: Any, rows: bool) -> Array:
     Raises
     ------
     ArgumentError
-        If what is given is not one of the above, or a weight is below 0 or not finite.
+        If ``given`` is not one of the above, or a weight is below 0 or not finite.
     DataError
         If the labels are not classes, or a class that occurs has no weight.
 

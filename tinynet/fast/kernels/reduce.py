@@ -19,11 +19,12 @@ def part(x, chunk, chunks):
 @kernel()
 def add_up(total, rows, lo, hi):
     """Add up values lo to hi of rows, such as the sums of chunks, in their order: total (size,), rows (n, size)."""
-    for k in range(lo, hi):
-        total[k] = 0
+    sums = total[lo:hi]
+    sums[:] = 0
     for r in range(len(rows)):
-        for k in range(lo, hi):
-            total[k] += rows[r, k]
+        row = rows[r, lo:hi]
+        for k in range(sums.size):
+            sums[k] += row[k]
 
 
 @kernel(parallel=True)

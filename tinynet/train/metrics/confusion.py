@@ -18,16 +18,16 @@ def confusion_matrix(output: Any, labels: Any, classes: int | None = None) -> Ar
     Parameters
     ----------
     output : array_like
-        Class numbers, (n,) or (n, 1), or outputs (n, K), of which the largest counts.
+        Class numbers, (n,) or (n, 1), or outputs (n, K), of which the largest is the prediction.
     labels : array_like
-        The true ones, in either form.
+        The true classes, in either form.
     classes : int, optional
-        K; by default the columns of the outputs, otherwise one more than the largest class number.
+        K; by default the number of columns of the outputs, or one more than the largest class number.
 
     Returns
     -------
     ndarray of int64
-        (K, K): in row i and column j the samples of class i that were taken for class j.
+        (K, K): in row i and column j the number of samples of class i that were taken for class j.
 
     Raises
     ------
