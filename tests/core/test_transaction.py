@@ -134,6 +134,14 @@ def test_without_a_seed_each_mode_draws_other_numbers():
         with tn.train_mode():
             drawn.append(tn.random.uniform((4,)).data)
     assert (drawn[0] != drawn[1]).any()
+    assert len({tn.train_mode().seed for _ in range(60)}) == 60
+
+
+def test_with_a_seed_the_numbers_are_those_of_earlier_versions():
+    with tn.train_mode(seed=5) as mode:
+        drawn = tn.random.uniform((3,)).data
+    np.testing.assert_array_equal(drawn, np.float32([0.66388154, 0.16054028, 0.31642634]))
+    assert (mode.seed, mode.steps) == (5, 1)
 
 
 # --- assign
@@ -170,6 +178,86 @@ def test_what_is_assigned_from_another_state_is_its_value_at_that_moment(way, sw
         (total,) = as_run(step, way)(number(5))
     assert values(layer) == (2.0, 5.0)
     assert total == 7
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_state_that_is_assigned_to_another_has_its_newest_value(way):
+    layer = two()
+
+    def step(x):
+        layer.a.assign(x)
+        layer.b.assign(layer.a)
+        layer.a.assign(x + 1.0)
+        return layer.a * layer.b
+
+    with tn.train_mode(seed=0):
+        (product,) = as_run(step, way)(number(5))
+    assert values(layer) == (6.0, 5.0)
+    assert product == 30
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_parameters_that_are_assigned_after_an_update_have_their_newest_values(way):
+    model, optimizer = linear(), tn.SGD(0.5)
+    model.average = model.add_state("average", (2,))
+    bias = model.parameters["dense_1.bias"]
+
+    def step(x):
+        loss = loss_of(model, x)
+        optimizer.minimize(loss, model)
+        model.average.assign(bias)
+        return loss
+
+    with tn.train_mode(seed=0):
+        as_run(step, way)(X)
+    assert bias.data.any()
+    np.testing.assert_array_equal(model.average.data, bias.data)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_what_is_detached_after_an_update_has_the_newest_values(way):
+    model, layer, optimizer = linear(), two(), tn.SGD(0.5)
+    bias = model.parameters["dense_1.bias"]
+
+    def step(x):
+        optimizer.minimize(loss_of(model, x), model)
+        layer.a.assign(tn.Tensor(layer.b) + 1.0)
+        return bias.detach(), tn.Tensor(bias), layer.a.detach()
+
+    with tn.train_mode(seed=0):
+        *seen, a = as_run(step, way)(X)
+    assert bias.data.any()
+    np.testing.assert_array_equal(seen, [bias.data] * 2)
+    assert a == values(layer)[0] == 3
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_view_of_a_state_has_the_value_of_the_moment_at_which_it_was_taken(way):
+    layer = two()
+
+    def step(x):
+        view = layer.b.reshape(1)
+        layer.b.assign(x)
+        layer.a.assign(view.reshape(()))
+        return layer.a + layer.b
+
+    with tn.train_mode(seed=0):
+        (total,) = as_run(step, way)(number(5))
+    assert values(layer) == (2.0, 5.0)
+    assert total == 7
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_no_gradient_flows_through_what_was_assigned(way):
+    layer, p = two(), tn.Tensor(number(3), requires_grad=True)
+
+    def step(x):
+        layer.a.assign(p * x)
+        return tn.grad(layer.a * p, [p])[0]
+
+    with tn.train_mode(seed=0):
+        (slope,) = as_run(step, way)(number(2))
+    assert slope == 6  # and not 12
 
 
 def test_an_array_that_was_assigned_may_change_afterwards():

@@ -58,6 +58,7 @@ SHAPES = {
     "MultiHeadAttention width": (tn.MultiHeadAttention(3), (5, 4), "D = 4 must be a multiple of the 3 heads"),
     "LSTM": (tn.LSTM(3), (4,), r"LSTM takes sequences with the axes \(n, T, D\), .* have \(4,\)"),
     "GRU": (tn.GRU(3), (4, 5, 6), r"GRU takes sequences .* have \(4, 5, 6\)"),
+    "GRU of many steps": (tn.GRU(3), (20_001, 1), r"GRU lays out .* up to 20,000 steps, but samples have 20,001; cut"),
 }  # fmt: skip
 
 

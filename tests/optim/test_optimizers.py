@@ -13,7 +13,7 @@ import tinynet as tn
 from tests.train.test_fit import run as train
 from tinynet.errors import ArgumentError, NonFiniteError
 from tinynet.fast.threads import kernel_gate
-from tinynet.optim.optimizer import hyperparameters
+from tinynet.optim.optimizer import hyperparameters, set_hyperparameters
 from tinynet.train.step import BatchStep
 from tinynet.train.task import find_task
 
@@ -378,6 +378,20 @@ def test_what_a_callback_changes_is_seen_eager_and_compiled_alike(name):
     compiled, eager = (fitted(make(), [At(change)], compiled=c)[0].theta for c in (True, False))
     np.testing.assert_allclose(compiled, eager, rtol=1e-10, atol=1e-12)
     assert np.abs(compiled - fitted(make())[0].theta).max() > 1e-4
+
+
+def test_values_that_are_put_back_are_seen_by_a_function_that_was_compiled_before():
+    model, twin, optimizer, other = network(), network(), tn.SGD(RATE), tn.SGD(RATE)
+    step, by_hand = by_minimize(model, optimizer, compiled=True), by_minimize(twin, other, compiled=False)
+    gradients, decays, after = directions(model.theta.size, 3), (0.0, 0.5, 0.0), []
+    for gradient, decay in zip(gradients, decays, strict=True):
+        other.weight_decay = decay
+        by_hand(gradient)
+        after.append(twin.theta.copy())
+    for gradient, decay, theta in zip(gradients, decays, after, strict=True):
+        set_hyperparameters(optimizer, {"weight_decay": decay})
+        step(gradient)
+        np.testing.assert_allclose(model.theta, theta, rtol=1e-12)
 
 
 def test_a_momentum_that_was_0_starts_without_a_velocity():

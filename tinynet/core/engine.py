@@ -367,11 +367,11 @@ class Tensor(Methods):
         return self.data.item()
 
     def detach(self) -> Tensor:
-        """Return a tensor of the same values (shared memory) without their history."""
+        """Return a tensor of the same values (shared memory), in a step the newest ones, without their history."""
         if _tracing.get():  # where the values are yet to come
             with no_grad():
                 return self[...]
-        return _handle(self._value, False, None, 0)
+        return _handle(self._value if isinstance(self._value, Spec) else self.data, False, None, 0)
 
     # Operators and methods: each is an op. `core/operators.py` and `core/methods.py` have more, on the shelf.
     def __add__(self, other: Any) -> Tensor:

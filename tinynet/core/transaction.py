@@ -373,7 +373,8 @@ class State(Tensor):
         transaction = train_transaction("State.assign")
         if not self.memory.flags.writeable:
             raise ArgumentError("assign: the state is a constant, as of a model that was compiled with freeze=True")
-        new = new if isinstance(new, Tensor) else Tensor(np.array(new))  # a copy: the caller may change the array
+        # An array is copied: the caller may change it.
+        new = transaction.current(new) if isinstance(new, Tensor) else Tensor(np.array(new))
         if new.shape != self.shape:
             raise ShapeError(f"assign: the state has shape {self.shape}, but the new value has shape {new.shape}")
         if new.dtype != self.dtype:

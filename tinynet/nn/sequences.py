@@ -13,14 +13,21 @@ from tinynet.ops.arrange import stack
 from tinynet.ops.compare import not_equal, where
 from tinynet.ops.pieces import unstack
 
+MOST_STEPS = 20_000  # each of them is some forty ops, which take about a kilobyte each
+
 Step = Callable[[Tensor, tuple[Tensor, ...]], tuple[Tensor, ...]]
 
 
 def check_sequences(owner: str, input_shape: Shape) -> None:
-    """Check that samples are sequences, (T, D), of at least one step."""
+    """Check that samples are sequences, (T, D), of at least one step, and of no more than can be laid out."""
     if len(input_shape) != 2 or not input_shape[0]:
         raise ShapeError(
             f"{owner} takes sequences with the axes (n, T, D), of at least one step, but samples have {input_shape}"
+        )
+    if input_shape[0] > MOST_STEPS:
+        raise ShapeError(
+            f"{owner} lays out the ops of each step, and takes up to {MOST_STEPS:,} steps, but samples have "
+            f"{input_shape[0]:,}; cut them into shorter sequences"
         )
 
 
