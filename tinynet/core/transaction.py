@@ -131,7 +131,7 @@ class Transaction:
             )
 
     def check_finite(self, loss: Tensor, finite: Tensor) -> None:
-        """Raise an error unless a loss is finite, and its gradient, of which ``finite`` holds that."""
+        """Raise an error unless a loss is finite and ``finite``, which says the same of its gradient, is True."""
         if _tracing.get():
             self.checks += [loss, finite]
         else:

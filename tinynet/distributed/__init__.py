@@ -1,4 +1,4 @@
-"""Training by several processes, on one machine or many: who computes which micro-batches, and what they agree on."""
+"""Training by several processes, on one machine or many: they share the micro-batches of each step."""
 
 from tinynet.distributed import objective  # noqa: F401 - which lets objectives have a world
 from tinynet.distributed.errors import WorldError

@@ -1,4 +1,4 @@
-"""Blocks of the tree of a step: which ones a process computes, and how they travel and add up."""
+"""Blocks of the tree of a step: those of each process, their messages, and their sums."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tinynet.train.block import Block, agreeing
 
 
 def numbers_of(size: int, rank: int, count: int) -> range:
-    """Return which of so many micro-batches one of some processes computes: an aligned block of the tree.
+    """Return the numbers of the micro-batches that one of some processes computes: an aligned block of the tree.
 
     Examples
     --------
@@ -25,7 +25,7 @@ def numbers_of(size: int, rank: int, count: int) -> range:
 
 
 def facts_of(block: Block) -> Facts:
-    """Return what a process tells of its block besides the sums.
+    """Return the facts about a block that are sent with its sums.
 
     Examples
     --------
@@ -37,12 +37,12 @@ def facts_of(block: Block) -> Facts:
 
 
 def block_in(message: Message) -> Block:
-    """Return the block that a message is of."""
+    """Return the block in a message."""
     return Block(message.sums, _states(message.facts), message.facts["measured"])
 
 
 def added(left: Facts, right: Facts) -> Facts:
-    """Return what is told of the blocks of neighbours together."""
+    """Return the combined facts about the blocks of neighbours."""
     agreeing(_states(left), _states(right))
     others = right["others"] if left["others"] is None else left["others"]
     return {"others": others, "measured": _added(left["measured"], right["measured"])}
@@ -60,7 +60,7 @@ def _added(left: dict[str, float], right: dict[str, float]) -> dict[str, float]:
 
 
 def check_division(workers: int, micro_batches: int) -> None:
-    """Refuse micro-batches of which the workers cannot have a block of the tree each.
+    """Refuse micro-batches of which the workers cannot each have a block of the tree.
 
     Examples
     --------

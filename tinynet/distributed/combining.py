@@ -1,4 +1,4 @@
-"""What the messages of neighbours make together: their facts, or why these cannot go on together."""
+"""Combining the messages of neighbours: their facts, or the reason why the processes cannot continue."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from tinynet.train.tree import both as sum_of_both
 T = TypeVar("T")
 Both = Callable[[Facts, Facts], Facts]
 
-LEAVING = "leaving"  # what a process does whose program ends
+LEAVING = "leaving"  # the work of a process whose program ends
 
 
 def combined(left: Message, right: Message, both: Both, at: int, above: int) -> Message:
-    """Combine the messages of neighbours, which are those of two processes and of what they have combined before."""
+    """Combine the messages of two neighbours, which may be combined from several processes themselves."""
     facts = combined_facts(left.facts, right.facts, both, at, above)
     return Message(facts, None if "error" in facts else sum_of_both(left.sums, right.sums))
 
 
 def combined_facts(left: Facts, right: Facts, both: Both, at: int, above: int) -> Facts:
-    """Return the facts of both, or those that have an error."""
+    """Return the combined facts, or the facts of a neighbour that has an error."""
     for facts in (left, right):
         if "error" in facts:
             return {**facts, "forms": None}
@@ -47,7 +47,7 @@ def combined_facts(left: Facts, right: Facts, both: Both, at: int, above: int) -
 
 
 def _doing(facts: Facts, other: Facts) -> dict[str, Any]:
-    """Return what must be the same in both; arrays, only where both have some."""
+    """Return the facts that must be equal in both; those of arrays only if both have some."""
     forms = {"arrays": facts["forms"]} if facts["forms"] and other["forms"] else {}
     return {"doing": facts["kind"], **facts.get("place", {}), **forms}
 

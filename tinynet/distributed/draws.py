@@ -1,4 +1,4 @@
-"""How often random numbers were drawn within a step of training, of which each process computes only a part."""
+"""The counts of random draws within a step of training, of which each process computes only a part."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tinynet.core.managed import managed
 
 
 class Draws(dict[tuple[str, int], int]):
-    """The number of the last draw in each layer and micro-batch; where there was none, the one before a start.
+    """The number of the last draw in each layer and micro-batch; before any draw, the number before the start.
 
     Examples
     --------
@@ -31,13 +31,13 @@ class Draws(dict[tuple[str, int], int]):
 
     @property
     def end(self) -> int:
-        """The first number that nothing has drawn."""
+        """The first number that was not drawn."""
         return max([self.start, *(last + 1 for last in self.values())])
 
 
 @managed
 def apart(transaction: Any) -> Iterator[Draws]:
-    """Count draws apart from those of the step so far, and after them: other processes do not make these draws."""
+    """Count draws that other processes do not make separately, from the number after those of the step so far."""
     before = transaction.draws
     transaction.draws = Draws(1 + max(before.values(), default=getattr(before, "start", 0) - 1))
     try:

@@ -1,4 +1,4 @@
-"""What goes wrong between the processes of a world."""
+"""The error of the processes of a world."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ class WorldError(TinynetError, RuntimeError):
     Attributes
     ----------
     elsewhere : bool
-        Whether another process failed, which says why by itself.
+        Whether another process failed, which reports the reason itself.
     """
 
     def __init__(self, message: str, elsewhere: bool = False) -> None:

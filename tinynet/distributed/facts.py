@@ -1,4 +1,4 @@
-"""What the processes of a run must have in common to have the bits of one; it is compared before the first step."""
+"""The facts that must be equal in all processes, so that they have the bits of one; compared before the first step."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from tinynet.train.run import Run
 
 
 def machine_facts() -> dict[str, Any]:
-    """Return what the bits of a computation depend on besides the program: processor, BLAS, versions."""
-    import scipy.linalg.cython_blas  # so that the BLAS is loaded which kernels call
+    """Return the facts about the machine on which bits depend: processor, BLAS, versions."""
+    import scipy.linalg.cython_blas  # loads the BLAS that kernels call
     from threadpoolctl import threadpool_info
 
     from tinynet import __version__
@@ -46,7 +46,7 @@ def machine_facts() -> dict[str, Any]:
 
 
 def digest_of(arrays: dict[str, Array]) -> str:
-    """Return what tells some arrays from others, by names, dtypes, shapes and values."""
+    """Return a digest of arrays: of their names, dtypes, shapes and values."""
     digest = sha256()
     for name, array in arrays.items():
         digest.update(f"{name} {array.dtype} {array.shape}".encode())
@@ -55,12 +55,12 @@ def digest_of(arrays: dict[str, Array]) -> str:
 
 
 def run_facts(run: Run) -> dict[str, Any]:
-    """Return what a run is made of and where it stands: data, arguments, model, optimizer, place."""
+    """Return the facts about a run: data, arguments, model, optimizer and progress."""
     state = state_of(run)
     model = cast(Layer, run.model)
     try:
         layers = describe(model, run.model.parameters)
-    except ArgumentError:  # it cannot be put into a file; the names and shapes of its parameters are in the digest
+    except ArgumentError:  # the model cannot be put into a file; the digest has the names and shapes of its parameters
         layers = str(model)
     optimizer = state["optimizer"]
     return {
@@ -71,7 +71,7 @@ def run_facts(run: Run) -> dict[str, Any]:
         "epochs": [run.epoch, run.epochs],
         "place in the epoch": state["order"]["batch"],
         "order of the samples": sha256(repr(state["order"]["generator"]).encode()).hexdigest()[:16],
-        **described(run, brief_checksum),  # each process reads its own rows only
+        **described(run, brief_checksum),  # each process reads only its own rows
     }
 
 
@@ -83,12 +83,12 @@ def compare(world: World, facts: dict[str, Any]) -> None:
     world : World
         The processes.
     facts : dict
-        What must be the same in all, besides their machines.
+        The facts that must be equal in all, besides those about their machines.
 
     Raises
     ------
     WorldError
-        In all processes, with what differs, and both values.
+        In all processes, with the facts that differ, and both values.
     """
 
     def both(left: Facts, right: Facts) -> Facts:

@@ -1,4 +1,4 @@
-"""The processes of one host: they exchange through memory that they share, and each adds its part of the sums."""
+"""The processes of one host: they exchange data through shared memory, and each adds its part of the sums."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ALL = 2**25  # bytes of all slots, about
 
 
 def bytes_for(count: int) -> int:
-    """Return how many bytes some processes need to share.
+    """Return the number of bytes that some processes share.
 
     Examples
     --------
@@ -40,24 +40,24 @@ def _slot(count: int) -> int:
 class Host:
     """The processes of one host: an aligned block of those of a world.
 
-    Each has a counter, and two slots that it writes to in turns: it writes to one, counts, and waits until all have
-    counted as far. So nobody overwrites what another one still reads: before the same slot has its turn again,
-    all have counted once more. A last slot is for sums, of which each process writes its range. An exchange of facts
-    takes one such meeting, and so does one of short sums, which lie in the same slot; one of others takes two for each
-    megabyte.
+    Each has a counter, and two slots to which it writes in turns. It writes to one slot, raises its counter, and waits
+    until all counters are as high; this is a meeting. So no process overwrites a slot that another one still reads:
+    before the same slot is used again, all have counted once more. A last slot is for sums, of which each process
+    writes its range. An exchange of facts takes one meeting, and so does one of short sums, which are in the same slot.
+    Longer sums take two meetings for each megabyte.
 
     Parameters
     ----------
     memory : ndarray
-        Of `bytes_for` bytes, 0 at first, which all of them see.
+        `bytes_for` bytes of shared memory, 0 at first.
     number, count : int
-        Which of the processes of the host this one is, and how many there are.
+        The number of this process among those of the host, and how many there are.
     first : int
-        The number of the first one in the world.
+        The number in the world of the first of them.
     wait : callable
-        Takes what tells whether a wait is over, and whom it is for.
+        Waits; takes a function that returns whether the wait is over, and one that names the process waited for.
     fence : callable
-        After it, this process sees what others have written before they counted, and the reverse.
+        A memory fence: after it, this process sees what others wrote before they counted, and the reverse.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Host:
         self._at = 0
 
     def total(self, message: Message, of_both: Both) -> Message:
-        """Combine the messages of all along the tree; each process returns the same."""
+        """Combine the messages of all processes along the tree; each process returns the same."""
         begun = self._begin(message.sums)
         heads: list[Facts] = [json.loads(text) for text in self._tell(json.dumps(message.facts).encode())]
         given = [facts["forms"] is not None for facts in heads]
@@ -83,7 +83,7 @@ class Host:
         return Message(facts, self._sums(message.sums, facts["forms"], given, begun))
 
     def told(self, message: Message) -> Message:
-        """Return the message of the first process of the host, in all."""
+        """Return the message of the first process of the host, in all processes."""
         own = None if self.number else message.sums
         begun = self._begin(own)
         facts = json.loads(self._tell(b"" if self.number else json.dumps(message.facts).encode())[0])
@@ -92,7 +92,7 @@ class Host:
     # --- in memory
 
     def _meet(self) -> None:
-        """Wait until all have come as far as this process."""
+        """Wait until all counters are as high as that of this process."""
         self._at = at = self._at + 1
         counters = self._counters
         self._fence()
@@ -101,7 +101,7 @@ class Host:
         self._fence()
 
     def _tell(self, text: bytes) -> list[bytes]:
-        """Let all have the bytes of each, in pieces if there are many."""
+        """Exchange bytes: each process gets those of all, in pieces if there are many."""
         found, start, longest, room = [bytearray() for _ in range(self.count)], 0, 1, _HEAD - 8
         while start < longest:
             heads = self._slots[self._at % 2, :, :_HEAD]
@@ -117,7 +117,7 @@ class Host:
         return [bytes(its) for its in found]
 
     def _begin(self, arrays: list[Array] | None) -> Array:
-        """Write the first piece of what is to be added, beside the facts; returns where all write theirs."""
+        """Write the first piece of the arrays to be added, beside the facts; returns the pieces of all."""
         slots: Array = self._slots[self._at % 2, :, _HEAD:]
         for _, same in by_dtype(arrays or [])[:1]:
             self._write(slots, same, 0)
@@ -129,13 +129,13 @@ class Host:
             self.sent += part.nbytes
 
     def _room(self, arrays: list[Array]) -> int:
-        """Return how many numbers are added at a time."""
+        """Return the number of values that are added at a time."""
         return self._totals.size // arrays[0].itemsize
 
     def _sums(
         self, own: list[Array] | None, forms: list[Any] | None, given: list[bool], begun: Array
     ) -> list[Array] | None:
-        """Add up arrays of some dtypes and shapes, given by some of the processes; in place, if by this one."""
+        """Add up arrays of some dtypes and shapes, from some of the processes; in place if this one has arrays."""
         if forms is None:
             return None
         whole = own or [np.empty(shape, dtype) for dtype, shape in forms]
@@ -154,9 +154,9 @@ class Host:
         return whole
 
     def _added(self, slots: Array, given: list[bool]) -> Array:
-        """Add up what is in the slots of those that give something: each process adds its range along the tree.
+        """Add up the slots of the processes that have arrays: each process adds its range along the tree.
 
-        Of short vectors each process adds up all: that takes less time than to meet once more.
+        Each process adds up short vectors as a whole, which takes less time than another meeting.
         """
 
         def add(parts: list[list[Array] | None]) -> list[Array]:
@@ -166,13 +166,13 @@ class Host:
             (total,) = add([[slot.copy()] if gives else None for slot, gives in zip(slots, given, strict=True)])
             return total
         totals = self._totals.view(slots.dtype)[: slots.shape[1]]
-        own = self._range(totals.size, totals.itemsize)  # which nobody else reads, so that it may be added up in place
+        own = self._range(totals.size, totals.itemsize)  # nobody else reads it, so it may be added up in place
         (totals[own],) = add([[slot[own]] if gives else None for slot, gives in zip(slots, given, strict=True)])
         self._meet()
         return totals
 
     def _range(self, size: int, itemsize: int) -> slice:
-        """Return which of so many numbers are added here."""
+        """Return the range of values that are added here."""
         line = _LINE // itemsize
         each = -(-size // (self.count * line)) * line
         return slice(min(size, self.number * each), min(size, (self.number + 1) * each))
@@ -185,7 +185,7 @@ def by_dtype(arrays: list[Array]) -> list[tuple[np.dtype[Any], list[Array]]]:
 
 
 def parts_within(arrays: list[Array], start: int, stop: int) -> Iterator[tuple[Array, slice]]:
-    """Yield the parts of arrays that lie in a range, if they lie one after the other, and where in the range.
+    """Yield the parts of consecutive arrays that are in a range, and their places in the range.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""How the processes of a world find each other: mpi4py, an MPI library, and the mpiexec that has started them."""
+"""The start of a world: mpi4py, an MPI library, and the mpiexec that has started the processes."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import Any
 from tinynet.distributed.errors import WorldError
 from tinynet.errors import MissingPackageError
 
-# What the launchers of MPICH, Open MPI and others tell each process: how many there are.
+# Variables in which the launchers of MPICH, Open MPI and others pass the number of processes.
 _SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE", "MPI_LOCALNRANKS", "MV2_COMM_WORLD_SIZE")
 _INSTALL = "pip install 'tinynet-cpu[mpi]' mpich"
 
 
 def started() -> int:
-    """Return how many processes mpiexec has started together with this one, itself included; 0 without mpiexec."""
+    """Return how many processes mpiexec has started, with this one; 0 without mpiexec."""
     return max([int(text) for name in _SIZES if (text := os.environ.get(name, "")).isdecimal()], default=0)
 
 
 def communicator(timeout: float) -> Any:
-    """Return MPI, with which this process reaches those that mpiexec has started with it, once all have come so far.
+    """Return MPI when all processes that mpiexec has started have reached this point.
 
     Parameters
     ----------
     timeout : float
-        Seconds that this process waits for them; it then ends, and says where it has waited.
+        Seconds that this process waits for them; after that it ends, and says where it has waited.
 
     Raises
     ------
@@ -58,7 +58,7 @@ def communicator(timeout: float) -> Any:
 
 
 def _meet_all_that_mpiexec_has_started(timeout: float) -> Any:
-    """Let MPI begin, which waits for all processes in a call that neither Ctrl-C nor another thread can end."""
+    """Start MPI, which waits for all processes in a call that neither Ctrl-C nor another thread can end."""
     faulthandler.dump_traceback_later(timeout, exit=True, file=2)  # the stream of errors
     try:
         from mpi4py import MPI
@@ -68,7 +68,7 @@ def _meet_all_that_mpiexec_has_started(timeout: float) -> Any:
 
 
 def check_workers(expected: int, size: int) -> None:
-    """Refuse a world of another size than was asked for, and say how to start it.
+    """Refuse a world of another size than requested, and say how to start it.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""The part of one process in a run of several: its micro-batches, what it exchanges, and how all end together."""
+"""The part of one process in a run of several: its micro-batches, its messages, and the common end."""
 
 from __future__ import annotations
 
@@ -40,15 +40,15 @@ class Member:
     # --- the step
 
     def numbers(self, count: int) -> range:
-        """Return which of so many micro-batches are computed here: an aligned block of the tree."""
+        """Return the numbers of the micro-batches that are computed here: an aligned block of the tree."""
         return numbers_of(self.world.size, self.world.rank, count)
 
     def total(self, block: Block, *of_objective: Any) -> Block:
-        """Return what the micro-batches of all processes add up to."""
+        """Return the sums of the micro-batches of all processes."""
         return block_in(self._gather("step", facts_of(block), _both, block.sums))
 
     def fail(self, error: BaseException) -> None:
-        """Do nothing: the run will end with the error, and let the others know."""
+        """Do nothing: the run will end with the error, and tell the other processes."""
 
     def _gather(
         self,
@@ -64,27 +64,27 @@ class Member:
         self.ends = bool(whole.facts.get("asked"))
         return whole
 
-    # --- what is measured
+    # --- measures
 
     def share(self, count: int) -> range:
-        """Return which of so many batches of a validation are computed here; the first one always by process 0."""
+        """Return the numbers of the batches of a validation that are computed here; process 0 computes the first."""
         starts = [-(-count * rank // self.world.size) for rank in (self.world.rank, self.world.rank + 1)]
         return range(*starts)
 
     def in_order(self, found: list[Any]) -> list[Any]:
-        """Return what all processes have found, numbers and dicts of them, in the order of the processes."""
+        """Return the results of all processes, numbers and dicts of them, in the order of the processes."""
         whole: list[Any] = self._gather("measures", {"found": found}, _joined).facts["found"]
         return whole
 
     def in_one(self, act: Callable[[], Any]) -> Any:
-        """Return what process 0 finds."""
+        """Return the result of process 0."""
         found = act() if self.world.rank == 0 else None
         return self._gather("measures of a set", {"found": found}, _asked).facts["found"]
 
     def collect(self, task: Task) -> None:
-        """Let process 0 have the outputs and labels that all processes have kept for metrics of a set.
+        """Send the outputs and labels that are kept for metrics of a set to process 0.
 
-        It alone computes these metrics, and writes checkpoints, which have the outputs of the epoch under way.
+        Only that process computes these metrics, and writes checkpoints, which hold the outputs of the epoch under way.
         """
         for _, chosen in chosen_within(task):
             if chosen.of_sets:
@@ -98,7 +98,7 @@ class Member:
     # --- the run
 
     def on_train_begin(self, run: Run) -> None:
-        """Begin together, with runs that are alike, of which one writes, warns and shows itself."""
+        """Compare the runs of all processes; then only process 0 writes, warns and shows progress."""
         self.run = run
         compare(self.world, run_facts(run))
         run.step.join(self)  # type: ignore[attr-defined]
@@ -115,7 +115,7 @@ class Member:
         self.at_end.enter_context(interruptible(self._ask, notice))
 
     def own(self, n: int) -> slice:
-        """Return which samples of a batch of n are read here."""
+        """Return the slice of a batch of n samples that is read here."""
         numbers, parts = self.numbers(self.count), slices(n, self.count)
         return slice(parts[numbers.start].start, parts[numbers[-1]].stop)
 
@@ -123,13 +123,13 @@ class Member:
         self.asked = True
 
     def on_batch_end(self, run: Run) -> None:
-        """Bring together what was kept of the batch; end where any process was asked to, all after the same batch."""
+        """Collect the outputs that are kept; if any process was asked to stop, end all after the same batch."""
         self.collect(run.step.task)
         if self.ends:
             run.ending = True
 
     def on_train_end(self, run: Run) -> None:
-        """End together: with what all have, or with the error of one."""
+        """End all processes together: with their results, or with the error of one."""
         with self.at_end:
             if run.error is None:
                 self._save_last(run)
@@ -139,7 +139,7 @@ class Member:
             raise KeyboardInterrupt
 
     def _save_last(self, run: Run) -> None:
-        """Save what callbacks have left to be saved, as long as an error ends the others."""
+        """Save the files that callbacks have put off, while an error ends the other processes."""
         try:
             run._catch_up()
         except BaseException as error:
@@ -152,12 +152,12 @@ def _unsaved(*arguments: Any, **options: Any) -> None:
 
 
 def _both(left: Facts, right: Facts) -> Facts:
-    """Combine what is told of the blocks of neighbours."""
+    """Combine the facts about the blocks of neighbours."""
     return {**_asked(left, right), **added(left, right)}
 
 
 def _joined(left: Facts, right: Facts) -> Facts:
-    """Join what neighbours have found."""
+    """Join the results of neighbours."""
     return {**_asked(left, right), "found": left["found"] + right["found"]}
 
 
@@ -167,7 +167,7 @@ def _asked(left: Facts, right: Facts) -> Facts:
 
 
 def join_world(arguments: dict[str, Any]) -> Iterable[Member]:
-    """Let a run be one of several processes, if there is a world.
+    """Make a run one of several processes, if ``fit`` has a world.
 
     Raises
     ------

@@ -16,14 +16,14 @@ _ALIGNED = 64  # bytes
 
 
 class Message(NamedTuple):
-    """What a process tells others.
+    """A message to other processes.
 
     Attributes
     ----------
     facts : dict
-        Of numbers, texts, lists and dicts; among them "forms", by which the arrays are read again.
+        Numbers, texts, lists and dicts; "forms" has the dtypes and shapes of the arrays.
     sums : list of ndarray or None
-        Of numbers; None where there is nothing to add.
+        Arrays of numbers; None if there is nothing to add.
     """
 
     facts: Facts
@@ -31,7 +31,7 @@ class Message(NamedTuple):
 
     @classmethod
     def of(cls, facts: Facts, sums: list[Array] | None = None) -> Message:
-        """Make a message that says which dtypes and shapes its arrays have."""
+        """Make a message with the dtypes and shapes of its arrays."""
         forms = None if sums is None else [[array.dtype.str, list(array.shape)] for array in sums]
         return cls({**facts, "forms": forms}, sums)
 
@@ -60,7 +60,7 @@ def encode(message: Message) -> Array:
 
 
 def decode(whole: Array) -> Message:
-    """Read a message; its arrays lie in the memory of the bytes."""
+    """Read a message; its arrays are views of the bytes."""
     length = int(whole[:8].view(np.int64)[0])
     facts = json.loads(whole[8 : 8 + length].tobytes())
     forms = facts["forms"]
@@ -68,7 +68,7 @@ def decode(whole: Array) -> Message:
 
 
 def _places(whole: Array, start: int, forms: list[Any]) -> list[Array]:
-    """Return the arrays of some dtypes and shapes that lie in bytes, one after the other."""
+    """Return views of bytes as consecutive arrays of some dtypes and shapes."""
     places = []
     for text, shape in forms:
         dtype = np.dtype(text)
@@ -79,7 +79,7 @@ def _places(whole: Array, start: int, forms: list[Any]) -> list[Array]:
 
 
 def differences(left: Facts, right: Facts, of: str = "") -> list[str]:
-    """Return what differs between the facts of two processes, each with both values.
+    """Return the differences between the facts of two processes, each with both values.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Which processes of a world are on one host, and the memory that they share."""
+"""The processes of a world on one host, and their shared memory."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from tinynet.distributed.host import Host, bytes_for
 from tinynet.distributed.message import Facts
 from tinynet.distributed.processes import World
 
-_MEMORY = "/dev/shm"  # where Linux has what processes share
+_MEMORY = "/dev/shm"  # where Linux has shared memory
 
 
 def find_neighbours(world: World) -> Any:
-    """Return the communicator of the processes on this host, when all have come so far that they can meet."""
+    """Return the communicator of the processes on this host, when all of them have reached this point."""
     world.gather("find neighbours", {}, lambda left, right: left)  # with a time-out, which the next call has not
     return world.mpi.COMM_WORLD.Split_type(world.mpi.COMM_TYPE_SHARED)
 
 
 def share_memory(world: World, local: Any) -> Host | None:
-    """Let the processes of each host exchange through memory, where the tree and the hosts allow it.
+    """Set up shared memory for the processes of each host, if the tree and the hosts allow it.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def share_memory(world: World, local: Any) -> Host | None:
     Returns
     -------
     Host or None
-        None in all, if those of a host are no block of the tree, or there is not enough memory to be shared.
+        None in all processes if those of a host are no block of the tree, or there is not enough shared memory.
     """
     ranks = np.empty(local.size, np.int64)
     local.Allgather(np.array([world.rank]), ranks)
@@ -57,7 +57,7 @@ def share_memory(world: World, local: Any) -> Host | None:
 
 
 def _same_count(left: Facts, right: Facts) -> Facts:
-    """Return how many processes there are on each host; 1 if not as many on all, or they cannot share memory."""
+    """Return the number of processes on each host; 1 if it differs between hosts, or they cannot share memory."""
     return {"count": left["count"] if left["count"] == right["count"] else 1}
 
 

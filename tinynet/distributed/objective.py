@@ -25,16 +25,16 @@ class Partners:
         self.world = world
 
     def numbers(self, count: int) -> range:
-        """Return which of so many parts are computed here."""
+        """Return the numbers of the parts that are computed here."""
         return numbers_of(self.world.size, self.world.rank, count)
 
     def total(self, block: Block, what: str, at: Array) -> Block:
-        """Return what the parts of all processes add up to; all must ask for the same at the same point."""
+        """Return the sums of the parts of all processes, which must make the same call at the same point."""
         place = {"asked for": what, "at": zlib.crc32(np.ascontiguousarray(at).data)}
         return block_in(self._gather({"place": place, **facts_of(block)}, block.sums))
 
     def fail(self, error: BaseException) -> None:
-        """Let the others know of an error."""
+        """Tell the other processes of an error."""
         if not self.world.broken:
             self._gather({}, failed=error)
 
@@ -43,7 +43,7 @@ class Partners:
 
 
 def partners_in(world: Any, objective: DividedObjective) -> Partners | Whole:
-    """Return those who compute an objective together, once they know that theirs are alike.
+    """Return the partners of an objective, after a check that all processes have the same objective.
 
     Raises
     ------

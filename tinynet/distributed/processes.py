@@ -1,4 +1,4 @@
-"""A world: the processes that train one model together. They add along a binary tree, and all get the same."""
+"""A world: the processes that train one model together. They add along a binary tree, to the same result in all."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class World:
     rank : int
         The number of this process, from 0.
     size : int
-        How many there are.
+        The number of processes.
     timeout : float
         Seconds that this process waits for another one.
     """
@@ -62,12 +62,12 @@ class World:
         Parameters
         ----------
         value : object
-            Of numbers, texts, lists and dicts.
+            Made of numbers, texts, lists and dicts.
 
         Returns
         -------
         object
-            That of process 0.
+            The value of process 0.
 
         Raises
         ------
@@ -90,25 +90,25 @@ class World:
         sums: list[Array] | None = None,
         failed: BaseException | None = None,
     ) -> Message:
-        """Combine what all processes pass along a binary tree over their numbers; each returns the same.
+        """Combine the arguments of all processes along a binary tree over their numbers; each returns the same.
 
         Parameters
         ----------
         kind : str
-            What is done; all processes must do the same.
+            The kind of work; it must be the same in all processes.
         facts : dict
-            What this process tells.
+            The facts of this process.
         both : callable
             Combines the facts of neighbours, the lower one first.
         sums : list of ndarray, optional
-            What is added up, which may be overwritten; without, this process has nothing to add.
+            The arrays to add up, which may be overwritten; without, this process has nothing to add.
         failed : Exception, optional
-            What has ended the work of this process; it then takes part in order to end that of all others.
+            The error that has ended the work of this process, which then takes part only to end all others.
 
         Raises
         ------
         WorldError
-            In all processes: if one of them has failed, or they do not do the same; in those that have waited too long.
+            In all processes if one of them has failed, or they do not do the same; and in those that waited too long.
         """
         facts = {"kind": kind, **facts} | ({} if failed is None else {"error": _named(self.rank, failed)})
         message = Message.of(facts, None if failed or sums is None else [np.asarray(a, order="C") for a in sums])
@@ -131,7 +131,7 @@ class World:
         WorldError
             As from `gather`.
         """
-        self.gather("collect", {}, lambda left, right: left)  # so that all are there, or know why not
+        self.gather("collect", {}, lambda left, right: left)  # all are there, or know why not
         with self._talking():
             if self.rank:
                 self._send(Message.of({}, arrays), 0)
@@ -140,7 +140,7 @@ class World:
 
     @contextmanager
     def _talking(self) -> Iterator[None]:
-        """Talk to other processes; what ends that ends it for good, as nobody knows what has arrived."""
+        """Exchange messages; an error ends this for good, since nobody knows which messages have arrived."""
         if self.broken:
             raise WorldError(f"the processes cannot go on together: {self.broken}")
         try:
@@ -150,7 +150,7 @@ class World:
             raise
 
     def _exchanged(self, message: Message, both: Both) -> Message:
-        """Combine messages within each host first, if it has shared memory, and then between the first ones of all."""
+        """Combine messages within each host, if it has shared memory, then between the first processes of hosts."""
         if self.host is None:
             return self._down(self._up(message, both))
         block = self.host.total(message, both)
@@ -160,11 +160,11 @@ class World:
 
     @property
     def _block(self) -> int:
-        """How many neighbours in the tree have combined their messages in shared memory."""
+        """The number of neighbours in the tree that combine their messages in shared memory."""
         return 1 if self.host is None else self.host.count
 
     def _up(self, message: Message, both: Both) -> Message:
-        """Add what the processes above have to this one's, and send it to the one below, if there is one."""
+        """Add the sums of the processes above to those of this one, and send them to the one below, if there is one."""
         step = self._block
         while step < self.size:
             if self.rank & step:
@@ -221,7 +221,7 @@ class World:
     # --- the end
 
     def end_all(self, code: int) -> None:
-        """End all processes, this one included; nothing is done where there is only one."""
+        """End all processes, also this one; do nothing if there is only one."""
         if self.size > 1:
             for stream in (sys.stdout, sys.stderr):
                 if stream is not None:
@@ -230,7 +230,7 @@ class World:
             self.mpi.COMM_WORLD.Abort(code)
 
     def let_speak(self, error: BaseException) -> None:
-        """Wait before this process says what has ended it: process 0 may say the same, another one why."""
+        """Wait before this process reports its end: process 0 may report the same, and another one the reason."""
         if self.size > 1 and isinstance(error, WorldError) and error.elsewhere:
             time.sleep(4 * _PRECEDENCE)
         elif self.rank:
@@ -238,7 +238,7 @@ class World:
 
 
 def check_world(world: Any) -> None:
-    """Refuse what is passed as a world, but is not one."""
+    """Check that an argument is a world."""
     if not isinstance(world, World):
         raise ArgumentError(f"world must be what tn.distributed.world() returns, but got {world!r}")
 

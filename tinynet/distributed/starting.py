@@ -1,4 +1,4 @@
-"""The world that this process is of: it is found once, and its processes end together."""
+"""The world of this process: it is found once, and its processes end together."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tinynet.distributed.launch import check_workers, communicator, started
 from tinynet.distributed.neighbours import find_neighbours, share_memory
 from tinynet.distributed.processes import World
 
-_worlds: dict[str, World] = {}  # there is one, once it is asked for
+_worlds: dict[str, World] = {}  # the only one, after the first call of `world`
 
 
 def world(workers: int | None = None, timeout: float = 300.0, threads: int | None = None) -> World:
@@ -25,21 +25,22 @@ def world(workers: int | None = None, timeout: float = 300.0, threads: int | Non
 
     Pass it to `fit`, with ``micro_batches``: each process then computes its share of the micro-batches of each step,
     and all make the same update. Every process runs the same program on the same data; the result has the bits of one
-    process. Process 0 alone writes and shows what goes on. An error that nobody catches ends all processes.
+    process. Only process 0 writes files and shows progress. An error that nobody catches ends all processes.
 
     Parameters
     ----------
     workers : int, optional
-        How many processes there must be; any number by default.
+        The required number of processes; any number by default.
     timeout : float
         Seconds that a process waits for another one before it ends all, above 0.
     threads : int, optional
-        Of each process. By default NUMBA_NUM_THREADS, or the cores of the host divided by its processes.
+        The number of threads of each process. By default NUMBA_NUM_THREADS, or the cores of the host divided by its
+        processes.
 
     Returns
     -------
     World
-        The same one at each call.
+        The world, the same one at each call.
 
     Raises
     ------
@@ -78,23 +79,23 @@ def world(workers: int | None = None, timeout: float = 300.0, threads: int | Non
 
 
 def known_world() -> World | None:
-    """Return the world, if somebody has asked for it."""
+    """Return the world, or None before the first call of `world`."""
     return _worlds.get("world")
 
 
 def _divide_cores(processes: int) -> None:
-    """Let the kernels of each process use its share of the cores, unless the user has said how many."""
+    """Set the threads of each process to its share of the cores, unless the user has set a number."""
     if "NUMBA_NUM_THREADS" in os.environ or not can_compile():
         return
     from tinynet.fast.cores import available_cores
     from tinynet.fast.threads import set_num_threads
 
-    bound = available_cores() < (os.cpu_count() or 1)  # mpiexec may have given each process cores of its own
+    bound = available_cores() < (os.cpu_count() or 1)  # mpiexec may have assigned cores to each process
     set_num_threads(max(1, available_cores() // (1 if bound else processes)))
 
 
 def _end_together(world: World) -> None:
-    """Let an error that nobody catches end all processes: the others would wait for this one."""
+    """Make an error that nobody catches end all processes, since the others would wait for this one."""
     usual = sys.excepthook
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
@@ -114,7 +115,7 @@ def _end_together(world: World) -> None:
 
 @contextmanager
 def silent() -> Iterator[None]:
-    """Let nothing be printed in this context: by a process that is not the one that tells."""
+    """Print nothing in this context, in a process other than process 0."""
     usual = sys.stdout
     with open(os.devnull, "w") as nowhere:  # noqa: PTH123
         sys.stdout = nowhere

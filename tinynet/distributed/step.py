@@ -1,4 +1,4 @@
-"""A training step of one's own, cut into micro-batches that several processes compute."""
+"""A training step of your own, cut into micro-batches that several processes compute."""
 
 from __future__ import annotations
 
@@ -31,39 +31,40 @@ from tinynet.train.nests import leaves
 class Step:
     """A step down a loss of your own, which several processes compute together, with the bits of one.
 
-    It does what ``loss`` followed by `Optimizer.minimize` does, within ``with mode:``, but a micro-batch at a time: the
-    gradients are added along a binary tree, and all processes make the same update. Each process passes the same batch,
-    and reads its own part of it. With one process it adds up gradients, which takes less memory. `fit` has the same
-    step.
+    Within ``with mode:``, it does the same as ``loss`` followed by `Optimizer.minimize`, but a micro-batch at a time:
+    the gradients are added along a binary tree, and all processes make the same update. Each process passes the same
+    batch, and uses its own part of it. With one process, it adds up the gradients of the parts, which takes less
+    memory. `fit` uses the same step.
 
     Parameters
     ----------
     loss : callable
         A function of ops, of a micro-batch, that returns its mean loss as one number. It is compiled.
     models : Model or sequence of Model
-        Whose parameters move.
+        The models whose parameters move.
     optimizer : Optimizer
-        What makes the update.
+        Makes the update.
     micro_batches : int
-        How many parts a batch is cut into, 1 or more; with several processes, a power of two.
+        The number of parts into which a batch is cut, 1 or more; with several processes, a power of two.
     world : World, optional
         From `world`: the processes that share the work; by default this one alone.
     others : sequence of Model
         Further models that the loss calls and whose layers keep states, such as batch normalisation.
     compiled : bool
-        Trace the loss and the update once, and replay them. Without, each op is computed as it is called.
+        Trace the loss and the update once, and replay them. Otherwise each op is computed when it is called.
 
     Raises
     ------
     ArgumentError
-        If an argument is none of these, the micro-batches cannot be divided among the processes, or nothing of the
-        models is trainable.
+        If an argument is not one of these, the micro-batches cannot be divided among the processes, or no parameter of
+        the models is trainable.
 
     Notes
     -----
     Each micro-batch draws random numbers of its own, and batch normalisation takes its moments within it. The loss of
-    the batch is the mean of those of the micro-batches by their numbers of samples; so are new values of floating
-    states. Several steps may be part of one ``with mode:``; the later ones see what the earlier ones have written.
+    the batch is the mean of those of the micro-batches, weighted by their numbers of samples; so are new values of
+    floating states. One ``with mode:`` may have several steps; later ones see the values that earlier ones have
+    written.
 
     Examples
     --------
@@ -104,7 +105,7 @@ class Step:
         compiled = bool(compiled) and can_compile()
         self.accumulation = Accumulation(self._forward, optimizer, models, states, compiled, self.name)
         self.accumulation.partners = self
-        self._place: dict[str, Any] = {}  # where the work stands, which must be the same in all processes
+        self._place: dict[str, Any] = {}  # the progress, which must be the same in all processes
         self._compared = self.world.size == 1
 
     def __repr__(self) -> str:
@@ -116,8 +117,8 @@ class Step:
         Parameters
         ----------
         *batch
-            What the loss takes: arrays with an entry for each sample, which are cut, also in tuples, lists and dicts;
-            numbers, texts and None are passed as they are.
+            The arguments of the loss: arrays with an entry for each sample, also in tuples, lists and dicts, which are
+            cut; numbers, texts and None, which are passed on.
 
         Returns
         -------
@@ -134,7 +135,7 @@ class Step:
         TraceError
             If it is called within a function that is compiled, or the loss reads values of tensors.
         NonFiniteError
-            If the loss or its gradient is not finite in any process; nothing is changed then.
+            If the loss or its gradient is not finite in any process. Nothing is changed then.
         WorldError
             If another process has failed, hangs, or differs from this one.
         """
@@ -159,7 +160,7 @@ class Step:
         (loss,) = self.accumulation.update(block_in(whole), n, n)
         return loss[()]
 
-    # --- what is computed here
+    # --- computation in this process
 
     def _forward(self, *part: Any) -> Any:
         """Return the sum of the loss over the samples of a micro-batch."""
@@ -188,17 +189,17 @@ class Step:
 
         return self.accumulation.block(mode, [rows.stop - rows.start for rows in parts], part)
 
-    # --- what the processes tell each other
+    # --- messages between processes
 
     def numbers(self, count: int) -> range:
-        """Return which of so many micro-batches are computed here."""
+        """Return the numbers of the micro-batches that are computed here."""
         return numbers_of(self.world.size, self.world.rank, count)
 
     def _gather(self, facts: Facts, sums: list[Array] | None = None, failed: BaseException | None = None) -> Message:
         return self.world.gather(f"step of {self.name}", {"place": self._place, **facts}, _both, sums, failed)
 
     def _begin(self, mode: TrainMode, n: int, batch: Any) -> None:
-        """Note what must be the same in all processes; before the first step, compare all that they have in common."""
+        """Note the facts that must be the same in all processes; before the first step, compare all of them."""
         if self.world.size == 1:
             return
         self._place = {**mode.state(), "the batch": _digest(batch, n), **hyperparameters(self.optimizer)}
@@ -213,12 +214,12 @@ class Step:
 
 
 def _both(left: Facts, right: Facts) -> Facts:
-    """Combine what is told of the blocks of neighbours, and note where draws have ended in both."""
+    """Combine the facts about the blocks of neighbours, and the ends of their draws."""
     return {**added(left, right), "drawn": max(left["drawn"], right["drawn"])}
 
 
 def _check(loss: Any, optimizer: Any, world: Any, others: Any) -> None:
-    """Refuse what a step cannot be made of."""
+    """Check the arguments of a step."""
     if not callable(loss) or isinstance(loss, Network):
         raise ArgumentError(f"Step takes a function that returns the mean loss of a micro-batch, but got {loss!r}")
     if not isinstance(optimizer, Optimizer):
@@ -239,7 +240,7 @@ def _values(given: Any) -> Any:
 
 
 def _digest(batch: Any, n: int) -> str:
-    """Return what tells a batch of n samples from others, by its first and its last one: no process reads all."""
+    """Return a digest of a batch of n samples, of its first and last ones, since no process reads all of them."""
     ends = slice(0, 1), slice(n - 1, n)
     found = [[_values(given[end]) for end in ends] if _is_cut(given) else str(given) for given in leaves(batch)]
     return digest_of({f"{i} of {n}": np.asarray(array) for i, array in enumerate(leaves(found))})
@@ -250,7 +251,7 @@ def _numbered(dicts: Iterable[dict[str, Array]]) -> dict[str, Array]:
 
 
 def _samples(batch: Any) -> int:
-    """Return how many samples the arrays of a batch have.
+    """Return the number of samples in the arrays of a batch.
 
     Raises
     ------

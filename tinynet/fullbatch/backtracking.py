@@ -19,9 +19,9 @@ class Backtracking:
     Parameters
     ----------
     alpha : float
-        The share of the decrease that the slope promises, above 0 and below 1.
+        The required share of the decrease that the slope predicts, above 0 and below 1.
     beta : float
-        The factor of each shrinking, above 0 and below 1.
+        The factor by which t shrinks, above 0 and below 1.
     initial_step : float
         The first t, above 0.
 
@@ -64,14 +64,14 @@ class Backtracking:
         value, slope : float
             Its value and its slope, below 0, at 0.
         least : float
-            Steps up to this one are nothing.
+            Steps up to this one count as 0.
         slack : float
-            By how much the decrease may fall short.
+            The amount by which the decrease may fall short.
 
         Returns
         -------
         (float, float, int)
-            The step, the value there, and the trials; a step of 0 if none was found.
+            The step, the value there, and the number of trials; a step of 0 if none was found.
         """
         t, trials = self.initial_step, 0
         while t > least:

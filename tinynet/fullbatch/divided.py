@@ -1,4 +1,4 @@
-"""An objective that is divided into parts of the samples, whose sums go along a tree, whoever computes them."""
+"""An objective that is divided into parts of the samples, whose sums are added along a tree."""
 
 from __future__ import annotations
 
@@ -20,16 +20,17 @@ from tinynet.train.weighing import WeightedTask
 
 
 class DividedObjective(Objective):
-    """An `Objective` as the sum of those of so many parts of the samples, each by its share of all weight.
+    """An `Objective` as the sum of those of some parts of the samples, each weighted by its share of all weights.
 
-    Its ``partners`` say which parts are computed here, and add them up. What the parts carry from point to point, where
-    the model is affine, no process has of all. So a checkpoint keeps the `Trail` by which each makes its own again.
+    Its ``partners`` decide which parts are computed here, and add them up. If the model is affine, each part keeps
+    values from point to point, and no process has those of all parts. So a checkpoint keeps the `Trail`, from which
+    each process computes its own values again.
     """
 
     partners_in: ClassVar[Callable[[Any, DividedObjective], Any]] = defined_in("tinynet.distributed.objective")
 
     def _prepare(self, task: Task, size: int | None, micro_batches: int, world: Any) -> None:
-        """Make the parts, and find who computes which of them."""
+        """Make the parts, and find the partners."""
         model, labels, weights = self.model, self.labels, None
         if isinstance(task, WeightedTask):
             task, (labels, weights) = task.plain, labels
@@ -56,12 +57,12 @@ class DividedObjective(Objective):
 
     @property
     def carried(self) -> dict[str, Array]:
-        """What a step leaves to the next one, in place."""
+        """The values that a step keeps for the next one, in place."""
         return self._trail.arrays if self._carries_parts else {}
 
     @property
     def affine(self) -> bool:
-        """Whether the model is affine in theta but for what follows sample by sample, so that `along` is cheap."""
+        """Whether the model is affine in theta, up to functions of each sample's outputs, so that `along` is cheap."""
         return next((part.affine for part in self._parts if part is not None), False)
 
     def value(self, theta: npt.ArrayLike) -> float:
@@ -78,14 +79,14 @@ class DividedObjective(Objective):
         return float(value) + self.penalty(at), gradient + self.l2 * at
 
     def _go_to(self, theta: Vector) -> None:
-        """Let the parts compute at a point: where the trail has led them, or anew."""
+        """Prepare the parts for a point: by the trail, or from the data."""
         if not self._carries_parts:
             return
         if self._trail.full or not np.array_equal(self._trail.end, theta):
             self._trail.begin(theta)
             for part in self._here():
                 part.forget()
-        elif not np.array_equal(self._known_at, theta):  # in a run that goes on from a checkpoint
+        elif not np.array_equal(self._known_at, theta):  # in a run that is resumed from a checkpoint
             for part in self._here():
                 self._trail.lead(part)
         self._known_at[...] = theta
@@ -110,7 +111,7 @@ class DividedObjective(Objective):
         return phi
 
     def follow(self, t: float) -> None:
-        """Say that the point moved along the line that `along` returned last, as `Objective.follow` takes it."""
+        """Note that the point moved along the last line of `along`; see `Objective.follow`."""
         if self._last_line is None or not self._carries_parts:
             return
         theta, d = self._last_line
@@ -120,18 +121,18 @@ class DividedObjective(Objective):
         self._known_at[...] = theta + t * d
 
     def forget(self) -> bool:
-        """Compute the gradient at the point anew when it is asked for next; returns whether that may change it."""
+        """Compute the next gradient at the point from the data; returns whether that may change it."""
         moved = self._carries_parts and self._trail.moves > 0
         self._trail.begin(np.nan)
         return moved
 
     def _here(self) -> list[Objective]:
-        """Return the parts that are computed here, without those of no samples."""
+        """Return the parts that are computed here and have samples."""
         parts = [self._parts[number] for number in self.partners.numbers(len(self._parts))]
         return [part for part in parts if part is not None]
 
     def _total(self, what: str, at: Array, of: Callable[[Objective], list[Any]]) -> list[Array]:
-        """Return the sums over all parts of some numbers and vectors, each by the share of its part."""
+        """Return the sums over all parts of some numbers and vectors, weighted by the share of each part."""
         total = TreeSum()
         try:
             for number in self.partners.numbers(len(self._parts)):
@@ -145,7 +146,7 @@ class DividedObjective(Objective):
 
 
 def _rows(data: Any, rows: slice) -> Any:
-    """Return some of the rows of arrays that are nested; None stays None."""
+    """Return some rows of nested arrays; None stays None."""
     return nested(data, lambda whole: None if whole is None else whole[rows])
 
 

@@ -16,12 +16,12 @@ class GradientDescent(LineSearchOptimizer):
     Parameters
     ----------
     line_search : Backtracking
-        How far a step goes.
+        Finds the length of a step.
     tolerance : float
-        The run ends where the norm of the gradient is no larger.
+        The run ends when the norm of the gradient is at most this.
     weight_decay : float
-        The factor of a penalty (weight_decay / 2) |theta|^2 on all parameters that `fit` adds to the loss; the figures
-        of a run leave it out. An `Objective` of one's own has its own.
+        The factor of a penalty (weight_decay / 2) |theta|^2 on all parameters, which `fit` adds to the loss; the
+        measures of a run do not include it. An `Objective` that you make yourself has its own penalty.
 
     Raises
     ------

@@ -1,6 +1,7 @@
-"""Full-batch optimizers: a direction of descent, and a line search that decides how far to follow it.
+"""Full-batch optimizers: a direction of descent, and a line search that finds how far to go.
 
-Gradient descent goes against the gradient, Newton's method where the Hessian says; it never sees that but in products.
+The direction of gradient descent is the negative gradient. That of Newton's method depends on the Hessian, but only on
+products with it.
 """
 
 from __future__ import annotations
@@ -21,33 +22,33 @@ from tinynet.fullbatch.objective import Objective
 from tinynet.optim.optimizer import Slots
 
 Vector = npt.NDArray[np.float64]
-_NOTHING = 2.0**-100  # a step so small is none, even from parameters that are 0
+_NOTHING = 2.0**-100  # a step so small counts as 0, even if the parameters are 0
 
 
 def computed_in(objective: Objective, theta: Array) -> np.dtype[Any]:
-    """Return the dtype that a loss is computed in: that of its model, or of theta for a function without one."""
+    """Return the dtype in which a loss is computed: that of its model, or of theta for a function without a model."""
     model = getattr(objective, "model", None)
     return theta.dtype if model is None else model.dtype
 
 
 @dataclass(frozen=True)
 class StepRecord:
-    """What a step of a full-batch optimizer did.
+    """The record of a step of a full-batch optimizer.
 
     Attributes
     ----------
     loss : float
-        After the step.
+        The loss after the step.
     gradient_norm : float
-        Before it.
+        The norm of the gradient before the step.
     step_size : float
-        The t that was accepted; 0 if there was no step.
+        The accepted t; 0 if there was no step.
     trials : int
-        Values of t that were tried.
+        The number of values of t that were tried.
     margin : float
-        By how much the decrease exceeds what the search asks for, -alpha t <g, d>.
+        The decrease minus the decrease that the search requires, -alpha t <g, d>.
     evaluations : int
-        Of the loss, with its gradient or along the line, and of products with the Hessian.
+        The number of evaluations of the loss, with its gradient or along the line, and of products with the Hessian.
     stopped : str
         Why there is no further step; empty if there is.
     """
@@ -68,12 +69,12 @@ class LineSearchOptimizer:
     Parameters
     ----------
     line_search : Backtracking
-        How far a step goes.
+        Finds the length of a step.
     tolerance : float
-        The run ends where the norm of the gradient is no larger.
+        The run ends when the norm of the gradient is at most this.
     weight_decay : float
-        The factor of a penalty (weight_decay / 2) |theta|^2 on all parameters that `fit` adds to the loss; the figures
-        of a run leave it out. An `Objective` of one's own has its own.
+        The factor of a penalty (weight_decay / 2) |theta|^2 on all parameters, which `fit` adds to the loss; the
+        measures of a run do not include it. An `Objective` that you make yourself has its own penalty.
 
     Raises
     ------
@@ -84,7 +85,7 @@ class LineSearchOptimizer:
     line_search: Backtracking = Backtracking()
     tolerance: float = 0.0
     weight_decay: float = 0.0
-    round_off: ClassVar[float] = 0.0  # how many roundings of the loss a decrease may fall short by
+    round_off: ClassVar[float] = 0.0  # the number of roundings of the loss by which a decrease may fall short
 
     def __post_init__(self) -> None:
         name = type(self).__name__
@@ -98,7 +99,7 @@ class LineSearchOptimizer:
         raise NotImplementedError(f"{type(self).__name__} has no direction; define it")
 
     def initial_state(self, theta: Array) -> Slots:
-        """Return the state before the first step: none of its own; what steps carry is the objective's."""
+        """Return the state before the first step, which is empty: the objective keeps values from step to step."""
         return {}
 
     def step(self, objective: Objective, theta: Array) -> StepRecord:
@@ -107,14 +108,14 @@ class LineSearchOptimizer:
         Parameters
         ----------
         objective : Objective
-            What is minimised.
+            The function to minimise.
         theta : ndarray
             (P,), floating.
 
         Returns
         -------
         StepRecord
-            What was done.
+            The record of the step.
 
         Raises
         ------
@@ -129,7 +130,7 @@ class LineSearchOptimizer:
         # BLAS on several threads would round scalar products otherwise; what overflows is told by this class
         with current_backend().session(), np.errstate(over="ignore", invalid="ignore"):
             record = self._step(objective, theta)
-            if record.stopped and objective.forget():  # what was carried here has roundings, which may not end a run
+            if record.stopped and objective.forget():  # kept values are rounded, which must not end a run
                 again = self._step(objective, theta)
                 record = replace(again, evaluations=record.evaluations + again.evaluations)
         return record
@@ -171,25 +172,25 @@ class LineSearchOptimizer:
         return StepRecord(after, norm, t, trials, margin, 1 + products + trials, stopped)
 
     def _closer(self, objective: Objective, theta: Array, norm: float) -> bool:
-        """Return whether a step that rounding hides in the loss has halved the gradient, so that it was one."""
+        """Return whether a step has halved the gradient, which shows progress that rounding hides in the loss."""
         return bool(np.linalg.norm(objective.value_and_gradient(theta)[1]) <= norm / 2)
 
     def minimize(self, objective: Objective, theta: npt.ArrayLike, steps: int = 100) -> tuple[Vector, list[StepRecord]]:
-        """Make steps until one says why it is the last.
+        """Make steps until one of them is the last, for the reason in its record.
 
         Parameters
         ----------
         objective : Objective
-            What is minimised.
+            The function to minimise.
         theta : array_like
-            (P,): where to begin; it is not changed.
+            (P,): the point to begin at; it is not changed.
         steps : int
-            The most steps to make.
+            The largest number of steps.
 
         Returns
         -------
         ndarray
-            (P,), float64: where the run ended.
+            (P,), float64: the last point.
         list of StepRecord
             One for each step.
         """

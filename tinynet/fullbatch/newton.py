@@ -1,4 +1,4 @@
-"""Newton's method, which never sees the Hessian but in products."""
+"""Newton's method, which uses the Hessian only in products."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from tinynet.fullbatch.objective import Objective
 
 @dataclass(frozen=True)
 class Newton(LineSearchOptimizer):
-    """Newton's method: H d = -g, solved by conjugate gradients that never see H itself, with a line search.
+    """Newton's method: H d = -g, solved by conjugate gradients, which need only products with H, and a line search.
 
     Parameters
     ----------
     line_search : Backtracking
-        How far a step goes; the full step of Newton is t = 1. A decrease may fall short by 4 eps |loss|, which is
-        rounding.
+        Finds the length of a step; the full step of Newton's method is t = 1. A decrease may fall short by 4 eps
+        |loss|, which is rounding.
     tolerance : float
-        The run ends where the norm of the gradient is no larger.
+        The run ends when the norm of the gradient is at most this.
     weight_decay : float
-        The factor of a penalty (weight_decay / 2) |theta|^2 on all parameters that `fit` adds to the loss; the figures
-        of a run leave it out. An `Objective` of one's own has its own.
+        The factor of a penalty (weight_decay / 2) |theta|^2 on all parameters, which `fit` adds to the loss; the
+        measures of a run do not include it. An `Objective` that you make yourself has its own penalty.
 
     Raises
     ------
@@ -35,12 +35,12 @@ class Newton(LineSearchOptimizer):
 
     Notes
     -----
-    The system is solved to a residual of min(0.5, |g|) |g|, so that steps converge quadratically near the minimum.
-    Where a direction of negative curvature is met, or of one that rounding hides, what is solved so far is taken, or
-    -g: a network with more parameters than it needs has directions along which the loss is flat.
+    The system is solved to a residual of min(0.5, |g|) |g|, so that steps converge quadratically near the minimum. If a
+    direction has negative curvature, or one that rounding hides, the solution so far is used, or -g: a network with
+    more parameters than it needs has directions along which the loss is flat.
 
-    A small gradient is not a proof of a minimum. Where the classes can be separated and there is no penalty, the loss
-    falls for ever, and the parameters grow with it; ``l2`` of the objective gives it a minimum.
+    A small gradient does not prove a minimum. If the classes can be separated and there is no penalty, the loss falls
+    for ever while the parameters grow. With ``l2``, the objective has a minimum.
 
     References
     ----------
@@ -62,7 +62,7 @@ class Newton(LineSearchOptimizer):
     round_off: ClassVar[float] = 4.0
 
     def direction(self, objective: Objective, theta: Array, gradient: Vector) -> tuple[Vector, int]:
-        """Solve H d = -g, about."""
+        """Solve H d = -g approximately."""
         d, residual, p, products = np.zeros_like(gradient), gradient.copy(), -gradient, 0
         square = float(residual @ residual)
         enough = min(0.5, math.sqrt(square)) * math.sqrt(square)

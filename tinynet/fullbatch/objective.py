@@ -38,7 +38,7 @@ Vector = npt.NDArray[np.float64]
 Given = Mapping[str, Any]
 Line = Callable[[float], float]
 
-_MOST_BYTES = 64 * 2**20  # of intermediate values in a batch, as the graph of its loss has them
+_MOST_BYTES = 64 * 2**20  # the most intermediate values of a batch, by the graph of its loss
 _EAGER_BATCH = 256
 _ENDS = ("start", "slope")  # of a line
 
@@ -46,15 +46,15 @@ _ENDS = ("start", "slope")  # of a line
 class Objective:
     """The mean loss of a model over a set, plus (l2 / 2) |theta|^2, as a function of theta.
 
-    It sums over fixed batches in their order, in float64, and leaves the parameters of the model as they are.
+    It sums over fixed batches in their order, in float64, and does not change the parameters of the model.
 
     Parameters
     ----------
     model : Model
         Any model; its parameters are only read.
     x : array_like
-        Samples (n, ...), as in `fit`, also of several inputs. Where one batch holds them all, they are read where they
-        are. They, and the labels, must not be changed while the objective is in use.
+        Samples (n, ...), as in `fit`, also for several inputs. If one batch holds all of them, they are read in place.
+        Samples and labels must not be changed while the objective is in use.
     y : array_like
         Labels, as the loss takes them.
     loss : {"cross_entropy", "binary_cross_entropy", "mse", "mae", "huber"} or callable
@@ -63,16 +63,16 @@ class Objective:
     l2 : float
         The factor of the penalty on all parameters, 0 or more.
     batch_size : int, optional
-        Samples computed at a time; by default as many as need 64 MiB for what lies between them and the loss.
+        The number of samples computed at a time; by default as many as need 64 MiB for intermediate values.
     compiled : bool
-        Trace once and replay. Without, each op is computed as it is called, on the model's own parameters.
+        Trace once and replay. Otherwise each op is computed when it is called, on the model's own parameters.
     sample_weight, class_weight
         As in `fit`: the mean loss is then (sum of w l) / (sum of w) over the whole set.
     micro_batches : int
-        Into how many parts to cut the samples; the sums over the parts are added along a binary tree.
+        The number of parts into which the samples are cut; the sums over the parts are added along a binary tree.
     world : World, optional
-        The processes that compute the parts, each a block of them; see `tinynet.distributed.world`. All make the same
-        objective, and ask for the same at the same points; what they get has the bits of one process.
+        The processes that compute the parts, each a block of them; see `tinynet.distributed.world`. All must make the
+        same objective, and call the same methods at the same points. The results have the bits of one process.
 
     Raises
     ------
@@ -81,15 +81,15 @@ class Objective:
     TraceError
         At the first evaluation, if the forward or the loss reads values; use ``compiled=False``.
     WorldError
-        If the processes differ, at the start or in what they ask for, or another one has failed or hangs.
+        If the processes differ, at the start or in their calls, or another one has failed or hangs.
 
     Notes
     -----
-    Where the output is affine in theta up to what is applied to it sample by sample (found from the traced graph: each
-    op on the way must have a gradient rule that does not depend on what theta decides), `along` computes that
-    part once for the point and once for the direction; each trial then goes over the n outputs alone. Where the point
-    then moves along the line, and `follow` is called, that part moves with it and is not computed anew (in float64).
-    Its rounding errors are then carried along, too, until `forget`.
+    The output may be affine in theta, up to functions of each sample's outputs. This is found from the traced graph:
+    each op on the way must have a gradient rule that does not depend on values that theta decides. Then `along`
+    computes the affine part once for the point and once for the direction, and each trial uses only the n outputs. If
+    the point then moves along the line, and `follow` is called, the affine part moves with it and is not computed again
+    (in float64). Its rounding errors add up until `forget`.
 
     Examples
     --------
@@ -107,7 +107,7 @@ class Objective:
     in_parts: ClassVar[type[Objective]]  # of `tinynet.fullbatch.divided`
 
     def __new__(cls, *arguments: Any, micro_batches: int = 1, world: Any = None, **options: Any) -> Objective:
-        """Make an objective, or one in parts if that is asked for."""
+        """Make an objective, or one in parts if ``micro_batches`` or ``world`` is passed."""
         whole = micro_batches == 1 and world is None
         return object.__new__(cls if whole else Objective.in_parts)
 
@@ -134,13 +134,13 @@ class Objective:
         self._prepare(task, size, count, world)
 
     def _prepare(self, task: Task, size: int | None, micro_batches: int, world: Any) -> None:
-        """Make what computes the loss: on all samples here, so many at a time."""
+        """Make the functions that compute the loss of a batch of the samples."""
         model = self.model
         self._parameters = list(model.parameters.values())
-        self._theta = np.empty_like(model.theta)  # where plans read the parameters
+        self._theta = np.empty_like(model.theta)  # the parameters, which plans read in place
         self._graphs: dict[tuple[int, bool], _Graph] = {}
         self._plans: dict[tuple[str, int], Plan] = {}
-        self._point = np.full(model.theta.shape, np.nan)  # where the affine values are known
+        self._point = np.full(model.theta.shape, np.nan)  # the point of the affine values
         self._line: tuple[Vector, Vector, list[Given]] | None = None  # the last one
         self._offset: list[Given] | None = None  # the affine values at 0
         n = len(self.samples[0])
@@ -185,7 +185,7 @@ class Objective:
         return n
 
     def _check_loss(self, n: int) -> None:
-        """Refuse a loss that is not a number, beside outputs of zeros, before anything is computed."""
+        """Refuse a loss that is not a number, by a trial with outputs of zeros, before anything is computed."""
         with tracing() if self.compiled else no_grad():
             one = [a[:1] for a in self.samples]
             output = self.model(*(Tensor(Spec(a.shape, a.dtype) if self.compiled else a) for a in one))
@@ -194,7 +194,7 @@ class Objective:
             scalar_loss(self.loss, zeros, nested(self.labels, Tensor))
 
     def _fitting(self) -> int:
-        """Return the number of samples whose intermediate values fit."""
+        """Return the number of samples whose intermediate values fit into memory."""
         if not self.compiled:
             return _EAGER_BATCH
         two, three = (
@@ -208,7 +208,7 @@ class Objective:
         )
         return max(1, _MOST_BYTES // max(1, three - two))
 
-    # --- what can be asked
+    # --- evaluation
 
     def value(self, theta: npt.ArrayLike) -> float:
         """Return the loss at theta (P,)."""
@@ -254,7 +254,7 @@ class Objective:
         Returns
         -------
         callable
-            Of a number. Where the model is affine in theta it does not go over the samples again.
+            A function of a number. If the model is affine in theta, it does not read the samples again.
         """
         theta, d = self._vector(theta), self._vector(direction)
         if not self.affine:
@@ -283,7 +283,7 @@ class Objective:
         Parameters
         ----------
         t : float
-            By how much: the new point is ``theta + t * direction``, to the bit.
+            The step: the new point is ``theta + t * direction``, to the bit.
         """
         if self._line is not None and self._carries:
             theta, d, lines = self._line
@@ -294,19 +294,19 @@ class Objective:
                         values += line[f"start {name}"]
 
     def forget(self) -> bool:
-        """Compute the gradient at the point anew when it is asked for next; returns whether that may change it."""
+        """Compute the next gradient at the point from the data; returns whether that may change it."""
         carried = self._carries and not np.isnan(self._point).any()
         self._point.fill(np.nan)
         return carried
 
     @property
     def _carries(self) -> bool:
-        """Whether affine values move with the point. In float32 the point is rounded to another than the line's."""
+        """Whether affine values move with the point. In float32, the point is rounded, and is not on the line."""
         return self.affine and self._theta.dtype == np.float64
 
     @property
     def carried(self) -> dict[str, Array]:
-        """What a step leaves to the next one, in place: the affine values, and the point where they are those."""
+        """The values that a step keeps for the next one, in place: the affine values, and their point."""
         if not self._carries:
             return {}
         values = {
@@ -316,10 +316,10 @@ class Objective:
 
     @property
     def affine(self) -> bool:
-        """Whether the model is affine in theta but for what follows sample by sample, so that `along` is cheap."""
+        """Whether the model is affine in theta, up to functions of each sample's outputs, so that `along` is cheap."""
         return self.compiled and bool(self._graph(self.batches[0].stop).pieces)
 
-    # --- how it is computed
+    # --- computation
 
     def _vector(self, given: npt.ArrayLike) -> Vector:
         """Check a vector (P,), and copy it."""
@@ -330,13 +330,13 @@ class Objective:
 
     @functools.cached_property
     def _at_point(self) -> list[dict[str, Array]]:
-        """Where the affine values of each batch at the point are kept; nothing where they are not affine."""
+        """Return the arrays of the affine values of each batch; none if the model is not affine."""
         pieces = [self._graph(part.stop - part.start).pieces if self.compiled else {} for part in self.batches]
         return [{name: np.zeros(piece.shape, piece.dtype) for name, piece in batch.items()} for batch in pieces]
 
     @contextmanager
     def _point_moves_to(self, theta: Vector) -> Iterator[bool]:
-        """Return whether the affine values at theta are known, and let them be written; afterwards they are known."""
+        """Return whether the affine values at theta are known; when the block ends, they are."""
         with current_backend().session():  # no other Python thread writes them
             known = self.affine and np.array_equal(self._point, theta)
             self._point.fill(np.nan)  # until they are complete
@@ -350,14 +350,14 @@ class Objective:
     def _over_batches(
         self, kind: str, theta: Vector | None, given: Iterable[Given] = itertools.repeat({})
     ) -> Iterator[tuple[float, Given]]:
-        """Compute something of each batch at theta; returns its share of all weight, and values to be used at once."""
+        """Compute something for each batch at theta; returns the share of its weight, and values to be used at once."""
         with current_backend().session(), self._with_parameters(theta):
             for part, share, more in zip(self.batches, self._shares, given, strict=False):
                 yield share, self._run(kind, part, more)
 
     @managed
     def _with_parameters(self, theta: Vector | None) -> Iterator[None]:
-        """Put theta where it is read; in the model itself only for a while."""
+        """Write theta to the vector that plans read; without plans, to the model itself, until the block ends."""
         to = self._theta if self.compiled else self.model.theta
         before = to.copy()
         try:
@@ -381,12 +381,12 @@ class Objective:
     def _fuse(
         self, outputs: list[Tensor], second_derivatives: bool = False, instead: Mapping[int, Any] | None = None
     ) -> list[Tensor]:
-        from tinynet.fast.fuse import fuse  # and with it all kernels, when a graph is there to be fused
+        from tinynet.fast.fuse import fuse  # late, since it imports all kernels
 
         return fuse(outputs, second_derivatives, instead)
 
     def _derived(self, kind: str, loss: Tensor, given: Mapping[str, Any]) -> dict[str, Tensor]:
-        """Differentiate the loss of a batch as often as is asked."""
+        """Differentiate the loss of a batch a given number of times."""
         if kind == "value":
             return {"loss": loss}
         gradient = _gradient(loss, self._parameters, create_graph=kind == "hvp")
@@ -414,7 +414,7 @@ class Objective:
         return self._graphs[size, second_derivatives]
 
     def _plan(self, kind: str, size: int) -> Plan:
-        """Plan one kind of computation for a batch. The only batch is read where it is."""
+        """Make the plan of one kind of computation for a batch; a single batch is read in place."""
         from tinynet.fast.plan import Plan  # the engine room begins here
 
         graph, inputs = self._graph(size, second_derivatives=kind == "hvp"), {}
@@ -451,12 +451,12 @@ class Objective:
 
 
 def _gradient(y: Tensor, leaves: list[Tensor], create_graph: bool = False) -> Tensor:
-    """Differentiate at once, while tracing too: values inside of the graph will be replaced."""
+    """Differentiate at once, also while tracing, since values inside the graph will be replaced."""
     return flat(differentiate([y], leaves, [filled(y.spec, 1)], create_graph))
 
 
 def _dot(a: Vector, b: Vector) -> float:
-    """Multiply vectors; of long ones, BLAS on several threads would add in another order."""
+    """Multiply two vectors; BLAS would add long ones in another order on several threads."""
     with current_backend().session():
         return float(a @ b)
 
@@ -482,11 +482,11 @@ class _Graph(NamedTuple):
 
 
 def _affine_pieces(loss: Tensor, samples: Sequence[Tensor], leaves: Sequence[Tensor]) -> dict[str, Tensor]:
-    """Find values, affine in the leaves and made from the samples, through which alone a loss depends on the leaves.
+    """Find values that are affine in the leaves, and through which alone a loss depends on the leaves.
 
-    Empty if there are none, or if it depends on the leaves in another way, too.
+    The result is empty if there are none, or if the loss also depends on the leaves in another way.
     """
-    affine = {id(leaf): True for leaf in leaves}  # what depends on the leaves, by identity of leaf or node
+    affine = {id(leaf): True for leaf in leaves}  # the leaves and the nodes that depend on them, by identity
     sampled = set(map(id, samples))
     pieces: dict[str, Tensor] = {}
 
@@ -509,7 +509,7 @@ def _affine_pieces(loss: Tensor, samples: Sequence[Tensor], leaves: Sequence[Ten
 
 
 def _is_affine(node: Node, moving: Sequence[int]) -> bool:
-    """Whether a node is affine in some of its inputs together: whether their gradients do not depend on them."""
+    """Return whether a node is affine in some of its inputs together: their gradients must not depend on them."""
     if len(node.values) > 1 or node.values[0].dtype.kind != "f":
         return False
     g, out = (Tensor(Spec(node.values[0].shape, node.values[0].dtype)) for _ in range(2))

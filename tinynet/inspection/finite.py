@@ -1,4 +1,4 @@
-"""What made a loss or a gradient not finite: the batch is computed once more, op by op, and each value looked at."""
+"""The search for the op that made a value not finite: the batch is computed once more, op by op."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ def _finite(arrays: tuple[Array, ...]) -> bool:
 
 
 def find_origin(step: TrainingStep, indices: Array) -> str:
-    """Say which op made the first value that is not finite in a step, and in which layer.
+    """Find the op that made the first value in a step that is not finite, and its layer.
 
     Parameters
     ----------
     step : TrainingStep
-        Whose last batch had a loss or a gradient that is not finite. It is made once more and dropped.
+        The step whose last batch had a loss or a gradient that is not finite. It is made once more and dropped.
     indices : ndarray
-        Of the samples of that batch.
+        The indices of the samples of that batch.
 
     Returns
     -------
     str
-        One sentence; empty if each op by itself computes finite values, which rounding may explain.
+        One sentence; empty if each op by itself computes finite values, which may happen by rounding.
     """
     if not isinstance(step, BatchStep):
         return ""
@@ -80,7 +80,7 @@ def _sentence(what: str, layer: str) -> str:
 
 
 def explain(error: NonFiniteError, run: Run, indices: Array) -> NonFiniteError:
-    """Say where in the run a loss or a gradient was not finite, and what made it so."""
+    """Return an error that says where in the run a loss or a gradient was not finite, and which op made it so."""
     if run.step.full_batch:
         return error
     so_far = f"; the mean loss over the epoch so far was {run.means()['loss']:.4g}" if run.means.total else ""

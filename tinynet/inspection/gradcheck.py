@@ -1,13 +1,13 @@
-"""Gradients checked against difference quotients, with an error estimate on each, so that a verdict is not a guess.
+"""Checks of gradients by difference quotients, each with an error estimate, so that a verdict is not a guess.
 
-Second derivatives are checked likewise: they are the gradients of the gradient, as a function of the point and of the
-cotangent that it is weighted with.
+Second derivatives are checked in the same way. They are the gradients of the gradient, as a function of the point and
+of the cotangent.
 
-Along a direction d the slope <gradient, d> is claimed. The quotients (f(x + h d) - f(x)) / h from the right, from the
-left and across are extrapolated to h = 0 over windows of three steps h, h/4, h/16, at ever smaller steps. Each limit
-has an error: that of the extrapolation (seen in its last two columns) and the rounding of f, divided by h. Where left
-and right agree and the claim is within these errors of the limit, it is right; outside of them, wrong; where left
-and right differ by more than their errors, there is a kink; where nothing of it can be told, it is round-off.
+The gradient claims that the slope along a direction d is <gradient, d>. The quotients (f(x + h d) - f(x)) / h from the
+right, from the left and across are extrapolated to h = 0, over windows of three steps h, h/4, h/16, at ever smaller
+steps. Each limit has an error: that of the extrapolation (from its last two columns), and the rounding of f divided by
+h. If left and right agree, the claim is right within these errors of the limit, and wrong outside of them. If left and
+right differ by more than their errors, there is a kink. If none of these can be decided, it is round-off.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ _LEGEND = {
     "ok": "the gradient agrees with the difference quotients",
     "wrong": "the quotients converge, from both sides, to something else: the gradient is wrong",
     "kink": "the slopes from left and right differ (relu at 0, a tie of max): there is no derivative to compare with",
-    "round-off": "too small, or too close, to be told from the rounding errors of f",
+    "round-off": "too small, or too close, to be distinguished from the rounding errors of f",
 }
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What was found of the gradient with respect to one input or parameter: the worst of its directions.
+    """The result for the gradient with respect to one input or parameter: the worst of its directions.
 
     Attributes
     ----------
@@ -48,13 +48,13 @@ class Comparison:
     gradient : float
         The Euclidean norm of the gradient.
     analytic, numeric, error : float
-        The slope that the gradient claims, the one that was measured, and their difference relative to the larger.
+        The slope that the gradient claims, the measured slope, and their difference relative to the larger one.
     verdict : {"ok", "wrong", "kink", "round-off"}
-        "wrong" or "kink" if any direction was, else "ok" if any was, else "round-off".
+        "wrong" or "kink" if any direction was, otherwise "ok" if any was, otherwise "round-off".
     compared, directions : int
-        In how many directions, of how many, the gradient was found ok or wrong.
+        The number of directions in which the gradient was found ok or wrong, and the number of all directions.
     order : {1, 2}
-        Whether the gradient was checked, or its own gradient.
+        1 for the gradient, 2 for the gradient of the gradient.
     """
 
     name: str
@@ -76,9 +76,9 @@ class GradientReport:
     Attributes
     ----------
     rows : tuple of Comparison
-        In the order of the inputs or parameters; those of second order after those of first.
+        In the order of the inputs or parameters; those of second order come after those of first order.
     rtol : float
-        The relative error up to which a gradient is taken as right.
+        The relative error up to which a gradient counts as right.
     """
 
     rows: tuple[Comparison, ...]
@@ -86,7 +86,7 @@ class GradientReport:
 
     @property
     def ok(self) -> bool:
-        """Whether no gradient is wrong. Kinks and round-off, where nothing can be said, do not count against it."""
+        """Whether no gradient is wrong. Kinks and round-off, which cannot be decided, do not count as wrong."""
         return not self.wrong
 
     @property
@@ -101,12 +101,12 @@ class GradientReport:
 
     @property
     def kinks(self) -> tuple[Comparison, ...]:
-        """Those with a kink at the point, or too near to step around."""
+        """The inputs or parameters with a kink at the point, or too near to avoid."""
         return tuple(row for row in self.rows if row.verdict == "kink")
 
     @property
     def roundoff(self) -> tuple[Comparison, ...]:
-        """Those of which rounding leaves nothing to say."""
+        """The inputs or parameters that rounding leaves undecided."""
         return tuple(row for row in self.rows if row.verdict == "round-off")
 
     def raise_if_wrong(self) -> None:
@@ -165,8 +165,8 @@ def check_gradients(
 ) -> GradientReport:
     """Compare the gradients of a function or a model with difference quotients, in float64.
 
-    Each input or parameter is moved in a direction that no part of its gradient cancels in, in random ones, and one
-    element at a time: that of the largest gradient and random others. No argument is changed.
+    Each input or parameter is moved in a direction in which no parts of its gradient cancel, in random directions, and
+    one element at a time: that with the largest gradient, and random others. No argument is changed.
 
     Parameters
     ----------
@@ -174,20 +174,20 @@ def check_gradients(
         A function of Tensors that returns a Tensor, or a tuple of them; or a model: it has ``parameters``, is
         called on ``x``, and ``astype("float64")`` returns its copy.
     *inputs : array_like or Tensor
-        The point: what ``f`` takes. Floating ones are copied to float64 and checked; integers and bools pass through.
-        Of a model: ``x`` and, if there is a loss, ``y``; the parameters are checked.
+        The point: the arguments of ``f``. Floating ones are copied to float64 and checked; integers and bools are
+        passed on. For a model: ``x`` and, if there is a loss, ``y``; the parameters are checked.
     y : array_like, optional
-        The targets of a model's loss, if not given as the second input.
+        The targets of a model's loss, if they are not the second input.
     loss : callable or {"cross_entropy", "binary_cross_entropy", "mse", "mae", "huber"}, optional
-        Of a model: ``loss(model(x), y)`` is checked instead of its output.
+        For a model: ``loss(model(x), y)`` is checked instead of its output.
     names : sequence of str, optional
-        What to call the inputs in the report; by default as ``f`` calls them.
+        The names of the inputs in the report; by default those of the arguments of ``f``.
     seed : int
-        Of the random cotangent and directions.
+        The seed of the random cotangent and directions.
     directions : int
-        How many dense directions, and how many single elements, to try for each input.
+        The number of dense directions, and of single elements, to try for each input.
     rtol : float
-        The relative error up to which a gradient is right. A larger one is reported, if rounding lets it be seen.
+        The relative error up to which a gradient is right. A larger error is reported, unless rounding hides it.
     order : {1, 2}
         2 to check the second derivatives, too: the gradient of the gradient, with respect to the inputs or parameters
         and to the cotangent.
@@ -195,16 +195,17 @@ def check_gradients(
     Returns
     -------
     GradientReport
-        Assert on its ``ok`` (nothing is wrong) or ``strict`` (all was compared and is right); print it for a table.
+        Assert its ``ok`` (nothing is wrong) or its ``strict`` (everything was compared and is right); print it for a
+        table.
 
     Raises
     ------
     ArgumentError
         If there is nothing to check, ``f`` is random, or it returns no floating Tensor.
     DataError
-        If ``f``, or its gradient where second derivatives are checked, is NaN or infinite at the point itself.
+        If ``f`` is NaN or infinite at the point itself, or its gradient is, if second derivatives are checked.
     GradientError
-        If second derivatives are asked for and an op has none.
+        If second derivatives are requested and an op has none.
 
     Notes
     -----

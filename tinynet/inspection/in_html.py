@@ -1,4 +1,4 @@
-"""How models, histories and gradient reports are shown in a notebook: tables of HTML.
+"""Models, histories and gradient reports in a notebook, as tables of HTML.
 
 They have no background and take the colour of the text around them, so that they can be read in light and dark. All
 that comes from the user, such as the names of layers and metrics, is escaped.

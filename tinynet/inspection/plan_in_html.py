@@ -1,4 +1,4 @@
-"""How plans are shown in a notebook."""
+"""Plans in a notebook, as tables of HTML."""
 
 from __future__ import annotations
 

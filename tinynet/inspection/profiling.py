@@ -1,4 +1,4 @@
-"""Where the time of a training step goes."""
+"""The profile of a training step."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _WARM_UP = 100  # steps of training before the profile: the first are not like t
 
 
 class StepProfile(NamedTuple):
-    """What a profile of a training step found.
+    """The profile of a training step.
 
     Attributes
     ----------
     plan : Plan
         Its ``table()`` and ``rows()`` have the times of its calls.
     batch_size, threads : int
-        With how many images a step, and on how many threads.
+        The number of images in a step, and of threads.
     seconds : list of float
-        Of steps that are replayed as a whole, as in training.
+        The times of steps that are replayed as a whole, as in training.
     """
 
     plan: Plan
@@ -48,18 +48,18 @@ def profile_step(
     recipe : Recipe
         The model and its loss.
     data : Dataset
-        What it trains on.
+        The images to train on.
     batch_size : int, optional
-        Images a step; as in the recipe by default, and never more than there are.
+        The number of images in a step; by default as in the recipe, and never more than there are.
     repeats : int
-        Replays of the step to take the median of.
+        The number of replays of the step; the profile has the medians.
     seed : int
-        Of the initial parameters and of the choice of images.
+        The seed of the initial parameters and of the choice of images.
 
     Returns
     -------
     StepProfile
-        With the plan of the step.
+        The times, and the plan of the step.
 
     Raises
     ------
@@ -100,26 +100,26 @@ def profile_fit(
     Parameters
     ----------
     model : Model
-        It is trained further by this.
+        The model, which this trains further.
     x, y : array_like
         Samples and labels, as for `Model.fit`; one array of each.
     batch_size : int
-        Samples a step, at most as many as there are.
+        The number of samples in a step, at most as many as there are.
     optimizer : Optimizer
         As for `Model.fit`.
     loss : str or callable
         As for `Model.fit`.
     repeats : int
-        Replays of the step to take the median of.
+        The number of replays of the step; the profile has the medians.
     seed : int
-        Of the choice of samples, and of what layers draw at random.
+        The seed of the choice of samples, and of the random numbers of layers.
     clock : callable
         Returns the time in seconds.
 
     Returns
     -------
     StepProfile
-        With the plan of the step.
+        The times, and the plan of the step.
 
     Raises
     ------

@@ -10,7 +10,7 @@ from tinynet.train.output import say
 
 
 def summary(model: Model) -> None:
-    """Print the layers with their output shapes and numbers of parameters, those that are not trained included.
+    """Print the layers with their output shapes and numbers of parameters, also of those that are not trained.
 
     Not trainable are the parameters of frozen layers, and the states of layers, such as running means.
 
@@ -37,7 +37,7 @@ def summary(model: Model) -> None:
 
 
 def summary_rows(model: Model) -> list[tuple[str, Any, int]]:
-    """Return of each layer its name and type, the shape of its output, and the number of its parameters and states."""
+    """Return for each layer its name and type, the shape of its output, and the number of its parameters and states."""
     rows = []
     for layer in [*model.sublayers(), *([model] if model.own_parameters or model.own_states else [])]:
         parts = [model] if layer is model else [part for _, part in layer.walk()]
@@ -47,7 +47,7 @@ def summary_rows(model: Model) -> list[tuple[str, Any, int]]:
 
 
 def count_leaves(model: Model) -> tuple[str, str]:
-    """Write how many parameters and states a model has, and how many of them are trained."""
+    """Write the number of parameters and states of a model, and how many of them are trained."""
     leaves, trained = model.leaves.values(), sum(span.stop - span.start for span in model.spans())
     total, size = sum(x.size for x in leaves), sum(x.memory.nbytes for x in leaves)
     return (

@@ -1,4 +1,4 @@
-"""A plan can be read: each call with what it stands for, what it moves and computes, and how long it takes.
+"""The table of a plan: for each call the ops that it replaces, the bytes and flops, and the time.
 
 These functions are the methods `rows`, `table` and `profile` of a plan.
 """
@@ -36,7 +36,7 @@ _DROPPED = (
 
 
 class Timings(NamedTuple):
-    """What a profile found."""
+    """The results of a profile."""
 
     costs: list[Cost]
     seconds: list[float]
@@ -48,8 +48,8 @@ class Row(NamedTuple):
     """One call of a plan."""
 
     name: str  # of the op
-    phase: str  # of what it is part: "forward", "backward" or "update"
-    fuses: str  # the ops that it stands for
+    phase: str  # "forward", "backward" or "update"
+    fuses: str  # the ops that it replaces
     outputs: tuple[Spec, ...]
     moved: int  # bytes of inputs and outputs
     scratch: int  # bytes of working arrays
@@ -92,7 +92,7 @@ def _cost(call: Any, inputs: tuple[Any, ...]) -> Cost:
 
 
 def _bytes(array: Array) -> int:
-    """Return the bytes in memory, where what is repeated is there once."""
+    """Return the bytes in memory, in which repeated values count once."""
     once = (n for n, stride in zip(array.shape, array.strides, strict=True) if stride or not n)
     return int(array.itemsize * math.prod(once))
 
@@ -106,12 +106,12 @@ def _fuses(call: Any) -> str:
 
 
 def profile(plan: Plan, repeats: int = 50, clock: Callable[[], float] = time.perf_counter, **values: Any) -> list[Row]:
-    """Replay the plan call by call, and time each one. What it updates is put back as it was.
+    """Replay the plan call by call, and time each call. Arrays that it updates are restored.
 
     Parameters
     ----------
     repeats : int
-        Replays to take the median of; one more comes before them, in which kernels compile.
+        The number of replays, of which the median is taken; one more comes before them, in which kernels are built.
     clock : callable
         Returns the time in seconds. On one thread of a busy machine, `time.thread_time` counts this thread alone.
     **values
@@ -197,15 +197,16 @@ def table(plan: Plan, width: int | None = None) -> str:
     Parameters
     ----------
     width : int, optional
-        Of the place for it, in characters: if the table is wider, the least important columns are left out.
+        The largest width in characters: if the table is wider, the least important columns are left out.
 
     Returns
     -------
     str
-        Lines of plain text, without columns that would be empty. Flops are those of products that are carried out;
-        "dead" those saved where no window reads an output; "winograd" those that Winograd's algorithm does without,
-        whose transforms are not counted; "sparse" those saved where a gradient is 0: until a profile counts the winners
-        that relu has cut, as if there were none. The peak is that of matrix products in float32.
+        Lines of plain text, without columns that would be empty. Flops are those of products that are computed. "dead"
+        are those saved because no window reads an output; "winograd" those that Winograd's algorithm does without,
+        whose transforms are not counted; "sparse" those saved because a gradient is 0. Until a profile counts the
+        winners that relu has cut, the table assumes that there are none. The peak is that of matrix products in
+        float32.
 
     Examples
     --------
@@ -257,7 +258,7 @@ def plan_cells(plan: Plan) -> list[dict[str, str]]:
 
 
 def _cells(number: str, row: Row, total: Row) -> dict[str, str]:
-    """Write each cell of a row; nothing where there is nothing to say."""
+    """Write the cells of a row; those without a value are empty."""
     cost = row.cost
     outputs = ", ".join(f"{'x'.join(map(str, s.shape)) or 1} {s.dtype.str[1:]}" for s in row.outputs)
     cells = {"#": number, "op": row.name, "fuses": row.fuses, "how": cost.how, "output": outputs}
@@ -276,7 +277,7 @@ def _number(value: float, digits: int = 1) -> str:
 
 
 def show_plan(plan: Plan) -> str:
-    """Write how many calls a plan makes, and the memory that it holds."""
+    """Write the number of calls of a plan, and its memory."""
     return f"<Plan: {len(plan.calls)} calls, {plan.bytes / 1e3:,.1f} kB; print(plan.table()) shows them>"
 
 

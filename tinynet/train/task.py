@@ -23,7 +23,7 @@ class Task:
     """A loss and the check of its labels.
 
     This one measures the loss alone. Those of `tinynet.train.measuring` and `tinynet.train.chosen` have metrics, too.
-    In all methods, ``made`` is `Network.made`: an output on shapes, whose node says which op made it.
+    Where a method takes ``made``, it is `Network.made`: an output on shapes, whose node says which op made it.
     """
 
     loss: Loss
