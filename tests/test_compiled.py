@@ -767,6 +767,15 @@ def test_a_predictor_of_a_model(freeze):
         np.testing.assert_allclose(predict(x), model.predict(x) if len(x) else np.zeros((0, 2)), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("function", [tn.ops.log, tn.ops.softmax, lambda x: tn.ops.softmax(tn.ops.log(x))])
+def test_values_that_are_not_finite_are_computed_without_a_warning(function):
+    """By kernels, by functions of NumPy, and by both in one plan."""
+    x = np.array([[-1.0, 0.0, np.inf], [1.0, -np.inf, np.nan]])
+    with np.errstate(all="raise"):
+        found = tn.compile(function)(x)
+    np.testing.assert_array_equal(found, function(tn.Tensor(x)).data)
+
+
 def test_frozen_it_keeps_its_weights_and_states_and_live_it_does_not():
     model = restless_network()
     live, frozen = tn.compile(model), tn.compile(model, freeze=True)

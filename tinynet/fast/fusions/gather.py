@@ -14,7 +14,7 @@ from tinynet.core.engine import Node, Tensor, constant, is_constant
 from tinynet.core.spec import Array, Shape, Spec
 from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import fused as kernels
-from tinynet.fast.match import Fusion, Rewrite, Uses, fits_kernels, fused_op, is_given
+from tinynet.fast.match import Fusion, Rewrite, Uses, fits_kernels, fused_op
 from tinynet.ops.dtypes import _cast, cast
 from tinynet.ops.places import places
 from tinynet.ops.pointwise import multiply, subtract
@@ -59,8 +59,9 @@ def standardised(node: Node, uses: Uses) -> tuple[Tensor, ...] | None:
     if x.node is node or x.ndim < 2 or x.shape != node.values[0].shape or max(shift.ndim, scale.ndim) >= x.ndim:
         return None
     data, *indices = _picked(x, uses)
+    from_outside = data.node is None and not data.requires_grad and not is_constant(data)
     in_order = not indices or data.symbolic or data.memory.flags.c_contiguous  # each call would copy all other data
-    if not (is_given(data) and in_order and fits_kernels(data)) or any(v.ndim != 1 for v in indices):
+    if not (from_outside and in_order and fits_kernels(data)) or any(v.ndim != 1 for v in indices):
         return None
     return data, *indices, shift, scale
 
