@@ -100,11 +100,11 @@ class Op:
         return partial(self.vjp, i)
 
 
-# What comes in place of the gradient rules of an op. It takes what they take, and returns the cotangents of all inputs
-# at once, so that an op of many inputs looks at them once, and not once for each. A cotangent may also be an object
-# with `shape` and `dtype`, to which those of other ops are added by `+`, and whose `whole()` returns the sum, a Tensor,
-# when all have come. So many ops that read small parts of one tensor need one array of its size, and not one each:
-# `ops.parts` has those of slices and indices.
+# Replaces the gradient rules of an op. The function takes the arguments of a rule and returns the cotangents of all
+# inputs, so that an op of many inputs looks at them once, and not once for each input. For an op that reads a small
+# part of its input, it may return an object with a `shape` and a `dtype` in place of a Tensor. Such objects are added
+# with `+`, and `whole()` returns the sum as a Tensor: many uses of one tensor, such as all its slices, then share one
+# array of its size. `ops.parts` has the functions of slices and indices.
 gradients_at_once: dict[Op, Callable[..., Sequence[Any]]] = {}
 
 _FORM = (
@@ -117,7 +117,7 @@ Evaluator = Callable[[Op, tuple[Array, ...], dict[str, Any]], tuple[Array, ...]]
 
 @np.errstate(all="ignore")
 def meaning(op: Op, arrays: tuple[Array, ...], attrs: dict[str, Any]) -> tuple[Array, ...]:
-    """Compute an op on arrays by what it means.
+    """Compute an op on arrays by its meaning, the NumPy of its ``compute``.
 
     Raises
     ------
@@ -172,7 +172,7 @@ class Backend(NamedTuple):
 
     evaluate: Evaluator
     session: Callable[[], AbstractContextManager[None]]  # held while many ops are computed
-    watch: Callable[[Callable[[Any], None]], AbstractContextManager[None]]  # calls a function while kernels are built
+    watch: Callable[[Callable[[Any], None]], AbstractContextManager[None]]  # reports the building of kernels
 
 
 _BY_MEANING = Backend(meaning, nullcontext, lambda tell: nullcontext())
@@ -180,17 +180,17 @@ _chosen: list[Backend] = [_BY_MEANING]
 
 
 def use_backend(backend: Backend) -> None:
-    """Compute ops by a backend from now on, but for those within `tinynet.reference`."""
+    """Compute ops by a backend from now on, except within `tinynet.reference`."""
     _chosen[:] = [backend]
 
 
 def current_backend() -> Backend:
-    """Return the backend that computes ops here and now."""
+    """Return the backend that computes ops at the moment."""
     return _BY_MEANING if _reference.get() else _chosen[0]
 
 
 def can_compile(backend: Backend | None = None) -> bool:
-    """Return whether there is an engine room to compile steps with: here and now, or of a backend."""
+    """Return whether steps can be compiled, by a backend or the current one: not within `tinynet.reference`."""
     return (backend or current_backend()) is not _BY_MEANING
 
 
@@ -205,7 +205,7 @@ class Node:
         self.op, self.inputs, self.attrs, self.values = op, inputs, attrs, values
         self.versions = tuple([x.version for x in inputs]) if recorded else ()
         self.number = next(_node_numbers)
-        self.recorded = recorded  # without, a traced node is in the graph, but no gradient flows through it
+        self.recorded = recorded  # if not, no gradient flows through the node, though tracing keeps it in the graph
 
     def outputs(self) -> tuple[Tensor, ...]:
         """Return the output tensors, as new handles."""
@@ -245,7 +245,7 @@ class Tensor(Methods):
 
     __slots__ = ("__weakref__", "_requires_grad", "_value", "grad", "index", "label", "node", "version")
 
-    # The operators below are ops. The package of ops, above this module, hands itself over when it is imported.
+    # The operators below are ops. `tinynet.ops`, which imports this module, sets `_ops` to itself when it is imported.
     _ops: ClassVar[ModuleType]
 
     def __init__(self, data: npt.ArrayLike | Spec | Tensor, requires_grad: bool = False) -> None:
@@ -369,7 +369,7 @@ class Tensor(Methods):
                 return self[...]
         return _handle(self._value, False, None, 0)
 
-    # Operators and methods: each is an op. More of them are on the shelf.
+    # Operators and methods: each is an op. `core/operators.py` and `core/methods.py` have more, on the shelf.
     def __add__(self, other: Any) -> Tensor:
         return self._ops.add(self, other)
 
@@ -535,7 +535,7 @@ def _walk_back(
             sought[id(node)] = found
 
     flowing: dict[Any, Any] = {}
-    in_parts: dict[Any, Any] = {}  # what comes in parts is added up by itself
+    in_parts: dict[Any, Any] = {}  # sums of cotangents in parts; see `gradients_at_once`
 
     def accumulate(x: Tensor, g: Any) -> None:
         key, sums = _key(x), flowing if isinstance(g, Tensor) else in_parts
@@ -572,7 +572,7 @@ def _check_unchanged(node: Node) -> None:
 
 
 def _pull(node: Node, i: int, given: tuple[Any, ...], made: Sequence[Any] | None) -> Any:
-    """Bring the cotangent of a node's outputs back to its input ``i``, by the op's rule, or as made at once."""
+    """Return the cotangent of input ``i`` of a node, by the op's rule unless all were made at once, and check it."""
     op, x = node.op, node.inputs[i]
     rule = op.rule(i)
     if rule is None:
@@ -587,12 +587,12 @@ def _pull(node: Node, i: int, given: tuple[Any, ...], made: Sequence[Any] | None
 
 
 def _tensors(given: Any) -> list[Tensor]:
-    """Bring what `grad` takes into the form of a list."""
+    """Return the tensor or the tensors that `grad` takes, as a list."""
     several = [given] if isinstance(given, Tensor) or not hasattr(given, "__iter__") else list(given)
     for x in several:
         if not isinstance(x, Tensor):
             raise GradientError(
-                f"a gradient is that of a Tensor with respect to Tensors, but a {type(x).__name__} came"
+                f"a gradient is taken of Tensors with respect to Tensors, but a {type(x).__name__} came"
             )
     return several
 
@@ -609,8 +609,8 @@ def _cotangents_of(outputs: list[Tensor], cotangents: Sequence[Tensor] | None) -
         for y in outputs:
             if y.size != 1:
                 raise GradientError(
-                    f"the output has shape {y.shape}: a gradient is that of one number; take .sum() or .mean(), or "
-                    "give the cotangent"
+                    f"the output has shape {y.shape}: a gradient is taken of one number; use .sum() or .mean(), or "
+                    "pass the cotangent"
                 )
         return [filled(y.spec, 1) for y in outputs]
     found = [as_tensor(g) for g in (cotangents if hasattr(cotangents, "__iter__") else [cotangents])]
@@ -657,7 +657,7 @@ def is_constant(x: Tensor) -> bool:
 
 
 def specs_of(inferred: Any) -> tuple[Spec, ...]:
-    """Bring what ``infer`` returned into one form: it may be one Spec, several, or an array that has the right spec."""
+    """Return what ``infer`` returned as a tuple of Specs; it may be one Spec, a tuple of them, or arrays with them."""
     if type(inferred) is Spec and type(inferred[0]) is tuple and isinstance(inferred[1], np.dtype):
         return (inferred,)
     return tuple(
