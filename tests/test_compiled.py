@@ -199,7 +199,44 @@ def test_a_batch_gathered_from_a_bound_array():
     np.testing.assert_allclose(model.theta, other.theta, rtol=1e-4, atol=1e-6)
     with modes[0]:
         names = [row.name for row in step.plan(np.arange(6)).rows()]
-    assert names.count("index") == 2
+    assert names.count("index") == names.count("places") == 2
+
+
+IMAGES = np.random.default_rng(2).integers(0, 256, (20, 4, 2), np.uint8)
+
+
+def picked(images, indices):
+    return (tn.ops.cast(images[indices], "float32") - 100) * (1 / 255)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int64", "uint64"])
+def test_images_picked_from_a_bound_array_are_converted_in_one_call(dtype):
+    images = tn.Tensor(IMAGES)
+    pick = tn.compile(lambda indices: picked(images, indices))
+    indices = np.array([3, 0, 19, 3] if dtype.startswith("u") else [3, -1, 0, -20], dtype)
+    np.testing.assert_array_equal(pick(indices), picked(images, tn.Tensor(indices)).data)
+    np.testing.assert_array_equal(pick(indices), (IMAGES[indices] - np.float32(100)) * np.float32(1 / 255))
+    assert [row.name for row in pick.plan(indices).rows()] == ["places", "gather"]
+
+
+@pytest.mark.parametrize("bad", [[0, 20], [-21, 0], [3, 10**9]])
+def test_an_index_out_of_range_is_told_in_the_words_of_eager_execution(bad):
+    images, indices = tn.Tensor(IMAGES), np.array(bad)
+    pick = tn.compile(lambda indices: picked(images, indices))
+    with pytest.raises(ArgumentError, match="the index of axis 0 runs from") as eager:
+        picked(images, tn.Tensor(indices))
+    with pytest.raises(ArgumentError) as compiled:
+        pick(indices)
+    assert str(compiled.value) == str(eager.value)
+    np.testing.assert_array_equal(pick(np.array([1, 2])), picked(images, np.array([1, 2])).data)
+
+
+@pytest.mark.parametrize("key", [(slice(None, None, 2),), (slice(None), slice(None), slice(None, None, -1))])
+def test_images_that_are_not_in_row_order_are_not_copied_for_each_batch(key):
+    images = tn.Tensor(IMAGES[key])
+    pick, indices = tn.compile(lambda indices: picked(images, indices)), np.array([3, -1])
+    np.testing.assert_array_equal(pick(indices), picked(images, tn.Tensor(indices)).data)
+    assert "copy" not in [row.name for row in pick.plan(indices).rows()]
 
 
 @pytest.mark.parametrize("bad", [5, -6, 10**9])
@@ -730,6 +767,15 @@ def test_a_predictor_of_a_model(freeze):
         np.testing.assert_allclose(predict(x), model.predict(x) if len(x) else np.zeros((0, 2)), rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.parametrize("function", [tn.ops.log, tn.ops.softmax, lambda x: tn.ops.softmax(tn.ops.log(x))])
+def test_values_that_are_not_finite_are_computed_without_a_warning(function):
+    """By kernels, by functions of NumPy, and by both in one plan."""
+    x = np.array([[-1.0, 0.0, np.inf], [1.0, -np.inf, np.nan]])
+    with np.errstate(all="raise"):
+        found = tn.compile(function)(x)
+    np.testing.assert_array_equal(found, function(tn.Tensor(x)).data)
+
+
 def test_frozen_it_keeps_its_weights_and_states_and_live_it_does_not():
     model = restless_network()
     live, frozen = tn.compile(model), tn.compile(model, freeze=True)
@@ -765,6 +811,61 @@ def test_a_frozen_critic_passes_gradients_to_what_comes_before():
         step(X)
     np.testing.assert_array_equal(critic.theta, before[0])
     assert (model.theta != before[1]).any()
+
+
+class Slope(tn.Model):
+    """The derivative of a network with respect to its input, by a gradient in the forward pass."""
+
+    def __init__(self):
+        super().__init__((3,), seed=0, dtype="float64")
+        self.first, self.second = tn.Dense(4, "tanh"), tn.Dense(1)
+
+    def forward(self, x):
+        x = tn.Tensor(x, requires_grad=True)
+        return tn.grad(self.second(self.first(x)).sum(), [x], create_graph=True)[0]
+
+
+def test_a_forward_that_differentiates_is_built_predicted_and_compiled():
+    model, x = Slope(), X.astype(float)
+    w, b, v, _ = (p.data for p in model.parameters.values())
+    expected = (1 - np.tanh(x @ w + b) ** 2) * v[:, 0] @ w.T
+    predictors = model.predict, tn.compile(model), tn.compile(model, freeze=True)
+    for found in (*(predict(x) for predict in predictors), model(x).data, model.predict(x, compiled=False)):
+        np.testing.assert_allclose(found, expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_forward_that_differentiates_is_trained(compiled):
+    """By the gradient of a gradient: here to the slopes 1, 0 and -1."""
+    model, x = Slope(), np.random.default_rng(0).normal(size=(20, 3))
+    y = np.tile([1.0, 0.0, -1.0], (20, 1))
+    options = {"loss": "mse", "optimizer": tn.Adam(0.05), "epochs": 40, "batch_size": None}
+    losses = model.fit(x, y, **options, seed=0, verbose=0, compiled=compiled).history["loss"]
+    assert losses[-1] < 0.05 < losses[0]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda model, data: model.first.weight.data.fill(0.0),
+        lambda model, data: data.data.fill(0.0),
+        lambda model, data: data.data.__setitem__(0, 1.0),
+        lambda model, data: np.add(data, 1.0, out=data.data),
+    ],
+)
+def test_a_function_that_changes_the_values_of_what_it_captured_is_refused(change):
+    model, data = Slope().build_model(), tn.Tensor(np.ones((5, 3)))
+    before = model.theta.copy()
+
+    @tn.compile
+    def function(x):
+        change(model, data)
+        return model(x) * data
+
+    with pytest.raises(TraceError, match=r"line \d+ of test_compiled.py reads the values"):
+        function(X.astype(float))
+    np.testing.assert_array_equal(model.theta, before)
+    np.testing.assert_array_equal(data.data, 1.0)
 
 
 @pytest.mark.parametrize("way", WAYS)

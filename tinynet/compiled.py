@@ -55,11 +55,11 @@ class CompiledFunction:
         """Call the function; returns new arrays, nested as the function returns tensors."""
         if _tracing.get():  # as part of another compiled function
             return self._inline(*args, **kwargs)
-        with self._scope(), current_backend().session():
-            if not can_compile():
-                result = self.function(*nested(args, _argument), **nested(kwargs, _argument))
-                return nested(result, lambda x: np.array(x.data))
-            results = nested(self._made().replay(*args, **kwargs), np.array)
+        if self._frozen and _transaction.get() is not None:
+            with within(None):
+                results = self._results(args, kwargs)
+        else:
+            results = self._results(args, kwargs)
         if self.traces > _MANY_TRACES and not self._warned:
             self._warned = True
             warnings.warn(
@@ -69,6 +69,14 @@ class CompiledFunction:
                 stacklevel=2,
             )
         return results
+
+    def _results(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        backend = current_backend()
+        with backend.session():
+            if can_compile(backend):
+                return nested(self._made().replay(*args, **kwargs), np.array)
+            result = self.function(*nested(args, _argument), **nested(kwargs, _argument))
+            return nested(result, lambda x: np.array(x.data))
 
     def _scope(self) -> AbstractContextManager[Any]:
         """Return the block to call the function in: what is frozen takes no part in a step of training."""

@@ -90,6 +90,7 @@ EXAMPLES = {
     "unslices": ((f4(5, 2), f4(5)), {"keys": (KEY, (slice(None), 3)), "shape": (5, 4)}),
     "index": ((whole("u1", 60_000, 28, 28), whole("i8", 32)), {"checked": False}),
     "index_add": ((f4(32, 10), whole("i8", 32)), {"shape": (100, 10)}),
+    "places": ((whole("i8", 32),), {"shape": (60_000, 28, 28)}),
     "concatenate": ((f4(288), f4(32)), {"axis": 0}),
     "cast": ((whole("u1", 32, 784),), {"dtype": np.dtype("f4")}),
     "relu": ((f4(32, 128),), {}),
@@ -161,7 +162,7 @@ def rules(text, call):
 
 def arguments(op, found):
     """Return the names of the inputs of an op, from its rules or its infer."""
-    lambdas = [rule for rule in found if isinstance(rule, ast.Lambda)]
+    lambdas = [rule for rule in found if isinstance(rule, ast.Lambda) and isinstance(op.vjp, tuple)]
     if lambdas:
         return [a.arg for a in lambdas[0].args.args[2:]]
     if isinstance(op, Elementwise):

@@ -238,7 +238,7 @@ ROW = constant(np.array([1.0, 2.0, 3.0], np.float32))
         (lambda x: (o.cast(x, "float32") - 2) * 0.5, ["gather"]),
         (lambda x: (o.cast(x, "float32") - ROW) * ROW, ["gather"]),
         (lambda x: o.cast(x.reshape(4, 3, 1), "float32") * 0.5, ["gather"]),
-        (lambda x: o.cast(x[np.array([0, 1])], "float32") * 0.5, ["index", "cast", "multiply"]),
+        (lambda x: o.cast(x[np.array([0, 1])], "float32") * 0.5, ["places", "index", "cast", "multiply"]),
         (lambda x: o.cast(x.reshape(12, 1), "float32") * 0.5, ["reshape", "cast", "multiply"]),
         (lambda x: o.cast(x, "float32") * 0.5 - 2, ["gather", "subtract"]),
         (lambda x: 2 - o.cast(x, "float32"), ["gather", "subtract"]),
@@ -281,14 +281,34 @@ def test_a_table_of_parameters_is_not_data():
     def embedded(table, x):
         return table[x] * 0.5
 
-    assert fused(embedded, (7, 3), given_((4,), "int64")) == ["index", "multiply"]
+    assert fused(embedded, (7, 3), given_((4,), "int64")) == ["places", "index", "multiply"]
 
 
-def test_a_table_at_places_that_nobody_has_checked_is_not_gathered():
-    """A kernel would read outside of it."""
+def test_a_table_at_places_that_nobody_has_checked_is_gathered_when_they_are_checked():
+    """By a call in front: the kernel would read outside of it. The first pass puts it there, the second one gathers."""
     table = np.ones((7, 3), np.float32)
-    assert fused(lambda x: Tensor(table)[x] * 0.5, given_((4,), "int64")) == ["index", "multiply"]
-    assert fused(lambda x, i: x[i] * 0.5, given_((7, 3)), given_((4,), "int64"), grad=False) == ["index", "multiply"]
+
+    def twice(function, *shapes):
+        again = lambda *xs: fuse([function(*xs)])[0]  # noqa: E731
+        return fused(function, *shapes, grad=False), fused(again, *shapes, grad=False)
+
+    once = ["places", "index", "multiply"], ["places", "gather"]
+    assert twice(lambda i: Tensor(table)[i] * 0.5, given_((4,), "int64")) == once
+    assert twice(lambda x, i: x[i] * 0.5, given_((7, 3)), given_((4,), "int64")) == once
+    assert twice(lambda x, i: x[i + 1] * 0.5, given_((7, 3)), given_((4,), "int64"))[1] == ["add", *once[1]]
+
+
+@pytest.mark.parametrize("key", [(slice(None), slice(None, None, 2)), (slice(None, None, -1),)])
+def test_a_table_that_is_not_in_row_order_is_not_gathered(key):
+    """All of it would be copied, at each call."""
+    table = np.ones((7, 4), np.float32)[key]
+    names = fused(lambda i: fuse([Tensor(table)[i] * 0.5])[0], given_((4,), "int64"), grad=False)
+    assert names == ["places", "index", "multiply"]
+
+
+@pytest.mark.parametrize("shape", [(), (2, 3)])
+def test_an_index_of_other_axes_than_one_is_left_as_it_is(shape):
+    assert fused(lambda x, i: x[i] * 0.5, given_((7, 3)), given_(shape, "int64"), grad=False) == ["index", "multiply"]
 
 
 def test_a_converted_value_with_two_uses_is_not_hidden():

@@ -910,6 +910,25 @@ add("index", gathers(), ref.index, lambda x, *indices: tn.ops.getitem(x, indices
 add("index_add", gathers(adjoint=True), ref.index_add, OPS["index_add"])
 
 
+@st.composite
+def vectors_of_indices(draw):
+    length, count, rng = draw(st.integers(1, 7)), draw(st.integers(1, 6)), draw(generators)
+    dtype = np.dtype(draw(st.sampled_from([np.int64, np.int32, np.int8, np.uint8, np.uint64])))
+    indices = rng.integers(0 if dtype.kind == "u" else -length, length, count)
+    return Case((indices.astype(dtype),), {"shape": (length, 2)})
+
+
+add(
+    "places",
+    vectors_of_indices(),
+    ref.places,
+    OPS["places"],
+    dtype=lambda case, given: np.dtype(np.intp),
+    differentiable=False,
+    nan=False,
+)
+
+
 # --- layer normalisation
 
 

@@ -361,6 +361,10 @@ def index(x, *indices):
     return out
 
 
+def places(indices, shape):
+    return np.array([i + shape[0] if i < 0 else i for i in indices.tolist()])
+
+
 def index_add(g, *indices, shape):
     out = np.zeros(shape)
     for i in np.ndindex(*common_shape(*indices)):

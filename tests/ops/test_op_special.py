@@ -464,6 +464,18 @@ def test_einsum_reads_a_text_as_numpy_does(text, shapes):
     np.testing.assert_allclose(o.einsum(text, *operands).data, np.einsum(text, *operands), rtol=1e-13)
 
 
+# --- places
+
+
+@pytest.mark.parametrize("dtype", ["int8", "int64", "uint8", "uint64"])
+def test_an_index_that_is_outside_has_no_place(dtype):
+    outside = [5, *([] if dtype.startswith("u") else [-6]), *([2**64 - 1, 2**63] if dtype == "uint64" else [])]
+    for i in outside:
+        with pytest.raises(ArgumentError, match=r"axis 0 runs from .* shape \(5, 2\) has length 5"):
+            OPS["places"](np.array([0, i], dtype), shape=(5, 2))
+    assert OPS["places"](np.zeros(0, dtype), shape=(0, 2)).shape == (0,)
+
+
 # --- the gradient of pieces
 
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import tinynet as tn
 from tests.ops import references as ref
 from tests.ops.op_table import OPS, keys, shapes
-from tinynet.core.engine import Tensor, ancestors, gradients_in_parts
+from tinynet.core.engine import Tensor, ancestors, gradients_at_once
 from tinynet.fast.compile import Compiled
 
 o = tn.ops
@@ -106,13 +106,32 @@ def test_the_gradient_with_respect_to_a_tensor_in_between_has_all_its_slices():
 def test_the_gradient_in_parts_is_that_of_the_rule(key):
     """Which those use that look at one op alone, such as an objective over a whole set."""
     y = leaf(np.arange(12.0).reshape(4, 3))[key]
-    node = y.node if y.node.op in gradients_in_parts else y.node.inputs[0].node
+    node = y.node if y.node.op in gradients_at_once else y.node.inputs[0].node
     (out,) = node.outputs()
     g = Tensor(np.arange(1.0, out.size + 1).reshape(out.shape))
     by_rule = node.op.rule(0)(g, out, *node.inputs, **node.attrs)
-    in_parts = gradients_in_parts[node.op](g, out, *node.inputs, **node.attrs).whole()
-    np.testing.assert_array_equal(by_rule.data, in_parts.data)
+    (in_parts,) = gradients_at_once[node.op](g, out, *node.inputs, **node.attrs)
+    np.testing.assert_array_equal(by_rule.data, in_parts.whole().data)
     assert by_rule.data.sum() == g.data.sum()
+
+
+def test_the_gradients_of_a_concatenation_at_once_are_those_of_its_rule():
+    xs = [leaf(np.ones((2, n))) for n in (3, 0, 1)]
+    node = o.concatenate(xs, axis=1).node
+    (out,) = node.outputs()
+    given = Tensor(np.arange(8.0).reshape(2, 4)), out, *xs
+    at_once = gradients_at_once[node.op](*given, **node.attrs)
+    assert [g.data.tolist() for g in at_once] == [[[0, 1, 2], [4, 5, 6]], [[], []], [[3], [7]]]
+    for i, g in enumerate(at_once):
+        np.testing.assert_array_equal(node.op.rule(i)(*given, **node.attrs).data, g.data)
+
+
+def test_what_a_concatenation_has_of_others_needs_no_gradient():
+    """Those of all inputs are found at once, also where one of them was not asked for, or has none."""
+    x, y = leaf([1.0, 2.0]), leaf([3.0])
+    joined = o.concatenate([x, Tensor([5.0]), y]) * np.array([1.0, 2.0, 3.0, 4.0])
+    assert tn.grad(joined.sum(), [y])[0].data.tolist() == [4.0]
+    assert [g.data.tolist() for g in tn.grad(joined.sum(), [y, x])] == [[4.0], [1.0, 2.0]]
 
 
 def test_slices_of_nothing_give_nothing():

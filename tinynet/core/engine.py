@@ -100,15 +100,12 @@ class Op:
         return partial(self.vjp, i)
 
 
-# Replaces the gradient rule of an op that reads a small part of its first input, which is its only floating one. Many
-# uses of one tensor, such as all its slices, then share one array of its size; by the gradient rules, each would need
-# one. The function takes the arguments of a rule. It returns an object with a `shape` and a `dtype`. Such objects are
-# added with `+`, and `whole()` returns the sum as a Tensor. `ops.parts` has the functions of slices and indices.
-gradients_in_parts: dict[Op, Callable[..., Any]] = {}
-
-# For ops of many inputs, whose rules would each look at all inputs. The function takes the inputs and the attributes of
-# one use of the op, and returns a function from the number of an input to its rule.
-rules_of_one_use: dict[Op, Callable[..., Callable[[int], Rule]]] = {}
+# Replaces the gradient rules of an op. The function takes the arguments of a rule and returns the cotangents of all
+# inputs, so that an op of many inputs looks at them once, and not once for each input. For an op that reads a small
+# part of its input, it may return an object with a `shape` and a `dtype` in place of a Tensor. Such objects are added
+# with `+`, and `whole()` returns the sum as a Tensor: many uses of one tensor, such as all its slices, then share one
+# array of its size. `ops.parts` has the functions of slices and indices.
+gradients_at_once: dict[Op, Callable[..., Sequence[Any]]] = {}
 
 _FORM = (
     "it takes the inputs, leaves them as they are, and returns the outputs, so compute=lambda out, x: np.exp(x, "
@@ -192,9 +189,9 @@ def current_backend() -> Backend:
     return _BY_MEANING if _reference.get() else _chosen[0]
 
 
-def can_compile() -> bool:
-    """Return whether steps can be compiled at the moment: with the engine room, outside of `tinynet.reference`."""
-    return current_backend() is not _BY_MEANING
+def can_compile(backend: Backend | None = None) -> bool:
+    """Return whether steps can be compiled, by a backend or the current one: not within `tinynet.reference`."""
+    return (backend or current_backend()) is not _BY_MEANING
 
 
 class Node:
@@ -213,10 +210,9 @@ class Node:
     def outputs(self) -> tuple[Tensor, ...]:
         """Return the output tensors, as new handles."""
         recorded = self.recorded and True in [x._requires_grad for x in self.inputs]
-        constant = self.op.constant
         return tuple(
             [
-                _handle(value, recorded and i not in constant and value.dtype.kind == "f", self, i)
+                _handle(value, recorded and value.dtype.kind == "f" and i not in self.op.constant, self, i)
                 for i, value in enumerate(self.values)
             ]
         )
@@ -539,7 +535,7 @@ def _walk_back(
             sought[id(node)] = found
 
     flowing: dict[Any, Any] = {}
-    in_parts: dict[Any, Any] = {}  # sums of cotangents in parts; see `gradients_in_parts`
+    in_parts: dict[Any, Any] = {}  # sums of cotangents in parts; see `gradients_at_once`
 
     def accumulate(x: Tensor, g: Any) -> None:
         key, sums = _key(x), flowing if isinstance(g, Tensor) else in_parts
@@ -559,11 +555,11 @@ def _walk_back(
         outs = node.outputs()
         cotangent = tuple([whole(y) for y in outs])
         _check_unchanged(node)
-        prepare = rules_of_one_use.get(node.op)
-        rules = prepare(*node.inputs, **node.attrs) if prepare else node.op.rule
+        given = (cotangent[0], outs[0], *node.inputs) if len(outs) == 1 else (cotangent, outs, *node.inputs)
+        made = gradients_at_once[node.op](*given, **node.attrs) if node.op in gradients_at_once else None
         for i in reversed(sought[id(node)]):  # weights before data, whose cotangent is then held for less long
-            accumulate(node.inputs[i], _pull(node, i, rules, cotangent, outs))
-    return [filled(x.spec, 0) if (made := whole(x)) is None else made for x in inputs]
+            accumulate(node.inputs[i], _pull(node, i, given, made))
+    return [filled(x.spec, 0) if (gradient := whole(x)) is None else gradient for x in inputs]
 
 
 def _check_unchanged(node: Node) -> None:
@@ -575,20 +571,13 @@ def _check_unchanged(node: Node) -> None:
         )
 
 
-def _pull(
-    node: Node,
-    i: int,
-    rules: Callable[[int], Rule | None],
-    cotangent: tuple[Tensor | None, ...],
-    outs: tuple[Tensor, ...],
-) -> Any:
-    """Return the cotangent of input ``i`` of a node from those of its outputs, by the op's rule or in parts."""
+def _pull(node: Node, i: int, given: tuple[Any, ...], made: Sequence[Any] | None) -> Any:
+    """Return the cotangent of input ``i`` of a node, by the op's rule unless all were made at once, and check it."""
     op, x = node.op, node.inputs[i]
-    rule = gradients_in_parts.get(op) or rules(i)
+    rule = op.rule(i)
     if rule is None:
         raise GradientError(f"op {op.name!r} has no derivative with respect to its argument {i}")
-    single = len(outs) == 1
-    g = rule(cotangent[0] if single else cotangent, outs[0] if single else outs, *node.inputs, **node.attrs)
+    g = rule(*given, **node.attrs) if made is None else made[i]
     if (g.shape, g.dtype) != (x.shape, x.dtype):
         raise GradientError(
             f"the gradient rule of op {op.name!r} for its argument {i} returned shape {g.shape} and dtype {g.dtype}; "
@@ -599,7 +588,7 @@ def _pull(
 
 def _tensors(given: Any) -> list[Tensor]:
     """Return the tensor or the tensors that `grad` takes, as a list."""
-    several = list(given) if isinstance(given, Iterable) and not isinstance(given, Tensor) else [given]
+    several = [given] if isinstance(given, Tensor) or not hasattr(given, "__iter__") else list(given)
     for x in several:
         if not isinstance(x, Tensor):
             raise GradientError(
@@ -624,7 +613,7 @@ def _cotangents_of(outputs: list[Tensor], cotangents: Sequence[Tensor] | None) -
                     "pass the cotangent"
                 )
         return [filled(y.spec, 1) for y in outputs]
-    found = [as_tensor(g) for g in (cotangents if isinstance(cotangents, Iterable) else [cotangents])]
+    found = [as_tensor(g) for g in (cotangents if hasattr(cotangents, "__iter__") else [cotangents])]
     if [g._value.shape for g in found] != [y._value.shape for y in outputs]:
         raise ShapeError(
             f"cotangents of shapes {[g.shape for g in found]} came for outputs of shapes "
@@ -669,9 +658,11 @@ def is_constant(x: Tensor) -> bool:
 
 def specs_of(inferred: Any) -> tuple[Spec, ...]:
     """Return what ``infer`` returned as a tuple of Specs; it may be one Spec, a tuple of them, or arrays with them."""
-    several = inferred if type(inferred) is tuple else (inferred,)
-    exact = [type(s) is Spec and type(s[0]) is tuple and isinstance(s[1], np.dtype) for s in several]
-    return several if all(exact) else tuple([Spec(tuple(s.shape), np.dtype(s.dtype)) for s in several])
+    if type(inferred) is Spec and type(inferred[0]) is tuple and isinstance(inferred[1], np.dtype):
+        return (inferred,)
+    return tuple(
+        [Spec(tuple(s.shape), np.dtype(s.dtype)) for s in (inferred if type(inferred) is tuple else (inferred,))]
+    )
 
 
 def _key(x: Tensor) -> Any:

@@ -51,6 +51,6 @@ def managed(function: Callable[P, Iterator[T]]) -> Callable[P, _Managed[T]]:
 
     @functools.wraps(function)
     def make(*args: P.args, **kwargs: P.kwargs) -> _Managed[T]:
-        return _Managed(functools.partial(function, *args, **kwargs))
+        return _Managed(functools.partial(function, *args, **kwargs) if args or kwargs else function)
 
     return make

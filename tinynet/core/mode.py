@@ -118,20 +118,20 @@ class Block:
 
     def __init__(self, *switches: tuple[Switch, Any]) -> None:
         self._switches = switches
-        self._begun: list[tuple[list[Setting], Any]] = []  # one for each time that the block has been entered
+        self._begun: list[tuple[list[tuple[Switch, Setting]], Any]] = []  # one for each time that it was entered
 
     def __enter__(self) -> None:
-        settings = [Setting(value) for _, value in self._switches]
+        settings = [(switch, Setting(value)) for switch, value in self._switches]
         self._begun.append((settings, Ending.watch(self, partial(self._end, settings))))
-        for (switch, _), setting in zip(self._switches, settings, strict=True):
+        for switch, setting in settings:
             switch.begin(setting)
 
     @Ending
     def __exit__(self, *error: object) -> None:
         self._end(self._begun[-1][0])
 
-    def _end(self, settings: list[Setting], gone: Any = None) -> None:
-        for (switch, _), setting in zip(self._switches, settings, strict=True):
+    def _end(self, settings: list[tuple[Switch, Setting]], gone: Any = None) -> None:
+        for switch, setting in settings:
             switch.end(setting)
         self._begun = [entry for entry in self._begun if entry[0] is not settings]
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from importlib import import_module
+from itertools import starmap
 from typing import Any
 
 import numpy as np
@@ -132,14 +133,14 @@ def evaluate(op: Op, arrays: tuple[Array, ...], attrs: dict[str, Any]) -> tuple[
     if found.ufunc and isinstance(op, Elementwise) and _makes(op, *[a.dtype for a in arrays]):
         return (_elementwise(op, found.ufunc, arrays),)
     if found.contiguous:
-        arrays = tuple([np.asarray(a, order="C") for a in arrays])
+        arrays = tuple([a if a.flags.c_contiguous else np.asarray(a, order="C") for a in arrays])
     if found.bind is None:
         return meaning(op, arrays, attrs)
     changed = found.inplace
     if changed:
         arrays = (*(a.copy() for a in arrays[:changed]), *arrays[changed:])
-    outputs = [np.empty(shape, dtype) for shape, dtype in specs_of(op.infer(*arrays, **attrs))[changed:]]
-    scratch = [np.empty(shape, dtype) for shape, dtype in found.scratch(*arrays, **attrs)] if found.scratch else ()
+    outputs = [*starmap(np.empty, specs_of(op.infer(*arrays, **attrs))[changed:])]
+    scratch = starmap(np.empty, found.scratch(*arrays, **attrs)) if found.scratch else ()
     function, *arguments = found.bind(*outputs, *scratch, *arrays, **attrs)
     function = runnable(function)
     threaded = found.threaded(*arrays, **attrs) if callable(found.threaded) else found.threaded

@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from tinynet.core.engine import Node, Op, Rule, Tensor, is_constant
+from tinynet.core.engine import Node, Op, Rule, Tensor
 from tinynet.core.mode import no_grad, reference
 from tinynet.core.spec import Array
 from tinynet.fast.implementation import Implementation, implement
@@ -107,11 +107,6 @@ def fused_op(
     op = Op(name, infer=infer, compute=compute, vjp=vjp, constant=constant, formula=formula)
     implement(op, implementation)
     return op
-
-
-def is_given(x: Tensor) -> bool:
-    """Return whether a value comes from outside, as data that have been checked."""
-    return x.node is None and not x.requires_grad and not is_constant(x)
 
 
 def fits_kernels(x: Tensor) -> bool:

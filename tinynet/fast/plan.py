@@ -21,7 +21,7 @@ from tinynet.fast.layout import Layout, copy_call
 from tinynet.fast.threads import forked, kernel_gate, runnable, use_threads
 from tinynet.fast.trial import Trial
 
-_make = np.errstate(all="ignore")(commit)  # every call of a list, in one go
+_quietly = np.errstate(all="ignore")(commit)  # for functions of NumPy, since kernels warn of nothing
 
 
 class Plan:
@@ -106,7 +106,7 @@ class Plan:
         if self._threaded:
             use_threads(self.trial)
         self.set_inputs(values)
-        _make(self._prepared)
+        self._make(self._prepared)
         return self.outputs
 
     def _ready(self) -> None:
@@ -116,6 +116,7 @@ class Plan:
 
         calls = [(runnable(call.function), call.arguments) for call in self.calls]
         self._threaded = any(getattr(function, "serial", function) is not function for function, _ in calls)
+        self._make = commit if all(hasattr(function, "serial") for function, _ in calls) else _quietly
         ready = build.prepare(calls)
         bound = [partial(function, *arguments) for function, (_, arguments) in zip(ready, calls, strict=True)]
         self._prepared, self.writes = bound[: self._pure], bound[self._pure :]

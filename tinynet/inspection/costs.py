@@ -16,7 +16,7 @@ from tinynet.fast.fusions.in_place import IN_PLACE
 from tinynet.fast.kernels import conv_pool as pooled
 from tinynet.fast.kernels import winograd
 from tinynet.inspection.cost import Cost
-from tinynet.ops import average, conv, extremes, join, linear, parts, pieces, pool, reduce, running, shape
+from tinynet.ops import average, conv, extremes, join, linear, parts, pieces, places, pool, reduce, running, shape
 from tinynet.ops.conv import Geometry
 from tinynet.ops.dtypes import _cast
 from tinynet.optim.adam import adam
@@ -116,6 +116,7 @@ _COSTS: dict[Op, Callable[..., Cost]] = {
     average._sum_pool: lambda x, p: Cost(x.shape[0] * p.oh * p.ow * x.shape[3] * p.kh * p.kw),
     average._sum_unpool: lambda g, p, size: Cost(math.prod(g.shape) * p.kh * p.kw),
     pieces._split: _moves,
+    places.places: _moves,
     running._cumsum: lambda x, axis, backward: Cost(math.prod(x.shape)),
     reduce._sum: lambda x, axes: Cost(math.prod(x.shape)),
     join._concatenate: _moves,

@@ -22,6 +22,7 @@ from tinynet.onnx.write_pointwise import POINTWISE
 from tinynet.onnx.write_rows import ROWS
 from tinynet.onnx.writer import Value, Writer
 from tinynet.ops.conv import _conv2d_weight_grad
+from tinynet.ops.places import places
 from tinynet.ops.pool import _max_unpool, _pool_gather
 from tinynet.ops.random import random_normal, random_uniform
 from tinynet.ops.reduce import all_finite
@@ -48,6 +49,7 @@ NOT_WRITTEN: dict[Op, str] = {
     _pool_gather: _OF_WINNERS,
     _conv2d_weight_grad: "it is the gradient of filters, which is part of training",
     all_finite: "it checks a step of training",
+    places: "it is made of an index when a plan is fused",
     deferred_gradient: "it is differentiated before anything is written",
 }
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import numpy as np
 
-from tinynet.core.engine import Op, Tensor
+from tinynet.core.engine import Op, Tensor, gradients_at_once
 from tinynet.core.spec import Spec, Value
 from tinynet.errors import ShapeError
 from tinynet.ops.shape import reshape
@@ -24,18 +25,20 @@ def _concatenate_infer(*xs: Value, axis: int) -> Spec:
     return Spec((*first.shape[:axis], total, *first.shape[axis + 1 :]), first.dtype)
 
 
-def _concatenate_vjp(i: int, g: Tensor, out: Tensor, *xs: Tensor, axis: int) -> Tensor:
-    start = sum(x.shape[axis] for x in xs[:i])
-    return g[(slice(None),) * axis + (slice(start, start + xs[i].shape[axis]),)]
+def _cut_up(g: Tensor, out: Tensor, *xs: Tensor, axis: int) -> list[Tensor]:
+    """Return the cotangents of all inputs of a concatenation: pieces of that of its output."""
+    ends = accumulate(x.shape[axis] for x in xs)
+    return [g[(slice(None),) * axis + (slice(end - x.shape[axis], end),)] for x, end in zip(xs, ends, strict=True)]
 
 
 _concatenate: Op = Op(
     "concatenate",
     infer=_concatenate_infer,
     compute=lambda *xs, axis: np.concatenate(xs, axis=axis),
-    vjp=_concatenate_vjp,
+    vjp=lambda i, *given, axis: _cut_up(*given, axis=axis)[i],
     formula="the inputs one after another along an axis",
 )
+gradients_at_once[_concatenate] = _cut_up
 
 
 def flat(tensors: Sequence[Tensor]) -> Tensor:

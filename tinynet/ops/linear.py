@@ -16,7 +16,9 @@ from tinynet.ops.shape import reshape
 
 
 @lru_cache(maxsize=1024)
-def _product_shape(a: Shape, b: Shape, trans_a: bool, trans_b: bool) -> Shape:
+def _product_spec(a: Shape, b: Shape, dtype: np.dtype[Any], trans_a: bool, trans_b: bool) -> Spec:
+    if not a or not b:
+        raise ShapeError(f"matmul: takes matrices or vectors, but a has shape {a} and b has shape {b}")
     m, k = a[-2:][::-1] if trans_a else a[-2:]
     k2, n = b[-2:][::-1] if trans_b else b[-2:]
     if k != k2:
@@ -30,11 +32,11 @@ def _product_shape(a: Shape, b: Shape, trans_a: bool, trans_b: bool) -> Shape:
         raise ShapeError(
             f"matmul: the stacks of a, of shape {a}, and b, of shape {b}, do not broadcast: {a[:-2]} and {b[:-2]}"
         ) from None
-    return (*stack, m, n)
+    return Spec((*stack, m, n), dtype)
 
 
 def _infer(a: Value, b: Value, trans_a: bool, trans_b: bool) -> Spec:
-    return Spec(_product_shape(a.shape, b.shape, trans_a, trans_b), a.dtype)
+    return _product_spec(a.shape, b.shape, a.dtype, trans_a, trans_b)
 
 
 def _compute(a: Array, b: Array, trans_a: bool, trans_b: bool) -> Array:
@@ -99,8 +101,6 @@ def matmul(a: Any, b: Any, trans_a: bool = False, trans_b: bool = False) -> Tens
     """
     a, b = promote(a, b)
     check_floating("matmul", a.dtype)
-    if not a.ndim or not b.ndim:
-        raise ShapeError(f"matmul: takes matrices or vectors, but a has shape {a.shape} and b has shape {b.shape}")
     row, column = a.ndim == 1, b.ndim == 1
     c: Tensor = _product(
         reshape(a, (1, a.size)) if row else a,

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.core.engine import Op, Tensor, gradients_in_parts
+from tinynet.core.engine import Op, Tensor, gradients_at_once
 from tinynet.core.spec import Array, Shape, Spec, Value
 from tinynet.ops.dtypes import cast
 from tinynet.ops.join import _concatenate
@@ -123,5 +123,5 @@ def _joined(rows: list[tuple[Tensor, Indices]], rest: Shape) -> tuple[Tensor, In
     return _concatenate(*gs, axis=0), tuple(columns)
 
 
-gradients_in_parts[_slice] = lambda g, out, x, key: _Parts(g, x.spec, key)
-gradients_in_parts[_index] = lambda g, out, x, *indices, checked: _Parts(g, x.spec, indices=indices)
+gradients_at_once[_slice] = lambda g, out, x, key: [_Parts(g, x.spec, key)]
+gradients_at_once[_index] = lambda g, out, x, *indices, checked: [_Parts(g, x.spec, indices=indices)]

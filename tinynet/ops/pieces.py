@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
-from itertools import accumulate
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tinynet.checks import check_integers
-from tinynet.core.engine import Op, Rule, Tensor, as_tensor, rules_of_one_use
+from tinynet.core.engine import Op, Tensor, as_tensor
 from tinynet.core.spec import Array, Spec, Value
 from tinynet.errors import ShapeError
 from tinynet.ops.arrange import concatenate
-from tinynet.ops.join import _concatenate
 from tinynet.ops.pointwise import zeros_like
 from tinynet.ops.shape import normal_axis, reshape
 
@@ -39,19 +36,6 @@ _split: Op = Op(
     vjp=(_join,),
     formula="the pieces of x between the places at, along an axis",
 )
-
-
-def _rules_of_joined(*xs: Tensor, axis: int) -> Callable[[int], Rule]:
-    """Return the rules of a concatenation, from the places where its inputs end."""
-    ends = list(accumulate(x.shape[axis] for x in xs))
-
-    def rule(i: int, g: Tensor, out: Tensor, *xs: Tensor, axis: int) -> Tensor:
-        return g[(slice(None),) * axis + (slice(ends[i] - xs[i].shape[axis], ends[i]),)]
-
-    return lambda i: partial(rule, i)
-
-
-rules_of_one_use[_concatenate] = _rules_of_joined
 
 
 def split(x: Any, parts: int | Sequence[int], axis: int = 0) -> list[Tensor]:

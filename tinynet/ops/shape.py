@@ -84,19 +84,19 @@ def _index_infer(x: Value, *indices: Value, checked: bool) -> Spec:
     return Spec(np.broadcast_shapes(*(i.shape for i in indices)) + x.shape[len(indices) :], x.dtype)
 
 
-def check_indices(x: Array, *indices: Array) -> None:
-    """Check that indices are within the axes of an array."""
+def check_indices(shape: Shape, *indices: Array) -> None:
+    """Check that indices are within the axes of a shape."""
     for axis, i in enumerate(indices):
-        if i.size and not (-x.shape[axis] <= i.min() and i.max() < x.shape[axis]):
+        if i.size and not (-shape[axis] <= i.min() and i.max() < shape[axis]):
             raise ArgumentError(
                 f"indexing: the index of axis {axis} runs from {i.min()} to {i.max()}, but that axis of a tensor of "
-                f"shape {x.shape} has length {x.shape[axis]}"
+                f"shape {shape} has length {shape[axis]}"
             )
 
 
 def _index_compute(x: Array, *indices: Array, checked: bool) -> Array:
     if not checked:
-        check_indices(x, *indices)
+        check_indices(x.shape, *indices)
     return np.asarray(x[indices])
 
 

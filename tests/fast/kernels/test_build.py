@@ -213,6 +213,28 @@ def test_every_kernel_has_the_same_bits_built_in_another_order_by_another_proces
     assert kept == loaded
 
 
+TRAINED = """
+import hashlib
+import numpy as np
+import tinynet as tn
+rng = np.random.default_rng(0)
+x, y = rng.normal(size=(22, 3)).astype("float32"), rng.integers(0, 2, 22)
+layers = [tn.Dense(6, "tanh"), tn.BatchNorm(), tn.Dropout(0.5), tn.Dense(2, "softmax")]
+model = tn.Sequential([tn.Input((3,)), *layers], seed=0)
+model.fit(x, y, epochs=2, batch_size=5, optimizer=tn.Adam(0.01), seed=0, verbose=0)
+for leaf in model.leaves.values():
+    print(hashlib.sha256(leaf.data.tobytes()).hexdigest())
+"""
+
+
+@pytest.mark.slow
+def test_training_with_states_and_randomness_has_the_same_bits_on_a_cold_and_on_a_warm_cache(tmp_path):
+    cold, warm = (start(TRAINED, NUMBA_CACHE_DIR=tmp_path) for _ in range(2))
+    assert cold.returncode == warm.returncode == 0, cold.stderr + warm.stderr
+    assert cold.stdout == warm.stdout
+    assert len(set(cold.stdout.split())) == 8  # weights and biases, and of the normalisation four
+
+
 @needs_fork
 @pytest.mark.slow
 def test_every_kernel_has_the_same_bits_on_threads_and_in_its_serial_form():

@@ -8,13 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from tinynet.core.spec import Array, Shape
+from tinynet.core.spec import Array
 from tinynet.fast.implementation import Implementation
+from tinynet.ops.places import write_places
 from tinynet.ops.shape import check_indices
-
-
-def _cast(out: Array, x: Array, dtype: Any) -> tuple[Any, ...]:
-    return partial(np.copyto, casting="unsafe"), out, x
 
 
 def _select(out: Array, condition: Array, x: Array, y: Array) -> None:
@@ -40,8 +37,8 @@ def _extreme(find: Any, locate: Any, y: Array, index: Array, x: Array) -> None:
 
 def _take(out: Array, x: Array, indices: tuple[Array, ...], checked: bool) -> None:
     if not checked:
-        check_indices(x, *indices)
-    if len(indices) == 1:
+        check_indices(x.shape, *indices)
+    if len(indices) == 1 and x.flags.c_contiguous:  # otherwise it would copy all of x
         x.take(indices[0], 0, out, "wrap")  # which writes straight into out
     else:
         out[...] = x[indices]
@@ -69,25 +66,9 @@ def _add_slices(out: Array, keys: tuple[Any, ...], gs: tuple[Array, ...]) -> Non
 
 
 def _index(out: Array, x: Array, *indices: Array, checked: bool) -> tuple[Any, ...]:
-    if checked and len(indices) == 1:
+    if checked and len(indices) == 1 and x.flags.c_contiguous:
         return x.take, indices[0], 0, out, "wrap"
     return _take, out, x, indices, checked
-
-
-def _index_add(out: Array, g: Array, *indices: Array, shape: Shape) -> tuple[Any, ...]:
-    return _add_at, out, g, indices
-
-
-def _unslice(out: Array, g: Array, key: Any, shape: Shape) -> tuple[Any, ...]:
-    return _put_slice, out, g, key
-
-
-def _unslices(out: Array, *gs: Array, keys: tuple[Any, ...], shape: Shape) -> tuple[Any, ...]:
-    return _add_slices, out, keys, gs
-
-
-def _concatenate(out: Array, *xs: Array, axis: int) -> tuple[Any, ...]:
-    return np.concatenate, xs, axis, out
 
 
 def _copy_each(to: list[Array], parts: list[Array]) -> None:
@@ -100,16 +81,17 @@ def _split(*arrays: Array, axis: int, at: tuple[int, ...]) -> tuple[Any, ...]:
     return _copy_each, to, np.split(x, at, axis)
 
 
-cast = Implementation(_cast)
+cast = Implementation(lambda out, x, dtype: (partial(np.copyto, casting="unsafe"), out, x))
 where = Implementation(lambda *arrays: (_select, *arrays))
 sigmoid = Implementation(lambda *arrays: (_apply, (np.negative, np.exp, partial(np.add, 1), np.reciprocal), *arrays))
 softplus = Implementation(lambda *arrays: (_softplus, *arrays))
 max = Implementation(lambda *arrays: (_extreme, np.max, np.argmax, *arrays))
 min = Implementation(lambda *arrays: (_extreme, np.min, np.argmin, *arrays))
 index = Implementation(_index)
-index_add = Implementation(_index_add)
+index_add = Implementation(lambda out, g, *indices, shape: (_add_at, out, g, indices))
+places = Implementation(lambda out, indices, shape: (write_places, out, indices, shape))
 split = Implementation(_split)
-unslice = Implementation(_unslice)
-unslices = Implementation(_unslices)
-concatenate = Implementation(_concatenate)
+unslice = Implementation(lambda out, g, key, shape: (_put_slice, out, g, key))
+unslices = Implementation(lambda out, *gs, keys, shape: (_add_slices, out, keys, gs))
+concatenate = Implementation(lambda out, *xs, axis: (np.concatenate, xs, axis, out))
 reshape = Implementation(contiguous=True)  # the view is then one

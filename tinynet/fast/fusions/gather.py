@@ -1,4 +1,7 @@
-"""Samples picked from the data, converted and standardised: (cast(x[indices]) - shift) * scale."""
+"""Samples picked from the data, converted and standardised: (cast(x[indices]) - shift) * scale.
+
+The kernel checks no index. Those that nobody has checked become `places` first, which does so in a call of its own.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +14,9 @@ from tinynet.core.engine import Node, Tensor, constant, is_constant
 from tinynet.core.spec import Array, Shape, Spec
 from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import fused as kernels
-from tinynet.fast.match import Fusion, Rewrite, Uses, fits_kernels, fused_op, is_given
+from tinynet.fast.match import Fusion, Rewrite, Uses, fits_kernels, fused_op
 from tinynet.ops.dtypes import _cast, cast
+from tinynet.ops.places import places
 from tinynet.ops.pointwise import multiply, subtract
 from tinynet.ops.shape import _index, _reshape, reshape
 from tinynet.ops.slices import getitem
@@ -55,16 +59,15 @@ def standardised(node: Node, uses: Uses) -> tuple[Tensor, ...] | None:
     if x.node is node or x.ndim < 2 or x.shape != node.values[0].shape or max(shift.ndim, scale.ndim) >= x.ndim:
         return None
     data, *indices = _picked(x, uses)
-    if not all(map(is_given, (data, *indices))) or any(v.ndim != 1 for v in indices) or not fits_kernels(data):
+    from_outside = data.node is None and not data.requires_grad and not is_constant(data)
+    in_order = not indices or data.symbolic or data.memory.flags.c_contiguous  # each call would copy all other data
+    if not (from_outside and in_order and fits_kernels(data)) or any(v.ndim != 1 for v in indices):
         return None
     return data, *indices, shift, scale
 
 
 def _picked(x: Tensor, uses: Uses) -> tuple[Tensor, ...]:
-    """Return the data and the indices that x was picked by, if it was; reshaped sample by sample or not.
-
-    Somebody must have checked the indices: the kernel would read outside of the data.
-    """
+    """Return the data and the indices that x was picked by, if it was, and they are checked; reshaped or not."""
     flat = uses.sole_producer(x, _reshape)
     if flat is not None and flat.inputs[0].shape[0] == x.shape[0]:
         x = flat.inputs[0]
@@ -73,7 +76,9 @@ def _picked(x: Tensor, uses: Uses) -> tuple[Tensor, ...]:
 
 
 def _match(node: Node, uses: Uses) -> Rewrite | None:
-    """Match standardised data, as a whole or by the indices of samples."""
+    """Match standardised data, as a whole or by the indices of samples; and one index that nobody has checked."""
+    if node.op is _index and not node.attrs["checked"] and [i.ndim for i in node.inputs[1:]] == [1]:
+        return Rewrite(lambda x, i: _index(x, places(i, shape=x.shape), checked=True), node.inputs)
     found, sample = standardised(node, uses), node.values[0].shape[1:]
     if found is None or len(found) > 4:
         return None
