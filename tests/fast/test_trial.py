@@ -147,5 +147,6 @@ def test_nothing_is_tried_where_no_kernel_runs_threads(two_threads, monkeypatch)
 @pytest.mark.parametrize("long", [False, True])
 def test_a_plan_that_passes_over_much_memory_uses_all_threads_without_a_trial(monkeypatch, two_threads, long):
     monkeypatch.setattr(plan, "_LONG", 1 if long else 10**9)
+    monkeypatch.setattr(threads._gate.numba, "threads", None, raising=False)  # so that Numba is told in any case
     theta_after(64)
-    assert (2 in two_threads, 1 in two_threads) == (True, not long)
+    assert set(two_threads) == ({2} if long else {1, 2})
