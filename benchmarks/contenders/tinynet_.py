@@ -138,7 +138,8 @@ class Tinynet(Contender):
     def train(self, model: str, data: str, batch: int) -> dict[str, Callable[[], Runner]]:
         """Return the ways to train."""
         what = self.inputs, model, data, batch
-        return {"step": partial(Step, *what), "loss alone": partial(Step, *what, metrics=[]), "fit": partial(Fit, *what)}
+        loss_alone = partial(Step, *what, metrics=[])
+        return {"step": partial(Step, *what), "loss alone": loss_alone, "fit": partial(Fit, *what)}
 
     def predict(self, model: str, batch: int) -> dict[str, Callable[[], Runner]]:
         """Return the ways to predict."""
