@@ -1,4 +1,4 @@
-"""The checks that modules share: of counts, integers, numbers above 0, arrays of numbers; and of methods to come."""
+"""Checks of arguments that modules share, and stand-ins for methods that another module adds."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 
 def defined_in(module: str) -> Any:
-    """Stand in for a method that another module of tinynet defines, and puts in this place when it is imported."""
+    """Declare a method that another module adds to the class when it is imported; called before that, it raises."""
 
     def missing(*arguments: Any, **options: Any) -> Any:
         raise ArgumentError(f"this is done by {module}, which is not there; import it")
@@ -79,5 +79,6 @@ def check_numbers(what: str, given: npt.ArrayLike) -> npt.NDArray[Any]:
     return array
 
 
-# The last one makes data of what a user passes to `fit` under a name: an array, or what is read later.
+# Only the last one is used. It takes the name and the value of an argument of `fit`, and returns an array. That of
+# `tinynet.train.sources`, appended on import, also takes data that are read batch by batch.
 readers: list[Callable[[str, Any], Any]] = [check_numbers]

@@ -1,7 +1,8 @@
 """The package's own errors.
 
-Each says what came, what was expected and what to do, and is raised before anything is computed or written. Each
-also subclasses the built-in exception that a Python user would expect, so that ``except ValueError`` works too.
+Each message says what came, what was expected and what to do. Errors are raised before anything is computed or written.
+Each class also is a subclass of the built-in exception that a Python user would expect, so that ``except ValueError``
+works, too.
 """
 
 import sys
@@ -9,7 +10,7 @@ from pathlib import Path
 
 
 def user_line() -> str:
-    """Return the place of the innermost line under way that is not tinynet's own, for errors that speak of it."""
+    """Return the place of the innermost line under way outside of tinynet, for errors that name it."""
     own, frame = Path(__file__).parent, sys._getframe(1)
     while frame.f_back is not None and own in Path(frame.f_code.co_filename).parents:
         frame = frame.f_back
@@ -41,7 +42,7 @@ class DataError(TinynetError, ValueError):
 
 
 class GradientError(TinynetError, RuntimeError):
-    """A gradient was asked for that does not exist."""
+    """A gradient was requested that does not exist."""
 
 
 class TraceError(TinynetError, RuntimeError):
@@ -69,11 +70,11 @@ class NonFiniteError(TinynetError, ArithmeticError, RuntimeError):
 
     def __init__(self, message: str, what: str = "") -> None:
         super().__init__(message)
-        self.what = what or message  # the beginning of the message, without where and why
+        self.what = what or message  # the beginning of the message, without the place and the cause
 
 
 class ThreadingError(TinynetError, RuntimeError):
-    """Kernels could not run in a forked process. No longer raised: there they run on one thread."""
+    """Kernels could not run in a forked process. No longer raised: they now run there, on one thread."""
 
 
 class KernelBuildError(TinynetError, RuntimeError):
@@ -89,11 +90,11 @@ class FileFormatError(TinynetError, ValueError):
 
 
 class CheckpointError(TinynetError, ValueError):
-    """A model file is damaged, foreign, or does not fit the model."""
+    """A model file is damaged, is not tinynet's, or does not fit the model."""
 
 
 class MissingFileError(TinynetError, FileNotFoundError):
-    """A model file or a checkpoint is not there, or is a directory."""
+    """A model file or a checkpoint does not exist, or is a directory."""
 
 
 class WriteError(TinynetError, OSError):

@@ -31,13 +31,13 @@ class Model(Network):
     Parameters
     ----------
     input_shape : sequence of int, optional
-        The shape of one sample. Not needed where an `Input` is among the layers, which ``forward`` then calls.
+        The shape of one sample. Not needed if an `Input` is among the layers, which ``forward`` then calls.
     seed : int, optional
-        Where the initial parameters come from; the same seed makes the same bits.
+        The seed of the initial parameters; the same seed leads to the same bits.
     dtype : {"float32", "float64"}
-        Of the parameters and of all that is computed.
+        The dtype of the parameters and of all computations.
     rng : numpy.random.Generator, optional
-        Instead of a seed.
+        A generator for the initial parameters, instead of a seed.
     name : str, optional
         As for every layer.
 
@@ -70,20 +70,20 @@ class Model(Network):
 
 
 class Sequential(Model):
-    """A stack of layers, each fed with the output of the one before.
+    """A stack of layers, each of which takes the output of the one before.
 
     Parameters
     ----------
     layers : sequence of Layer
-        At least one; the first may be an `Input`. Of those that are part of another model, copies with their values are
-        taken, and a `tinynet.errors.CopiedLayersWarning` says so.
+        At least one; the first may be an `Input`. Layers that are part of another model are copied with their values,
+        and a `tinynet.errors.CopiedLayersWarning` says so.
     input_shape, seed, dtype, rng, name
-        As for `Model`; the input shape is not needed where the first layer is an `Input`.
+        As for `Model`; the input shape is not needed if the first layer is an `Input`.
 
     Raises
     ------
     ArgumentError
-        If a layer is not a Layer, an Input stands elsewhere than first, or two layers are given the same name.
+        If a layer is not a Layer, an Input is not the first layer, or two layers have the same name.
 
     Examples
     --------
@@ -95,7 +95,7 @@ class Sequential(Model):
 
     kind = "sequential"
 
-    when_made: ClassVar[list[Callable[[Sequential], None]]] = []  # what else is done with a new one
+    when_made: ClassVar[list[Callable[[Sequential], None]]] = []  # called with each new Sequential
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What is taken from a trained model: its layers, as copies, for another one; or the values within it."""
+"""Parts of a trained model: copies of its layers for another model, and values within it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tinynet.nn.layer import Layer, nested
 
 
 def _take_copies(model: Sequential) -> None:
-    """Replace the layers of a new stack that are part of another model by copies, and say so."""
+    """Replace the layers of a new stack that are part of another model by copies, with a warning."""
     foreign = {id(layer): layer for layer in model.layers if _other_owner(layer, model) is not None}
     if not foreign:
         return
@@ -33,7 +33,7 @@ def _take_copies(model: Sequential) -> None:
 
     owners = " and ".join(dict.fromkeys(str(_other_owner(layer, model)) for layer in foreign.values()))
     model.layers = [instead(layer) for layer in model.layers]
-    model.arguments = nested(model.arguments, instead)  # by which the model is saved
+    model.arguments = nested(model.arguments, instead)  # from which the model is saved
     warnings.warn(
         f"{model} has copies of {len(foreign)} layer{'s' * (len(foreign) > 1)} of model {owners}, with their present "
         "values; neither model changes the other. Give copy.deepcopy(layers) to say that this is meant",
@@ -43,7 +43,7 @@ def _take_copies(model: Sequential) -> None:
 
 
 def _other_owner(layer: Layer, model: Sequential) -> Layer | None:
-    """Return the model that a layer is part of, unless that comes into the new model as a whole."""
+    """Return the model that a layer is part of, unless that is part of the new model as a whole."""
     owner = layer.owner() if layer.owner else None
     return None if owner is None or any(owner is other for other in (model, *model.layers)) else owner
 
@@ -63,7 +63,7 @@ class Submodel(Model):
         self.model, self.until = model, name_of(model, layer)
 
     def forward(self, *inputs: Any, **named: Any) -> Any:
-        """Run the model, and return what the layer made."""
+        """Run the model, and return the output of the layer."""
         with inner_values(self.model, self.until) as inner:
             self.model(*inputs, **named)
         if self.until not in inner:
@@ -71,7 +71,7 @@ class Submodel(Model):
         return inner[self.until]
 
     def build_model(self, *arguments: Any, **options: Any) -> Submodel:
-        """Build the model that it is a part of, whose vector and states are its own."""
+        """Build the whole model, with which this one shares its vector and states."""
         self.model.build_model(*arguments, **options)
         for name in ("_theta", "_parameters", "_states", "_spans"):
             setattr(self, name, getattr(self.model, name))
@@ -82,35 +82,35 @@ class Submodel(Model):
                 try:
                     with tracing():
                         self.made = Layer.__call__(self, *map(Tensor, samples))
-                except TraceError:  # a forward that reads values gets some
+                except TraceError:  # the forward reads values, so it gets zeros
                     self.made = Layer.__call__(self, *(Tensor(np.zeros(*sample)) for sample in samples))
         return self
 
     def entries(self) -> dict[str, Input]:
-        """Return the inputs of the model that it is a part of."""
+        """Return the inputs of the whole model."""
         return self.model.entries()
 
     def _refuse(self, *arguments: Any, **options: Any) -> Any:
-        """Refuse to be trained or saved."""
+        """Raise an error: this model is not trained or saved by itself."""
         raise ArgumentError(f"{self} is part of {self.model}: train and save that model")
 
     fit = save = _refuse
 
 
 def submodel(model: Model, layer: str | Layer) -> Submodel:
-    """Return a model that computes what a layer within another model makes.
+    """Return a model that computes the output of a layer within another model.
 
     Parameters
     ----------
     model : Model
-        Whose parameters and states it shares: what changes there changes here.
+        The whole model. The new one shares its parameters and states.
     layer : str or Layer
-        By its name as in `Model.parameters`, such as "dense" or "residual.conv2d".
+        The layer, or its name as in `Model.parameters`, such as "dense" or "residual.conv2d".
 
     Returns
     -------
     Model
-        To be called, compiled, measured, and asked to `predict`. It is not trained or saved by itself.
+        It can be called and compiled, and has `predict` and `evaluate`. It cannot be trained or saved by itself.
 
     Raises
     ------

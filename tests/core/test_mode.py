@@ -12,7 +12,7 @@ import tinynet as tn
 from tests.core.interrupts import InterruptAt
 from tinynet.core import mode
 from tinynet.core.engine import Tensor
-from tinynet.core.mode import tracing
+from tinynet.core.mode import recording, tracing
 from tinynet.errors import ArgumentError
 
 
@@ -186,6 +186,18 @@ def test_blocks_that_end_out_of_order_end():
     first.close()
     assert not records()
     second.close()
+    assert records()
+
+
+def test_blocks_that_end_out_of_order_end_in_the_block_around_them():
+    first, second = recording(), recording()
+    with tn.no_grad():
+        first.__enter__()
+        second.__enter__()
+        first.__exit__(None, None, None)
+        assert records()
+        second.__exit__(None, None, None)
+        assert not records()
     assert records()
 
 

@@ -292,6 +292,23 @@ def test_no_gradient_is_taken_through_values_that_a_compiled_part_has_overwritte
             tn.grad(loss, list(model.parameters.values()))
 
 
+def test_no_gradient_is_taken_through_values_that_a_step_has_written_and_dropped():
+    model, optimizer = linear(), tn.SGD(0.5)
+
+    def step(x):
+        loss = loss_of(model, x)
+        optimizer.minimize(loss, model)
+        return loss
+
+    run, found = as_run(step, "fused"), []
+    with pytest.raises(KeyError), tn.train_mode(seed=0):  # noqa: PT012
+        run(X)
+        found.append(loss_of(model))  # reads what the compiled part wrote
+        raise KeyError
+    with pytest.raises(GradientError, match="changed in place"):
+        tn.grad(found[0], list(model.parameters.values()))
+
+
 def test_no_gradient_is_taken_through_values_from_before_the_step():
     model, optimizer = linear(), tn.SGD(0.5)
     loss = loss_of(model)

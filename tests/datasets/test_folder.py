@@ -128,6 +128,7 @@ def test_a_class_that_only_the_test_set_has_is_refused(tmp_path):
         ({"size": "8"}, "size must be an integer or a sequence"),
         ({"size": 5000}, "at most 4096"),
         ({"test_share": 1.0}, "test_share must be a share between 0 and 1"),
+        ({"test_share": "a fifth"}, "test_share must be a share between 0 and 1, but got 'a fifth'"),
         ({"seed": -1}, "image_folder: seed must be"),
         ({"channels": "rgb"}, "channels must be None"),
     ],
@@ -135,6 +136,12 @@ def test_a_class_that_only_the_test_set_has_is_refused(tmp_path):
 def test_arguments_out_of_range_are_refused(options, message, photos):
     with pytest.raises(ArgumentError, match=message):
         tn.datasets.image_folder(photos, **options)
+
+
+@pytest.mark.parametrize("path", [None, 3, "\0", ["photos"], "~nobody-of-this-name/photos"])
+def test_what_is_no_path_is_no_directory(path):
+    with pytest.raises(ArgumentError, match="is not a directory; give one that holds"):
+        tn.datasets.image_folder(path)
 
 
 def test_what_is_no_directory_is_refused(tmp_path):

@@ -85,6 +85,8 @@ NPZ_DAMAGE = {
     "47 classes": (replaced("y_train", lambda y: y + 37), "label 46 .*10 classes; for data of your own"),
     "objects": (replaced("y_test", lambda y: y.astype(object)), "array y_test: dtype object"),
     "flat images": (replaced("x_test", lambda x: x.reshape(-1, 784)), r"shape \(10, 784\); expected \(n, 28, 28\)"),
+    "one-hot labels": (replaced("y_test", lambda y: np.eye(10)[y]), r"shape \(10, 10\).* y.argmax\(axis=1\)"),
+    "a column of labels": (replaced("y_test", lambda y: y[:, None]), r"shape \(10, 1\).* y\[:, 0\]"),
     "no images": (replaced("x_test", lambda x: x[:0]), r"shape \(0, 28, 28\)"),
     "label 10": (replaced("y_test", lambda y: np.maximum(y, 9) + (y == 9)), "y_test: the label 10 at index 9"),
     "label missing": (replaced("y_train", lambda y: y[1:]), "19 labels; expected 20"),
@@ -130,6 +132,20 @@ def test_floats_and_wide_integers_are_taken_where_nothing_is_lost(tmp_path):
         "x_test: >f4, taken as uint8",
         "y_test: float64, taken as uint8",
     ]
+
+
+@pytest.mark.parametrize("form", ["npz", "idx"])
+def test_images_of_zeros_and_ones_become_black_and_white(form, tmp_path):
+    arrays = make_arrays()
+    masks = {key: (values > 127).astype(np.uint8) if key[0] == "x" else values for key, values in arrays.items()}
+    if form == "npz":
+        write(tmp_path / "mnist.npz", npz_bytes(masks))
+    else:
+        write_idx(tmp_path, masks)
+    found = read_files(tmp_path, MNIST)
+    for key in ("x_train", "x_test"):
+        np.testing.assert_array_equal(found.arrays[key], np.uint8(255) * masks[key], strict=True)
+        assert f"{key}: uint8, from 0 to 1, taken as 0 to 255" in found.remarks
 
 
 def test_a_zip_with_a_comment_is_read(tmp_path):

@@ -4,6 +4,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import zipfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -200,3 +201,16 @@ def test_full_mnist(monkeypatch):
     )
     np.testing.assert_array_equal(np.bincount(data.y_test), [980, 1135, 1032, 1010, 982, 892, 958, 1028, 974, 1009])
     assert int(data.x_train.sum(dtype=np.int64)) == 1567298545
+
+
+def test_the_sample_is_read_from_a_package_in_a_zip(tmp_path):
+    package = Path(loader.__file__).parents[1]
+    with zipfile.ZipFile(tmp_path / "tinynet.zip", "w") as archive:
+        for path in [*package.rglob("*.py"), package / "datasets" / "mnist_sample.npz"]:
+            archive.write(path, path.relative_to(package.parent))
+    code = "import tinynet as tn; print(tn.__file__, len(tn.datasets.digits().x_train))"
+    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "tinynet.zip")}
+    run = subprocess.run(
+        [sys.executable, "-P", "-c", code], env=environment, capture_output=True, text=True, check=True
+    )
+    assert run.stdout.split() == [str(tmp_path / "tinynet.zip" / "tinynet" / "__init__.py"), "4000"]

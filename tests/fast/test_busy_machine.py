@@ -92,7 +92,7 @@ def test_the_default_number_of_threads_is_what_the_system_grants(monkeypatch, en
     monkeypatch.setattr(threads, "_most", 8)
     monkeypatch.setattr(cores, "granted_cores", lambda: 8)
     monkeypatch.setattr(cores, "quota", lambda: granted)
-    assert threads._default_threads() == expected
+    assert threads._Gate().threads == expected
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="the system has no CPU affinity")

@@ -187,6 +187,24 @@ def test_a_loss_that_is_not_finite_at_the_start_is_an_error(value):
         tn.GradientDescent().minimize(Function(lambda w: value, lambda w: [1.0]), [1.0])
 
 
+@pytest.mark.parametrize("method", [tn.GradientDescent(), tn.Newton()])
+def test_inputs_so_large_that_the_loss_overflows_are_told_of(method):
+    rng = np.random.default_rng(0)
+    model = tn.Sequential([tn.Input((3,)), tn.Dense(1)], seed=0)
+    objective = tn.Objective(model, rng.random((20, 3)) * 1e20, rng.random((20, 1)), "mse")
+    with pytest.raises(NonFiniteError, match="scale inputs and targets to around 1"):
+        method.step(objective, model.theta)
+
+
+def test_what_overflows_along_a_direction_is_no_warning_of_numpy():
+    rng = np.random.default_rng(3)
+    x = rng.random((60, 5)) * 1e6
+    model = tn.Sequential([tn.Input((5,)), tn.Dense(1, "sigmoid")], seed=0, dtype="float64")
+    objective = tn.Objective(model, x, (x[:, 0] > x[:, 1]).astype(int), "binary_cross_entropy")
+    _, records = tn.Newton().minimize(objective, model.theta, steps=30)
+    assert math.isfinite(records[-1].loss)
+
+
 def test_gradient_descent_goes_on_to_where_rounding_ends_it():
     objective = bowl(np.diag([1.0, 3.0]), np.ones(2))
     theta, records = tn.GradientDescent().minimize(objective, np.zeros(2), steps=1000)

@@ -6,6 +6,7 @@ as the traceback; a process that hangs or takes too much memory is ended, and is
 """
 
 import argparse
+import contextlib
 import json
 import random
 import re
@@ -80,14 +81,15 @@ def _keep_finding(findings, data, breach):
 def turn(name, keep, seconds):
     """Fuzz one reader in processes of their own, for so long; one that libFuzzer ended is followed by another."""
     (keep / name).mkdir(parents=True, exist_ok=True)
-    began = time.monotonic()
+    began, before = time.monotonic(), _processor_seconds()
     done, coverage, shared = 0, 0, Path("/dev/shm")
     while (left := int(seconds - (time.monotonic() - began))) > 5:
         place = tempfile.TemporaryDirectory(dir=shared if shared.is_dir() else None)  # in memory, where there is such
         command = [sys.executable, "-m", "tests.fuzz", name, "--keep", str(keep), "--child", str(left), place.name]
         with place, (keep / name / "log").open("ab+") as log:
             start = log.tell()
-            subprocess.run(command, stdout=log, stderr=log, timeout=left + 4 * HANG_SECONDS, check=False)
+            with contextlib.suppress(subprocess.TimeoutExpired):  # as of a process that was stopped for a while
+                subprocess.run(command, stdout=log, stderr=log, timeout=left + 4 * HANG_SECONDS, check=False)
             log.seek(start)
             told = log.read().decode("utf-8", "replace")
         counts = [int(n) for n in re.findall(r"^#(\d+)\s", told, re.MULTILINE)]
@@ -95,23 +97,40 @@ def turn(name, keep, seconds):
         coverage = max([coverage, *(int(n) for n in re.findall(r" cov: (\d+)", told))])
         if not counts:  # it did not even begin
             raise SystemExit(f"{name}: {told[-2000:]}")
-    note = {"seconds": time.monotonic() - began, "executions": done, "coverage": coverage}
+    note = {
+        "seconds": time.monotonic() - began,
+        "processor": _processor_seconds() - before,
+        "executions": done,
+        "coverage": coverage,
+    }
     with (keep / name / "turns").open("a") as file:
         file.write(json.dumps(note) + "\n")
 
 
+def _processor_seconds():
+    """Return the time of the processor that all processes took which this one had started, and which have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def table(keep):
     """Return what was done so far, as lines of Markdown."""
-    lines = ["| reader | minutes | executions | coverage | files | findings |", "|---|---:|---:|---:|---:|---:|"]
+    lines = [
+        "| reader | minutes | of the processor | executions | coverage | files | findings |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+    ]
     for name in NAMES:
         path = keep / name / "turns"
         turns = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
         if turns:
             minutes = sum(one["seconds"] for one in turns) / 60
+            processor = sum(one.get("processor", 0.0) for one in turns) / 60  # earlier versions did not note it
             done, coverage = sum(one["executions"] for one in turns), max(one["coverage"] for one in turns)
             files = len(list((keep / name / "corpus").iterdir()))
             findings = len([one for one in (keep / name / "findings").iterdir() if one.suffix != ".txt"])
-            lines.append(f"| {name} | {minutes:.0f} | {done:,} | {coverage:,} | {files} | {findings} |")
+            lines.append(
+                f"| {name} | {minutes:.0f} | {processor:.0f} | {done:,} | {coverage:,} | {files} | {findings} |"
+            )
     return "\n".join(lines)
 
 

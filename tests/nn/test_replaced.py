@@ -1,4 +1,4 @@
-"""Layers that are put into a built model in place of others are refused, and theta stays the vector that it is."""
+"""Layers that are put into a built model in place of others are refused, and so is another theta."""
 
 import numpy as np
 import pytest
@@ -63,7 +63,7 @@ def test_theta_may_be_written_into_by_every_sign():
     model.theta -= 1
     model.theta *= 2
     np.testing.assert_array_equal(model.theta, (before - 1) * 2)
-    with pytest.raises(ArgumentError, match=r"theta stays the vector that it is; write into it"):
+    with pytest.raises(ArgumentError, match=r"theta cannot be replaced; write into it"):
         model.theta = before
     np.testing.assert_array_equal(model.theta, (before - 1) * 2)
 

@@ -1022,7 +1022,7 @@ NO_TARGETS = (
     Refused(ShapeError, ("(3, 2)", "(3,)"), (shaped(3, 2), shaped(3))),
     Refused(ShapeError, ("(3, 2)", "(3, 1)"), (shaped(3, 2), shaped(3, 1))),
     Refused(ShapeError, ("(3,)", "()"), (shaped(3), shaped())),
-    Refused(ShapeError, ("(0, 1)", "nothing"), (shaped(0, 1), shaped(0))),
+    Refused(ShapeError, ("(0, 1)", "at least one"), (shaped(0, 1), shaped(0))),
     Refused(DTypeError, ("int64", "astype"), (np.ones(2, int), shaped(2))),
 )
 add("mean_squared_error", measured(), ref.errors(lambda e: e * e), refused=NO_TARGETS)

@@ -13,6 +13,7 @@ TENTH = float(np.float32(0.1))
     [
         ((10**6, 1), 0),
         ((250_000, 4), 0),
+        ((10**7, 1), 0),
         ((10, 10**5, 1), (0, 1)),
         ((1, 10**6, 1), 1),
         ((10**5, 5, 2), 0),
@@ -20,7 +21,7 @@ TENTH = float(np.float32(0.1))
     ],
 )
 @pytest.mark.parametrize("mode", ["eager", "compiled", "reference", "columns"])
-def test_a_sum_of_a_million_float32_is_right_to_six_digits(shape, axis, mode):
+def test_a_sum_of_millions_of_float32_keeps_its_digits(shape, axis, mode):
     x = np.full(shape, 0.1, np.float32)
     if mode == "columns":
         x = np.asfortranarray(x)
@@ -31,7 +32,8 @@ def test_a_sum_of_a_million_float32_is_right_to_six_digits(shape, axis, mode):
     else:
         found = total(x if mode == "compiled" else tn.Tensor(x))
     expected = np.full(found.shape, TENTH * x.size / max(1, found.size))
-    np.testing.assert_allclose(found, expected, rtol=3e-6)
+    by_numpy = mode == "columns" or axis == 1  # which rounds what it has after every 8,192 values
+    np.testing.assert_allclose(found, expected, rtol=3e-6 if by_numpy else 3e-7)
 
 
 @pytest.mark.parametrize("activation", [None, "relu"])
@@ -48,4 +50,4 @@ def test_the_gradient_of_a_bias_over_a_long_batch_keeps_its_digits(compiled, act
         return tn.grad((model(x) * np.float32(0.1)).sum(), [bias])[0]
 
     found = (tn.compile(gradient) if compiled else gradient)(np.ones((n, 1), np.float32))
-    np.testing.assert_allclose(np.asarray(found), [n * TENTH] * 2, rtol=1e-5)
+    np.testing.assert_allclose(np.asarray(found), [n * TENTH] * 2, rtol=3e-7)

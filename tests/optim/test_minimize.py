@@ -240,8 +240,8 @@ def test_what_cannot_be_minimised_is_refused_and_nothing_changes():
         optimizer.minimize(cross_entropy(model, x, y), model)
     cases = {
         "depends on no tensor": lambda: tn.Tensor(1.0),
-        "a gradient is that of one number": lambda: model(x),
-        "what is minimised is a Tensor.*but a float came": lambda: 1.0,
+        "a gradient is taken of one number": lambda: model(x),
+        "minimize takes a Tensor .* but got a float": lambda: 1.0,
         "dtype int64 depends on no tensor": lambda: tn.Tensor(1),
     }
     for message, loss in cases.items():

@@ -477,6 +477,7 @@ def test_filters_of_a_dense_layer_are_its_weights_by_pixel():
         (lambda: report.class_distribution(np.array([-1]), LABELS), ArgumentError, "the training labels"),
         (lambda: report.prediction_grid(IMAGES, LABELS, PREDICTED[:5]), ShapeError, r"must have shape \(40,\)"),
         (lambda: report.confusion_heat_map(np.zeros((2, 3))), ArgumentError, r"\(2, 3\)"),
+        (lambda: report.confusion_heat_map(np.eye(2), 2), ArgumentError, "names must be a sequence of texts"),
         (lambda: report.learning_curve(History()), ArgumentError, "no epochs"),
         (lambda: report.first_layer_filters(vectors(tn.Dense(2))), ArgumentError, "'dense.weight'"),
         (lambda: report.first_layer_filters(vectors(tn.ReLU())), ArgumentError, "first_layer_filters: the first"),

@@ -79,6 +79,8 @@ def test_what_is_found_cannot_be_changed_and_is_compared_by_identity(make):
         (lambda: precision_recall_curve([0.1, 0.2], [0, 0]), DataError, "samples of class 1"),
         (lambda: roc_curve([0.1, float("nan")], [0, 1]), DataError, "sample 1 is NaN"),
         (lambda: roc_curve([0.1, 0.2], [0, 2]), DataError, "0 or 1"),
+        (lambda: roc_curve([[0.1, 0.9]] * 2, [0, 1]), ShapeError, r"shape \(2, 2\); take those of one class"),
+        (lambda: precision_recall_curve([[[0.1, 0.9]]], [[1]]), ShapeError, "needs one output a sample"),
         (lambda: roc_curve([0.1, 0.2], [0]), ShapeError, "one output for each label"),
         (lambda: calibration([2.0], [1]), DataError, "from 0 to 1; logits"),
     ],

@@ -210,6 +210,8 @@ def test_the_shortcut_leaves_what_must_be_checked_to_the_long_way(output, labels
     [
         (np.zeros((0, 3)), np.zeros(0, int), DataError, r"there are no samples: got shapes \(0, 3\) and \(0,\)"),
         ([], [], DataError, "there are no samples"),
+        (np.ones((4, 0)), np.zeros(4, int), DataError, r"there are no samples: got shapes \(4, 0\) and \(4,\)"),
+        (np.ones((4, 3)), np.zeros((4, 0)), DataError, r"there are no samples: got shapes \(4, 3\) and \(4, 0\)"),
         (np.ones((4, 3)), np.zeros(1, int), ShapeError, r"one output for each label, but got shapes \(4, 3\) and \(1,"),
         (np.ones(4), np.zeros(1, bool), ShapeError, "one output for each label"),
         (np.ones((4, 3)), np.zeros(5, int), ShapeError, "one output for each label"),
@@ -246,6 +248,24 @@ def test_rows_of_labels_with_a_nan_are_refused():
         confusion_matrix(OUTPUT[:2], np.array([[0, 1, 0], [0, np.nan, 1]]))
 
 
+@pytest.mark.parametrize("classes", [0, -1, 2.0, "2", [2]])
+def test_a_number_of_classes_is_an_integer_of_1_or_more(classes):
+    with pytest.raises(ArgumentError, match="confusion_matrix: classes must be an integer of 1 or more, but got"):
+        confusion_matrix(PREDICTED, ACTUAL, classes)
+
+
+@pytest.mark.parametrize("matrix", [[[1, -1], [0, 2]], [[1, np.nan], [0, 2]]])
+def test_a_matrix_of_what_is_no_number_of_samples_is_refused(matrix):
+    with pytest.raises(DataError, match="must hold numbers of samples, but has some below 0, or NaN"):
+        classification_scores(matrix)
+
+
+@pytest.mark.parametrize("threshold", [None, "half", float("nan")])
+def test_a_threshold_that_is_no_number_is_refused(threshold):
+    with pytest.raises(ArgumentError, match=f"binary_accuracy: threshold must be a number, but got {threshold!r}"):
+        binary_accuracy(OUTPUT[:, 0], LABELS > 0, threshold)
+
+
 def test_a_matrix_may_be_a_list():
     assert classification_scores([[1, 1], [0, 2]]).accuracy == 0.75
 
@@ -255,6 +275,8 @@ def test_what_is_no_matrix_is_refused():
         classification_scores(4)
     with pytest.raises(ArgumentError, match=r"must be \(K, K\), but has shape \(2, 3\)"):
         classification_scores(np.zeros((2, 3), int))
+    with pytest.raises(ArgumentError, match="names must be a sequence of texts, but got 2"):
+        classification_scores(np.eye(2, dtype=int), 2)
     with pytest.raises(ArgumentError, match="2 classes, but 1 names: a"):
         classification_scores(np.eye(2, dtype=int), ["a"])
 

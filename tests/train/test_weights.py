@@ -321,6 +321,8 @@ REFUSED = {
     "a name": (ArgumentError, {"class_weight": {"cat": 1.0}}, "by class numbers, .* but got 'cat'"),
     "an unknown word": (ArgumentError, {"class_weight": "equal"}, "\"balanced\", but got 'equal'"),
     "one for all": (ArgumentError, {"class_weight": 2.0}, '"balanced", but got 2.0'),
+    "ragged classes": (DTypeError, {"class_weight": [[1], [2, 3]]}, "class_weight must be an array of num"),
+    "rows of classes": (ArgumentError, {"class_weight": [[1.0, 2.0]]}, '"balanced", but got \\[\\[1.0, 2.0\\]\\]'),
     "smoothing": (ArgumentError, {"label_smoothing": 1.5}, "label_smoothing must be .* at most 1, but got 1.5"),
     "validation": (DataError, {"validation_data": (X, Y, -W - 1)}, "^validation_data: sample_weight must have finite"),
     "no mean": (

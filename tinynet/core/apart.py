@@ -9,7 +9,7 @@ from tinynet.core.transaction import Transaction, within
 
 
 def apart() -> AbstractContextManager[Transaction | None]:
-    """Return a block of inference; in the middle of a step, it sees the values that this has written."""
+    """Return a block of inference; in the middle of a step, it uses the values that the step has written."""
     if (transaction := _transaction.get()) is not None:
         transaction.flush()
     return within(None)

@@ -1,4 +1,4 @@
-"""Gradients that add up in the leaves: `Tensor.backward`. See `methods`."""
+"""`Tensor.backward`, which adds gradients up in the leaves. See `methods`."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from tinynet.core.engine import Tensor, ancestors, grad
 
 
 class Backward:
-    """The method of tensors that adds gradients into leaves."""
+    """The method of tensors that adds gradients up in the leaves."""
 
     __slots__ = ()
 
     def backward(self: Any, cotangent: Tensor | None = None) -> None:
-        """Add the gradients of this tensor into ``.grad`` of every leaf it was made from.
+        """Add the gradients of this tensor to the ``grad`` of every leaf from which it was made.
 
-        The graph stays, so that a second call adds the same gradients once more, as is right for a sum.
+        The graph is kept, so a second call adds the same gradients again.
 
         Parameters
         ----------
         cotangent : Tensor, optional
-            The gradient that flows into this tensor, of its shape; 1 where the tensor has one element.
+            The gradient with respect to this tensor, of its shape; 1 by default if the tensor has one element.
 
         Raises
         ------

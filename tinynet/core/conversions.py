@@ -1,4 +1,4 @@
-"""Tensors as what others take: NumPy's arrays, Python's numbers and sequences, text. See `methods`."""
+"""Conversions of tensors to NumPy arrays, Python numbers and sequences, and text. See `methods`."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Conversions:
 
     def __len__(self: Any) -> int:
         if not self.shape:
-            raise ShapeError("a tensor of no axes has no length; use .item() for its value")
+            raise ShapeError("a tensor without axes has no length; use .item() for its value")
         return self.shape[0]
 
     def __iter__(self: Any) -> Iterator[Tensor]:
@@ -69,7 +69,7 @@ class Conversions:
         return f"Tensor({text}{dtype}{suffix})"
 
 
-# What NumPy asks of a tensor behind an array: `array + tensor` is `np.add(array, tensor)`.
+# NumPy calls this for a tensor on the right of an array: `array + tensor` is `np.add(array, tensor)`.
 _OPERATORS: dict[np.ufunc, str] = {
     np.add: "add", np.subtract: "subtract", np.multiply: "multiply", np.divide: "divide", np.matmul: "matmul",
     np.power: "power", np.less: "less", np.less_equal: "less_equal", np.greater: "greater",
@@ -81,7 +81,7 @@ _OTHER_NAMES = {"absolute": "abs", "square": "power", "dot": "matmul", "vstack":
 
 
 def _values(tensor: Any, function: Any = None) -> Array:
-    """Return the values for a function of NumPy; raise a GradientError where their history would be missed."""
+    """Return the values for a function of NumPy; raise a GradientError if the history would be lost."""
     if tensor.requires_grad and _recording.get() and not tensor.symbolic:
         name = getattr(function, "__name__", "")
         op = _OTHER_NAMES.get(name, name)

@@ -12,12 +12,12 @@ from tinynet.errors import ArgumentError
 
 
 def _cover(block: Block, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return a function that runs within such a block.
+    """Return a function that runs within the block.
 
     Raises
     ------
     ArgumentError
-        If it is a generator or a coroutine: a call of it only makes an object, and its body runs later.
+        If it is a generator or a coroutine, since its body runs after the call.
     """
     kinds = (inspect.isgeneratorfunction, inspect.isasyncgenfunction, inspect.iscoroutinefunction)
     if any(is_kind(function) for is_kind in kinds):

@@ -100,14 +100,14 @@ class Op:
         return partial(self.vjp, i)
 
 
-# Comes in place of the gradient rule of an op that reads a small part of its first input, the only floating one. It
-# takes the same arguments and returns an object with `shape` and `dtype`, to which those of other ops are added by `+`,
-# and whose `whole()` returns the sum, a Tensor, once all have come. Many uses of one tensor then need one array of its
-# size; by the gradient rules they would need one each. `ops.parts` has those of slices and indices.
+# Replaces the gradient rule of an op that reads a small part of its first input, which is its only floating one. Many
+# uses of one tensor, such as all its slices, then share one array of its size; by the gradient rules, each would need
+# one. The function takes the arguments of a rule. It returns an object with a `shape` and a `dtype`. Such objects are
+# added with `+`, and `whole()` returns the sum as a Tensor. `ops.parts` has the functions of slices and indices.
 gradients_in_parts: dict[Op, Callable[..., Any]] = {}
 
-# Returns the rules of one use of an op, from its inputs and attributes, as a function of the number of the input: for
-# ops of many inputs, whose rules would each look at all of them.
+# For ops of many inputs, whose rules would each look at all inputs. The function takes the inputs and the attributes of
+# one use of the op, and returns a function from the number of an input to its rule.
 rules_of_one_use: dict[Op, Callable[..., Callable[[int], Rule]]] = {}
 
 _FORM = (
@@ -120,7 +120,7 @@ Evaluator = Callable[[Op, tuple[Array, ...], dict[str, Any]], tuple[Array, ...]]
 
 @np.errstate(all="ignore")
 def meaning(op: Op, arrays: tuple[Array, ...], attrs: dict[str, Any]) -> tuple[Array, ...]:
-    """Compute an op on arrays by what it means.
+    """Compute an op on arrays by its meaning, the NumPy of its ``compute``.
 
     Raises
     ------
@@ -175,7 +175,7 @@ class Backend(NamedTuple):
 
     evaluate: Evaluator
     session: Callable[[], AbstractContextManager[None]]  # held while many ops are computed
-    watch: Callable[[Callable[[Any], None]], AbstractContextManager[None]]  # calls a function while kernels are built
+    watch: Callable[[Callable[[Any], None]], AbstractContextManager[None]]  # reports the building of kernels
 
 
 _BY_MEANING = Backend(meaning, nullcontext, lambda tell: nullcontext())
@@ -183,17 +183,17 @@ _chosen: list[Backend] = [_BY_MEANING]
 
 
 def use_backend(backend: Backend) -> None:
-    """Compute ops by a backend from now on, but for those within `tinynet.reference`."""
+    """Compute ops by a backend from now on, except within `tinynet.reference`."""
     _chosen[:] = [backend]
 
 
 def current_backend() -> Backend:
-    """Return the backend that computes ops here and now."""
+    """Return the backend that computes ops at the moment."""
     return _BY_MEANING if _reference.get() else _chosen[0]
 
 
 def can_compile() -> bool:
-    """Return whether there is an engine room to compile steps with, here and now."""
+    """Return whether steps can be compiled at the moment: with the engine room, outside of `tinynet.reference`."""
     return current_backend() is not _BY_MEANING
 
 
@@ -208,7 +208,7 @@ class Node:
         self.op, self.inputs, self.attrs, self.values = op, inputs, attrs, values
         self.versions = tuple([x.version for x in inputs]) if recorded else ()
         self.number = next(_node_numbers)
-        self.recorded = recorded  # without, a traced node is in the graph, but no gradient flows through it
+        self.recorded = recorded  # if not, no gradient flows through the node, though tracing keeps it in the graph
 
     def outputs(self) -> tuple[Tensor, ...]:
         """Return the output tensors, as new handles."""
@@ -249,7 +249,7 @@ class Tensor(Methods):
 
     __slots__ = ("__weakref__", "_requires_grad", "_value", "grad", "index", "label", "node", "version")
 
-    # The operators below are ops. The package of ops, above this module, hands itself over when it is imported.
+    # The operators below are ops. `tinynet.ops`, which imports this module, sets `_ops` to itself when it is imported.
     _ops: ClassVar[ModuleType]
 
     def __init__(self, data: npt.ArrayLike | Spec | Tensor, requires_grad: bool = False) -> None:
@@ -373,7 +373,7 @@ class Tensor(Methods):
                 return self[...]
         return _handle(self._value, False, None, 0)
 
-    # Operators and methods: each is an op. More of them are on the shelf.
+    # Operators and methods: each is an op. `core/operators.py` and `core/methods.py` have more, on the shelf.
     def __add__(self, other: Any) -> Tensor:
         return self._ops.add(self, other)
 
@@ -539,7 +539,7 @@ def _walk_back(
             sought[id(node)] = found
 
     flowing: dict[Any, Any] = {}
-    in_parts: dict[Any, Any] = {}  # what comes in parts is added up by itself
+    in_parts: dict[Any, Any] = {}  # sums of cotangents in parts; see `gradients_in_parts`
 
     def accumulate(x: Tensor, g: Any) -> None:
         key, sums = _key(x), flowing if isinstance(g, Tensor) else in_parts
@@ -582,7 +582,7 @@ def _pull(
     cotangent: tuple[Tensor | None, ...],
     outs: tuple[Tensor, ...],
 ) -> Any:
-    """Bring the cotangent of a node's outputs back to its input ``i``, by the op's rule, or in parts."""
+    """Return the cotangent of input ``i`` of a node from those of its outputs, by the op's rule or in parts."""
     op, x = node.op, node.inputs[i]
     rule = gradients_in_parts.get(op) or rules(i)
     if rule is None:
@@ -598,12 +598,12 @@ def _pull(
 
 
 def _tensors(given: Any) -> list[Tensor]:
-    """Bring what `grad` takes into the form of a list."""
+    """Return the tensor or the tensors that `grad` takes, as a list."""
     several = list(given) if isinstance(given, Iterable) and not isinstance(given, Tensor) else [given]
     for x in several:
         if not isinstance(x, Tensor):
             raise GradientError(
-                f"a gradient is that of a Tensor with respect to Tensors, but a {type(x).__name__} came"
+                f"a gradient is taken of Tensors with respect to Tensors, but a {type(x).__name__} came"
             )
     return several
 
@@ -620,8 +620,8 @@ def _cotangents_of(outputs: list[Tensor], cotangents: Sequence[Tensor] | None) -
         for y in outputs:
             if y.size != 1:
                 raise GradientError(
-                    f"the output has shape {y.shape}: a gradient is that of one number; take .sum() or .mean(), or "
-                    "give the cotangent"
+                    f"the output has shape {y.shape}: a gradient is taken of one number; use .sum() or .mean(), or "
+                    "pass the cotangent"
                 )
         return [filled(y.spec, 1) for y in outputs]
     found = [as_tensor(g) for g in (cotangents if isinstance(cotangents, Iterable) else [cotangents])]
@@ -668,7 +668,7 @@ def is_constant(x: Tensor) -> bool:
 
 
 def specs_of(inferred: Any) -> tuple[Spec, ...]:
-    """Bring what ``infer`` returned into one form: it may be one Spec, several, or an array that has the right spec."""
+    """Return what ``infer`` returned as a tuple of Specs; it may be one Spec, a tuple of them, or arrays with them."""
     several = inferred if type(inferred) is tuple else (inferred,)
     exact = [type(s) is Spec and type(s[0]) is tuple and isinstance(s[1], np.dtype) for s in several]
     return several if all(exact) else tuple([Spec(tuple(s.shape), np.dtype(s.dtype)) for s in several])

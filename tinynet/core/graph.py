@@ -1,4 +1,4 @@
-"""A graph, which is what tracing returns: what a function computes from its inputs, and what it writes."""
+"""A graph, the result of tracing: the values that a function computes from its inputs, and those that it writes."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from tinynet.core.spec import Array
 
 
 class Graph(NamedTuple):
-    """A graph of ops between leaves and what is wanted of them.
+    """A graph of ops from leaves to outputs and new values.
 
     Attributes
     ----------
     inputs : mapping of str to Tensor
-        Symbolic leaves whose values are given at each run.
+        Symbolic leaves, whose values are passed at each replay.
     outputs : mapping of str to Tensor
-        What a run returns.
+        The results.
     bound : tuple of (Tensor, ndarray)
         The leaves that the updates write, each with its array.
     updates : tuple of (Tensor, Tensor)
-        Pairs of a bound leaf and its new value, which is written into the leaf's array after all else.
+        Pairs of a bound leaf and its new value, which is written into the leaf's array after everything else.
     """
 
     inputs: Mapping[str, Tensor]
@@ -30,11 +30,11 @@ class Graph(NamedTuple):
     updates: tuple[tuple[Tensor, Tensor], ...] = ()
 
     def values(self) -> list[Tensor]:
-        """Return all that is computed: the outputs, and the new values."""
+        """Return everything that is computed: the outputs, and the new values."""
         return [*self.outputs.values(), *(new for _, new in self.updates)]
 
     def with_values(self, values: list[Tensor]) -> Graph:
-        """Return the graph that computes other tensors in their places."""
+        """Return the graph with other tensors in place of these."""
         count = len(self.outputs)
         outputs = dict(zip(self.outputs, values[:count], strict=True))
         updates = tuple((leaf, new) for (leaf, _), new in zip(self.updates, values[count:], strict=True))

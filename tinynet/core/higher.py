@@ -1,4 +1,4 @@
-"""Jacobians, Hessians and products with them: exact, by differentiating gradients."""
+"""Jacobians, Hessians and products with them: exact derivatives of gradients."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Function = Callable[[Tensor], Tensor]
 
 @recording()
 def hvp(f: Function, x: Any, v: Any) -> Tensor:
-    """Multiply the Hessian of a function with a vector, without forming it: at the cost of a few gradients.
+    """Multiply the Hessian of a function by a vector, without making it, at the cost of a few gradients.
 
     Parameters
     ----------
@@ -31,8 +31,8 @@ def hvp(f: Function, x: Any, v: Any) -> Tensor:
     Returns
     -------
     Tensor
-        Of the shape and dtype of ``x``: the derivative of the gradient at ``x`` in the direction ``v``. Where second
-        derivatives are not continuous (relu, max) they are those of the piece that ``x`` lies on.
+        Of the shape and dtype of ``x``: the derivative of the gradient at ``x`` in the direction ``v``. If second
+        derivatives are not continuous (relu, max), they are those of the piece that contains ``x``.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def hvp(f: Function, x: Any, v: Any) -> Tensor:
 
 @recording()
 def jacobian(f: Function, x: Any) -> Tensor:
-    """Differentiate each value of a function with respect to each of its input, in reverse mode, a value at a time.
+    """Differentiate each value of a function with respect to each value of its input, one output value at a time.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def _gradient(name: str, f: Function, x: Tensor) -> Tensor:
 
 
 def _rows(y: Tensor, x: Tensor) -> Tensor:
-    """Pull each unit vector back from y to x."""
+    """Return the gradient of each value of y with respect to x."""
     rows = np.zeros((y.size, *x.shape), x.dtype)
     unit = np.zeros(y.size, y.dtype)
     for i in range(y.size if y.requires_grad else 0):

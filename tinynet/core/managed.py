@@ -1,4 +1,4 @@
-"""Context managers that are written as generators, and end wherever Ctrl-C comes."""
+"""Context managers that are written as generators, and that end even if Ctrl-C comes at any moment."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ class _Managed(ContextDecorator, Generic[T]):
 
 
 def managed(function: Callable[P, Iterator[T]]) -> Callable[P, _Managed[T]]:
-    """Make a context manager of a generator function, much as `contextlib.contextmanager` does.
+    """Make a context manager from a generator function, as `contextlib.contextmanager` does.
 
-    That one has a method `__exit__` in Python, before whose first instruction Ctrl-C may come. The generator then waits
-    at its ``yield`` for as long as somebody keeps the traceback, as notebooks do. Here it is closed at once.
+    But that one has a method `__exit__` in Python, and Ctrl-C may come before its first instruction. The generator then
+    waits at its ``yield`` as long as the traceback exists, which notebooks keep. Here, it is closed at once.
 
     Parameters
     ----------
     function : callable
-        A generator function that switches something, yields once, and switches it back in a ``finally``. It does not
-        learn with which error the block ended.
+        A generator function that sets something, yields once, and resets it in a ``finally``. It does not see the error
+        with which the block ended.
 
     Returns
     -------
     callable
-        Takes the arguments of the function, and returns a context manager, which may be a decorator.
+        Takes the arguments of the function, and returns a context manager, which may also be used as a decorator.
     """
 
     @functools.wraps(function)

@@ -1,4 +1,9 @@
-"""How ops are used at the moment: with or without history, on arrays or on shapes alone."""
+"""How ops are used at the moment: with or without history, on arrays or on shapes alone.
+
+The end of this file has the modes themselves: `no_grad`, `reference`, `recording` and `tracing`. Each is a `Block` that
+sets some of four switches. What comes before makes such blocks safe in generators, in tasks and against Ctrl-C, and may
+be left out at a first reading.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +18,7 @@ from tinynet.errors import ArgumentError
 
 
 class Setting:
-    """A value that a switch has for a while, and the setting from before."""
+    """A value of a switch, and the setting that it replaced."""
 
     def __init__(self, value: Any, before: Setting | None = None) -> None:
         self.value, self.before, self.over = value, before, False
@@ -21,27 +26,27 @@ class Setting:
 
 
 class Switch:
-    """A value for the current thread or task, as the innermost block of code that sets it says.
+    """A value for the current thread or task: that of the innermost block of code that sets it.
 
-    Blocks mostly end in the reverse order in which they began. Those of generators may end earlier or later, and those
-    of asynchronous generators even in another task. Such a setting cannot be undone; it is marked as over, and whoever
-    reads the switch goes on to the setting from before.
+    Blocks mostly end in the reverse of the order in which they began. Blocks in generators may end earlier or later,
+    and those in asynchronous generators even in another task. Such a setting cannot be undone. It is marked as over,
+    and `get` passes over it to the setting before.
     """
 
     def __init__(self, name: str, value: Any) -> None:
         self.variable = ContextVar(name, default=Setting(value))  # noqa: B039 - the first setting is never over
 
     def get(self) -> Any:
-        """Return the value here and now."""
+        """Return the current value."""
         setting = self.variable.get()
         return self._innermost().value if setting.over else setting.value
 
     def put(self, value: Any) -> None:
-        """Set it for good: for a context that ends, or until it is put again."""
+        """Set the value without an end: until the next `put`, or until the context ends."""
         self.variable.set(Setting(value))
 
     def begin(self, setting: Setting) -> None:
-        """Set it, until the setting ends."""
+        """Set the value until `end` is called with the same setting."""
         setting.before = self._innermost()
         setting.token = self.variable.set(setting)
 
@@ -72,7 +77,7 @@ _last_change = [0]
 
 
 def note_change() -> None:
-    """Note that an attribute of some layer or optimizer was set, on which plans may depend."""
+    """Note that an attribute was set, of some layer or optimizer, on which plans may depend."""
     _last_change[0] = next(_changes)
 
 
@@ -82,13 +87,14 @@ def last_change() -> int:
 
 
 class Ending:
-    """The method `__exit__` of a class: another object for each ``with``, which that statement alone holds.
+    """A descriptor for the method `__exit__` of a class: each ``with`` statement gets an object of its own.
 
-    Ctrl-C may come as a block ends, before the first instruction of what ends it. Then none of it runs. But the
-    statement lets go of the object, which tells those who `watch` it.
+    Ctrl-C may come when a block ends, before the first instruction of `__exit__`, which then does not run at all. But
+    the statement drops its object, which nobody else holds. So the object is freed, and that calls what `watch` was
+    given.
     """
 
-    begun: ContextVar[Any] = ContextVar("tinynet_ending")  # of the statement that is just beginning
+    begun: ContextVar[Any] = ContextVar("tinynet_ending")  # the object of the statement that is just beginning
 
     def __init__(self, leave: Callable[..., Any]) -> None:
         self.leave = leave
@@ -102,7 +108,7 @@ class Ending:
 
     @classmethod
     def watch(cls, block: Any, undo: Callable[[Any], None]) -> Any:
-        """Return what to keep while a block goes on: if the statement that holds it goes first, `undo` is called."""
+        """Return what to keep until a block has ended: if its statement is gone before that, `undo` is called."""
         ending = cls.begun.get(type(None))()
         return weakref.ref(ending, undo) if ending and ending.args[0] is block else None
 
@@ -160,10 +166,10 @@ def no_grad(*function: Any) -> Block:
 
 
 def reference() -> Block:
-    """Compute each op by what it means, in NumPy, and not by its kernel; train without compiled steps.
+    """Compute each op by its meaning in NumPy instead of its kernel, and train without compiled steps.
 
-    Slower, and for those who want to follow each number. Results agree to rounding. With the environment
-    variable ``TINYNET_REFERENCE=1`` the whole process runs so, and Numba is not needed.
+    This is slower, and lets you follow each number. Results agree to rounding. With the environment variable
+    ``TINYNET_REFERENCE=1``, the whole process runs in this way, and does not need Numba.
 
     Returns
     -------
@@ -181,7 +187,7 @@ def reference() -> Block:
 
 
 def recording(on: bool = True) -> Block:
-    """Record history, also within `no_grad`, or do not: for what takes gradients of its own."""
+    """Record history, also within `no_grad`; or record none. For code that takes gradients of its own."""
     return Block((_recording, on))
 
 

@@ -1,4 +1,4 @@
-"""How objects are shown: by the call that makes them."""
+"""The text that shows an object: the call that makes it."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ T = TypeVar("T")
 
 
 def shown_as_call(thing: Any) -> str:
-    """Write the call that makes an object, from the arguments that it has kept as attributes.
+    """Write the call that makes an object, from the arguments that it keeps as attributes.
 
     Parameters
     ----------
     thing : object
-        Of a class whose arguments are kept under their own names.
+        An object whose class keeps its arguments under their own names.
 
     Returns
     -------
     str
-        With its first argument, and those others that are not as by default.
+        The call, with its first argument, and the others that differ from their defaults.
 
     Examples
     --------
@@ -44,7 +44,7 @@ def shown_as_call(thing: Any) -> str:
 
 
 def recorded(make: Callable[Concatenate[Any, P], T]) -> Callable[Concatenate[Any, P], T]:
-    """Let what a class method makes be shown as the call of that method."""
+    """Make the objects that a class method returns show the call of that method."""
 
     @functools.wraps(make)
     def method(cls: Any, /, *args: P.args, **kwargs: P.kwargs) -> T:

@@ -1,4 +1,4 @@
-"""What is known of an array before there is one: its shape and its dtype."""
+"""Shapes and dtypes: what is known of an array before it exists."""
 
 from __future__ import annotations
 
@@ -26,5 +26,5 @@ class Spec(NamedTuple):
 
 Value = Array | Spec
 
-# As that of NumPy, which takes longer than to add two small arrays: a program sees the same few shapes all the time.
+# NumPy's function, with its results kept: it takes longer than the sum of two small arrays, and shapes recur.
 broadcast_shapes = lru_cache(maxsize=1024)(np.broadcast_shapes)

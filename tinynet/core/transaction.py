@@ -1,9 +1,9 @@
-"""A training step as a transaction: what it writes is seen by all that follows in it, and is in memory once it ends.
+"""A training step as a transaction: the rest of the step sees what it writes, and memory changes when it ends.
 
-A step writes variables: the states of layers, parts of the vector of a model's parameters, what an optimizer carries
-along. Until the step ends, their new values are tensors that later reads find in place of the old ones. Then all of
-memory is written at once; an exception, or a value that is not finite, drops all of it. Steps that are traced are the
-same, but that their new values are shapes: the plan made of them writes.
+A step writes variables: the states of layers, parts of the vector of a model's parameters, the vectors of an optimizer.
+Until the step ends, their new values are tensors, and later reads in the step return these. Then all of memory is
+written at once. If an exception ends the step, or a value is not finite, all new values are dropped. In a traced step,
+the new values are shapes; the plan that is made of it writes.
 """
 
 from __future__ import annotations
@@ -28,31 +28,31 @@ Write = Callable[[], Any]
 
 
 def _write(place: Array, value: Array) -> Write:
-    return partial(operator.setitem, place, ..., value)  # np.copyto is Python, and Ctrl-C could come in it
+    return partial(operator.setitem, place, ..., value)  # in C; np.copyto begins in Python, where Ctrl-C could come
 
 
-_leave = partial(_transaction.variable.set, Setting(None))  # which is not Python either
-_exhaust = deque[Any](maxlen=0).extend  # which keeps nothing
+_leave = partial(_transaction.variable.set, Setting(None))  # ends the step; in C, too
+_exhaust = deque[Any](maxlen=0).extend  # runs an iterator to its end, in C, and keeps nothing
 
 
 def commit(writes: Iterable[Write]) -> None:
-    """Write to memory. No Ctrl-C comes in between: Python looks for signals between its own instructions alone."""
+    """Write to memory. No Ctrl-C comes in between: Python looks for signals only between its own instructions."""
     _exhaust(map(operator.call, writes))
 
 
 class Transaction:
-    """What a step has written so far, and where in the layers it is.
+    """What a step has written so far, and which layers are being computed.
 
     Attributes
     ----------
     mode : TrainMode or None
-        Whose step it is; None where a function is traced that does not train.
+        The mode whose step it is; None if a function is traced that does not train.
     updates : list of (Tensor, Tensor)
         Variables and their new values.
     checks : list of Tensor
-        While tracing: for each update whether all that led to it is finite.
+        While tracing: for each update the loss, and whether the gradient is finite.
     live : list of (Tensor, callable)
-        While tracing: inputs of the plan that are read anew each time, such as a learning rate.
+        While tracing: inputs of the plan that each replay reads anew, such as a learning rate, with what reads them.
     path : list of str
         The names of the layers whose forwards are under way.
     captured : dict of int to object
@@ -61,8 +61,8 @@ class Transaction:
 
     def __init__(self, mode: TrainMode | None, session: AbstractContextManager[None] | None = None) -> None:
         self.mode = mode
-        self.session = session or nullcontext()  # which the mode holds until the step ends
-        self.watched: Any = None  # kept while the step is under way: by it, the end of its block is noticed
+        self.session = session or nullcontext()  # entered by the mode; `end` leaves it
+        self.watched: Any = None  # from `Ending.watch`; kept until the step ends
         self.checks: list[Tensor] = []
         self.live: list[tuple[Tensor, Callable[[], Any]]] = []
         self.path: list[str] = []
@@ -77,7 +77,7 @@ class Transaction:
         self.draws: dict[tuple[str, int], int] = {}  # how often a layer has drawn random numbers, by micro-batch
 
     def enter(self, layer: Any) -> None:
-        """Note that the forward of a layer begins; whoever ends it takes its name off the path."""
+        """Note that the forward of a layer begins; the layer removes its name from the path at the end."""
         if not self.path:
             self.captured[id(layer)] = layer
         self.path.append(layer.name)
@@ -90,7 +90,7 @@ class Transaction:
         return [(variable, self._new[key]) for key, variable in self._variables.items()]
 
     def current(self, x: Tensor) -> Tensor:
-        """Return the newest value of a tensor; the tensor itself if nothing was written to it."""
+        """Return the newest value of a leaf: the leaf itself if the step has not written to it."""
         if self._plans:
             self.flush()
         if id(x) in self._new:
@@ -107,7 +107,7 @@ class Transaction:
         return part
 
     def write(self, variable: Tensor, new: Tensor, parts: Sequence[tuple[Tensor, int]] = ()) -> None:
-        """Give a variable a new value; ``parts`` are the parameters in it, each with the place where it starts."""
+        """Assign a new value to a variable; ``parts`` are the parameters in it, each with its place there."""
         self._variables[id(variable)] = variable
         self._new[id(variable)] = new.detach() if new.requires_grad else new
         self.touched += [variable, *(part for part, _ in parts)]
@@ -120,7 +120,7 @@ class Transaction:
         """Check that a loss was not computed with values of these parameters that the step has replaced since."""
         if not isinstance(loss, Tensor):
             raise GradientError(
-                f"what is minimised is a Tensor made of the parameters by ops, but a {type(loss).__name__} came"
+                f"minimize takes a Tensor that ops have made of the parameters, but got a {type(loss).__name__}"
             )
         wanted = {id(p) for p in parameters}
         used = {id(x) for node in ancestors([loss], recorded=True) for x in node.inputs}
@@ -131,19 +131,19 @@ class Transaction:
             )
 
     def check_finite(self, loss: Tensor, finite: Tensor) -> None:
-        """Raise an error unless a loss is finite, and so is its gradient, of which ``finite`` says it."""
+        """Raise an error unless a loss is finite, and its gradient, of which ``finite`` holds that."""
         if _tracing.get():
             self.checks += [loss, finite]
         else:
             raise_unless_finite(loss.item(), bool(finite))
 
     def defer(self, writes: Sequence[Write], touched: Sequence[Tensor]) -> None:
-        """Let the writes of a plan wait for the end of the step, or for the next read in it."""
+        """Keep the writes of a plan until the step ends, or until something in the step reads the new values."""
         self._plans.append(writes)
         self.touched += touched
 
     def flush(self) -> None:
-        """Write to memory now, for a plan that reads there, and remember what was there before."""
+        """Write to memory now, since a plan reads there, and keep the old values for `drop`."""
         for x in self.touched:
             if id(x.memory) not in self._before:
                 self._before[id(x.memory)] = x.memory, x.memory.copy()
@@ -166,7 +166,7 @@ class Transaction:
         return planned + [_write(place, value) for place, value in zip(places, values, strict=True)]
 
     def finish(self) -> None:
-        """End the step: write all of it, and count it."""
+        """Write all new values to memory, and count the step."""
         assert self.mode is not None
         writes = self._writes()
         self._note_versions()
@@ -174,14 +174,14 @@ class Transaction:
         commit([*writes, count, self._before.clear, _leave])
 
     def drop(self) -> None:
-        """Leave memory as it was before the step."""
+        """Restore memory as it was before the step."""
         if self._before:
             self._note_versions()
         first_last = reversed(self._before.values())  # of arrays that overlap, the one kept first was not written yet
         commit([*(_write(array, before) for array, before in first_last), _leave])
 
     def end(self) -> None:
-        """End the step, dropped if it is not finished."""
+        """End the step, and drop what it wrote if it was not finished."""
         if _transaction.get() is self:
             self.drop()
         self.session.__exit__(None, None, None)
@@ -192,10 +192,10 @@ class Transaction:
         for x in self.touched:
             x.version += 1
 
-    # --- numbers from outside of the graph
+    # --- numbers that come from outside of the graph
 
     def read(self, source: Callable[[], Any], shape: Shape, dtype: npt.DTypeLike) -> Tensor:
-        """Return what a function returns; in a plan, what it returns at each run."""
+        """Return the value of a function, as a Tensor; a plan calls the function again at each replay."""
         if not _tracing.get():
             return Tensor(np.asarray(source(), dtype))
         symbol = Tensor(Spec(shape, np.dtype(dtype)))
@@ -219,16 +219,16 @@ class TrainMode:
     Attributes
     ----------
     seed : int
-        Of all that is random in the steps.
+        The seed of all random numbers in the steps.
     steps : int
         How many steps are complete.
     micro_batch : int
-        The number of the part of a batch that is under way.
+        The number of the micro-batch that is being computed.
     """
 
     def __init__(self, seed: int) -> None:
         self.seed = seed
-        self.done = [0]  # how many steps are complete: in a list, so that it is written with all else
+        self.done = [0]  # how many steps are complete; in a list, so that `commit` can write it with the arrays
         self.micro_batch = 0
 
     @property
@@ -240,7 +240,7 @@ class TrainMode:
         if _tracing.get():
             raise TraceError(
                 f"{user_line()} begins a step of training while a function is traced; write `with mode:` around the "
-                "call of the compiled function, of which one call is then part of a step"
+                "call of the compiled function"
             )
         if _transaction.get() is not None:
             raise ArgumentError(
@@ -266,11 +266,11 @@ class TrainMode:
             transaction.end()
 
     def state(self) -> dict[str, Any]:
-        """Return the seed and the number of steps, for a checkpoint."""
+        """Return the seed and the number of complete steps, for a checkpoint."""
         return {"seed": self.seed, "steps": self.steps}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take a state back."""
+        """Restore a state that `state` returned."""
         self.seed = state["seed"]
         self.done[0] = state["steps"]
 
@@ -279,20 +279,20 @@ def train_mode(seed: int | None = None) -> TrainMode:
     """Return the mode in which a model is trained by hand; each ``with mode:`` is one step.
 
     Within the step, layers such as `Dropout` and `BatchNorm` do what they do in training, `tinynet.random` draws
-    numbers, and `Optimizer.minimize` and `State.assign` write. What they write is seen at once by what follows, and is
-    in memory when the step ends; where an exception ends it, or a loss or a gradient that is not finite, nothing has
+    numbers, and `Optimizer.minimize` and `State.assign` write. The rest of the step sees the new values at once; memory
+    has them when the step ends. If an exception ends the step, or a loss or a gradient is not finite, nothing has
     changed. Outside of a mode, ``model(x)`` is inference.
 
     Parameters
     ----------
     seed : int, optional
-        From 0 to 2^64 - 1. The same seed draws the same numbers, for any number of threads, compiled or not; without
-        one, they are others in each run.
+        From 0 to 2^64 - 1. The same seed draws the same numbers, for any number of threads, compiled or not. Without
+        a seed, each run draws others.
 
     Returns
     -------
     TrainMode
-        A context manager, to be entered once for each step.
+        A context manager; enter it once for each step.
 
     Raises
     ------
@@ -319,7 +319,7 @@ def train_mode(seed: int | None = None) -> TrainMode:
 
 
 def training() -> bool:
-    """Return whether a step of training is under way, in which layers may draw, assign and so on.
+    """Return whether a step of training is under way, in which layers may draw random numbers and assign states.
 
     Examples
     --------
@@ -335,7 +335,7 @@ def training() -> bool:
 
 
 def train_transaction(what: str) -> Any:
-    """Return the transaction of the training step under way; ``what`` needs one."""
+    """Return the transaction of the training step under way; without one, the error says that ``what`` needs it."""
     transaction = _transaction.get()
     if transaction is None or transaction.mode is None:
         raise ArgumentError(
@@ -346,17 +346,17 @@ def train_transaction(what: str) -> Any:
 
 
 def within(transaction: Transaction | None) -> Block:
-    """Let a transaction, or none, be the one under way: for traces, and for inference in the middle of a step."""
+    """Set the transaction under way, or None: for traces, and for inference in the middle of a step."""
     return Block((_transaction, transaction))
 
 
 class State(Tensor):
-    """What a layer keeps and nobody trains, such as running means; made by `Layer.add_state`."""
+    """Values that a layer keeps and nobody trains, such as running means; `Layer.add_state` creates them."""
 
     __slots__ = ()
 
     def assign(self, new: Any) -> None:
-        """Give the state a new value, within a step of training.
+        """Assign a new value to the state, within a step of training.
 
         Parameters
         ----------
@@ -373,7 +373,7 @@ class State(Tensor):
         transaction = train_transaction("State.assign")
         if not self.memory.flags.writeable:
             raise ArgumentError("assign: the state is a constant, as of a model that was compiled with freeze=True")
-        new = new if isinstance(new, Tensor) else Tensor(np.array(new))  # which the caller may go on to change
+        new = new if isinstance(new, Tensor) else Tensor(np.array(new))  # a copy: the caller may change the array
         if new.shape != self.shape:
             raise ShapeError(f"assign: the state has shape {self.shape}, but the new value has shape {new.shape}")
         if new.dtype != self.dtype:

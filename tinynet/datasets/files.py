@@ -77,8 +77,7 @@ def read_files(path: Path, spec: DatasetSpec) -> Files:
     else:
         what = "an .npz or .mat file" if matlab else "an .npz file"
         raise DatasetError(f"{path}: not {what}. Expected {spec.accepted}.")
-    _check(arrays, {key: f"{path}, array {key}" for key in KINDS}, spec)
-    return Files(arrays, {}, remarks)
+    return _checked(Files(arrays, {}, remarks), {key: f"{path}, array {key}" for key in KINDS}, spec)
 
 
 def sizes(arrays: Arrays) -> tuple[int, int]:
@@ -92,9 +91,8 @@ def _read_directory(directory: Path, spec: DatasetSpec) -> Files:
     if len(paths) == len(IDX_NAMES):
         contents = {key: read_file(path) for key, path in paths.items()}
         arrays = {key: parse_idx(contents[key], KINDS[key], str(path)) for key, path in paths.items()}
-        _check(arrays, {key: str(path) for key, path in paths.items()}, spec)
         packed = {key: sha256(data).hexdigest() for key, data in contents.items() if data[:2] == GZIP_MAGIC}
-        return Files(arrays, packed, remarks)
+        return _checked(Files(arrays, packed, remarks), {key: str(path) for key, path in paths.items()}, spec)
     if spec.pairs and all(_is(directory / name, "file") for name in spec.pairs.values()):
         return _read_pairs(directory, spec)
     for name in spec.archives:
@@ -114,8 +112,7 @@ def _read_pairs(directory: Path, spec: DatasetSpec) -> Files:
         found, more = parse_npz(read_file(path), {"arr_0": KINDS[key]}, str(path))
         arrays[key] = found["arr_0"]
         remarks += more
-    _check(arrays, {key: str(directory / name) for key, name in spec.pairs.items()}, spec)
-    return Files(arrays, {}, remarks)
+    return _checked(Files(arrays, {}, remarks), {key: str(directory / name) for key, name in spec.pairs.items()}, spec)
 
 
 def _find_idx(directory: Path, stem: str, remarks: list[str]) -> Path | None:
@@ -150,6 +147,16 @@ def read_file(path: Path) -> bytes:
             return file.read(size)
     except OSError as error:
         raise DatasetError(f"{path}: cannot be read ({error.strerror}). Check its permissions.") from error
+
+
+def _checked(files: Files, names: Mapping[str, str], spec: DatasetSpec) -> Files:
+    """Check the arrays together, and spread images of zeros and ones over 0 to 255, as floats from 0 to 1 are."""
+    _check(files.arrays, names, spec)
+    for key, kind in KINDS.items():
+        if kind == "images" and files.arrays[key].max() == 1:
+            files.arrays[key] *= 255
+            files.remarks.append(f"{key}: uint8, from 0 to 1, taken as 0 to 255")
+    return files
 
 
 def _check(arrays: Arrays, names: Mapping[str, str], spec: DatasetSpec) -> None:

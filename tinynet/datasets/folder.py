@@ -88,12 +88,10 @@ def image_folder(
     >>> data.classes, data.x_train.shape, data.x_test.shape
     (('dark', 'light'), (8, 16, 16), (2, 16, 16))
     """
-    folder = Path(path).expanduser()
+    folder = _folder(path)
     if channels not in (None, "grey", "colour"):
         raise ArgumentError(f'image_folder: channels must be None, "grey" or "colour", but got {channels!r}')
-    if not folder.is_dir():
-        raise ArgumentError(f"{folder} is not a directory; give one that holds a directory of images for each class")
-    if not 0 < test_share < 1:
+    if not isinstance(test_share, float | np.floating) or not 0 < test_share < 1:
         raise ArgumentError(f"image_folder: test_share must be a share between 0 and 1, but got {test_share!r}")
     inside = _directories(folder)
     parted = {place.name for place in inside} == set(_PARTS)
@@ -110,6 +108,18 @@ def image_folder(
     coloured = channels == "colour" or (channels is None and any(found.coloured for found in kept))
     skipped = tuple(line for found in kept for line in found.skipped)
     return _dataset(folder, names, (train, test), coloured, skipped, shape)
+
+
+def _folder(path: str | os.PathLike[str]) -> Path:
+    """Find a directory; what is no path at all is no directory either."""
+    try:
+        folder = Path(path).expanduser()
+        found = folder.is_dir()
+    except (TypeError, ValueError, RuntimeError):  # a null character; no such user's home
+        found = False
+    if not found:
+        raise ArgumentError(f"{path} is not a directory; give one that holds a directory of images for each class")
+    return folder
 
 
 def _dataset(

@@ -30,6 +30,10 @@ GZIP, ZLIB = 31, 15  # the wbits argument of zlib.decompressobj
 
 _TYPE_NAMES = {0x08: "uint8", 0x09: "int8", 0x0B: "int16", 0x0C: "int32", 0x0D: "float32", 0x0E: "float64"}
 _NDIM: dict[Kind, int] = {"images": 3, "labels": 1}
+_EXPECTED: dict[Kind, tuple[str, str]] = {
+    "images": ("(n, 28, 28)", "Save the array with that shape, as x.reshape(-1, 28, 28) has it."),
+    "labels": ("(n,)", "Save class numbers, y.argmax(axis=1) of rows with a 1 at the class, y[:, 0] of a column."),
+}
 _MAX_NPY_HEADER = 4096  # NumPy writes 128 bytes
 _MAX_ZIP_DIRECTORY = 2**16  # four members take about 250 bytes
 _MAX_ZIP_END = 22 + 2**16  # the end record, with the longest comment
@@ -185,8 +189,8 @@ def _parse_member(archive: zipfile.ZipFile, info: zipfile.ZipInfo, kind: Kind, n
     if dtype.kind not in "biuf":
         raise damaged(name, f"dtype {str(dtype)[:80]}", "uint8", "Save it again with .astype(np.uint8).")
     if len(shape) != _NDIM[kind] or not all(type(length) is int and 0 < length < MAX_BYTES for length in shape):
-        expected = "(n, 28, 28)" if kind == "images" else "(n,)"
-        raise damaged(name, f"{kind} of shape {shape_text(shape)}", expected, "Save the array with that shape.")
+        expected, advice = _EXPECTED[kind]
+        raise damaged(name, f"{kind} of shape {shape_text(shape)}", expected, advice)
     count = math.prod(shape)
     if count > MAX_BYTES:
         raise damaged(name, f"its header claims shape {shape_text(shape)}", f"at most {MAX_BYTES:,} values")

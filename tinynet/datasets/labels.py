@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tinynet.checks import check_numbers
 from tinynet.errors import ArgumentError, DataError
 
 
@@ -30,8 +31,10 @@ def one_hot(labels: npt.ArrayLike, classes: int) -> npt.NDArray[Any]:
     ------
     ArgumentError
         If there is not at least one class.
+    DTypeError
+        If the labels are no array of numbers.
     DataError
-        If the labels are not integers of that range, or not (n,).
+        If they are not integers of that range, or not (n,).
 
     Examples
     --------
@@ -40,7 +43,7 @@ def one_hot(labels: npt.ArrayLike, classes: int) -> npt.NDArray[Any]:
     array([[0., 1., 0.],
            [1., 0., 0.]], dtype=float32)
     """
-    given = np.asarray(labels)
+    given = check_numbers("one_hot: labels", labels)
     if not given.size:  # an empty list, of which NumPy makes floats
         given = given.astype(np.intp)
     try:

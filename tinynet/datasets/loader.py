@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib.resources import as_file, files
 from pathlib import Path
 
 from tinynet.datasets.dataset import Array, Dataset, Source
@@ -94,7 +95,8 @@ def digits() -> Dataset:
     >>> tn.datasets.digits().source
     'sample (4,000 + 1,000 images embedded in tinynet)'
     """
-    arrays = read_dataset(Path(__file__).with_name("mnist_sample.npz"))
+    with as_file(files("tinynet.datasets") / "mnist_sample.npz") as path:  # which is not one if tinynet is in a zip
+        arrays = read_dataset(path)
     return _dataset(arrays, _MNIST, "sample (4,000 + 1,000 images embedded in tinynet)", "sample", genuine=True)
 
 

@@ -35,11 +35,6 @@ def _most_threads() -> int:
     return granted_cores()
 
 
-def _default_threads() -> int:
-    """Return the number of threads to start with: NUMBA_NUM_THREADS, or the cores that the process may use."""
-    return _most if "NUMBA_NUM_THREADS" in os.environ else available_cores()
-
-
 _most = _most_threads()
 
 Library = tuple[Callable[[], int | None], Callable[[int], Any]]
@@ -51,7 +46,8 @@ class _Gate:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.inside: set[object] = set()  # one for each that has entered; they mostly leave in the reverse order
-        self.threads = self.free_threads = _default_threads()  # at most, and beside what other programs use
+        # The most threads, and how many of them are left beside other programs.
+        self.threads = self.free_threads = _most if "NUMBA_NUM_THREADS" in os.environ else available_cores()
         self.fixed = False  # whether that many are used in any case
         self.free = FreeCores()
         self.numba = threading.local()  # what Numba was told in a Python thread

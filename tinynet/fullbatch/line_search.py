@@ -126,7 +126,8 @@ class LineSearchOptimizer:
         if not isinstance(theta, np.ndarray) or theta.dtype.kind != "f":
             came = getattr(theta, "dtype", type(theta).__name__)
             raise DTypeError(f"theta must be a floating array, which a step changes in place, but got {came}")
-        with current_backend().session():  # or BLAS on several threads would round scalar products otherwise
+        # BLAS on several threads would round scalar products otherwise; what overflows is told by this class
+        with current_backend().session(), np.errstate(over="ignore", invalid="ignore"):
             record = self._step(objective, theta)
             if record.stopped and objective.forget():  # what was carried here has roundings, which may not end a run
                 again = self._step(objective, theta)
@@ -137,7 +138,10 @@ class LineSearchOptimizer:
         loss, gradient = objective.value_and_gradient(theta)
         norm = float(np.linalg.norm(gradient))
         if not (math.isfinite(loss) and math.isfinite(norm)):
-            raise NonFiniteError(f"the loss is {loss} and the norm of its gradient {norm}, so no step can be made")
+            raise NonFiniteError(
+                f"the loss is {loss} and the norm of its gradient {norm}, so no step can be made; scale inputs and "
+                "targets to around 1, begin from smaller parameters, or compute the loss from logits"
+            )
         if norm <= self.tolerance:
             return StepRecord(loss, norm, 0.0, 0, 0.0, 1, f"the gradient norm, {norm:.3g}, is within the tolerance")
         d, products = self.direction(objective, theta, gradient)

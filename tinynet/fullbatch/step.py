@@ -19,7 +19,7 @@ from tinynet.train.windowed import Windowed
 class FullBatchStep(TrainingStep):
     """A step of an optimizer with a line search, on all samples; the loss that it returns is that after the step."""
 
-    whole = True
+    full_batch = True
 
     def __init__(self, *arguments: Any, mode: TrainMode, compiled: bool, micro_batches: int = 1) -> None:
         super().__init__(*arguments)

@@ -81,7 +81,7 @@ def _sentence(what: str, layer: str) -> str:
 
 def explain(error: NonFiniteError, run: Run, indices: Array) -> NonFiniteError:
     """Say where in the run a loss or a gradient was not finite, and what made it so."""
-    if run.step.whole:
+    if run.step.full_batch:
         return error
     so_far = f"; the mean loss over the epoch so far was {run.means()['loss']:.4g}" if run.means.total else ""
     largest = float(np.abs(run.model.theta).max())

@@ -1,12 +1,12 @@
 """Layers: named parameters and a forward made of ops."""
 
-from tinynet.nn import adapt as _adapt  # noqa: F401 - which gives inputs their shift and scale from data
+from tinynet.nn import adapt as _adapt  # noqa: F401 - which adds to inputs a shift and scale from data
 from tinynet.nn import calls as _calls  # noqa: F401 - which checks how layers are called
 from tinynet.nn import copies as _copies  # noqa: F401 - which lets layers be copied with their values
 from tinynet.nn import entries as _entries  # noqa: F401 - which finds the inputs of models that have several
-from tinynet.nn import gradient as _gradient  # noqa: F401 - which adds to models what backward has added up
-from tinynet.nn import initializers  # noqa: F401 - which gives initial values their names
-from tinynet.nn import integers as _integers  # noqa: F401 - which lets inputs of whole numbers be what they are
+from tinynet.nn import gradient as _gradient  # noqa: F401 - which adds to models the gradients of backward
+from tinynet.nn import initializers  # noqa: F401 - which adds initial values by name
+from tinynet.nn import integers as _integers  # noqa: F401 - which adds to inputs samples of whole numbers
 from tinynet.nn import near_misses as _near_misses  # noqa: F401 - which warns of misspelt attributes
 from tinynet.nn import weights as _weights  # noqa: F401 - which lets models take and return arrays by name
 from tinynet.nn.activation import Activation

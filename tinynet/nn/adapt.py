@@ -1,4 +1,4 @@
-"""The shift and the scale of an `Input`, from data."""
+"""The shift and the scale of an `Input`, computed from data."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _AT_A_TIME = 2**21  # values, 16 MB of them, so that a memory-mapped set is not 
 
 
 def adapt(layer: L, x: Any, axis: int | Sequence[int] | None = -1) -> L:
-    """Set the shift and the scale such that data come to mean 0 and variance 1.
+    """Set the shift and the scale so that some data get mean 0 and variance 1.
 
     Parameters
     ----------
     x : array_like
-        Samples as the model takes them; those of training alone, so that nothing is learned from others. A set that is
-        memory-mapped, or has a length and slices otherwise, is read in parts.
+        Samples as the model takes them. Use only those of training, so that nothing is learned from others. Data on
+        disk, such as a memory map, are read in parts.
     axis : int, sequence of int, or None
         The axes of ``x`` along which each place has its own mean and variance, as for ``Normalization`` of Keras:
         by default the last one, the features or channels; None for one mean and variance of all values.
@@ -39,15 +39,15 @@ def adapt(layer: L, x: Any, axis: int | Sequence[int] | None = -1) -> L:
     Raises
     ------
     ArgumentError
-        If there is no such axis, it is that of the samples, or the input keeps integers.
+        If there is no such axis, the axis is that of the samples, or the input keeps integers.
     ShapeError, DTypeError
         If ``x`` holds no samples of this input.
     DataError
-        If there are none, or values that are not finite.
+        If there are no samples, or values that are not finite.
 
     Notes
     -----
-    Means and biased variances are computed in float64. A feature that is constant has scale 1, and becomes 0.
+    Means and biased variances are computed in float64. A constant feature gets the scale 1, and becomes 0.
 
     References
     ----------
@@ -114,7 +114,7 @@ def _moments(layer: Input, samples: Any, over: Shape) -> tuple[Array, Array]:
         squares = squares + ((part - new) ** 2).sum(axis=over, keepdims=True) + apart**2 * count * n / (count + n)
         mean, count = mean + apart * n / (count + n), count + n
     if not np.isfinite(squares).all():
-        raise DataError(f"{layer}: x has values so large that their squares overflow; bring them to other units first")
+        raise DataError(f"{layer}: x has values so large that their squares overflow; scale them down first")
     shape = mean.shape[1:] if mean.size > 1 else ()
     return (origin + mean).reshape(shape), (squares / count).reshape(shape)
 

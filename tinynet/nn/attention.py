@@ -1,4 +1,4 @@
-"""Attention of the steps of a sequence to each other, or to those of another one."""
+"""Attention: the steps of a sequence attend to each other, or to those of another sequence."""
 
 from __future__ import annotations
 
@@ -18,18 +18,19 @@ from tinynet.ops.loss import softmax
 
 
 class MultiHeadAttention(Layer):
-    """Attention: each step of a sequence (n, T, D) becomes a mean of all steps, weighted by how they match.
+    """Attention: each step of a sequence (n, T, D) becomes a mean of all steps, weighted by how well they match.
 
-    Each head takes softmax(Q K^T / sqrt(d)) V over its own d = D / heads columns of the queries Q, keys K and values V,
-    three dense layers of the input. A fourth one puts the heads together. ``layer(x)`` attends to the steps of x
-    itself, ``layer(x, context)`` to those of another sequence (n, S, E), of which keys and values are made.
+    Each head computes softmax(Q K^T / sqrt(d)) V from its own d = D / heads columns of the queries Q, keys K and values
+    V, which three dense layers make from the input. A fourth dense layer combines the heads. ``layer(x)`` attends to
+    the steps of x itself. ``layer(x, context)`` attends to those of another sequence (n, S, E), from which keys and
+    values are made.
 
     Parameters
     ----------
     heads : int
-        How many; a divisor of D.
+        The number of heads; a divisor of D.
     causal : bool
-        Let no step see those after it.
+        Whether each step sees only itself and the steps before it.
     name : str, optional
         As for every layer.
 
@@ -46,8 +47,8 @@ class MultiHeadAttention(Layer):
     Parameters are those of four layers `Dense`, "query", "key", "value" and "output": each has a "weight" (D, D), or
     (E, D), and a "bias" (D,).
 
-    ``layer(x, mask=mask)`` takes a mask that is not 0 where something is to be seen: (n, S) for the steps that count,
-    such as those that are not padding, or (n, T, S) for what each step sees. Where a step sees nothing, its mean is 0.
+    ``layer(x, mask=mask)`` takes a mask that is not 0 for visible steps: (n, S), for example 0 for padding, or (n, T,
+    S) for the steps that each step sees. If a step sees nothing, its mean is 0.
 
     References
     ----------
@@ -82,7 +83,7 @@ class MultiHeadAttention(Layer):
         self.value, self.output = Dense(width, name="value"), Dense(width, name="output")
 
     def forward(self, x: Tensor, context: Tensor | None = None, mask: Any = None) -> Tensor:
-        """Weigh the values by how queries and keys match."""
+        """Return the means of the values, weighted by how well queries and keys match."""
         n, steps, width = x.shape
         if width % self.heads:
             raise ShapeError(f"MultiHeadAttention: D = {width} must be a multiple of the {self.heads} heads")
@@ -94,19 +95,19 @@ class MultiHeadAttention(Layer):
         scores = matmul(query / math.sqrt(width // self.heads), key, trans_b=True)
         if self.causal:
             later = np.triu(np.full(scores.shape[2:], -np.inf, scores.dtype), 1)
-            scores = scores + constant(later)  # which no gradient has to be cut by
+            scores = scores + constant(later)  # a sum, whose gradient needs no mask
         mixed = (softmax(scores) if mask is None else self._masked(scores, as_tensor(mask))) @ value
         return self.output(mixed.transpose(0, 2, 1, 3).reshape(n, steps, width))
 
     def _masked(self, scores: Tensor, mask: Tensor) -> Tensor:
-        """Return the weights by which values are mixed where a mask says what is seen."""
+        """Return the weights of the values, which are 0 where a mask is 0."""
         n, _, steps, length = scores.shape
         if mask.shape not in ((n, length), (n, steps, length)):
             raise ShapeError(
                 f"MultiHeadAttention: a mask has shape {(n, length)} or {(n, steps, length)} here, but has {mask.shape}"
             )
         seen = not_equal(mask, 0).reshape(n, 1, 1 if mask.ndim == 2 else steps, length)
-        lowest = float(np.finfo(scores.dtype).min)  # finite, for steps that see nothing
+        lowest = float(np.finfo(scores.dtype).min)  # finite, so that steps that see nothing get no NaN
         return where(seen, softmax(where(seen, scores, lowest)), 0)
 
     def _by_head(self, x: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
-"""Augmentation: images that are changed at random, each in its own way, in training only.
+"""Augmentation: in training only, each image is changed at random.
 
-These layers stand after `Input`. They take images (n, H, W, C), floating or of bytes; beside an image is 0.
+These layers come after `Input`. They take images (n, H, W, C), floating or of bytes. Outside of an image, pixels are 0.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from tinynet.ops.warp import warp
 
 
 class Augmentation(Layer):
-    """What the layers share; a subclass has a ``places``."""
+    """The base of these layers; a subclass has a method ``places``."""
 
     def build(self, input_shape: Shape, rng: np.random.Generator) -> None:
         """Check that the input is images."""
         check_images(type(self).__name__, input_shape)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Take each pixel from its place, in training."""
+        """In training, take each pixel from its place in the old image."""
         if not training():
             return x
         n, h, w, _ = x.shape

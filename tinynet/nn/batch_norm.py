@@ -16,14 +16,14 @@ from tinynet.nn.layer import Layer
 class BatchNorm(Layer):
     """Bring each feature, the last axis, to mean 0 and variance 1, then scale and shift it: y = gamma x' + beta.
 
-    In training the mean and the (biased) variance are those of the batch, over all other axes, and running means of
-    both are kept: running = momentum running + (1 - momentum) batch. In inference, and where the layer is frozen, they
-    are the running ones.
+    In training, the mean and the (biased) variance are those of the batch, over all other axes. The layer keeps running
+    means of both: running = momentum running + (1 - momentum) batch. In inference, and if the layer is frozen, these
+    are used.
 
     Parameters
     ----------
     momentum : float
-        How much of the running means is kept in a step, from 0 to below 1.
+        The share of the running means that is kept in a step, from 0 to below 1.
     epsilon : float
         Added to the variance, above 0.
     name : str, optional
@@ -38,9 +38,9 @@ class BatchNorm(Layer):
     -----
     Parameters are "gamma" and "beta", states "mean" and "variance", all (C,).
 
-    The variance is computed and kept in the dtype of the model. In float32 it overflows where values lie more than
-    about 1e19 apart; the layer then returns its shift beta, in training and in inference, as PyTorch's does. Scale such
-    data before, or make the model with ``dtype="float64"``.
+    The variance is computed and kept in the dtype of the model. In float32, it overflows if values differ by more than
+    about 1e19. The layer then returns its shift beta, in training and in inference, as that of PyTorch does. Scale such
+    data first, or make the model with ``dtype="float64"``.
 
     References
     ----------
@@ -86,12 +86,12 @@ class BatchNorm(Layer):
             variance = ((x - mean) ** 2).mean(axes)
             self.mean.assign(self.momentum * self.mean + (1 - self.momentum) * mean)
             self.variance.assign(self.momentum * self.variance + (1 - self.momentum) * variance)
-        if is_constant(self.gamma):  # in a predictor that is frozen
+        if is_constant(self.gamma):  # in a frozen predictor
             return self._constant(x)
         return (x - mean) * (self.gamma / (variance + self.epsilon) ** 0.5) + self.beta
 
     def _constant(self, x: Tensor) -> Tensor:
-        """Normalise by constants: the scale is computed beforehand, and folded into what comes before if possible."""
+        """Normalise by constants: the scale is computed in advance, and folded into the layer before if possible."""
         scale = self.gamma.data / np.sqrt(self.variance.data + self.variance.dtype.type(self.epsilon))
         found = folded(x, self.mean.data, scale, self.beta.data)
         return (x - self.mean) * constant(scale) + self.beta if found is None else found

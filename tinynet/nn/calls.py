@@ -1,4 +1,4 @@
-"""How layers are called: with as many tensors as their forwards take."""
+"""The check of the arguments with which layers are called."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tinynet.nn.layer import Layer
 
 
 def check_call(layer: Layer, inputs: Sequence[Tensor], named: dict[str, Any]) -> None:
-    """Check that the forward of a layer takes so many tensors, and what is passed by name."""
+    """Check that the forward of a layer takes these tensors, and these arguments by name."""
     takes = inspect.signature(layer.forward)
     try:
         takes.bind(*inputs, **named)

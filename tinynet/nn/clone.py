@@ -1,4 +1,4 @@
-"""Layers made afresh: by the arguments that they were made with, and by what was set since."""
+"""New layers from the arguments of others, and from the attributes that were set since."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ L = TypeVar("L", bound=Layer)
 
 
 def clone(layer: L) -> L:
-    """Make a layer afresh from the arguments of another, nested layers included; it is not built yet."""
+    """Make a new layer from the arguments of another one and of the layers in it; it is not built yet."""
     done: dict[int, Layer] = {}
 
     def fresh(value: Any) -> Any:
@@ -30,12 +30,12 @@ def clone(layer: L) -> L:
 
 
 def arguments_of(layer: Layer) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Return the arguments by which a layer can be made that is set as this one is now.
+    """Return the arguments that make a layer with the present settings of this one.
 
-    They are those that it was made with. An attribute that has the name of an argument counts instead of it if it was
-    set since: if a layer that is made with these arguments has another value there. Numbers, texts, arrays and
-    functions with a name are compared; models keep their arguments. What ``build`` has read, such as the number of
-    units, is settled: the parameters have shapes by it.
+    They are those that it was made with. If an attribute has the name of an argument and was set since, its value
+    replaces the argument. It was set since if a new layer from the same arguments has another value there; numbers,
+    texts, arrays and functions with a name are compared. Models keep their arguments. So do arguments that ``build``
+    has read, such as the number of units, since the parameters have shapes that depend on them.
     """
     args, kwargs = layer.arguments
     if isinstance(layer, Network):
@@ -61,7 +61,7 @@ def _differ(a: Any, b: Any) -> bool:
 
 
 def _is_plain(value: Any) -> bool:
-    """Return whether a value is a number, a text, None, an array, a named function or a sequence of such."""
+    """Return whether a value is a number, a text, None, an array, a named function or a sequence of these."""
     if isinstance(value, list | tuple):
         return all(map(_is_plain, value))
     if isinstance(value, Op) or getattr(value, "__name__", "").isidentifier():

@@ -25,7 +25,7 @@ class Conv2D(Layer):
     stride : int or (int, int)
         The step between windows.
     padding : {"valid", "same"}
-        No padding; or zeros around the image, so that the output has ceil(H / stride) rows. The odd zero goes after.
+        No padding; or zeros around the image, so that the output has ceil(H / stride) rows. An odd zero comes after.
     activation, use_bias, kernel_init, name
         As for `Dense`.
 

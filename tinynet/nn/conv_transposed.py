@@ -26,7 +26,7 @@ class Conv2DTranspose(Layer):
     stride : int or (int, int)
         The step between windows of the output.
     padding : {"valid", "same"}
-        All that the windows reach, (H - 1) stride + kernel_size rows or more; or H stride rows.
+        All pixels that the windows reach, (H - 1) stride + kernel_size rows or more; or H stride rows.
     activation, use_bias, kernel_init, name
         As for `Dense`.
 

@@ -1,4 +1,4 @@
-"""Copies of layers, with the values that they have."""
+"""Copies of layers with their values."""
 
 from __future__ import annotations
 
@@ -18,16 +18,17 @@ _OF_THE_MODEL = {"owner", "plans", "made", "_theta", "_parameters", "_states", "
 
 
 def copy_layer(layer: L, dtype: np.dtype[Any] | None = None, done: dict[int, Any] | None = None) -> L:
-    """Copy a layer with all in it: parameters, states and settings as they are now; it is part of no model then.
+    """Copy a layer with its parameters, states and settings; the copy is part of no model.
 
     Parameters
     ----------
     layer : Layer
         Built or not.
     dtype : dtype, optional
-        What the parameters and states are converted to that have the dtype of the layer's model; that by default.
+        Parameters and states that have the dtype of the layer's model are converted to this one; by default they are
+        not.
     done : dict, optional
-        Copies made so far, by the identity of what they are of, so that what is shared stays shared.
+        Copies made so far, by the identity of the originals, so that shared objects stay shared.
 
     Returns
     -------
@@ -51,13 +52,13 @@ def copy_layer(layer: L, dtype: np.dtype[Any] | None = None, done: dict[int, Any
         made[id(layer)] = new = type(layer).__new__(type(layer), *args, **kwargs)
         vars(new).update({k: nested(v, part) for k, v in vars(layer).items() if k not in (*_OF_THE_MODEL, "building")})
         own_input = isinstance(new, Network) and any(isinstance(inner, Input) for _, inner in new.walk())
-        if not own_input:  # a model with one builds itself
+        if not own_input:  # a model with an input builds itself
             new.building = Building(np.random.default_rng(), before if dtype is None else dtype, deferred=False)
     return cast(L, made[id(layer)])
 
 
 def _copy_leaf(leaf: Tensor, before: np.dtype[Any], dtype: np.dtype[Any] | None) -> Tensor:
-    """Copy a parameter, a state, or another leaf that a layer has."""
+    """Copy a parameter, a state, or another leaf of a layer."""
     to = dtype if dtype is not None and leaf.dtype == before else leaf.dtype
     new = type(leaf)(leaf.memory.astype(to))
     new.requires_grad = leaf.requires_grad

@@ -11,14 +11,14 @@ from tinynet.ops import random
 
 
 class Dropout(Layer):
-    """In training, set each value to 0 with a probability, and divide the others by the probability to be kept.
+    """In training, set each value to 0 with a given probability, and divide the others by the probability to be kept.
 
-    So the mean stays what it is. In inference, the values pass as they are.
+    So the expected value does not change. In inference, the layer returns its input.
 
     Parameters
     ----------
     rate : float
-        The probability to be dropped, from 0 to below 1.
+        The probability to be set to 0, from 0 to below 1.
     name : str, optional
         As for every layer.
 

@@ -1,4 +1,4 @@
-"""Vectors for things that are numbered."""
+"""Vectors for numbered things, such as words."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Embedding(Layer):
     Parameters
     ----------
     n : int
-        How many things there are, such as the words of a vocabulary.
+        The number of things, such as the words of a vocabulary.
     dim : int
         The length of their vectors.
     embeddings_init : {"uniform", ...} or callable
@@ -33,7 +33,7 @@ class Embedding(Layer):
 
     Notes
     -----
-    The parameter is "weight" (n, dim). Numbers may come as floats, as an `Input` makes them. A fraction is cut off, and
+    The parameter is "weight" (n, dim). The numbers may be floats, as an `Input` makes them. A fraction is cut off, and
     float32 is exact up to 2^24.
 
     References

@@ -16,16 +16,16 @@ _POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_O
 
 @lru_cache(maxsize=256)
 def _required(forward: Callable[..., Any]) -> tuple[str, ...]:
-    """Return the names of the arguments of a method that have no default, but for self."""
+    """Return the names of the arguments of a method that have no default, without self."""
     arguments = list(inspect.signature(forward).parameters.values())[1:]
     return tuple(a.name for a in arguments if a.kind in _POSITIONAL and a.default is inspect.Parameter.empty)
 
 
 def entries(model: Network) -> dict[str, Input]:
-    """Return the layers through which data enter, by the arguments of ``forward`` that they take.
+    """Return the `Input` of each argument of ``forward``, by the name of the argument.
 
-    They are the inputs of the model in the order in which they were assigned, one for each argument that has no
-    default; or the only one for all, where one tower takes each of them.
+    They are the inputs of the model in the order in which they were assigned, one for each argument without a default.
+    If there is only one, it takes all arguments.
     """
     names = _required(type(model).forward)
     if len(names) < 2:

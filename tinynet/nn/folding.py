@@ -1,7 +1,7 @@
-"""A scale and a shift of channels, folded into the weights of the layer before, where all of it is constant.
+"""A constant scale and shift of channels, folded into the constant weights of the layer before.
 
-So a batch normalisation costs nothing in a predictor that is frozen: with a scale s and a shift t, (x w + b - mean) s +
-t is x (w s) + ((b - mean) s + t).
+So a batch normalisation costs nothing in a frozen predictor: with a scale s and a shift t, (x w + b - mean) s + t is
+x (w s) + ((b - mean) s + t).
 """
 
 from __future__ import annotations
@@ -15,30 +15,29 @@ from tinynet.ops.linear import _matmul
 from tinynet.ops.pointwise import add
 from tinynet.ops.shape import _reshape
 
-_AXES_BEHIND: dict[Op, int] = {_matmul: 0, _conv2d: 0, _conv2d_input_grad: 1}  # that of the channels, in the weights
+_AXES_BEHIND: dict[Op, int] = {_matmul: 0, _conv2d: 0, _conv2d_input_grad: 1}  # axes of weights after their channels
 
 
 def folded(x: Tensor, mean: Array, scale: Array, shift: Array) -> Tensor | None:
-    """Return (x - mean) scale + shift, made by the op that made x, with other weights.
+    """Return (x - mean) scale + shift, computed by the op that made x, with other weights.
 
     Parameters
     ----------
     x : Tensor
-        While tracing: what a convolution or a product has made, with or without a bias. What made it is left out of
-        a plan then, unless something else uses it.
+        While tracing: the output of a convolution or a product, with or without a bias. A plan then leaves out the ops
+        that made it, unless something else uses them.
     mean, scale, shift : ndarray
         One number for each channel, the last axis.
 
     Returns
     -------
     Tensor or None
-        None where nothing can be folded: weights that may change, another op, or an x that a gradient may be asked for
-        with respect to.
+        None if nothing can be folded: if weights may change, another op made x, or x requires a gradient.
     """
     if x.requires_grad or not x.symbolic:
         return None
     node = x.node
-    if node and node.op is _reshape and node.inputs[0].shape[-1] == x.shape[-1]:  # of a dense layer over sequences
+    if node and node.op is _reshape and node.inputs[0].shape[-1] == x.shape[-1]:  # by a dense layer over sequences
         node = node.inputs[0].node
     bias = node.inputs[1] if node and node.op is add else constant(np.zeros_like(mean))
     linear = node.inputs[0].node if node and node.op is add else node

@@ -1,4 +1,4 @@
-"""The gradients that `Tensor.backward` adds up for a model, in one vector that lies as its parameters do in theta."""
+"""The gradients that `Tensor.backward` adds up for a model, in one vector with the layout of theta."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _kept: WeakKeyDictionary[Network, _Gradient] = WeakKeyDictionary()
 
 
 def _lay_out(model: Network) -> None:
-    """Make the vector, and let the ``grad`` of each parameter be its slice."""
+    """Make the vector, and set the ``grad`` of each parameter to a slice of it."""
     kept = _kept[model] = _Gradient(np.zeros_like(model.theta), [])
     start = 0
     for parameter in model.parameters.values():
@@ -35,7 +35,7 @@ def _lay_out(model: Network) -> None:
 def gradient(model: Network) -> Array:
     """Return the gradients that `Tensor.backward` has added up, in one vector.
 
-    The ``grad`` of each parameter is a view into it. One that was replaced is copied in; None counts as zero.
+    The ``grad`` of each parameter is a view into it. If a ``grad`` was replaced, it is copied in; None counts as zero.
     """
     model.build_model()
     kept = _kept[model]

@@ -16,7 +16,7 @@ Initializer = Callable[[tuple[int, ...], np.random.Generator], npt.ArrayLike]
 
 
 def fans(shape: tuple[int, ...]) -> tuple[int, int]:
-    """Return how many values go into an output and out of an input of (..., IN, OUT); leading axes count in both."""
+    """Return the fan-in and the fan-out of a shape (..., IN, OUT); leading axes count in both."""
     taps = math.prod(shape[:-2])
     return (shape[-2] if len(shape) > 1 else 1) * taps, shape[-1] * taps
 
@@ -29,7 +29,7 @@ def glorot_uniform(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     shape : tuple of int
         (..., IN, OUT); leading axes are taps of a convolution, which count in both fans.
     rng : numpy.random.Generator
-        Where the numbers come from.
+        The random generator.
 
     Returns
     -------
@@ -69,7 +69,7 @@ def zeros(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     return np.zeros(shape)
 
 
-initializers: dict[str, Initializer] = {"glorot_uniform": glorot_uniform, "zeros": zeros}  # by the names of layers
+initializers: dict[str, Initializer] = {"glorot_uniform": glorot_uniform, "zeros": zeros}  # by name
 
 
 def initializer(owner: str, init: str | Initializer) -> Initializer:
@@ -78,7 +78,7 @@ def initializer(owner: str, init: str | Initializer) -> Initializer:
     Parameters
     ----------
     owner : str
-        Who asks; for the error.
+        The caller, for the error.
     init : str or callable
         A name, such as "glorot_uniform" or "zeros", or a function of a shape and a generator.
 

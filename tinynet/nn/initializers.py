@@ -1,4 +1,4 @@
-"""Further initial values, by the names that Keras has for them."""
+"""Further initial values, with the names that they have in Keras."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from tinynet.nn.initial import fans, initializers
 
 
 def truncated_normal(scale: float, shape: tuple[int, ...], rng: np.random.Generator) -> Array:
-    """Draw from a normal distribution that is cut at two standard deviations, and has the standard deviation given.
+    """Draw from a normal distribution that is cut at two standard deviations, with a given standard deviation.
 
     Parameters
     ----------
     scale : float
-        The standard deviation of what is drawn.
+        The standard deviation of the numbers.
     shape : tuple of int
         The shape.
     rng : numpy.random.Generator
-        Where the numbers come from.
+        The random generator.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def glorot_normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     shape : tuple of int
         (..., IN, OUT); leading axes are taps of a convolution, which count in both fans.
     rng : numpy.random.Generator
-        Where the numbers come from.
+        The random generator.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def he_normal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     shape : tuple of int
         (..., IN, OUT); leading axes are taps of a convolution.
     rng : numpy.random.Generator
-        Where the numbers come from.
+        The random generator.
 
     Returns
     -------
@@ -86,7 +86,7 @@ def he_uniform(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     shape : tuple of int
         (..., IN, OUT); leading axes are taps of a convolution.
     rng : numpy.random.Generator
-        Where the numbers come from.
+        The random generator.
 
     Returns
     -------
@@ -109,7 +109,7 @@ def orthogonal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     shape : tuple of int
         (..., OUT); all axes but the last count as one.
     rng : numpy.random.Generator
-        Where the numbers come from.
+        The random generator.
 
     Returns
     -------
@@ -123,7 +123,7 @@ def orthogonal(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     """
     rows, columns = math.prod(shape[:-1]), shape[-1]
     q, r = np.linalg.qr(rng.standard_normal((max(rows, columns), min(rows, columns))))
-    q = q * np.where(np.diag(r) < 0, -1.0, 1.0)  # without it some matrices would be more likely than others
+    q = q * np.where(np.diag(r) < 0, -1.0, 1.0)  # otherwise some matrices would be more likely than others
     return (q.T if rows < columns else q).reshape(shape)
 
 
@@ -135,7 +135,7 @@ def uniform(shape: tuple[int, ...], rng: np.random.Generator) -> Array:
     shape : tuple of int
         The shape.
     rng : numpy.random.Generator
-        Where the numbers come from.
+        The random generator.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""What layers within a model have made, in the graph of its output."""
+"""Outputs of layers within a model, as part of the graph of its output."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tinynet.nn.network import Network
 
 
 def layer_names(model: Network) -> dict[str, Layer]:
-    """Return the layers of a model by name, those within others as "residual.conv2d"."""
+    """Return the layers of a model by name; layers within others have names such as "residual.conv2d"."""
     if model.building is None:
         model.build_model()
     return {prefix[:-1]: layer for prefix, layer in model.walk() if prefix}
@@ -29,20 +29,20 @@ def name_of(model: Network, layer: str | Layer) -> str:
 
 @managed
 def inner_values(model: Network, *layers: str | Layer) -> Iterator[dict[str, Tensor]]:
-    """Keep what layers within a model make when it is called.
+    """Keep the outputs of layers within a model when it is called.
 
     Parameters
     ----------
     model : Model
         The model.
     *layers : str or Layer
-        Which layers, by their names as in `Model.parameters`, such as "conv2d" or "residual.conv2d"; all by default.
+        The layers, or their names as in `Model.parameters`, such as "conv2d" or "residual.conv2d"; all by default.
 
     Yields
     ------
     dict of str to Tensor
-        What each layer has made, by name, once the model was called. They are part of the graph of the model's output:
-        gradients with respect to them can be asked for. Of a layer that is used twice it is the last.
+        The output of each layer, by name, after the model has been called. The outputs are part of the graph of the
+        model's output, so gradients can be taken with respect to them. If a layer is used twice, it is the last output.
 
     Raises
     ------

@@ -18,19 +18,20 @@ from tinynet.ops.shape import reshape
 
 
 class Input(Layer):
-    """What the network sees: ``(x - shift) * scale``, as part of the model.
+    """The input of a network, scaled as part of the model: ``(x - shift) * scale``.
 
     Parameters
     ----------
     shape : sequence of int
-        The shape of one sample, such as (28, 28, 1). Where it ends in one channel, samples without that axis are taken.
+        The shape of one sample, such as (28, 28, 1). If it ends in one channel, samples without that axis are taken,
+        too.
     shift, scale : array_like
-        Numbers, or arrays that broadcast over ``shape``; `adapt` takes both from data.
+        Numbers, or arrays that broadcast over ``shape``; `adapt` computes both from data.
     name : str, optional
         As for every layer.
     integers : bool
-        Whether samples are whole numbers, such as those of words, that an `Embedding` looks up: they stay the integers
-        or bools that they are. Otherwise they are converted to the dtype of the model.
+        Whether samples are whole numbers, such as those of words for an `Embedding`, and keep their dtype. Otherwise
+        they are converted to the dtype of the model.
 
     Raises
     ------
@@ -69,7 +70,7 @@ class Input(Layer):
 
     def _constant(self, argument: str, value: npt.ArrayLike) -> npt.NDArray[np.float64]:
         array = np.array(check_numbers(f"Input: {argument}", value), dtype=np.float64)
-        array.flags.writeable = False  # a plan has made it part of a kernel call
+        array.flags.writeable = False  # since a plan may hold its values
         if not np.isfinite(array).all():
             raise ArgumentError(f"Input: {argument} must be finite, but has NaN or infinite values")
         try:
@@ -92,7 +93,7 @@ class Input(Layer):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Shift and scale, in the model's dtype; the shift comes before the conversion where that loses digits."""
+        """Shift and scale, in the dtype of the model; the shift comes first if the conversion would lose digits."""
         self.check(x.shape)
         assert self.building is not None
         x = reshape(x, (x.shape[0], *self.shape))

@@ -1,4 +1,4 @@
-"""Inputs of whole numbers, such as those of words, which stay what they are."""
+"""Inputs of whole numbers, such as those of words, which are not converted."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tinynet.nn.input import Input
 
 
 def keep_integers(layer: Input, x: Tensor) -> Tensor:
-    """Return samples of integers or bools as they are."""
+    """Check that samples are integers or bools; returns them."""
     if np.any(layer.shift != 0) or np.any(layer.scale != 1):
         raise ArgumentError(f"layer {layer}: integers stay as they are; leave out shift and scale")
     if x.dtype.kind not in "iub":

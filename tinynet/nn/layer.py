@@ -22,7 +22,7 @@ from tinynet.nn.initial import Initializer, initializer
 
 T = TypeVar("T", bound=Tensor)
 
-# Called with each layer and what it has made; see `tinynet.nn.inner`.
+# While set, called with each layer and its output after every forward; see `tinynet.nn.inner`.
 watching: ContextVar[Callable[[Layer, Tensor], None] | None] = ContextVar("tinynet_watching", default=None)
 
 
@@ -36,14 +36,14 @@ class Building:
 
 
 def nested(value: Any, leaf: Callable[[Any], Any]) -> Any:
-    """Copy lists, tuples and dicts within each other, with ``leaf(x)`` for all else in them."""
+    """Copy lists, tuples and dicts, however they are nested, with ``leaf(x)`` in place of every other value x."""
     if type(value) in (list, tuple):
         return type(value)(nested(v, leaf) for v in value)
     return {k: nested(v, leaf) for k, v in value.items()} if type(value) is dict else leaf(value)
 
 
 def layers_in(value: Any) -> Iterator[Layer]:
-    """Yield the layers in lists, tuples and dicts within each other."""
+    """Yield the layers in lists, tuples and dicts, however they are nested."""
     if isinstance(value, Layer):
         yield value
     elif isinstance(value, list | tuple | dict):
@@ -51,29 +51,29 @@ def layers_in(value: Any) -> Iterator[Layer]:
             yield from layers_in(part)
 
 
-# Attributes that are not parts of a layer, though layers may be in some.
+# Attributes in which `sublayers` does not look for layers.
 _NOT_PARTS = {"arguments", "plans", "made", "own_parameters", "own_states", "initializers", "_watched"}
 
-# What layers and models keep for themselves, and no plan depends on; all other attributes are the user's.
+# Attributes of layers and models on which no plan depends. If any other one is set, plans are checked again.
 OWN = {"arguments", "given_name", "name", "own_parameters", "own_states", "initializers", "undecayed", "building"}
 OWN |= {"owner", "output_shape", "plans", "made", "fitted_loss", "rng", "_built", "_implied_input", "_theta"}
 OWN |= {"_parameters", "_states", "_spans", "_watched"}
 
 
 class Layer:
-    """A part of a network. A subclass has a ``build``, if it has parameters, and a ``forward``.
+    """A part of a network. A subclass has a ``forward``, and a ``build`` if it has parameters.
 
     ``build(input_shape, rng)`` is called once, with the shape of the input without the batch axis, and calls
     `add_parameter`. ``forward(x)`` is made of ops. Layers that are assigned as attributes, also in lists, tuples and
-    dicts, are part of the layer, in the order of assignment; one that stands in two places counts once.
+    dicts, are part of the layer, in the order of assignment. A layer that is assigned twice counts once.
 
     A layer of several tensors has a ``forward(a, b)`` and is called as ``layer(a, b)``; its ``build`` gets a tuple of
-    their shapes. What is passed by name reaches ``forward`` as it is, and ``build`` does not see it.
+    their shapes. Arguments by name are passed only to ``forward``, and are not converted.
 
     Parameters
     ----------
     name : str, optional
-        The name in tables, files and errors. Unnamed layers are numbered by kind: dense, dense_1, ...
+        The name in tables, files and errors. Unnamed layers are numbered by type: dense, dense_1, ...
 
     Examples
     --------
@@ -87,14 +87,14 @@ class Layer:
     Tensor([[2., 6.]], requires_grad=True)
     """
 
-    kind: ClassVar[str] = ""  # what unnamed layers are called; the class name in snake case if empty
+    kind: ClassVar[str] = ""  # the name of unnamed layers; the class name in snake case if empty
     title: ClassVar[str] = ""  # the type shown in tables; the class name if empty
 
     check_call: ClassVar[Callable[..., None]] = lambda *call: None  # `tinynet.nn.calls` puts a check here
 
     given_name: str | None = None
     building: Building | None = None
-    owner: weakref.ref[Layer] | None = None  # the model in whose vector the parameters are
+    owner: weakref.ref[Layer] | None = None  # the model whose vector holds the parameters
     output_shape: Any = None  # without the batch axis, nested as the outputs are; known after the first call
     _built: bool = False
     _trainable: bool = True
@@ -106,9 +106,9 @@ class Layer:
     undecayed: set[str]  # the names of parameters that weight decay may leave out
     initializers: dict[str, Initializer]
 
-    # What each layer has of its own is made here, so that a subclass need not call super().__init__.
+    # The attributes of each layer are made here, so that a subclass need not call super().__init__.
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """Make a layer and remember its arguments, by which it is copied and saved."""
+        """Make a layer and remember its arguments, from which it is copied and saved."""
         self = super().__new__(cls)
         self.arguments = nested((args, kwargs), lambda x: x.copy() if isinstance(x, np.ndarray) else x)
         self.name = cls.base_name()
@@ -125,7 +125,7 @@ class Layer:
 
     @classmethod
     def base_name(cls) -> str:
-        """Return the name of layers that are not given one, before they are numbered."""
+        """Return the name of unnamed layers, before they are numbered."""
         return cls.kind or re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", cls.__name__).lower()
 
     def __init__(self, name: str | None = None) -> None:
@@ -143,9 +143,9 @@ class Layer:
 
     @property
     def trainable(self) -> bool:
-        """Whether training changes the parameters; setting it does so for all layers within, too.
+        """Whether training changes the parameters; setting it also sets it for all layers within.
 
-        Parameters that are frozen keep every bit, whatever an optimizer does. A frozen `BatchNorm` normalises by its
+        Frozen parameters keep every bit, also with momentum and weight decay. A frozen `BatchNorm` normalises by its
         running means, as in inference.
         """
         return self._trainable
@@ -170,7 +170,7 @@ class Layer:
             A name, such as "glorot_uniform", "he_normal" or "zeros" (see `Dense`), or a function of the shape and a
             random generator that returns the values.
         decay : bool
-            Whether optimizers with ``decay="weights"`` decay it; they should not decay biases.
+            Whether optimizers with ``decay="weights"`` decay it. Pass False for a bias.
 
         Returns
         -------
@@ -195,20 +195,20 @@ class Layer:
         init: str | Initializer = "zeros",
         dtype: npt.DTypeLike | None = None,
     ) -> State:
-        """Create what the layer keeps and nobody trains, such as a running mean; for use in `build`.
+        """Create a state, which the layer keeps and nobody trains, such as a running mean; for use in `build`.
 
         Parameters
         ----------
         name, shape, init
             As for `add_parameter`.
         dtype : dtype_like, optional
-            That of the parameters by default; integers and bools are taken, too.
+            By default that of the parameters; integers and bools are allowed, too.
 
         Returns
         -------
         State
-            A tensor whose ``assign`` gives it a new value in a step of training. It is saved, copied and part of
-            checkpoints, as parameters are.
+            A tensor with a method ``assign``, which sets a new value in a step of training. It is saved, copied and
+            kept in checkpoints, as parameters are.
 
         Raises
         ------
@@ -226,7 +226,7 @@ class Layer:
         init: str | Initializer,
         dtype: npt.DTypeLike | None = None,
     ) -> T:
-        """Make a parameter or a state, with its first values unless the model places it in memory first."""
+        """Make a parameter or a state; it gets its initial values here, or when the model has placed it in memory."""
         taken = [*self.own_parameters, *self.own_states]
         if not isinstance(name, str) or name in taken or not name or "." in name:
             raise ArgumentError(
@@ -243,12 +243,12 @@ class Layer:
         return leaf
 
     def sublayers(self) -> Iterator[Layer]:
-        """Yield the layers that this one is directly made of, each once, in the order of assignment."""
+        """Yield the layers that are assigned to this one, each once, in the order of assignment."""
         parts = [value for name, value in vars(self).items() if name not in _NOT_PARTS]
         yield from {id(layer): layer for layer in layers_in(parts)}.values()
 
     def walk(self, prefix: str = "") -> Iterator[tuple[str, Layer]]:
-        """Yield this layer and all below it with the prefix of their parameters' names; a shared one at each place."""
+        """Yield this layer and all within, each with the prefix of its parameters' names; a shared one each time."""
         yield prefix, self
         for layer in self.sublayers():
             yield from layer.walk(f"{prefix}{layer.name}.")
@@ -275,32 +275,32 @@ class Layer:
         finally:
             if transaction is not None:
                 transaction.path.pop()
-        vars(self)["output_shape"] = nested(y, self._note)  # past __setattr__, since no plan depends on it
+        vars(self)["output_shape"] = nested(y, self._label_output)  # past __setattr__, since no plan depends on it
         if (watch := watching.get()) is not None:
             watch(self, y)
         return y
 
-    def _note(self, made: Any) -> Shape:
-        """Check what forward has returned, and say where it is from; returns its shape without the batch axis."""
-        if not isinstance(made, Tensor):
+    def _label_output(self, y: Any) -> Shape:
+        """Check an output of forward, and label it for errors; returns its shape without the batch axis."""
+        if not isinstance(y, Tensor):
             raise ArgumentError(
-                f"forward of layer {self} returned a {type(made).__name__}; it must return a Tensor, or several in a "
+                f"forward of layer {self} returned a {type(y).__name__}; it must return a Tensor, or several in a "
                 "tuple, list or dict"
             )
-        made.label = f"layer {self}"
-        return made.shape[1:]
+        y.label = f"layer {self}"
+        return y.shape[1:]
 
     def _build(self, inputs: Sequence[Tensor]) -> None:
         if self.building is None:
             floating = [x.dtype for x in inputs if x.dtype.kind == "f"]
             self.building = Building(np.random.default_rng(), (*floating, np.dtype(np.float32))[0], deferred=False)
-        self.own_parameters.clear()  # of a build that failed
+        self.own_parameters.clear()  # a build that failed may have left some
         self.own_states.clear()
         shapes = tuple(x.shape[1:] for x in inputs)
         self.build(shapes if len(shapes) > 1 else shapes[0], self.building.rng)
         for layer in self.sublayers():
             layer.building = layer.building or self.building
-        if not self.trainable:  # as are the layers that were made in build
+        if not self.trainable:  # also the layers that build has made
             self.trainable = False
         self._built = True
 

@@ -25,7 +25,7 @@ class LayerNorm(Layer):
     Parameters
     ----------
     epsilon : float
-        Above 0; keeps the quotient finite where all values are equal.
+        Added to the variance, above 0; keeps the quotient finite if all values are equal.
     name : str, optional
         As for every layer.
 

@@ -1,4 +1,4 @@
-"""New attributes with nearly the name of an existing one: a warning says which one was probably meant."""
+"""Warnings of new attributes whose name is close to that of an existing one, which was probably meant."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from tinynet.errors import NearMissWarning
 from tinynet.nn import replaced as _replaced  # noqa: F401 - whose __setattr__ is called within that of this file
 from tinynet.nn.layer import Layer
 
-_HABITS = {"lr": "learning_rate", "requires_grad": "trainable"}  # of those who come from elsewhere
+_HABITS = {"lr": "learning_rate", "requires_grad": "trainable"}  # names in other frameworks
 _CUTOFF = 0.8  # how similar two names are, from 0 to 1
 
 
 def warn_of_near_misses(kind: Any) -> None:
-    """Let objects of a class warn if a new attribute, set from outside, has nearly the name of one that they have."""
+    """Make objects of a class warn if a new attribute is set from outside whose name is close to that of another."""
     set_attribute: Callable[[Any, str, Any], None] = kind.__setattr__
 
     def __setattr__(self: Any, name: str, value: Any) -> None:  # noqa: N807
@@ -30,7 +30,7 @@ def warn_of_near_misses(kind: Any) -> None:
 
 
 def _check(thing: Any, name: str) -> None:
-    """Warn if a user sets a new attribute, in code that is not a method of the object, and another one is meant."""
+    """Warn if a user sets a new attribute, outside of a method of the object, and probably meant another one."""
     frame = sys._getframe(2)
     if name.startswith("_") or frame.f_globals.get("__name__", "").startswith("tinynet."):
         return

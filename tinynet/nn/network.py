@@ -20,7 +20,7 @@ from tinynet.nn.input import Input
 from tinynet.nn.layer import Building, Layer
 from tinynet.nn.seeds import generator
 
-_TAKEN = ("owner", "building", "_built", "_theta")  # what a layer has from the model that it is part of
+_TAKEN = ("owner", "building", "_built", "_theta")  # attributes that a model sets on its layers; see `_take`
 
 
 class Span(NamedTuple):
@@ -28,25 +28,25 @@ class Span(NamedTuple):
 
     start: int
     stop: int
-    decays: bool  # whether weight decay concerns it
-    theta: Tensor  # over its memory
+    decays: bool  # whether weight decay applies to it
+    theta: Tensor  # a leaf whose memory is this range
     parameters: list[Tensor]
     places: list[tuple[Tensor, int]]  # each parameter, and where it starts in the span
 
 
 class Network(Layer):
-    """What a model is made of: layers, whose parameters are views into one vector; see `tinynet.Model`."""
+    """The base of models: layers whose parameters are views into one vector; see `tinynet.Model`."""
 
-    when_laid_out: ClassVar[list[Callable[[Network], None]]] = []  # what else is done when theta is new
+    when_laid_out: ClassVar[list[Callable[[Network], None]]] = []  # called when theta is new
     gradient: Array  # of `Tensor.backward`; `tinynet.nn.gradient` puts it here
     zero_grad: ClassVar[Callable[[Network], None]] = defined_in("tinynet.nn.gradient")
     get_weights: ClassVar[Callable[[Network], dict[str, Array]]] = defined_in("tinynet.nn.weights")
     set_weights: ClassVar[Callable[..., Any]] = defined_in("tinynet.nn.weights")
 
     dtype: np.dtype[Any]
-    rng: np.random.Generator  # of the initial parameters, and of layers that keep what ``build`` passes them
-    fitted_loss: Any = "cross_entropy"  # of the last fit, by which `evaluate` measures
-    made: Any = None  # the output on shapes, as it was when the model was built
+    rng: np.random.Generator  # of the initial parameters; passed to ``build``, too
+    fitted_loss: Any = "cross_entropy"  # of the last fit; the default of `evaluate`
+    made: Any = None  # an output from when the model was built: it has a shape, a dtype, and the op that made it
     _theta: Array | None = None
     _implied_input: Input | None
     _parameters: dict[str, Tensor]
@@ -55,7 +55,7 @@ class Network(Layer):
     _spans: dict[Any, list[Span]]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """Make a model; `input_shape` adds an Input to it later."""
+        """Make a model; the argument `input_shape` adds an Input to it later."""
         self = super().__new__(cls, *args, **kwargs)
         self._implied_input = None
         self.plans = {}
@@ -81,7 +81,7 @@ class Network(Layer):
 
     @property
     def input(self) -> Input:
-        """The layer through which data enter."""
+        """The `Input` of the model."""
         found = next((layer for _, layer in self.walk() if isinstance(layer, Input)), None)
         if found is None:
             raise NotBuiltError(
@@ -91,13 +91,13 @@ class Network(Layer):
         return found
 
     def entries(self) -> dict[str, Input]:
-        """Return the layers through which data enter, by the arguments of ``forward`` that they take."""
+        """Return the `Input` of each argument of ``forward``, by the name of the argument."""
         return {"x": self.input}
 
     def build_model(self, initialise: bool = True, check: Callable[[dict[str, Tensor]], None] | None = None) -> Self:
-        """Trace the forward on shapes to create all parameters, and lay them out in one vector; done on first use.
+        """Trace the forward on shapes, which creates all parameters, and lay them out in one vector; done on first use.
 
-        ``check`` is called in between: with the parameters by name, which have shapes, but no values yet.
+        ``check`` is called in between, with the parameters by name. They have shapes, but no values yet.
         """
         if self._theta is not None:
             return self
@@ -111,7 +111,7 @@ class Network(Layer):
         try:
             with tracing():
                 self._trace(list(map(Tensor, samples)), Building(self.rng, self.dtype, deferred=True))
-        except TraceError:  # a forward that reads values gets some
+        except TraceError:  # the forward reads values, so it gets zeros
             zeros = [Tensor(np.zeros(*sample)) for sample in samples]
             self._trace(zeros, Building(self.rng, self.dtype, deferred=False))
         if unused := [x for x in entries if x.output_shape is None]:
@@ -120,27 +120,27 @@ class Network(Layer):
         return self
 
     def _trace(self, inputs: list[Tensor], context: Building) -> None:
-        """Run the forward once, so that every layer builds itself for the shape it gets; or leave all as it was."""
+        """Run the forward once, so that every layer builds itself for its input; after an error, restore all layers."""
         before = [
             (layer, {name: getattr(layer, name) for name in _TAKEN if hasattr(layer, name)}) for _, layer in self.walk()
         ]
         try:
             for layer, _ in before:
                 self._take(layer, context)
-            with within(None):  # not as in training, if this is in the middle of a step
+            with within(None):  # inference, also in the middle of a training step
                 self.made = self(*inputs)
-            for _, layer in self.walk():  # those too that were made in the building
+            for _, layer in self.walk():  # now also the layers that a build has made
                 self._take(layer, context)
             _name_layers(self, set())
         except BaseException:
-            for layer, state in before:  # so that a layer is free for another model
+            for layer, state in before:  # so that the layers can be used in another model
                 vars(layer).update(state)
             raise
         finally:
             self.building = None
 
     def _take(self, layer: Layer, context: Building) -> None:
-        """Make a layer part of this model; a model within gives up the vector that it may have had."""
+        """Make a layer part of this model; a model among the layers loses its own vector."""
         owner = layer.owner and layer.owner()
         if owner is not None and not any(owner is other for _, other in self.walk()):
             raise ArgumentError(
@@ -152,7 +152,7 @@ class Network(Layer):
             layer._theta = None
 
     def _lay_out(self, initialise: bool, check: Callable[[dict[str, Tensor]], None] | None) -> None:
-        """Give every parameter its slice of the flat vector, in the order of the layers; a shared one has one."""
+        """Place every parameter in the flat vector, in the order of the layers; a shared one is placed once."""
         found: dict[int, tuple[str, Tensor, Callable[..., Any]]] = {}
         for prefix, layer in self.walk():
             for name, leaf in (layer.own_parameters | layer.own_states).items():
@@ -169,7 +169,7 @@ class Network(Layer):
             if not isinstance(leaf, State):
                 memory = theta[start : start + leaf.size].reshape(leaf.shape)
                 start += leaf.size
-            if not leaf.symbolic:  # of a layer that was in use before it came into this model
+            if not leaf.symbolic:  # of a layer that was used before it became part of this model
                 memory[...] = leaf.memory
             elif initialise:
                 memory[...] = init(leaf.shape, self.rng)
@@ -179,7 +179,7 @@ class Network(Layer):
             complete(self)
 
     def __call__(self, x: Any, *others: Any, **named: Any) -> Any:
-        """Compute the outputs for a batch; an array or a Tensor."""
+        """Compute the outputs for a batch, which is an array or a Tensor."""
         if self.building is None:
             self.build_model()
         if self._implied_input is not None:
@@ -193,21 +193,21 @@ class Network(Layer):
 
     @property
     def leaves(self) -> dict[str, Tensor]:
-        """The parameters and the states by name: all that a file holds of the model."""
+        """The parameters and the states by name: all the numbers of the model."""
         return {**self.parameters, **self._states}
 
     @property
     def states(self) -> dict[str, State]:
-        """What the layers keep and nobody trains, by name, such as "batch_norm.mean"."""
+        """The states, which the layers keep and nobody trains, by name, such as "batch_norm.mean"."""
         return dict(self.build_model()._states)
 
     def spans(self, by_decay: bool = False) -> list[Span]:
-        """Return the spans of theta that are trained: all of it, unless layers are frozen.
+        """Return the spans of theta that are trained: one for all of it, unless layers are frozen.
 
         Parameters
         ----------
         by_decay : bool
-            Whether parameters with and without weight decay are in spans of their own.
+            Whether parameters with and without weight decay are put into different spans.
         """
         self.build_model()
         layers = [layer for _, layer in self.walk()]
@@ -252,7 +252,7 @@ def float_dtype(model: Layer, dtype: npt.DTypeLike) -> np.dtype[Any]:
 
 
 def _name_layers(parent: Layer, named: set[int]) -> None:
-    """Give every layer a name that is unique beside its siblings: dense, dense_1, ...; a shared one keeps its first."""
+    """Name the layers within a layer, uniquely: dense, dense_1, ...; a shared layer keeps its first name."""
     siblings = list(parent.sublayers())
     given = [layer.given_name for layer in siblings if layer.given_name]
     for name in given:

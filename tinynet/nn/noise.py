@@ -10,7 +10,7 @@ from tinynet.ops import random
 
 
 class GaussianNoise(Layer):
-    """In training, add a normal random number of mean 0 to each value. In inference, the values pass as they are.
+    """In training, add a normal random number of mean 0 to each value. In inference, return the input.
 
     Parameters
     ----------

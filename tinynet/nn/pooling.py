@@ -21,7 +21,7 @@ class MaxPool(Layer):
     stride : int or (int, int), optional
         The step between windows; the window itself by default. Windows may overlap.
     padding : {"valid", "same"}
-        Only windows inside of the image; or windows over its edge too, so that the output has ceil(H / stride) rows.
+        Only windows inside the image; or also windows over its edge, so that the output has ceil(H / stride) rows.
     name : str, optional
         As for every layer.
 

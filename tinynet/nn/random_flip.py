@@ -15,7 +15,7 @@ class RandomFlip(Augmentation):
     Parameters
     ----------
     mode : {"horizontal_and_vertical", "horizontal", "vertical"}
-        Left and right are exchanged, top and bottom, or either.
+        Exchange left and right, top and bottom, or draw both independently.
     name : str, optional
         As for every layer.
 
@@ -48,7 +48,7 @@ class RandomFlip(Augmentation):
         self.mode = mode
 
     def places(self, n: int, h: int, w: int, dtype: str) -> tuple[tuple[Tensor | float, ...], ...]:
-        """Return the places counted from the one end or from the other."""
+        """Return the places, counted from one end or from the other."""
         a, t = self._draw(n, h, dtype) if "vertical" in self.mode else (1, 0)
         e, u = self._draw(n, w, dtype) if "horizontal" in self.mode else (1, 0)
         return (a, 0, t), (0, e, u)

@@ -17,8 +17,8 @@ class RandomRotation(Augmentation):
     Parameters
     ----------
     factor : float or (float, float)
-        The least and the largest angle, in full turns, counter-clockwise where above 0; a single number stands for
-        (-factor, factor). 0.1 are up to 36 degrees either way. As in Keras, but that beside the image is 0.
+        The least and the largest angle, in full turns, counter-clockwise if above 0. A single number stands for
+        (-factor, factor): 0.1 means up to 36 degrees either way. As in Keras, but pixels outside of the image are 0.
     name : str, optional
         As for every layer.
 
@@ -53,7 +53,7 @@ class RandomRotation(Augmentation):
         self.factor = (float(low), float(high))
 
     def places(self, n: int, h: int, w: int, dtype: str) -> tuple[tuple[Tensor | float, ...], ...]:
-        """Return the places turned back."""
+        """Return the places, turned by the negative angle."""
         low, high = (2 * math.pi * turns for turns in self.factor)
         angle = random.uniform((n,), low, high, dtype)
         sin, cos = ops.sin(angle), ops.cos(angle)

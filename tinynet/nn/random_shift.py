@@ -10,16 +10,16 @@ from tinynet.ops import random
 
 
 class RandomShift(Augmentation):
-    """In training, move each image by whole pixels, up or down, left or right; what comes into view is 0.
+    """In training, move each image by whole pixels, up or down, left or right; new pixels at the edge are 0.
 
-    All distances up to the largest are equally likely. As Keras' RandomTranslation with fill_mode="constant", but that
-    no pixel is interpolated.
+    All distances up to the largest are equally likely. This is RandomTranslation of Keras with fill_mode="constant",
+    but pixels are not interpolated.
 
     Parameters
     ----------
     height, width : int or float
-        The largest distance, down or up, and across: an int counts pixels, a float from 0 to 1 is the share of the
-        image's height or width, rounded to pixels. The width is as the height if not given.
+        The largest distance, vertically and horizontally: an int counts pixels, a float from 0 to 1 is the share of the
+        image's height or width, rounded to pixels. ``width`` is ``height`` by default.
     name : str, optional
         As for every layer.
 
@@ -59,7 +59,7 @@ class RandomShift(Augmentation):
         return given
 
     def places(self, n: int, h: int, w: int, dtype: str) -> tuple[tuple[Tensor | float, ...], ...]:
-        """Return the places as they are, moved."""
+        """Return the places, moved."""
         t, u = (self._draw(n, most, length, dtype) for most, length in ((self.height, h), (self.width, w)))
         return (1, 0, t), (0, 1, u)
 

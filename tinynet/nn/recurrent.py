@@ -1,4 +1,4 @@
-"""Recurrent layers: what is known of the steps of a sequence so far, carried from step to step."""
+"""Recurrent layers: a state that summarises the steps of a sequence so far is passed from step to step."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class LSTM(Layer):
     units : int
         The length of h.
     return_sequences : bool
-        Return h after each step, (n, T, units), not after the last one alone, (n, units).
+        Whether to return h after each step, (n, T, units), instead of only after the last one, (n, units).
     name : str, optional
         As for every layer.
 
@@ -40,13 +40,13 @@ class LSTM(Layer):
     ArgumentError
         If the number of units is not 1 or more.
     ShapeError
-        If samples have not the axes (T, D), or a mask not (n, T), when the layer is used.
+        When the layer is used, if samples do not have the axes (T, D), or a mask not (n, T).
 
     Notes
     -----
     Parameters are "weight" (D, 4 units), "recurrent_weight" (units, 4 units), which starts orthogonal, and "bias"
     (4 units,), which starts at 1 for f and at 0 otherwise; the columns are those of i, f, g and o, as in Keras.
-    ``layer(x, mask=mask)`` takes a mask (n, T) of the steps that count: where it is 0, h and c stay as they were.
+    ``layer(x, mask=mask)`` takes a mask (n, T) of the steps that count: where it is 0, h and c do not change.
 
     References
     ----------
@@ -97,7 +97,7 @@ class GRU(Layer):
     units : int
         The length of h.
     return_sequences : bool
-        Return h after each step, (n, T, units), not after the last one alone, (n, units).
+        Whether to return h after each step, (n, T, units), instead of only after the last one, (n, units).
     name : str, optional
         As for every layer.
 
@@ -106,14 +106,14 @@ class GRU(Layer):
     ArgumentError
         If the number of units is not 1 or more.
     ShapeError
-        If samples have not the axes (T, D), or a mask not (n, T), when the layer is used.
+        When the layer is used, if samples do not have the axes (T, D), or a mask not (n, T).
 
     Notes
     -----
     Parameters are "weight" (D, 3 units), "recurrent_weight" (units, 3 units), which starts orthogonal, "bias" b and
     "recurrent_bias" d (3 units,); the columns are those of z, r and g. As in Keras (``reset_after=True``) and PyTorch,
     r is applied after the product with U. ``layer(x, mask=mask)`` takes a mask (n, T) of the steps that count: where it
-    is 0, h stays as it was.
+    is 0, h does not change.
 
     References
     ----------

@@ -1,4 +1,4 @@
-"""Layers that take the place of others once a model is built would be neither trained nor saved: they are refused."""
+"""Refuse layers that replace others after a model was built: they would be neither trained nor saved."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def refuse_replaced(model: Network) -> None:
 
 
 def _refuse_in_attributes(kind: type[Layer]) -> None:
-    """Let layers refuse other layers as attributes once the model that they are part of is built."""
+    """Make layers refuse other layers as attributes when their model has been built."""
     set_attribute: Callable[[Any, str, Any], None] = kind.__setattr__
 
     def __setattr__(self: Layer, name: str, value: Any) -> None:  # noqa: N807

@@ -17,14 +17,14 @@ class Reshape(Layer):
     Parameters
     ----------
     shape : int or sequence of int
-        The shape of a sample; one length may be -1 and is then worked out.
+        The shape of a sample; one length may be -1, and is then computed.
     name : str, optional
         As for every layer.
 
     Raises
     ------
     ArgumentError
-        If a length is not 1 or more, but for one -1.
+        If a length is not 1 or more, except for one -1.
     ShapeError
         If the number of values differs when the layer is used.
 

@@ -10,14 +10,14 @@ from tinynet.nn.layer import Layer
 
 
 class Residual(Layer):
-    """Layers around which the input goes too: x + layers(x).
+    """Layers with a connection around them: x + layers(x).
 
     Parameters
     ----------
     layers : sequence of Layer
         Applied in turn.
     shortcut : Layer, optional
-        Applied to the input on its way around, such as a `Conv2D` of one pixel where the layers change the channels or
+        Applied to the input before it is added, such as a `Conv2D` of one pixel if the layers change the channels or
         have a stride.
     name : str, optional
         As for every layer.
@@ -27,7 +27,7 @@ class Residual(Layer):
     ArgumentError
         If something is not a Layer.
     ShapeError
-        If the two ways end in different shapes when the layer is used.
+        When the layer is used, if the two summands have different shapes.
 
     References
     ----------
@@ -53,7 +53,7 @@ class Residual(Layer):
         self.shortcut = shortcut
 
     def forward(self, x: Tensor) -> Tensor:
-        """Add what the layers make of the input to the input."""
+        """Add the output of the layers to the input."""
         y = x
         for layer in self.layers:
             y = layer(y)
@@ -61,6 +61,6 @@ class Residual(Layer):
         if y.shape != around.shape:
             raise ShapeError(
                 f"the layers make samples of shape {y.shape[1:]}, but {'shortcut' if self.shortcut else 'input'} has "
-                f"{around.shape[1:]}; the two are added, so give a shortcut that brings the input to the former"
+                f"{around.shape[1:]}; the two are added, so pass a shortcut that makes their shapes equal"
             )
         return around + y

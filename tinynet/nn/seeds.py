@@ -10,22 +10,22 @@ from tinynet.errors import ArgumentError
 
 
 def generator(owner: str, seed: Any, stream: int) -> np.random.Generator:
-    """Make a random generator from a seed, for one of the purposes that share it.
+    """Make a random generator from a seed, for one of the uses that share the seed.
 
     Parameters
     ----------
     owner : str
-        Who asks; for the error.
+        The caller, for the error.
     seed : int or None
-        The same integer makes the same numbers, None others each time.
+        The same integer leads to the same numbers, None to others each time.
     stream : int
-        Which of the independent streams of the seed: 0 for initial parameters, 1 for the order of samples, 2 for
-        what is drawn in the steps.
+        One of the independent streams of the seed: 0 for initial parameters, 1 for the order of samples, 2 for random
+        numbers in the steps.
 
     Returns
     -------
     numpy.random.Generator
-        New.
+        A new generator.
 
     Raises
     ------

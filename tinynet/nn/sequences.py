@@ -25,7 +25,7 @@ def check_sequences(owner: str, input_shape: Shape) -> None:
 
 
 def projected(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-    """Return x W + b for all steps at once: one product, not one a step."""
+    """Return x W + b for all steps, by one product."""
     n, steps, width = x.shape
     rows = x.reshape(n * steps, width) @ weight + bias
     return rows.reshape(n, steps, weight.shape[1])
@@ -34,7 +34,7 @@ def projected(x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
 def run_over(x: Tensor, states: int, units: int, step: Step, return_sequences: bool, mask: Any = None) -> Tensor:
     """Run over the steps of (n, T, ...), from states of zeros; returns the first state, of all steps or of the last.
 
-    Where a mask (n, T) is 0, a step changes nothing.
+    Where a mask (n, T) is 0, a step changes no state.
     """
     found, made = tuple(filled(Spec((x.shape[0], units), x.dtype), 0) for _ in range(states)), []
     counts = None if mask is None else not_equal(mask, 0)

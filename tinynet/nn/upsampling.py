@@ -12,12 +12,12 @@ from tinynet.ops.reduce import broadcast_to
 
 
 class UpSampling(Layer):
-    """Each pixel of images (n, H, W, C) repeated, down and across: the nearest neighbour of each new pixel.
+    """Each pixel of images (n, H, W, C), repeated vertically and horizontally: the nearest neighbour of new pixels.
 
     Parameters
     ----------
     size : int or (int, int)
-        How often, down and across.
+        How many times, vertically and horizontally.
     name : str, optional
         As for every layer.
 

@@ -17,7 +17,7 @@ from tinynet.nn.network import Network
 
 
 class Unmatched(NamedTuple):
-    """Names that `set_weights` left out: of the model, and of what it was given."""
+    """Names that `set_weights` left out: of the model, and of the mapping."""
 
     missing: list[str]
     unexpected: list[str]
@@ -43,27 +43,27 @@ def get_weights(model: Network) -> dict[str, Array]:
 
 
 def set_weights(model: Network, weights: Mapping[str, npt.ArrayLike], strict: bool = True) -> Unmatched:
-    """Give parameters and states new values, all or none.
+    """Set parameters and states, all or none.
 
     Parameters
     ----------
     weights : mapping of str to array_like
-        By the names that `get_weights` has, of the same shapes; they are converted to the dtypes of the model.
+        Values by the names of `get_weights`, of the same shapes; they are converted to the dtypes of the model.
     strict : bool
-        Refuse other names than those of the model, and names that are missing; otherwise both are left out.
+        Whether unknown and missing names are refused; otherwise both are left out.
 
     Returns
     -------
     Unmatched
-        The names that were left out: ``missing`` and ``unexpected``. Both are empty where ``strict``.
+        The names that were left out: ``missing`` and ``unexpected``. Both are empty if ``strict``.
 
     Raises
     ------
     ArgumentError
-        If names are missing or unexpected, or shapes differ: it lists all of them, and nothing was written. Within a
-        step of training, too.
+        If names are missing or unexpected, or shapes differ. The error lists all of them, and nothing was written. Also
+        within a step of training.
     DTypeError
-        If a value is not an array of numbers, or not of the kind of a state, such as fractions for a count.
+        If a value is not an array of numbers, or would be cut, such as fractions for a state of integers.
 
     Examples
     --------
@@ -105,17 +105,15 @@ def set_weights(model: Network, weights: Mapping[str, npt.ArrayLike], strict: bo
 
 
 def _check_kind(what: str, leaf: Tensor, array: Array) -> None:
-    """Check that values can be converted without another meaning: to floats, or to integers of the same kind."""
+    """Check that values can be converted without a loss: to floats, or to integers of the same kind."""
     if leaf.dtype.kind != "f" and not np.can_cast(array.dtype, leaf.dtype, "same_kind"):
         raise DTypeError(f"{what} holds {leaf.dtype}, but got {array.dtype}; convert the array first")
 
 
 def _set_theta(model: Network, value: Any) -> None:
-    """Let ``model.theta -= step`` pass, which has written into the vector already, and refuse another vector."""
+    """Allow ``model.theta -= step``, which has already written into the vector, and refuse another vector."""
     if value is not model.theta:
-        raise ArgumentError(
-            f"model {model}: theta stays the vector that it is; write into it: model.theta[...] = values"
-        )
+        raise ArgumentError(f"model {model}: theta cannot be replaced; write into it: model.theta[...] = values")
 
 
 Network.theta = Network.theta.setter(_set_theta)  # type: ignore[method-assign, attr-defined]

@@ -1,13 +1,13 @@
 """The ops: every operation on tensors, declared once.
 
-A declaration (`tinynet.Op`) states the shapes, the computation and the gradient of an op. What is public here is
-either an op itself or a function that brings its arguments into the form that the op takes.
+A declaration (`tinynet.Op`) states the shapes, the computation and the gradient of an op. A public name is either an op
+itself, or a function that checks and converts arguments for an op.
 
-A network with convolution, pooling and dense layers, and its gradients, need few of them; read these first, in the
-order in which they import each other: dtypes, shape (reshape and picking by integers), reduce (sums and broadcasting),
-pointwise (arithmetic and relu), linear, conv, pool, loss. The other files hold one further idea each, such as
-comparisons or powers, and may use the first ones; the first ones never import them. This package imports both and hands
-itself to `Tensor`, whose operators and methods (``t ** 2``, ``t.max()``) are the ops of those names.
+A network with convolution, pooling and dense layers, and its gradients, need few of the files. Read these first, in the
+order in which they import each other: dtypes, shape (reshape, and indexing by integers), reduce (sums and
+broadcasting), pointwise (arithmetic and relu), linear, conv, pool, loss, join. The other files have one further idea
+each, such as comparisons or powers. They may import the first ones, which never import them. This package imports all
+of them, and sets itself as the source of the operators and methods of `Tensor`, such as ``t ** 2`` and ``t.max()``.
 """
 
 import sys
@@ -15,7 +15,7 @@ from types import ModuleType
 
 from tinynet.core.engine import Op, Tensor
 from tinynet.core.methods import Methods
-from tinynet.ops import keeping as _keeping  # noqa: F401 - which tells the losses of ops that keep values
+from tinynet.ops import keeping as _keeping  # noqa: F401 - which adds a check of logits to the losses
 from tinynet.ops.absolute import abs, sign
 from tinynet.ops.arrange import concatenate, pad, stack, transpose
 from tinynet.ops.average import avg_pool
@@ -73,8 +73,8 @@ __all__ = [
 def declared() -> dict[str, Op]:
     """Return every op that the modules of this package declare, by name.
 
-    Ops that are declared elsewhere are not listed: the step of Adam in ``tinynet.optim``, and the fused ops, which
-    ``tinynet.fast.fusions.STANDS_FOR`` lists.
+    Ops that are declared elsewhere are not among them: the steps of optimizers in ``tinynet.optim``, and the fused ops,
+    which ``tinynet.fast.fusions.STANDS_FOR`` lists.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Ops that put values elsewhere: transpose, pad, concatenate and stack."""
+"""Ops that move values: transpose, pad, concatenate and stack."""
 
 from __future__ import annotations
 
@@ -69,14 +69,14 @@ def pad(x: Any, widths: Sequence[tuple[int, int]], value: float = 0) -> Tensor:
     x : Tensor
         Any shape.
     widths : sequence of (int, int)
-        For each axis, how many values to put before and after.
+        For each axis, the number of values to add before and after.
     value : scalar
-        What to put there.
+        The value to add.
 
     Returns
     -------
     Tensor
-        Each axis longer by the two widths.
+        Each axis is longer by the two widths.
 
     Raises
     ------
@@ -115,14 +115,14 @@ def concatenate(xs: Sequence[Any], axis: int = 0) -> Tensor:
     Parameters
     ----------
     xs : sequence of Tensor
-        At least one; their shapes agree but for that axis. Brought to one dtype, as NumPy would.
+        At least one; their shapes agree except along the axis. They are converted to one dtype, as in NumPy.
     axis : int
         The axis to join along.
 
     Returns
     -------
     Tensor
-        As long along the axis as all together.
+        Its length along the axis is the sum of all lengths.
 
     Raises
     ------
@@ -145,14 +145,14 @@ def stack(xs: Sequence[Any], axis: int = 0) -> Tensor:
     Parameters
     ----------
     xs : sequence of Tensor
-        At least one, all of one shape. Brought to one dtype, as NumPy would.
+        At least one, all of one shape. They are converted to one dtype, as in NumPy.
     axis : int
-        Which axis of the result the new one is.
+        The place of the new axis in the result.
 
     Returns
     -------
     Tensor
-        With one axis more, as long as there are tensors.
+        With one axis more, whose length is the number of tensors.
 
     Raises
     ------
@@ -179,7 +179,7 @@ def stack(xs: Sequence[Any], axis: int = 0) -> Tensor:
 
 
 def _several(name: str, xs: Sequence[Any]) -> tuple[Tensor, ...]:
-    """Bring what is to be joined to one dtype."""
+    """Check the tensors to be joined, and convert them to one dtype."""
     if not isinstance(xs, Iterable):
         raise ArgumentError(f"{name}: takes a list of tensors, but got a {type(xs).__name__}")
     given = [as_tensor(x) for x in xs]

@@ -1,4 +1,4 @@
-"""Average-pooling, from the sum of each window and its adjoint: each is the derivative of the other."""
+"""Average-pooling, by the sum of each window and its adjoint, which are the derivatives of each other."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ _sum_unpool: Op = Op(
 
 
 def _pixels(n: int, k: int, s: int, before: int, count: int) -> Array:
-    """Return how many pixels of an axis of length n each window sees."""
+    """Return the number of pixels of an axis of length n that each window sees."""
     starts = np.arange(count) * s - before
     return np.minimum(starts + k, n) - np.maximum(starts, 0)
 
@@ -69,8 +69,8 @@ def avg_pool(
     stride : int or (int, int), optional
         The step between windows; the window itself by default. Windows may overlap.
     padding : {"valid", "same"}
-        Only windows inside of the image; or windows over its edge too, so that the output has ceil(H / SH) x
-        ceil(W / SW) pixels, each the mean of the pixels that its window sees of the image.
+        Only windows inside the image; or also windows over its edge, so that the output has ceil(H / SH) x ceil(W / SW)
+        pixels, each the mean of the pixels of the image in its window.
 
     Returns
     -------

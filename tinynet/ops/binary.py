@@ -1,4 +1,4 @@
-"""The loss of two classes, and of several labels at once, each of which holds or does not."""
+"""The loss of two classes, and of several independent labels for each sample."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ def check_binary(labels: Value, shape: Shape) -> None:
     Parameters
     ----------
     labels : ndarray or Spec
-        Numbers from 0 to 1 in any dtype, or bool; of the shape of the output, but that (n,) fits (n, 1), and the
-        reverse. Of a `Spec`, the shape is checked alone.
+        Numbers from 0 to 1 in any dtype, or bool, of the shape of the output; (n,) fits (n, 1), and the reverse. For a
+        `Spec`, only the shape is checked.
     shape : tuple of int
         The shape of the output.
 
@@ -48,19 +48,19 @@ def binary_cross_entropy(output: Any, labels: Any, label_smoothing: float = 0.0,
     ----------
     output : Tensor
         (N, ...). If a sigmoid made it, the loss is computed from the input of that sigmoid, which is exact at any
-        size; anything else is taken as logits.
+        size. Any other output counts as logits.
     labels : Tensor or array
         Numbers from 0 to 1, or bool, of the shape of the output; (N,) fits (N, 1), and the reverse.
     label_smoothing : float
-        From 0 to 1: the share a by which labels are drawn to a half. A label y becomes (1 - a) y + a / 2.
+        From 0 to 1: the share a by which labels are moved towards 1/2. A label y becomes (1 - a) y + a / 2.
     reduction : {"mean", "none"}
         The mean, or the loss of each output.
 
     Returns
     -------
     Tensor
-        Of y log(1 + e^-z) + (1 - y) log(1 + e^z), z the logit and y the label: of no axes, the mean over all outputs;
-        or of the shape of the output, one for each.
+        y log(1 + e^-z) + (1 - y) log(1 + e^z), with the logit z and the label y: without axes, the mean over all
+        outputs; or of the shape of the output, the loss of each.
 
     Raises
     ------
@@ -78,7 +78,7 @@ def binary_cross_entropy(output: Any, labels: Any, label_smoothing: float = 0.0,
     """
     output, labels = as_tensor(output), as_tensor(labels)
     if output.ndim and not output.size:
-        raise ShapeError("binary_cross_entropy: the output has no samples; there is no mean of nothing")
+        raise ShapeError("binary_cross_entropy: the output has no samples; a mean needs at least one")
     check_logits("binary_cross_entropy", output.spec)
     check_binary(labels.data if labels.known else labels.spec, output.shape)
     share = check_positive("binary_cross_entropy", "label_smoothing", label_smoothing, zero=True, most=1)
@@ -86,7 +86,7 @@ def binary_cross_entropy(output: Any, labels: Any, label_smoothing: float = 0.0,
     target = reshape(cast(labels, logits.dtype), output.shape)
     if share or labels.dtype.kind == "f":
         target = (1 - share) * target + share / 2 if share else target
-        # Where a label is 0 or 1, the logit may be infinite on the right side.
+        # If a label is 0 or 1, the logit may be infinite with the right sign.
         losses = _weigh(target, softplus(-logits)) + _weigh(1 - target, softplus(logits))
     else:
         losses = softplus((1 - 2 * target) * logits)

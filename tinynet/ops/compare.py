@@ -1,4 +1,4 @@
-"""Comparisons, logic on their results, and the choice between values."""
+"""Comparisons, logical ops on their results, and the choice between values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tinynet.ops.pointwise import Elementwise, elementwise
 
 
 def _comparison(name: str, compute: Callable[..., Any], sign: str) -> Elementwise:
-    """Declare a comparison: a bool tensor, which has no derivative."""
+    """Declare a comparison: its result is a bool tensor, which has no derivative."""
     return elementwise(name, compute, None, None, formula=f"x {sign} y", dtype=lambda _: np.bool_)
 
 
@@ -56,9 +56,9 @@ _where: Elementwise = elementwise(
 def where(condition: Any, x: Any, y: Any) -> Tensor:
     """Take ``x`` where a condition holds, otherwise ``y``.
 
-    A value that is not taken has no effect, even if it is NaN. The gradient of what is not taken is 0, and is still
-    multiplied by the derivatives of the ops that made it: where one is infinite, as that of ``x ** 0.5`` at 0, the
-    product is NaN. Choose the argument first, as in the second example.
+    A value that is not taken has no effect, even if it is NaN. Its gradient is 0. But this 0 is multiplied by the
+    derivatives of the ops that made the value: if one is infinite, as that of ``x ** 0.5`` at 0, the product is NaN. In
+    this case, choose the argument of the op first, as in the second example.
 
     Parameters
     ----------

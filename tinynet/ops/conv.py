@@ -1,6 +1,6 @@
-"""Convolution and its two gradients. Each differentiates into the other two, so the set is closed.
+"""Convolution and its two gradients. The gradients of each are made of the other two, so the set is closed.
 
-Axes: images are N, H, W, C; weights KH, KW, C, F; as in every framework, the weights are not flipped.
+Axes: images have N, H, W, C, and weights KH, KW, C, F. As in every framework, the weights are not flipped.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tinynet.ops.dtypes import check_floating, promote
 
 
 class Geometry(NamedTuple):
-    """How windows lie over images: taps, strides, padding before, and the size of the output."""
+    """The positions of windows on images: taps, strides, padding before, and the size of the output."""
 
     kh: int
     kw: int
@@ -32,7 +32,7 @@ class Geometry(NamedTuple):
 
 
 def pair(name: str, argument: str, value: int | Sequence[int]) -> tuple[int, int]:
-    """Bring a size given as one integer or two into the form of two integers of 1 or more."""
+    """Convert a size, one integer or two, to two integers of 1 or more."""
     try:
         two = (value, value) if not isinstance(value, Sequence) else tuple(value)
         h, w = (operator.index(v) for v in two)
@@ -44,7 +44,7 @@ def pair(name: str, argument: str, value: int | Sequence[int]) -> tuple[int, int
 
 
 def check_padding(name: str, padding: str) -> str:
-    """Check that a padding is one of the two that there are; returns it."""
+    """Check that a padding is "valid" or "same"; returns it."""
     if padding not in ("valid", "same"):
         raise ArgumentError(f'{name}: padding must be "valid" or "same", but got {padding!r}')
     return padding
@@ -57,7 +57,7 @@ def check_images(owner: str, input_shape: Shape) -> None:
 
 
 def geometry(name: str, shape: Shape, window: tuple[int, int], stride: tuple[int, int], padding: str) -> Geometry:
-    """Work out how windows lie over images of a shape; "same" pads as TensorFlow does, the odd pixel after."""
+    """Compute the positions of windows on images of a shape; "same" pads as TensorFlow does, an odd pixel after."""
     check_padding(name, padding)
     for axis, k in zip((1, 2), window, strict=True):
         if padding == "valid" and k > shape[axis]:
@@ -79,14 +79,14 @@ def _along(n: int, k: int, s: int, padding: str) -> tuple[int, int]:
 
 
 def margins(shape: Shape, p: Geometry) -> list[tuple[int, int]]:
-    """Return what windows see beyond images of a shape: the pixels before and after each axis."""
+    """Return the pixels that windows see outside of images of a shape: before and after each axis."""
     bottom = max(0, (p.oh - 1) * p.sh + p.kh - shape[1] - p.top)
     right = max(0, (p.ow - 1) * p.sw + p.kw - shape[2] - p.left)
     return [(0, 0), (p.top, bottom), (p.left, right), (0, 0)]
 
 
 def windows(x: Array, p: Geometry) -> Array:
-    """Return what each window sees, as a view (N, OH, OW, C, KH, KW) of the images (N, H, W, C) with zeros around."""
+    """Return the values in each window, a view (N, OH, OW, C, KH, KW) of padded images (N, H, W, C)."""
     padded = np.pad(x, margins(x.shape, p))
     return sliding_window_view(padded, (p.kh, p.kw), axis=(1, 2))[:, :: p.sh, :: p.sw][:, : p.oh, : p.ow]
 
@@ -96,7 +96,7 @@ def _conv2d_compute(x: Array, w: Array, p: Geometry) -> Array:
 
 
 def _input_grad_compute(g: Array, w: Array, p: Geometry, size: tuple[int, int]) -> Array:
-    """Add up, tap by tap, what each output pixel passes back to the input pixel that the tap saw."""
+    """Add, tap by tap, the cotangent of each output pixel to the input pixel under the tap."""
     height, width = (p.oh - 1) * p.sh + p.kh, (p.ow - 1) * p.sw + p.kw
     h, w_in = max(height, size[0] + p.top), max(width, size[1] + p.left)
     dx = np.zeros((g.shape[0], h, w_in, w.shape[2]), g.dtype)
@@ -162,8 +162,8 @@ def conv2d(x: Any, w: Any, stride: int | tuple[int, int] = 1, padding: str = "va
     stride : int or (int, int)
         The step between windows, down and across.
     padding : {"valid", "same"}
-        Only windows inside of the image; or zeros around it, so that the output has ceil(H / SH) x ceil(W / SW)
-        pixels. The odd zero goes after, as in TensorFlow.
+        Only windows inside the image; or zeros around it, so that the output has ceil(H / SH) x ceil(W / SW) pixels. An
+        odd zero comes after, as in TensorFlow.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Transposed convolution: the gradient of a convolution with respect to its images, taken as a forward."""
+"""Transposed convolution: the gradient of a convolution with respect to its images, used as a forward."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def conv2d_transpose(x: Any, w: Any, stride: int | tuple[int, int] = 1, padding:
     stride : int or (int, int)
         The step between windows, down and across.
     padding : {"valid", "same"}
-        All that the windows reach: (H - 1) SH + KH rows, and H SH where that is more; or H SH rows, as many as a
-        convolution with padding "same" makes H of.
+        All pixels that the windows reach: (H - 1) SH + KH rows, or H SH if that is more; or H SH rows, from which a
+        convolution with padding "same" makes H.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Conversion between dtypes, and the dtype that operands share."""
+"""Conversion between dtypes, and the common dtype of operands."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _cast: Op = Op(
 
 
 def cast(x: Any, dtype: npt.DTypeLike) -> Tensor:
-    """Convert a tensor to another dtype; the tensor itself where it has it already.
+    """Convert a tensor to another dtype; return the tensor itself if it has that dtype.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ def cast(x: Any, dtype: npt.DTypeLike) -> Tensor:
     Returns
     -------
     Tensor
-        Of the shape of ``x``. Gradients are converted back.
+        The same values, in the new dtype. Gradients are converted back.
 
     Examples
     --------
@@ -56,14 +56,14 @@ _FLOATING = {np.dtype(np.float32), np.dtype(np.float64)}
 
 
 def check_floating(name: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Raise a DTypeError unless a dtype is float32 or float64 of this machine, which the kernels take."""
+    """Check that a dtype is float32 or float64 in the byte order of this machine, as kernels need; returns it."""
     if dtype not in _FLOATING:
         raise DTypeError(f"{name}: takes float32 or float64 tensors, but got {dtype}; convert with x.astype('float32')")
     return dtype
 
 
 class Number(Tensor):
-    """A number that a compiled function is given anew at each call; like Python's, it takes the dtype of tensors."""
+    """A number that is an argument of a compiled function; like a Python number, it takes the dtype of the tensors."""
 
     __slots__ = ()
 
@@ -73,14 +73,14 @@ _REAL = (bool, int, float, np.integer, np.floating, np.bool_)
 
 
 def _weight(operand: Any) -> Any:
-    """Return what decides the dtype of a result: a dtype, or for numbers a number of their kind."""
+    """Return the argument of an operand for `numpy.result_type`: a dtype, or a Python number."""
     if isinstance(operand, Number):
         return operand.dtype.type(0).item()
     return operand.dtype if isinstance(operand, Tensor) else operand
 
 
 def promote(*operands: Any) -> tuple[Tensor, ...]:
-    """Bring operands to one dtype, as NumPy would; Python's and NumPy's scalars take that of the tensors."""
+    """Convert operands to one dtype, as NumPy would; Python's and NumPy's scalars take that of the tensors."""
     dtypes = {x.dtype for x in operands if isinstance(x, Tensor)}
     if len(dtypes) == 1 and (dtype := dtypes.pop()).isnative:
         numbers = [x for x in operands if not isinstance(x, Tensor)]
@@ -96,7 +96,7 @@ def promote(*operands: Any) -> tuple[Tensor, ...]:
 
 
 def _number(x: Any, dtype: np.dtype[Any]) -> Tensor:
-    return constant(_array(x, dtype) if x else np.array(x, dtype))  # 0 and -0 are one key
+    return constant(_array(x, dtype) if x else np.array(x, dtype))  # the cache does not tell 0 from -0
 
 
 @lru_cache(maxsize=1024)

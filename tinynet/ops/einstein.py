@@ -1,4 +1,4 @@
-"""Sums of products, written with an index for each axis, as Einstein did."""
+"""Sums of products, written with an index for each axis, in Einstein's notation."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from tinynet.ops.subscripts import Labels, labelled, parsed, result, sizes_of
 
 
 def einsum(subscripts: str, *operands: Any) -> Tensor:
-    """Sum products over axes that are named by letters, as `numpy.einsum`.
+    """Sum products over axes that are named by letters, as `numpy.einsum` does.
 
     Operands are contracted from left to right, by matrix products.
 
     Parameters
     ----------
     subscripts : str
-        The axes of each operand, separated by commas, and after "->" those of the result. A letter that is not among
-        the latter is summed over. A letter twice in one operand takes a diagonal. "..." stands for axes that
-        broadcast. Without "->" the result has the letters that come once, in alphabetical order.
+        The axes of each operand, separated by commas, and after "->" those of the result. Letters that are not in the
+        result are summed over. A letter that occurs twice in one operand takes a diagonal. "..." stands for axes that
+        broadcast. Without "->", the result has the letters that occur once, in alphabetical order.
     *operands : Tensor
         Floating, one for each part of the text.
 
     Returns
     -------
     Tensor
-        With the axes asked for.
+        With the axes of the result.
 
     Raises
     ------
     ArgumentError
-        If the text makes no sense, or there are not as many operands as it names.
+        If the text is not valid, or does not name as many operands as there are.
     ShapeError
         If an operand has not as many axes as letters, or a letter has two lengths.
     DTypeError
@@ -67,7 +67,7 @@ def einsum(subscripts: str, *operands: Any) -> Tensor:
 
 
 def _distinct(x: Tensor, names: Labels, sizes: dict[str, int]) -> tuple[Tensor, Labels]:
-    """Give an operand the lengths that it broadcasts to, and take the diagonals of axes of one name."""
+    """Broadcast an operand to its full lengths, and take the diagonals of axes of the same name."""
     x = broadcast_to(x, tuple(sizes[name] for name in names))
     while len(set(names)) < len(names):
         first = next(i for i, name in enumerate(names) if names.count(name) > 1)
@@ -88,7 +88,7 @@ def _keep(x: Tensor, names: Labels, wanted: set[str]) -> tuple[Tensor, Labels]:
 def _contract(
     a: Tensor, a_names: Labels, b: Tensor, b_names: Labels, wanted: set[str], sizes: dict[str, int]
 ) -> tuple[Tensor, Labels]:
-    """Multiply two operands, and sum over the axes that nobody wants afterwards."""
+    """Multiply two operands, and sum over the axes that are not needed afterwards."""
     a, a_names = _keep(a, a_names, wanted | set(b_names))
     b, b_names = _keep(b, b_names, wanted | set(a_names))
     batch = [name for name in a_names if name in b_names and name in wanted]

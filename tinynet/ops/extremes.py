@@ -38,7 +38,7 @@ def _infer(x: Value) -> tuple[Spec, Spec]:
 
 
 def _to_winners(g: tuple[Tensor, ...], out: tuple[Tensor, ...], x: Tensor) -> Tensor:
-    """Put the cotangent of each row where the row had its winner."""
+    """Put the cotangent of each row at the place of its winner."""
     return _index_add(g[0], constant(np.arange(x.shape[0])), out[1], shape=x.shape)
 
 
@@ -67,20 +67,20 @@ def _over(op: Op, what: str, x: Any, axis: Axis, keepdims: bool, output: int) ->
     kept = tuple(a for a in range(x.ndim) if a not in axes)
     count = math.prod(x.shape[a] for a in axes)
     if count == 0:
-        raise ShapeError(f"{name}: x of shape {x.shape} has no values along axis {axis}; there is no {what} of nothing")
+        raise ShapeError(f"{name}: x of shape {x.shape} has no values along axis {axis}; a {what} needs at least one")
     rows = reshape(transpose(x, kept + axes), (math.prod(x.shape[a] for a in kept), count))
     return reshape(op(rows)[output], keep_axes(x, axes) if keepdims else tuple(x.shape[a] for a in kept))
 
 
 def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Maximum over some axes. The gradient goes to the first maximum in row order; NaN comes out as NaN.
+    """Maximum over some axes. The gradient goes to the first maximum in row order; a NaN stays NaN.
 
     Parameters
     ----------
     x : Tensor
         Any shape with at least one value along the axes.
     axis : int or sequence of int, optional
-        The axes to go over; all by default.
+        The axes to reduce; all by default.
     keepdims : bool
         Keep those axes, with length 1.
 
@@ -105,14 +105,14 @@ def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 
 def min(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Minimum over some axes. The gradient goes to the first minimum in row order; NaN comes out as NaN.
+    """Minimum over some axes. The gradient goes to the first minimum in row order; a NaN stays NaN.
 
     Parameters
     ----------
     x : Tensor
         Any shape with at least one value along the axes.
     axis : int or sequence of int, optional
-        The axes to go over; all by default.
+        The axes to reduce; all by default.
     keepdims : bool
         Keep those axes, with length 1.
 
@@ -205,12 +205,12 @@ def clip(x: Any, low: Any = None, high: Any = None) -> Tensor:
     x : Tensor
         Any shape.
     low, high : Tensor or scalar, optional
-        The ends of the interval; broadcast with ``x``. Where ``low > high`` the result is ``high``, as in NumPy.
+        The ends of the interval; they broadcast with ``x``. If ``low > high``, the result is ``high``, as in NumPy.
 
     Returns
     -------
     Tensor
-        Of the common shape and dtype. On an end of the interval the gradient goes to ``x``; NaN comes out as NaN.
+        Of the common shape and dtype. At an end of the interval, the gradient goes to ``x``; a NaN stays NaN.
 
     Raises
     ------

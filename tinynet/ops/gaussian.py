@@ -1,4 +1,4 @@
-"""The error function, and the activation made of it."""
+"""The error function, and gelu, which is made of it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tinynet.ops.pointwise import Elementwise, elementwise, exp, unary
 
 
 def _erf_compute(x: Array) -> Array:
-    from scipy.special import erf  # at the first use: NumPy has no erf, and importing tinynet is to load no SciPy
+    from scipy.special import erf  # late: NumPy has no erf, and `import tinynet` must not load SciPy
 
     return erf(x)
 
@@ -30,7 +30,7 @@ erf: Elementwise = unary(
 
 
 def _below(x: Array) -> Array:
-    """Return the probability that a normal number lies below x."""
+    """Return the probability that a normal random number is below x."""
     return 0.5 * (1 + _erf_compute(x * math.sqrt(0.5)))
 
 
@@ -56,14 +56,14 @@ _gelu: Elementwise = unary(
 
 
 def gelu(x: Any, approximate: bool = False) -> Tensor:
-    """Weigh each value by the probability that a normal number lies below it.
+    """Multiply each value by the probability that a normal random number is below it.
 
     Parameters
     ----------
     x : Tensor
         Floating, any shape.
     approximate : bool
-        Take 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))), in place of 0.5 x (1 + erf(x / sqrt(2))).
+        Compute 0.5 x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) instead of 0.5 x (1 + erf(x / sqrt(2))).
 
     Returns
     -------

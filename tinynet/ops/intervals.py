@@ -1,4 +1,4 @@
-"""Between which numbers the values of a tensor lie, as far as the ops that made them tell: interval arithmetic."""
+"""Interval arithmetic: bounds on the values of a tensor, from the ops that made it."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from tinynet.ops.powers import _power, sqrt
 from tinynet.ops.reduce import _sum
 from tinynet.ops.shape import _index
 
-_DEPTH = 12  # ops that are looked at behind one another; what comes before them may be anything
+_DEPTH = 12  # the longest chain of ops that is examined; values before it are unknown
 
 
 class Interval(NamedTuple):
-    """From where to where values lie, and whether an activation that is asked about made some of them."""
+    """The least and the largest value, and whether the activation in question made some of the values."""
 
     low: float
     high: float
@@ -28,18 +28,18 @@ class Interval(NamedTuple):
 
 
 def interval(x: Tensor, activation: Op, depth: int = _DEPTH, axes: int = 0) -> Interval | None:
-    """Return the interval in which the values of a tensor lie, or None if it is not known.
+    """Return an interval that contains the values of a tensor, or None if none is known.
 
     Parameters
     ----------
     x : Tensor
         Any shape.
     activation : Op
-        An op whose values lie from 0 to 1.
+        An op whose values are from 0 to 1.
     depth : int
-        How many ops may lie behind one another.
+        The longest chain of ops to examine.
     axes : int
-        Of what is made of the tensor.
+        The number of axes of the value that is made of the tensor.
     """
     if x.node is None:
         return _of_numbers(x, axes)
@@ -65,9 +65,10 @@ def interval(x: Tensor, activation: Op, depth: int = _DEPTH, axes: int = 0) -> I
 
 
 def _of_numbers(x: Tensor, axes: int) -> Interval | None:
-    """Return the interval of numbers that are given, as they are now.
+    """Return the interval of the present values of a leaf, or None if they may become others.
 
-    Parameters may become any, and what has as many axes as what is made of it may be samples, of which others follow.
+    Parameters may become any number. A leaf with as many axes as the value made of it may hold samples, and other
+    samples may follow.
     """
     if x.requires_grad or x.symbolic or x.ndim >= max(axes, 1) or not x.size:
         return None
@@ -89,7 +90,7 @@ Ends = tuple[float, float]
 
 
 def _spread(*found: Interval) -> Ends:
-    """Return the interval of values each of which is from one of some intervals."""
+    """Return the least interval that contains some intervals."""
     return min(x.low for x in found), max(x.high for x in found)
 
 
@@ -111,7 +112,7 @@ def _of_powers(x: Interval, y: Interval) -> Ends:
     return min(ends), max(ends)
 
 
-_VALUES = {_where: slice(1, None), _index: slice(1)}  # which inputs the values are from, where not all
+_VALUES = {_where: slice(1, None), _index: slice(1)}  # the inputs that the values come from, if not all
 _SPREAD = (_cast, _index, _concatenate, _where, _sum)
 _RULES: dict[Op, Callable[..., Ends]] = {
     add: lambda x, y: (x.low + y.low, x.high + y.high),

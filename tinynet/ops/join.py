@@ -1,4 +1,4 @@
-"""Tensors one after another."""
+"""Concatenation."""
 
 from __future__ import annotations
 
@@ -39,6 +39,6 @@ _concatenate: Op = Op(
 
 
 def flat(tensors: Sequence[Tensor]) -> Tensor:
-    """Put the values of tensors into one vector, one after another: gradients, as theta has their parameters."""
+    """Put the values of tensors into one vector, one after another, as theta holds parameters."""
     joined: Tensor = _concatenate(*[reshape(t, -1) for t in tensors], axis=0)
     return joined

@@ -1,4 +1,4 @@
-"""Probabilities that went through ops that keep values, or keep them from 0 to 1, are not logits: losses say so."""
+"""A check of the losses: probabilities are not logits, also after ops that keep them between 0 and 1."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from tinynet.ops.logistic import sigmoid
 from tinynet.ops.loss import _softmax, checks_of_logits
 
 _SLACK = 1e-3  # such as the 1e-7 that is added so that a logarithm is finite
-_LOSSES = {_softmax: "cross_entropy", sigmoid: "binary_cross_entropy"}  # which sees through which activation
+_LOSSES = {_softmax: "cross_entropy", sigmoid: "binary_cross_entropy"}  # by the activation before it
 
 
 def refuse_probabilities(activation: Op, output: Tensor) -> None:
-    """Raise an ArgumentError if softmax or sigmoid made an output, and what comes after it keeps it from 0 to 1.
+    """Raise an ArgumentError if softmax or sigmoid made an output, and later ops keep it between 0 and 1.
 
     Parameters
     ----------
     activation : Op
-        The one that the loss sees through.
+        The activation from whose input the loss is computed.
     output : Tensor
-        Of which it is not the last op.
+        An output whose last op is not this activation.
     """
     for made, loss in _LOSSES.items():
         found = interval(output, made)

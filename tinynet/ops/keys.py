@@ -1,4 +1,4 @@
-"""The keys of random numbers: which step, layer and draw they are for. Nothing is stored, and nothing to be resumed."""
+"""The keys of random numbers: the step, the layer and the draw that they are for. No state is stored."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from tinynet.core.mode import _tracing
 from tinynet.core.transaction import Transaction, train_transaction
 from tinynet.errors import ArgumentError
 
-_MOST_DRAWS = 2**16  # of one layer in a step; their number has 16 bits of Philox's counter
+_MOST_DRAWS = 2**16  # of one layer in a step: the counter of Philox has 16 bits for them
 
 
 def next_key(step: Transaction) -> Tensor:
     """Return the key of the next random numbers (5,): seed, step, micro-batch, stream of the layer, draw in it.
 
-    A plan is given it anew at each run, so that compiled and eager steps draw the same.
+    A plan reads it anew at each replay, so that compiled and eager steps draw the same numbers.
     """
     place = tuple(step.path) if _tracing.get() else ()
     return step.read(lambda: _count(train_transaction("a random number"), place), (5,), np.uint64)
 
 
 def _count(step: Transaction, place: tuple[str, ...]) -> list[int]:
-    """Count a draw in a layer within the one that is under way, and return its key."""
+    """Count a draw in a layer, at a place within the layer under way, and return its key."""
     layer, mode = "/".join((*step.path, *place)), step.mode
     assert mode is not None
     count = layer, mode.micro_batch
@@ -37,5 +37,5 @@ def _count(step: Transaction, place: tuple[str, ...]) -> list[int]:
 
 @cache
 def _stream(layer: str) -> int:
-    """Return the number that stands for a layer, by its path."""
+    """Return the number of the stream of a layer, from its path."""
     return int.from_bytes(blake2b(layer.encode(), digest_size=8).digest(), "little")

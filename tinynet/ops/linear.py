@@ -76,7 +76,7 @@ def matmul(a: Any, b: Any, trans_a: bool = False, trans_b: bool = False) -> Tens
     b : Tensor
         Floating, (..., K, N), or (K,) for a column vector. Leading axes broadcast.
     trans_a, trans_b : bool
-        Take the last two axes of ``a`` (``b``) the other way round, without a copy.
+        Transpose the last two axes of ``a`` (``b``), without a copy.
 
     Returns
     -------

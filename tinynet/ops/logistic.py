@@ -1,4 +1,4 @@
-"""The logistic function and its relatives."""
+"""The logistic function and related ones."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tinynet.ops.pointwise import Elementwise, elementwise, unary
 
 
 def _weight(x: Tensor, y: Tensor) -> Tensor:
-    """Return e^x / (e^x + e^y), and 0 where x and y are both -inf: what is not there has no weight."""
+    """Return e^x / (e^x + e^y), and 0 if x and y are both -inf."""
     return sigmoid(where(maximum(x, y) == -np.inf, -np.inf, x - y))
 
 
@@ -32,11 +32,11 @@ tanh: Elementwise = unary("tanh", np.tanh, lambda g, out, x: g * (1 - out * out)
 
 
 def _sigmoid(x: Array) -> Array:
-    return 1 / (1 + np.exp(-x))  # where exp overflows to infinity, the reciprocal is the right 0
+    return 1 / (1 + np.exp(-x))  # if exp overflows to infinity, the reciprocal is 0, as it should be
 
 
 def _softplus(x: Array) -> Array:
-    """Several times as fast as logaddexp(0, x), which NumPy does not vectorise."""
+    """Return logaddexp(0, x), several times as fast as NumPy does, which does not vectorise it."""
     return np.log1p(np.exp(-np.abs(x))) + np.maximum(x, 0)
 
 
@@ -47,7 +47,7 @@ softplus: Elementwise = unary(
 
 
 def silu(x: Any) -> Tensor:
-    """Weigh each value by its sigmoid: x / (1 + e^-x), also called swish.
+    """Multiply each value by its sigmoid: x / (1 + e^-x), also called swish.
 
     Parameters
     ----------

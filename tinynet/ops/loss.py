@@ -21,7 +21,7 @@ Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def check_logits(name: str, x: Value) -> Value:
-    """Check that values are floating and have an axis of classes; returns them."""
+    """Check that values are floating, and have an axis of classes; returns them."""
     check_floating(name, x.dtype)
     if not x.ndim or not x.shape[-1]:
         raise ShapeError(f"{name}: x must have an axis of at least one class, but has shape {x.shape}")
@@ -55,13 +55,13 @@ _log_softmax: Op = Op(
 )
 
 
-# Where a label has no weight, its logit may be -inf.
+# A label of weight 0 may have the logit -inf.
 _weigh: Op = Op(
     "weigh",
     infer=lambda weights, x: x,
     compute=lambda weights, x: np.where(weights == 0, x.dtype.type(0), weights * x),
     vjp=(lambda g, y, weights, x: g * x, lambda g, y, weights, x: g * weights),
-    formula="weights x, and 0 where a weight is 0, whatever x is there",
+    formula="weights x, and 0 where a weight is 0, also if x is not finite",
 )
 
 
@@ -89,7 +89,7 @@ def softmax(x: Any, axis: int = -1) -> Tensor:
     Returns
     -------
     Tensor
-        Of the shape of ``x``; positive, with sum 1 along the axis.
+        Of the shape of ``x``; positive numbers with the sum 1 along the axis.
 
     Raises
     ------
@@ -134,7 +134,7 @@ def log_softmax(x: Any, axis: int = -1) -> Tensor:
     return _over(_log_softmax, as_tensor(x), axis)
 
 
-checks_of_logits: list[Callable[[Op, Tensor], None]] = []  # whether an output passes for logits; `ops.keeping` has one
+checks_of_logits: list[Callable[[Op, Tensor], None]] = []  # raise if an output cannot be logits; see `ops.keeping`
 
 
 def logits_of(output: Tensor, activation: Op) -> Tensor:
@@ -143,8 +143,7 @@ def logits_of(output: Tensor, activation: Op) -> Tensor:
     Raises
     ------
     ArgumentError
-        If the activation made these values, but ops that keep them, or most of them, come after it: they look like
-        logits, but are not.
+        If the activation made these values, but an op that keeps them comes after it: they would be taken for logits.
     """
     if output.node is not None and output.node.op is activation:
         return output.node.inputs[0]
@@ -159,8 +158,8 @@ def check_classes(labels: Value, shape: Shape) -> None:
     Parameters
     ----------
     labels : ndarray or Spec
-        Integers (n, ...) from 0 to K - 1, or rows (n, ..., K) that are >= 0 and sum to 1. Of a `Spec`, the shape and
-        the dtype are checked alone.
+        Integers (n, ...) from 0 to K - 1, or rows (n, ..., K) that are >= 0 and sum to 1. For a `Spec`, only the shape
+        and the dtype are checked.
     shape : tuple of int
         The shape of the output.
 
@@ -211,7 +210,7 @@ def _check_rows(rows: Array) -> None:
 
 
 def reduced(values: Tensor, reduction: str) -> Tensor:
-    """Return the mean of some losses, or the losses as they are, as the argument of that name asks."""
+    """Return the mean of some losses, or the losses themselves, by the argument ``reduction``."""
     if reduction not in ("mean", "none"):
         raise ArgumentError(f'reduction must be "mean" or "none", but got {reduction!r}')
     return mean(values) if reduction == "mean" else values
@@ -224,19 +223,19 @@ def cross_entropy(output: Any, labels: Any, label_smoothing: float = 0.0, reduct
     ----------
     output : Tensor
         (N, ..., K), of K classes. If a softmax over the last axis made it, the loss is computed from the input of that
-        softmax, which is exact at any size; anything else is taken as logits.
+        softmax, which is exact at any size. Any other output counts as logits.
     labels : Tensor or array
         Integers (N, ...) from 0 to K - 1; or rows (N, ..., K) that are >= 0 and sum to 1, such as `one_hot` returns.
     label_smoothing : float
-        From 0 to 1: the share a of each label that is spread evenly over all classes. A label y, as a row, becomes
-        (1 - a) y + a / K.
+        From 0 to 1: the share a of each label that is spread evenly over all classes. A label y, written as a row,
+        becomes (1 - a) y + a / K.
     reduction : {"mean", "none"}
         The mean, or the loss of each label.
 
     Returns
     -------
     Tensor
-        Of -log(probability of the label): of no axes, the mean over all labels; or (N, ...), one for each.
+        -log(probability of the label): without axes, the mean over all labels; or (N, ...), the loss of each label.
 
     Raises
     ------
@@ -259,7 +258,7 @@ def cross_entropy(output: Any, labels: Any, label_smoothing: float = 0.0, reduct
     check_logits("cross_entropy", output.spec)
     check_classes(labels.data if labels.known else labels.spec, output.shape)
     if not output.size:
-        raise ShapeError("cross_entropy: the output has no samples; there is no mean of nothing")
+        raise ShapeError("cross_entropy: the output has no samples; a mean needs at least one")
     rows = reshape(logits_of(output, _softmax), (-1, output.shape[-1]))
     logs = log_softmax(rows)
     if labels.ndim == output.ndim:
@@ -272,7 +271,7 @@ def cross_entropy(output: Any, labels: Any, label_smoothing: float = 0.0, reduct
 
 
 def scalar_loss(loss: Loss, output: Tensor, labels: Tensor) -> Tensor:
-    """Apply a loss that returns one number, or numbers for each sample, of which the mean is taken."""
+    """Apply a loss that returns one number, or numbers for each sample, and then take their mean."""
     value = loss(output, labels)
     if isinstance(value, Tensor) and value.size == 1:
         return value

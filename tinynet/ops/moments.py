@@ -20,7 +20,7 @@ def var(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     x : Tensor
         Floating, any shape with at least one value along the axes.
     axis : int or sequence of int, optional
-        The axes to go over; all by default.
+        The axes to reduce; all by default.
     keepdims : bool
         Keep those axes, with length 1.
 
@@ -44,14 +44,14 @@ def var(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 
 def std(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
-    """Root of the variance over some axes. Where all values are equal it is 0, and has no finite derivative.
+    """Root of the variance over some axes. If all values are equal, it is 0, and has no finite derivative.
 
     Parameters
     ----------
     x : Tensor
         Floating, any shape with at least one value along the axes.
     axis : int or sequence of int, optional
-        The axes to go over; all by default.
+        The axes to reduce; all by default.
     keepdims : bool
         Keep those axes, with length 1.
 
@@ -76,6 +76,6 @@ def std(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
 
 def _var(name: str, x: Tensor, axis: Axis, keepdims: bool) -> Tensor:
     if math.prod(x.shape[a] for a in normal_axes(name, axis, x)) == 0:
-        raise ShapeError(f"{name}: x of shape {x.shape} has no values along axis {axis}; there is no spread of nothing")
+        raise ShapeError(f"{name}: x of shape {x.shape} has no values along axis {axis}; a variance needs at least one")
     away = x - mean(x, axis, keepdims=True)
     return mean(away * away, axis, keepdims)

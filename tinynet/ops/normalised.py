@@ -1,4 +1,4 @@
-"""Rows brought to mean 0 and variance 1, then scaled and shifted: what layer normalisation does, and its gradient."""
+"""Layer normalisation and its gradient: rows get mean 0 and variance 1, and are then scaled and shifted."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _compute(x: Array, gamma: Array, beta: Array, epsilon: float) -> tuple[Array
 
 
 def _x_vjp(g: tuple[Tensor | None, ...], out: _Three, x: Tensor, gamma: Tensor, beta: Tensor, epsilon: float) -> Tensor:
-    """Return the sum of what flows back from y, from the rows before gamma, and from their scales."""
+    """Return the sum of the gradients through y, through the normalised rows, and through their scales."""
     _, normal, scale = out
     dx = zeros_like(x) if g[0] is None else layer_norm_gradient(g[0], gamma, normal, scale)
     dx = dx if g[1] is None else dx + _centred(g[1], normal, scale)
@@ -65,7 +65,7 @@ def _gradient_infer(g: Value, gamma: Value, normal: Value, scale: Value) -> Valu
     if not g.shape == normal.shape or g.shape[-1:] != gamma.shape or scale.shape != (*g.shape[:-1], 1):
         raise ShapeError(
             f"layer_norm_gradient: g {g.shape}, gamma {gamma.shape}, normal {normal.shape} and scale {scale.shape} "
-            "are of no layer_norm"
+            "do not belong to one layer_norm"
         )
     return g
 

@@ -1,4 +1,4 @@
-"""Slices of a tensor, and how slices and indices go back to it, without an array of the tensor's size for each."""
+"""Slices of a tensor, and the gradients of slices and indices, without an array of the tensor's size for each."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _slice_infer(x: Value, key: Any) -> Spec:
 _slice: Op = Op(
     "slice",
     infer=_slice_infer,
-    compute=lambda x, key: x[key if ... in key else (*key, ...)],  # an array, even of no axes, where NumPy has a scalar
+    compute=lambda x, key: x[key if ... in key else (*key, ...)],  # an array, where NumPy may return a scalar
     view=True,
     vjp=(lambda g, out, x, key: _unslice(g, key=key, shape=x.shape),),
     formula="x[key], for slices, integers, None and ...",
@@ -65,17 +65,17 @@ Indices = tuple[Tensor, ...]
 
 
 class _Parts:
-    """The cotangent of a tensor from those of parts of it, which are added up when all have come.
+    """The cotangent of a tensor as a collection of cotangents of parts of it, which are added up in the end.
 
-    Many parts then take one array as large as the tensor, and not one each. Parts may overlap, so those that have
-    come are added up whenever they have as many values as the tensor: they never take more memory than their sum.
+    So all parts together need one array as large as the tensor, instead of one each. Parts may overlap. So they are
+    added up whenever they have as many values as the tensor, and never take more memory than their sum.
 
     Attributes
     ----------
     slices : list of (Tensor, key)
-        Cotangents of slices, and where they go.
+        Cotangents of slices, and the slices.
     rows : dict of int to list of (Tensor, tuple of Tensor)
-        Cotangents of what integer arrays took, and these, by how many axes they are over.
+        Cotangents of values taken by integer arrays, and these arrays, by the number of axes that they index.
     """
 
     def __init__(self, g: Tensor, spec: Spec, key: Any = None, indices: Indices = ()) -> None:
@@ -86,7 +86,7 @@ class _Parts:
         self.rows: dict[int, list[tuple[Tensor, Indices]]] = {len(indices): [(g, indices)]} if indices else {}
 
     def __add__(self, other: _Parts) -> _Parts:
-        """Take what another one has, and return this one."""
+        """Add the parts of another collection to this one, and return it."""
         self.slices += other.slices
         for axes, rows in other.rows.items():
             self.rows.setdefault(axes, []).extend(rows)
@@ -96,7 +96,7 @@ class _Parts:
         return self
 
     def whole(self) -> Tensor:
-        """Return the sum."""
+        """Return the sum of all parts."""
         made = [] if self.sum is None else [self.sum]
         if len(self.slices) == 1:
             made.append(_unslice(self.slices[0][0], key=self.slices[0][1], shape=self.shape))
@@ -113,7 +113,7 @@ class _Parts:
 
 
 def _joined(rows: list[tuple[Tensor, Indices]], rest: Shape) -> tuple[Tensor, Indices]:
-    """Join cotangents of what integer arrays took, and the arrays, along one axis."""
+    """Join cotangents of values taken by integer arrays, and these arrays, along one axis."""
     gs, flat = [], []
     for g, indices in rows:
         shape = g.shape[: g.ndim - len(rest)]

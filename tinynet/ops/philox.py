@@ -1,4 +1,4 @@
-"""Philox: a counter, encrypted so that its words cannot be told from random ones."""
+"""Philox: a counter, encrypted so that its words cannot be distinguished from random ones."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def philox(counter: Array, key: Array) -> Array:
 
 
 def words(key: Array, count: int) -> Array:
-    """Return random words of 32 bits, of a key (5,): seed, step, micro-batch, stream (of 64 bits), draw.
+    """Return random words of 32 bits, from a key (5,): seed, step, micro-batch, stream (of 64 bits), draw.
 
     The counter of Philox holds the number of the block of four words, the step, half of the stream, and the draw and
     the micro-batch in 16 bits each; its key is the seed, with the other half of the stream.

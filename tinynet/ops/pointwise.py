@@ -1,7 +1,7 @@
 """Elementwise ops: arithmetic, the exponential and relu, with NumPy's broadcasting.
 
-Most are one call of `elementwise`, which adds what they share: shapes that broadcast, operands of one dtype, and
-gradients summed back over the axes that were broadcast.
+Most are declared by `elementwise`, which adds the parts that they share: shapes that broadcast, operands of one dtype,
+and gradients that are summed over the axes that were broadcast.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tinynet.ops.reduce import sum_to
 
 
 class Elementwise(Op):
-    """An op on corresponding elements: lets Python scalars take the dtype of the other operands."""
+    """An op on corresponding elements, in which Python scalars take the dtype of the other operands."""
 
     def __call__(self, *operands: Any) -> Any:
         """Apply the op to tensors and Python scalars."""
@@ -29,7 +29,7 @@ class Elementwise(Op):
 
 
 def zeros_like(x: Tensor) -> Tensor:
-    """Return zeros of the shape and dtype of a tensor; one number in memory."""
+    """Return zeros of the shape and dtype of a tensor, which take the memory of one number."""
     return filled(x.spec, 0)
 
 
@@ -48,7 +48,7 @@ def _broadcast(name: str, arguments: tuple[str, ...], inputs: tuple[Value, ...])
 
 
 def _summed(i: int, rule: Rule, g: Tensor, out: Tensor, *inputs: Tensor) -> Tensor:
-    """Apply the rule for operand i, and sum over the axes along which that was broadcast."""
+    """Apply the rule for operand i, and sum over the axes along which the operand was broadcast."""
     return sum_to(rule(g, out, *inputs), inputs[i].shape)
 
 
@@ -60,7 +60,7 @@ def elementwise(
     arguments: tuple[str, ...] = ("x", "y"),
     dtype: Callable[[np.dtype[Any]], npt.DTypeLike] | None = None,
 ) -> Elementwise:
-    """Declare an elementwise op: what it computes, and a rule for each operand as if none broadcast."""
+    """Declare an elementwise op: its computation, and a rule for each operand, written as if no operand broadcast."""
 
     def infer(*inputs: Value) -> Spec:
         common = inputs[-1].dtype
@@ -81,7 +81,7 @@ def unary(name: str, compute: Callable[..., Any], rule: Rule, formula: str) -> E
 
 
 def numbers_only(name: str, dtype: np.dtype[Any]) -> np.dtype[Any]:
-    """Raise a DTypeError where a function that takes numbers gets bools."""
+    """Check that a dtype is not bool; returns it."""
     if dtype.kind == "b":
         raise DTypeError(f"{name}: takes numbers, but got {dtype}; convert with x.astype('float32')")
     return dtype
@@ -120,7 +120,7 @@ exp: Elementwise = unary("exp", np.exp, lambda g, out, x: g * out, formula="e^x"
 
 
 def _cut(g: Array, y: Array) -> Array:
-    return np.where(y <= 0, g.dtype.type(0), g)  # which keeps a NaN in g
+    return np.where(y <= 0, g.dtype.type(0), g)  # a NaN stays
 
 
 def _same_shape(g: Value, y: Value) -> Value:

@@ -1,4 +1,4 @@
-"""Max-pooling, its unpooling and the gather: each is the derivative of another, so the set is closed."""
+"""Max-pooling, unpooling and the gather of winners: the gradients of each are made of others, so the set is closed."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ def _infer(x: Value, p: Geometry) -> tuple[Spec, Spec]:
 
 
 def _places(x: Array, p: Geometry) -> Iterator[Array]:
-    """Yield, for each place in a window by rows, what all windows have there: a view (N, OH, OW, C) of the images."""
+    """Yield, for each place in a window by rows, the values of all windows there: a view (N, OH, OW, C) of images."""
     for place in range(p.kh * p.kw):
         a, b = divmod(place, p.kw)
         yield x[:, a : a + p.oh * p.sh : p.sh, b : b + p.ow * p.sw : p.sw][:, : p.oh, : p.ow]
 
 
 def _max_pool_compute(x: Array, p: Geometry) -> tuple[Array, Array]:
-    """Find the largest value of each window, and the first place that has it; a NaN wins over all."""
+    """Find the largest value of each window, and its first place; a NaN counts as the largest."""
     first, *rest = _places(x, p)
     best, index = first.copy(), np.zeros(first.shape, _infer(x, p)[1].dtype)
     for place, v in enumerate(rest, 1):
@@ -94,7 +94,7 @@ def pool_geometry(
 def max_pool(
     x: Any, pool_size: int | tuple[int, int], stride: int | tuple[int, int] | None = None, padding: str = "valid"
 ) -> Tensor:
-    """Take the maximum of each window. Its gradient goes to the first maximum in row order; NaN comes out as NaN.
+    """Take the maximum of each window. The gradient goes to the first maximum in row order; a NaN stays NaN.
 
     Parameters
     ----------
@@ -105,8 +105,8 @@ def max_pool(
     stride : int or (int, int), optional
         The step between windows; the window itself by default. Windows may overlap.
     padding : {"valid", "same"}
-        Only windows inside of the image; or windows over its edge too, so that the output has ceil(H / SH) x
-        ceil(W / SW) pixels, as in TensorFlow.
+        Only windows inside the image; or also windows over its edge, so that the output has ceil(H / SH) x ceil(W / SW)
+        pixels, as in TensorFlow.
 
     Returns
     -------
@@ -132,6 +132,6 @@ def max_pool(
     """
     x, p = pool_geometry("max_pool", x, pool_size, stride, padding)
     if padding == "same":
-        x = x.pad(margins(x.shape, p), -np.inf)  # which wins over no finite value
+        x = x.pad(margins(x.shape, p), -np.inf)  # smaller than any finite value
     y: Tensor = _max_pool(x, p=p._replace(top=0, left=0))[0]
     return y

@@ -17,9 +17,9 @@ sqrt: Elementwise = unary(
     "sqrt", np.sqrt, lambda g, out, x: g / (2 * out), formula="the square root of x; NaN where x < 0"
 )
 expm1: Elementwise = unary(
-    "expm1", np.expm1, lambda g, out, x: g * (out + 1), formula="e^x - 1, in all digits where x is near 0"
+    "expm1", np.expm1, lambda g, out, x: g * (out + 1), formula="e^x - 1, exact in all digits if x is near 0"
 )
-# At x = 0 the factors x**(y - 1) and log(x) are replaced where they meet a factor of zero, which is to win.
+# At x = 0, the factors x**(y - 1) and log(x) may be infinite. If the other factor is zero, the product must be zero.
 _power: Elementwise = elementwise(
     "power",
     np.power,
@@ -38,8 +38,7 @@ def power(x: Any, y: Any) -> Tensor:
     x : Tensor or scalar
         Floating, any shape; the base.
     y : Tensor or scalar
-        The exponent; broadcasts with ``x``. The number 2 makes ``x * x``, with the speed, the bits and the gradient of
-        that.
+        The exponent; broadcasts with ``x``. With the number 2, the op is ``x * x``, with its speed, bits and gradient.
 
     Returns
     -------

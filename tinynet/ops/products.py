@@ -17,7 +17,7 @@ from tinynet.ops.shape import normal_axes, reshape
 def prod(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     """Product over some axes, in halves: the first half of the values times the second, until one is left.
 
-    So its gradient needs no division, and is right where values are 0.
+    So the gradient needs no division, and is right even if values are 0.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def prod(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     Returns
     -------
     Tensor
-        The products, in the dtype of ``x``; 1 where there is nothing to multiply.
+        The products, in the dtype of ``x``; 1 if there are no values.
 
     Raises
     ------
@@ -52,7 +52,7 @@ def prod(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     numbers = x if x.dtype.kind == "f" else cast(x, np.int64)
     rows = reshape(transpose(numbers, axes + kept), (math.prod(x.shape[a] for a in axes), *shape))
     if not len(rows):
-        rows = sum(rows, 0, keepdims=True) + 1  # a sum of nothing, which has the history of x
+        rows = sum(rows, 0, keepdims=True) + 1  # an empty sum, which has the history of x
     while len(rows) > 1:
         half = len(rows) // 2
         halves = rows[:half] * rows[half : 2 * half]

@@ -1,7 +1,7 @@
-"""Random numbers within a step of training: pure functions of the step's key, with nothing to store.
+"""Random numbers within a step of training: pure functions of a key, without a state.
 
-The key is the seed, the number of the step, that of the draw in the layer, and that of the micro-batch; a counter is
-encrypted by it with Philox, whose output cannot be told from random numbers. Eager and compiled steps draw the same.
+The key has the seed, the number of the step, of the layer, of the draw in it, and of the micro-batch. Philox encrypts a
+counter with it; its output cannot be distinguished from random numbers. Eager and compiled steps draw the same numbers.
 """
 
 from __future__ import annotations
@@ -92,11 +92,11 @@ def uniform(shape: Sequence[int], low: float = 0.0, high: float = 1.0, dtype: np
     Parameters
     ----------
     shape : sequence of int
-        Of the result; fewer than 2^32 values.
+        The shape of the result; fewer than 2^32 values.
     low, high : float
-        The numbers are from ``low`` to below ``high`` (to it, where rounding leads there).
+        The numbers are from ``low`` to below ``high`` (or equal to it, by rounding).
     dtype : {"float32", "float64"}
-        Of the result.
+        The dtype of the result.
 
     Returns
     -------
@@ -166,7 +166,7 @@ def bernoulli(probability: float | Tensor, shape: Sequence[int]) -> Tensor:
     probability : float or Tensor
         From 0 to 1; a tensor broadcasts over ``shape``.
     shape : sequence of int
-        Of the result; fewer than 2^32 values.
+        The shape of the result; fewer than 2^32 values.
 
     Returns
     -------

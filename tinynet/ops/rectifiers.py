@@ -1,4 +1,4 @@
-"""Relatives of relu that let some of a negative value through."""
+"""Relatives of relu that do not cut negative values to 0."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from tinynet.ops.powers import expm1
 
 
 def leaky_relu(x: Any, negative_slope: float = 0.2) -> Tensor:
-    """Return x where x > 0, otherwise a fraction of it.
+    """Return x if x > 0, otherwise a fraction of it.
 
     Parameters
     ----------
     x : Tensor
         Floating, any shape.
     negative_slope : float
-        That fraction, which is the derivative at 0 too.
+        That fraction, which is also the derivative at 0.
 
     Returns
     -------
@@ -49,14 +49,14 @@ def leaky_relu(x: Any, negative_slope: float = 0.2) -> Tensor:
 
 
 def elu(x: Any, alpha: float = 1.0) -> Tensor:
-    """Return x where x > 0, otherwise alpha (e^x - 1).
+    """Return x if x > 0, otherwise alpha (e^x - 1).
 
     Parameters
     ----------
     x : Tensor
         Floating, any shape.
     alpha : float
-        What negative values tend to, with its sign changed, and the derivative at 0.
+        Large negative values tend to -alpha. It is also the derivative at 0.
 
     Returns
     -------

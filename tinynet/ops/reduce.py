@@ -24,12 +24,12 @@ def _sum_infer(x: Value, axes: tuple[int, ...]) -> Spec:
 
 
 def keep_axes(x: Tensor, axes: tuple[int, ...]) -> Shape:
-    """Return the shape of a tensor with length 1 along some axes."""
+    """Return the shape of a tensor, with length 1 along some axes."""
     return tuple(1 if a in axes else n for a, n in enumerate(x.shape))
 
 
 def _sum_vjp(g: Tensor, out: Tensor, x: Tensor, axes: tuple[int, ...]) -> Tensor:
-    leading = axes == tuple(range(len(axes)))  # which broadcasting brings back by itself
+    leading = axes == tuple(range(len(axes)))  # broadcasting adds leading axes by itself
     return broadcast_to(g if leading else reshape(g, keep_axes(x, axes)), x.shape)
 
 
@@ -112,7 +112,7 @@ def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Tensor:
     x = as_tensor(x)
     count = math.prod(x.shape[a] for a in normal_axes("mean", axis, x))
     if count == 0:
-        raise ShapeError(f"mean: x of shape {x.shape} has no values along axis {axis}; there is no mean of nothing")
+        raise ShapeError(f"mean: x of shape {x.shape} has no values along axis {axis}; a mean needs at least one")
     return sum(x, axis, keepdims) / count
 
 
@@ -129,7 +129,7 @@ all_finite: Op = Op(
 
 @lru_cache(maxsize=1024)
 def _broadcasts(old: Shape, new: Shape) -> bool:
-    """Whether an array of one shape can be repeated to another one."""
+    """Return whether an array of one shape broadcasts to another one."""
     return len(old) <= len(new) and all(n in (1, m) for n, m in zip(old[::-1], new[::-1], strict=False))
 
 
@@ -160,7 +160,7 @@ def broadcast_to(x: Any, shape: Sequence[int]) -> Tensor:
     x : Tensor
         Any shape.
     shape : sequence of int
-        The shape to take.
+        The new shape.
 
     Returns
     -------
@@ -184,9 +184,9 @@ def broadcast_to(x: Any, shape: Sequence[int]) -> Tensor:
 
 
 def sum_to(x: Any, shape: Sequence[int]) -> Tensor:
-    """Sum over the axes along which ``shape`` would be repeated to the shape of ``x``.
+    """Sum over the axes along which ``shape`` would be broadcast to the shape of ``x``.
 
-    The adjoint of `broadcast_to`, and so the last step of the gradient of every op that broadcasts.
+    This is the adjoint of `broadcast_to`, and so the last step of the gradient of every op that broadcasts.
 
     Parameters
     ----------

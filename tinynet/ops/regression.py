@@ -16,16 +16,16 @@ from tinynet.ops.shape import reshape
 
 
 def check_targets(name: str, labels: Shape, output: Shape, hint: str = "") -> None:
-    """Check that there is one label for each output: equal shapes, but for a last axis of length 1.
+    """Check that there is one label for each output: the shapes are equal, except for a last axis of length 1.
 
     Parameters
     ----------
     name : str
-        Of the loss; for the error.
+        The name of the loss, for the error.
     labels, output : tuple of int
         The two shapes.
     hint : str
-        What else may be meant by labels of one axis; the end of the error.
+        The end of the error for labels of one axis, which may be meant for another loss.
 
     Raises
     ------
@@ -45,7 +45,7 @@ def _errors(name: str, output: Any, labels: Any) -> Tensor:
     check_floating(name, output.dtype)
     check_targets(name, labels.shape, output.shape)
     if not output.size:
-        raise ShapeError(f"{name}: the output has shape {output.shape}, so no values; there is no mean of nothing")
+        raise ShapeError(f"{name}: the output has shape {output.shape}, so no values; a mean needs at least one")
     return output - reshape(cast(labels, output.dtype), output.shape)
 
 
@@ -64,7 +64,7 @@ def mean_squared_error(output: Any, labels: Any, reduction: str = "mean") -> Ten
     Returns
     -------
     Tensor
-        Of no axes: the mean over all values; or of the shape of the output, one for each.
+        Without axes: the mean over all values; or of the shape of the output, the loss of each.
 
     Raises
     ------
@@ -97,7 +97,7 @@ def mean_absolute_error(output: Any, labels: Any, reduction: str = "mean") -> Te
     Returns
     -------
     Tensor
-        Of no axes: the mean over all values; or of the shape of the output, one for each.
+        Without axes: the mean over all values; or of the shape of the output, the loss of each.
 
     Raises
     ------
@@ -117,7 +117,7 @@ def mean_absolute_error(output: Any, labels: Any, reduction: str = "mean") -> Te
 def huber(output: Any, labels: Any, delta: float = 1.0, reduction: str = "mean") -> Tensor:
     """Mean of a loss that is quadratic for small errors and linear for large ones, so that outliers count less.
 
-    For an error e = output - label it is e^2 / 2 where |e| <= delta, otherwise delta (|e| - delta / 2).
+    For an error e = output - label, it is e^2 / 2 if |e| <= delta, otherwise delta (|e| - delta / 2).
 
     Parameters
     ----------
@@ -126,14 +126,14 @@ def huber(output: Any, labels: Any, delta: float = 1.0, reduction: str = "mean")
     labels : Tensor or array
         Numbers of the same shape; (N,) fits (N, 1), and the reverse.
     delta : float
-        Where the line begins, above 0.
+        The size of error at which the linear part begins, above 0.
     reduction : {"mean", "none"}
         The mean, or the loss of each value.
 
     Returns
     -------
     Tensor
-        Of no axes: the mean over all values; or of the shape of the output, one for each.
+        Without axes: the mean over all values; or of the shape of the output, the loss of each.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Elements that are repeated."""
+"""Repetition of elements."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def repeat(x: Any, repeats: int | Sequence[int], axis: int | None = None) -> Ten
     x : Tensor
         Any shape.
     repeats : int or sequence of int
-        How often; one number for all elements, or one for each place along the axis.
+        How many times; one number for all elements, or one for each place along the axis.
     axis : int, optional
         The axis to repeat along; by default all values in row order, as one axis.
 

@@ -1,4 +1,4 @@
-"""Reshape, and indexing by integer arrays; and what arguments called axis mean."""
+"""Reshape, indexing by integer arrays, and the normal form of arguments called axis."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def reshape(x: Any, shape: int | Sequence[int]) -> Tensor:
     x : Tensor
         Any shape.
     shape : int or sequence of int
-        The new lengths; one of them may be -1 and is then worked out.
+        The new lengths; one of them may be -1, and is then computed.
 
     Returns
     -------
     Tensor
-        Of the shape asked for; it shares memory with ``x`` where that is contiguous.
+        A tensor of the new shape; it shares memory with ``x`` if that is contiguous.
 
     Raises
     ------
@@ -85,7 +85,7 @@ def _index_infer(x: Value, *indices: Value, checked: bool) -> Spec:
 
 
 def check_indices(x: Array, *indices: Array) -> None:
-    """Check that indices lie within the axes of an array that they go to."""
+    """Check that indices are within the axes of an array."""
     for axis, i in enumerate(indices):
         if i.size and not (-x.shape[axis] <= i.min() and i.max() < x.shape[axis]):
             raise ArgumentError(
@@ -125,7 +125,7 @@ _index_add: Op = Op(
 
 
 def normal_axes(name: str, axis: int | Sequence[int] | None, x: Tensor) -> tuple[int, ...]:
-    """Bring an ``axis`` argument into the form of sorted, non-negative, distinct axes; None means all."""
+    """Convert an ``axis`` argument to sorted, non-negative, distinct axes; None means all axes."""
     if axis is None:
         return tuple(range(x.ndim))
     normal = [a + x.ndim if a < 0 else a for a in check_integers(f"{name}: axis", axis)]
@@ -135,7 +135,7 @@ def normal_axes(name: str, axis: int | Sequence[int] | None, x: Tensor) -> tuple
 
 
 def normal_axis(name: str, axis: int, x: Tensor) -> int:
-    """Bring the ``axis`` argument of what works along one axis into the form of a non-negative axis."""
+    """Convert the ``axis`` argument of an op along one axis to a non-negative axis."""
     axes = normal_axes(name, axis, x)
     if len(axes) != 1:
         raise ShapeError(f"{name}: works along one axis, but got axis {axis}")

@@ -1,4 +1,4 @@
-"""Parts of a tensor: x[key], for slices and for integer arrays."""
+"""Indexing: x[key], for slices and for integer arrays."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ _PLACES = (int, np.integer, slice, type(None), type(...))
 
 
 def _indices(x: Tensor, key: tuple[Any, ...]) -> list[Tensor]:
-    """Check indices against the axes they go to."""
-    indices = [as_tensor(np.asarray(i, np.intp) if isinstance(i, list) and not np.size(i) else i) for i in key]
+    """Check indices against the axes that they index."""
+    indices = [as_tensor(i) for i in key]
+    for axis, given in enumerate(key):
+        if isinstance(given, list) and not indices[axis].size:  # of which NumPy makes floats
+            indices[axis] = Tensor(indices[axis].data.astype(np.intp))
     if len(indices) > x.ndim:
         raise ShapeError(f"indexing: {len(indices)} indices came for a tensor of shape {x.shape}")
     for axis, i in enumerate(indices):
@@ -43,12 +46,12 @@ def getitem(x: Any, key: Any) -> Tensor:
     x : Tensor
         Any shape.
     key : int, slice, None, ..., integer array, or a tuple of them
-        As in NumPy. Integer arrays index the leading axes and do not mix with slices; take two steps instead.
+        As in NumPy. Integer arrays index the leading axes, and cannot be mixed with slices; take two steps instead.
 
     Returns
     -------
     Tensor
-        For slices it shares memory with ``x``.
+        The part; for slices, it shares memory with ``x``.
 
     Raises
     ------

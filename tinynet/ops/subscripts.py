@@ -1,4 +1,4 @@
-"""Reading the text that names the axes in `einsum`."""
+"""The text that names the axes in `einsum`."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from tinynet.core.engine import Tensor
 from tinynet.errors import ArgumentError, ShapeError
 
-Labels = list[str]  # of the axes of a tensor; those that "..." stands for are called -1, -2, ... from the last
+Labels = list[str]  # names of the axes of a tensor; those of "..." are called -1, -2, ... from the last
 
 
 def parsed(subscripts: str, count: int) -> tuple[list[str], str | None]:
-    """Take the text apart: the axes of each operand, and those of the result if they are given."""
+    """Return the axes of each operand in the text, and those of the result, or None if it does not name them."""
     text = subscripts.replace(" ", "") if isinstance(subscripts, str) else "?"
     left, arrow, right = text.partition("->")
     terms = left.split(",")
@@ -50,7 +50,7 @@ def sizes_of(subscripts: str, labels: Sequence[Labels], tensors: Sequence[Tensor
 
 
 def result(subscripts: str, output: str | None, labels: Sequence[Labels]) -> Labels:
-    """Return the names of the axes of the result; by default those that "..." stands for and letters that come once."""
+    """Return the names of the axes of the result; by default those of "..." and letters that occur once."""
     every = [name for names in labels for name in names]
     more = max(len([name for name in names if not name.isalpha()]) for names in labels)
     single = "".join(sorted(name for name in every if name.isalpha() and every.count(name) == 1))

@@ -1,7 +1,8 @@
-"""Images moved, mirrored and turned: each pixel of the new image is taken from a place of the old one.
+"""Images moved, mirrored and turned: each pixel of the new image is taken from a place in the old one.
 
-A map has the rows (a, b, t) and (d, e, u): pixel (i, j) is what the old image has at (a i + b j + t, d i + e j + u).
-Where that is not a pixel, the four around it are weighted; beside the image is 0.
+A map has the rows (a, b, t) and (d, e, u): pixel (i, j) has the value of the old image at
+(a i + b j + t, d i + e j + u). Between pixels, this is a weighted mean of the four pixels around. Outside of the image,
+it is 0.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def _infer(name: str, x: Value, maps: Value) -> Value:
 
 
 def _corners(shape: Shape, maps: Array) -> Iterator[tuple[tuple[Array, ...], Array]]:
-    """Yield the places and the weights (n, H, W, 1), in float64, of one of the four pixels around each place."""
+    """Yield four times the places and the weights (n, H, W, 1), in float64, of one of the pixels around each place."""
     n, h, w, _ = shape
     i, j = np.arange(h)[:, None], np.arange(w)
     coefficients = maps.astype(np.float64)[..., None, None]
@@ -59,12 +60,12 @@ warp: Op = Op(
     infer=partial(_infer, "warp"),
     compute=_warp,
     vjp=(lambda g, y, x, maps: unwarp(g, maps), None),
-    formula="y[n, i, j] = x[n] at the place (a i + b j + t, d i + e j + u), bilinear between pixels, 0 beside them",
+    formula="y[n, i, j] = x[n] at the place (a i + b j + t, d i + e j + u), bilinear between pixels, 0 outside",
 )
 unwarp: Op = Op(
     "unwarp",
     infer=partial(_infer, "unwarp"),
     compute=_unwarp,
     vjp=(lambda g, y, x, maps: warp(g, maps), None),
-    formula="the adjoint of warp: each pixel is added, by its weights, to the pixels that warp makes it from",
+    formula="the adjoint of warp: each pixel is added, with its weights, to the pixels from which warp makes it",
 )

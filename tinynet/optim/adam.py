@@ -43,7 +43,7 @@ adam: Op = Op(
 
 
 class Adam(Optimizer):
-    """Adam: a step along the mean of past gradients, each parameter's divided by the root of its mean square.
+    """Adam: a step along the mean of past gradients, divided for each parameter by the root of its mean square.
 
     With the gradient g and from m = v = 0: m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2; in step t,
     theta = theta - rate m / (1 - beta1^t) / (sqrt(v / (1 - beta2^t)) + epsilon).
@@ -53,12 +53,13 @@ class Adam(Optimizer):
     learning_rate : float
         The rate, above 0: about how far each parameter moves in a step.
     beta1, beta2 : float
-        How much of the mean of the gradients and of that of their squares is kept, from 0 to below 1.
+        The share of the mean of the gradients, and of the mean of their squares, that is kept in a step, from 0 to
+        below 1.
     epsilon : float
         Keeps the quotient finite, above 0.
     weight_decay : float
-        The factor of an L2 penalty, ``(weight_decay / 2) |theta|^2``, whose gradient goes through the moments like all
-        else; `AdamW` decays the parameters themselves.
+        The factor of an L2 penalty, ``(weight_decay / 2) |theta|^2``, whose gradient is part of the moments. `AdamW`
+        decays the parameters themselves.
     decay, clip_norm, clip_value
         As for `Optimizer`.
 

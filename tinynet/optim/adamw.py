@@ -9,10 +9,10 @@ from tinynet.optim.adam import Adam
 
 
 class AdamW(Adam):
-    """Adam whose weight decay is not part of the gradient: the parameters themselves are made smaller at each step.
+    """Adam whose weight decay is not part of the gradient: each step makes the parameters themselves smaller.
 
-    First theta = theta - rate weight_decay theta; then the step of `Adam`, by the gradient of the loss alone. So a
-    parameter with large gradients decays as fast as one with small ones, unlike with an L2 penalty.
+    First theta = theta - rate weight_decay theta; then comes the step of `Adam`, by the gradient of the loss alone. So
+    a parameter with large gradients decays as fast as one with small gradients, unlike with an L2 penalty.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Clipping: gradients that are too large are made smaller before the update."""
+"""Clipping: gradients that are too large are scaled down before the update."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ sum_of_squares: Op = Op(
 
 
 def clip_by_value(gradients: list[Tensor], most: float) -> list[Tensor]:
-    """Bound each number in some gradients.
+    """Limit each number in some gradients.
 
     Parameters
     ----------
@@ -44,8 +44,9 @@ def clip_by_value(gradients: list[Tensor], most: float) -> list[Tensor]:
 def clip_by_norm(gradients: list[Tensor], most: float) -> list[Tensor]:
     """Scale some gradients, all by one factor, so that their common norm is at most a given one.
 
-    The factor is ``most / max(norm, most)``: exactly 1 where the norm is small enough. The squares are added up in
-    float64, in which those of float32 cannot overflow: of each span, and then of the spans in their order.
+    The factor is ``most / max(norm, most)``, which is exactly 1 if the norm is small enough. The squares are added up
+    in float64, in which squares of float32 numbers cannot overflow: first within each span, then over the spans in
+    order.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What every optimizer shares: an update written in ops, and the state that it carries from step to step."""
+"""The base of all optimizers: an update written in ops, and vectors that are kept from step to step."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ from tinynet.ops.reduce import all_finite
 Slots = dict[str, Array]
 Transform = Callable[[list[Tensor]], list[Tensor]]
 
-_of_every_optimizer: list[Callable[[Any, list[Tensor]], list[Tensor]]] = []
+_shared_transforms: list[Callable[[Any, list[Tensor]], list[Tensor]]] = []  # of all optimizers; clipping is one
 
 
 def add_transform(transform: Callable[[Any, list[Tensor]], list[Tensor]]) -> None:
-    """Let a function of an optimizer and of the gradients of some spans change these before every update."""
-    _of_every_optimizer.append(transform)
+    """Apply a function of the optimizer and of its gradients, one for each span, to these before every update."""
+    _shared_transforms.append(transform)
 
 
 class Optimizer:
@@ -45,10 +45,10 @@ class Optimizer:
     weight_decay : float
         How strongly parameters are pulled towards 0, 0 or more; each optimizer says how.
     decay : {"all", "weights"}
-        Which parameters weight decay concerns: all, or all but biases and the parameters of normalisations.
+        The parameters to which weight decay applies: all, or all but biases and the parameters of normalisations.
     clip_norm : float, optional
-        The largest norm of the gradient, above 0. It is that of all trained parameters together, as in
-        ``torch.nn.utils.clip_grad_norm_`` and the ``global_clipnorm`` of Keras; a longer gradient is scaled to it.
+        The largest norm of the gradient of all trained parameters together, above 0, as in
+        ``torch.nn.utils.clip_grad_norm_`` and the ``global_clipnorm`` of Keras. A longer gradient is scaled to it.
     clip_value : float, optional
         The largest absolute value of each number in the gradient, above 0. Only one of the two may be given.
 
@@ -58,9 +58,9 @@ class Optimizer:
         If an argument is out of its range.
     """
 
-    slots: tuple[str, ...] = ()  # the vectors, zero at first, that the update carries from step to step
-    live: tuple[str, ...] = ()  # numbers that plans read at each step, as they do the rate; see `update`
-    transforms: tuple[Transform, ...] = ()  # what is done to the gradient before the update, after clipping
+    slots: tuple[str, ...] = ()  # the names of the vectors that are kept from step to step; they start at zero
+    live: tuple[str, ...] = ()  # the names of numbers that plans read anew at each step, as they do the rate
+    transforms: tuple[Transform, ...] = ()  # functions of the gradients, applied after clipping and before the update
     step: ClassVar[Callable[[Optimizer, Network], None]] = defined_in("tinynet.optim.step")
 
     def __init__(
@@ -91,8 +91,8 @@ class Optimizer:
     def update(self, theta: Tensor, gradient: Tensor, learning_rate: Any, **state: Tensor) -> tuple[Tensor, ...]:
         """Return the new theta and the new slots, in order; made of ops on vectors of one length.
 
-        ``state`` has the slots by name, and the ``live`` numbers that are not 0. Whether one is 0 is part of a plan:
-        an update may leave out what it multiplies.
+        ``state`` has the slots by name, and the ``live`` numbers that are not 0. An update may leave out the terms of a
+        number that is 0: if a number becomes 0 or ceases to be, the step is traced again.
         """
         raise NotImplementedError(f"{type(self).__name__} has no update; define it")
 
@@ -101,28 +101,28 @@ class Optimizer:
         return gradient + self.weight_decay * theta if self.weight_decay else gradient
 
     def initial_state(self, theta: Array) -> Slots:
-        """Return the state before the first step."""
+        """Return the slots before the first step."""
         return {name: np.zeros_like(theta) for name in self.slots}
 
     def minimize(self, loss: Tensor, models: Network | Sequence[Network]) -> None:
-        """Make a step down a loss, within a step of training: see `tinynet.train_mode`.
+        """Make an update that reduces a loss, within a step of training: see `tinynet.train_mode`.
 
         Parameters
         ----------
         loss : Tensor
-            Of one number, made of the parameters of the models as they are now.
+            One number, computed from the present parameters of the models.
         models : Model or sequence of Model
-            Whose parameters move. Those that are frozen do not: they have no gradient, and no share in its norm.
+            The models whose parameters move. Frozen parameters do not: they have no gradient, and no part in its norm.
 
         Raises
         ------
         ArgumentError
-            Outside of a step of training, or if nothing of the models is trainable.
+            Outside of a step of training, or if no parameter of the models is trainable.
         GradientError
             If the loss does not depend on a parameter, or was computed before an update of it in the same step.
         NonFiniteError
-            If the loss or its gradient is not finite; the step then changes nothing. In a compiled function
-            it is raised when the call ends.
+            If the loss or its gradient is not finite. The step then changes nothing. A compiled function raises it when
+            the call ends.
 
         Examples
         --------
@@ -137,7 +137,7 @@ class Optimizer:
         self.descend(loss, self.gradients(loss, models), models)
 
     def gradients(self, loss: Tensor, models: Network | Sequence[Network]) -> list[Tensor]:
-        """Return the gradient of a loss, as one vector for each span of the models that is trained."""
+        """Return the gradient of a loss, as one vector for each trained span of the models."""
         spans = self.spans_of(models)
         parameters = [p for _, span in spans for p in span.parameters]
         train_transaction("Optimizer.minimize").check_current(loss, parameters)
@@ -145,7 +145,7 @@ class Optimizer:
         return [flat([next(found) for _ in span.parameters]) for _, span in spans]
 
     def descend(self, loss: Tensor, gradients: list[Tensor], models: Network | Sequence[Network]) -> None:
-        """Make the step of `minimize` with gradients as `gradients` returns them."""
+        """Make the update of `minimize` from gradients as `gradients` returns them."""
         transaction = train_transaction("Optimizer.minimize")
         transaction.check_finite(loss, are_finite(gradients))
         self.move(transaction, self.spans_of(models), gradients)
@@ -164,7 +164,7 @@ class Optimizer:
     def move(self, transaction: Transaction, spans: Sequence[tuple[Network, Span]], gradients: list[Tensor]) -> None:
         """Write the new parameters and slots of some spans, from their gradients."""
         transaction.captured[id(self)] = self
-        for shared in _of_every_optimizer:
+        for shared in _shared_transforms:
             gradients = shared(self, gradients)
         for transform in self.transforms:
             gradients = transform(gradients)
@@ -183,10 +183,10 @@ class Optimizer:
                 transaction.write(variable, value, span.places if variable is span.theta else ())
 
     def _rate(self) -> float:
-        return check_positive(type(self).__name__, "learning_rate", self.learning_rate, zero=True)  # may have been set
+        return check_positive(type(self).__name__, "learning_rate", self.learning_rate, zero=True)  # a user may set it
 
     def _undecayed(self) -> Any:
-        """Return this optimizer as it moves what does not decay."""
+        """Return a copy of this optimizer without weight decay."""
         other = copy.copy(self)
         vars(other)["weight_decay"] = 0.0
         return other
@@ -197,15 +197,15 @@ class Optimizer:
         for name, vector in self.initial_state(model.theta).items():
             kept.vectors[name] = kept.memory.setdefault(name, vector)
         for name in kept.memory.keys() - kept.vectors.keys():
-            kept.memory[name][...] = 0  # of a momentum that is 0 now; in place, since plans may know it
+            kept.memory[name][...] = 0  # of a momentum that is now 0; in place, since plans may use the array
         return kept
 
     def state_of(self, model: Network) -> Slots:
-        """Return what the optimizer carries from step to step for a model, by name: the arrays themselves."""
+        """Return the vectors that the optimizer keeps for a model, by name: the arrays themselves."""
         return self._kept(model).vectors
 
     def reset(self, model: Network) -> None:
-        """Begin afresh with a model, as if the optimizer had made no step with it yet."""
+        """Set the vectors that are kept for a model back to their state before the first step."""
         for name, vector in self.initial_state(model.theta).items():
             self.state_of(model)[name][...] = vector
 
@@ -217,26 +217,26 @@ def are_finite(vectors: Sequence[Tensor]) -> Tensor:
 
 
 class _Kept(NamedTuple):
-    """What an optimizer carries along for a model."""
+    """The vectors that an optimizer keeps for a model."""
 
-    vectors: Slots  # those that there are now
-    memory: Slots  # all that there ever were
-    leaves: dict[tuple[str, int, int], Tensor]  # over spans of them
+    vectors: Slots  # those in use now
+    memory: Slots  # all that were ever in use
+    leaves: dict[tuple[str, int, int], Tensor]  # leaves over spans of these vectors
 
     def variables(self, span: Span) -> dict[str, Tensor]:
-        """Return leaves over the span of each vector that goes with a span of theta."""
+        """Return a leaf for each vector, over the same range as a span of theta."""
         for name, vector in self.vectors.items():
             place = slice(span.start, span.stop) if vector.ndim else ...
             self.leaves.setdefault((name, span.start, span.stop), Tensor(vector[place]))
         return {name: self.leaves[name, span.start, span.stop] for name in self.vectors}
 
 
-# Beside the optimizers, which are then copied and pickled without it.
+# Kept outside of the optimizers, so that copies and pickles of these do not contain the vectors.
 _carried: WeakKeyDictionary[Optimizer, WeakKeyDictionary[Network, _Kept]] = WeakKeyDictionary()
 
 
 def hyperparameters(optimizer: Any) -> dict[str, Any]:
-    """Return the numbers and other plain values that an optimizer has, such as its learning rate, by name.
+    """Return the plain values of an optimizer, such as its learning rate, by name.
 
     Parameters
     ----------
@@ -246,7 +246,7 @@ def hyperparameters(optimizer: Any) -> dict[str, Any]:
     Returns
     -------
     dict of str to float, int, bool, str or None
-        Its public attributes that are one of these.
+        Its public attributes of these types.
 
     Examples
     --------
@@ -263,13 +263,13 @@ def hyperparameters(optimizer: Any) -> dict[str, Any]:
 
 
 def notice(optimizer: Any) -> None:
-    """Note that an attribute was set: plans may depend on it, and the vectors carried along may change."""
+    """Note that an attribute was set: plans may depend on it, and other vectors may be needed."""
     note_change()
     for model in list(_carried.get(optimizer, ())):
         optimizer.state_of(model)
 
 
 def set_hyperparameters(optimizer: Any, values: dict[str, Any]) -> None:
-    """Set plain values of an optimizer, by name; plans notice."""
+    """Set plain values of an optimizer, by name; plans that depend on them are traced again."""
     vars(optimizer).update(values)
     notice(optimizer)

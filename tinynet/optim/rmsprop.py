@@ -59,10 +59,10 @@ class RMSprop(Optimizer):
     learning_rate : float
         The rate, above 0.
     rho : float
-        How much of the mean square is kept, from 0 to below 1.
+        The share of the mean square that is kept in a step, from 0 to below 1.
     momentum : float
-        How much of the last step's direction is kept, from 0 to below 1. It may be changed between steps, as the
-        learning rate may.
+        The share of the last step's direction that is kept, from 0 to below 1. Like the learning rate, it may be
+        changed between steps.
     epsilon : float
         Keeps the quotient finite, above 0; outside of the root, as in PyTorch.
     weight_decay : float

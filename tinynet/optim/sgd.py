@@ -37,12 +37,12 @@ class SGD(Optimizer):
     learning_rate : float
         The rate, above 0.
     momentum : float
-        How much of the last step's direction is kept, from 0 to below 1. It may be changed between steps, as the
-        learning rate may.
+        The share of the last step's direction that is kept, from 0 to below 1. Like the learning rate, it may be
+        changed between steps.
     weight_decay : float
         The factor of an L2 penalty, ``(weight_decay / 2) |theta|^2``, 0 or more.
     nesterov : bool
-        Take the gradient as if it were that of the place where the momentum alone leads; needs a momentum.
+        Use the gradient as if it were that of the point to which the momentum alone leads; needs a momentum.
     decay, clip_norm, clip_value
         As for `Optimizer`.
 
@@ -91,7 +91,7 @@ class SGD(Optimizer):
 
     @property
     def slots(self) -> tuple[str, ...]:  # type: ignore[override]
-        """The velocity, where there is a momentum."""
+        """The velocity, if there is a momentum."""
         return ("velocity",) if self.momentum else ()
 
     def update(self, theta: Tensor, gradient: Tensor, learning_rate: Any, **state: Tensor) -> tuple[Tensor, ...]:

@@ -1,4 +1,4 @@
-"""The step of an optimizer by gradients that have added up: `Tensor.backward`, then `Optimizer.step`."""
+"""The step of an optimizer by the gradients of `Tensor.backward`: `Optimizer.step`."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from tinynet.optim.optimizer import Optimizer, are_finite
 
 
 def step(optimizer: Optimizer, model: Network) -> None:
-    """Move a model's parameters once, by the gradients that ``backward`` has added up.
+    """Move a model's parameters once, by the gradients that ``backward`` has added up so far.
 
     Within a step of training, it is part of that step, as `minimize` is.
 
     Parameters
     ----------
     model : Model
-        The optimizer keeps its state for as long as the model lives.
+        The model. The optimizer keeps vectors for it as long as the model exists.
 
     Raises
     ------
     NonFiniteError
-        If the gradient is not finite; nothing is changed then.
+        If the gradient is not finite. Nothing is changed then.
     """
     gradient = Tensor(model.gradient)
     spans = optimizer.spans_of(model)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinynet.checks import check_numbers
 from tinynet.errors import ArgumentError, DataError, ShapeError
 from tinynet.model import Model
 from tinynet.report.style import (
@@ -96,7 +97,7 @@ def decision_boundary(
 
 
 def _checked_points(x: Any) -> Array:
-    points = np.asarray(x, np.float64)
+    points = check_numbers("decision_boundary: x", x).astype(np.float64)
     if points.ndim != 2 or points.shape[1] != 2:
         raise ShapeError(f"decision_boundary: x must be points of the plane, (n, 2), but has shape {points.shape}")
     if not len(points) or not np.isfinite(points).all():

@@ -95,7 +95,7 @@ def _cell(share: float, count: int, k: int) -> str:
 
 def _square(function: str, matrix: Any) -> Array:
     found = check_numbers(f"{function}: the matrix", matrix)
-    if not found.size or found.shape != (len(found), len(found)):
+    if not found.ndim or not found.size or found.shape != (len(found), len(found)):
         raise ArgumentError(f"{function}: the matrix must be (K, K), but has shape {found.shape}")
     return found
 

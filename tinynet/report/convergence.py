@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from tinynet.checks import check_positive
 from tinynet.errors import ArgumentError
-from tinynet.report.style import BLUE, LABEL, SMALL, VERMILION, Array, bare_axes, canvas, expect, whole
+from tinynet.report.style import BLUE, LABEL, SMALL, VERMILION, Array, bare_axes, canvas, check_line, expect, whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -87,6 +88,11 @@ def spectrum_figure(eigenvalues: Array, title: str = "Eigenvalues of the Hessian
     matplotlib.figure.Figure
         Values below 1e-16 of the largest, which rounding makes, are marked.
 
+    Raises
+    ------
+    ShapeError, DTypeError
+        If it is no row of numbers.
+
     Examples
     --------
     >>> import numpy as np
@@ -94,7 +100,7 @@ def spectrum_figure(eigenvalues: Array, title: str = "Eigenvalues of the Hessian
     >>> figure.axes[0].get_ylabel()
     'Eigenvalue'
     """
-    falling = np.sort(eigenvalues)[::-1]
+    falling = np.sort(check_line("spectrum_figure", "eigenvalues", eigenvalues))[::-1]
     floor = 1e-16 * max(float(falling[0]), np.finfo(float).tiny)
     places = np.arange(1, len(falling) + 1)
     figure = canvas(3.2, title)
@@ -124,6 +130,11 @@ def gap_figure(gaps: Array, bounds: Array, title: str = "How far the loss is abo
     matplotlib.figure.Figure
         A line for each.
 
+    Raises
+    ------
+    ShapeError, DTypeError
+        If they are no rows of numbers of one length.
+
     Examples
     --------
     >>> import numpy as np
@@ -131,6 +142,8 @@ def gap_figure(gaps: Array, bounds: Array, title: str = "How far the loss is abo
     >>> [line.get_label() for line in gap_figure(1 / k**2, 2 / k).axes[0].lines]
     ['bound, O(1/k)', 'measured gap']
     """
+    gaps = check_line("gap_figure", "gaps", gaps)
+    bounds = check_line("gap_figure", "bounds", bounds, len(gaps))
     k = np.arange(1, len(gaps) + 1)
     figure = canvas(3.4, title)
     axes = figure.add_subplot()
@@ -160,12 +173,22 @@ def linear_rate_figure(
     matplotlib.figure.Figure
         The gaps, and a line for each factor.
 
+    Raises
+    ------
+    ShapeError, DTypeError
+        If the gaps are no row of numbers.
+    ArgumentError
+        If a factor is not above 0.
+
     Examples
     --------
     >>> import numpy as np
     >>> len(linear_rate_figure(0.5 ** np.arange(10), 0.5, 0.9).axes[0].lines)
     3
     """
+    gaps = check_line("linear_rate_figure", "gaps", gaps)
+    fitted = check_positive("linear_rate_figure", "fitted", fitted)
+    bound = check_positive("linear_rate_figure", "bound", bound)
     k = np.arange(len(gaps))
     half = len(gaps) // 2
     figure = canvas(3.4, title)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +36,15 @@ def expect(function: str, value: Any, kind: type, what: str) -> None:
     """Check that a figure is drawn of what it can be drawn of."""
     if not isinstance(value, kind):
         raise ArgumentError(f"{function}: expected {what}, but got a {type(value).__name__}")
+
+
+def check_line(function: str, argument: str, values: Any, length: int | None = None) -> Array:
+    """Check that something is a row of numbers, of some length or of any from 1 on; returns it as an array."""
+    found = check_numbers(f"{function}: {argument}", values)
+    if found.ndim != 1 or not found.size or len(found) != (length or len(found)):
+        expected = "(n,), with at least one number" if length is None else f"({length},)"
+        raise ShapeError(f"{function}: {argument} must have shape {expected}, but has shape {found.shape}")
+    return found
 
 
 def canvas(height: float, title: str = "") -> Figure:
@@ -196,6 +205,8 @@ def class_names(function: str, names: Sequence[str] | None, classes: int) -> lis
     """Return the names of classes, at least so many: their numbers, if there are no others."""
     if names is None:
         return [str(i) for i in range(classes)]
+    if not isinstance(names, Iterable):
+        raise ArgumentError(f"{function}: names must be a sequence of texts, but got {names!r}")
     found = [str(name) for name in names]
     if len(found) < classes:
         raise ArgumentError(f"{function}: there are {classes} classes, but {len(found)} names")

@@ -1,4 +1,4 @@
-"""Large arrays of a state, which are tensors of a file; all else of it is text."""
+"""Large arrays of a state, which become tensors of a file; the rest of the state is text."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ import numpy as np
 from tinynet.core.spec import Array
 from tinynet.saving.form import conforms
 
-_LEAST = 64  # values of an array that is kept apart; smaller ones are text
+_LEAST = 64  # values; an array of more is kept apart, and smaller ones are text
 _MARK = "an array of the file"
 _FORM = {_MARK: str, "shape": [int], "dtype": str}
 
 
 def apart(state: Any, arrays: dict[str, Array]) -> Any:
-    """Put the large arrays of a state into a dictionary; returns the state with what they are in their place.
+    """Move the large arrays of a state to a dictionary; returns the state with descriptions in their place.
 
     Parameters
     ----------
     state : object
         Numbers, texts, arrays, lists and dictionaries.
     arrays : dict of str to ndarray
-        Where they are put, by names that say their numbers.
+        The dictionary, in which their names are numbers.
 
     Returns
     -------
@@ -49,7 +49,7 @@ def apart(state: Any, arrays: dict[str, Array]) -> Any:
 
 
 def examples(state: Any) -> dict[str, Array]:
-    """Return what the arrays are like that a state speaks of: without memory, whatever shape it claims.
+    """Return examples of the arrays that a state describes; they take no memory, whatever shape it claims.
 
     Raises
     ------
@@ -65,7 +65,7 @@ def examples(state: Any) -> dict[str, Array]:
 
 
 def together(state: Any, arrays: dict[str, Array]) -> Any:
-    """Put the arrays that have been read into the places that they were taken from by `apart`."""
+    """Put arrays back into the places from which `apart` took them."""
     if isinstance(state, dict):
         if _MARK in state:
             return arrays[state[_MARK]]

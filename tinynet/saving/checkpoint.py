@@ -1,4 +1,4 @@
-"""A run of `fit` as a file, and back: a model file, with the state of the run besides."""
+"""A run of `fit` as a file, and back: a model file that also holds the state of the run."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ from tinynet.train.run import Run
 
 
 def save(run: Run, path: str | os.PathLike[str], first: bool = False) -> None:
-    """Save the run once all callbacks have been notified of this event, so that the file holds the state of each.
+    """Save the run when all callbacks have been notified of this event, so that the file holds the state of each.
 
     Parameters
     ----------
     path : path-like
-        Where to; an existing file is replaced, whole or not at all.
+        The file; an existing one is replaced, whole or not at all.
     first : bool
-        Whether this file is written before others that are asked for at the same event.
+        Whether this file is written before others that are requested at the same event.
 
     Raises
     ------
     ArgumentError
-        If the model or the state of a callback cannot be put into a file; when it is written.
+        When the file is written, if the model or the state of a callback cannot be put into a file.
     WriteError
-        If the file cannot be written; what was there before is then untouched.
+        If the file cannot be written. The old file is then untouched.
     """
     place = as_path("a checkpoint", path)
     request = {place: partial(_write, run, place)}
@@ -48,7 +48,7 @@ def save(run: Run, path: str | os.PathLike[str], first: bool = False) -> None:
 
 def _write(run: Run, path: Path) -> None:
     state = state_of(run)
-    parameters = state["model"].pop("parameters")  # arrays are tensors of the file, all else is text
+    parameters = state["model"].pop("parameters")  # arrays become tensors of the file, the rest becomes text
     vectors = state["optimizer"].pop("vectors")
     state["callbacks"] = apart(state["callbacks"], vectors)
     whole = encoded(cast(Layer, run.model), parameters, state | {"settings": settings(run)}, vectors)
@@ -56,7 +56,7 @@ def _write(run: Run, path: Path) -> None:
 
 
 def resume(run: Run, path: str | os.PathLike[str]) -> None:
-    """Take up the run that a checkpoint holds; nothing is changed unless all of it fits.
+    """Restore the run that a checkpoint holds; nothing is changed unless all of it fits.
 
     Parameters
     ----------
@@ -68,20 +68,20 @@ def resume(run: Run, path: str | os.PathLike[str]) -> None:
     CheckpointError
         If the file is damaged, foreign, of a newer format, or of another run.
     MissingFileError
-        If there is no such file; it is a FileNotFoundError.
+        If there is no such file; this is also a FileNotFoundError.
     """
     before = copy.deepcopy(state_of(run))
     with opened(as_path("a checkpoint", path)) as file:
         state = _read(file, run, before)
     try:
         restore(run, state)
-    except Exception as error:  # generators take a state as it is, and fail in many ways
+    except Exception as error:  # generators do not check a state, and fail in many ways
         restore(run, before)
         raise CheckpointError(f"{path} is damaged: its state of the run makes no sense ({error})") from error
 
 
 def _read(file: ModelFile, run: Run, example: dict[str, Any]) -> dict[str, Any]:
-    """Read the state of a run, which has the form of that of a run that has not begun."""
+    """Read the state of a run, which must have the form of the state of a new run."""
     state = _read_text(file, run, example)
     _check_settings(file.path, run, state.pop("settings"))
     parameters = example["model"]["parameters"]
@@ -109,7 +109,7 @@ def _read(file: ModelFile, run: Run, example: dict[str, Any]) -> dict[str, Any]:
 
 
 def _arrays(path: Path, callbacks: Any) -> dict[str, Array]:
-    """Return what the arrays of the callbacks are like that a file has."""
+    """Return examples of the arrays of callbacks in a file."""
     try:
         return examples(callbacks)
     except (TypeError, ValueError) as error:
@@ -117,14 +117,14 @@ def _arrays(path: Path, callbacks: Any) -> dict[str, Array]:
 
 
 def _may_become(values: dict[str, Any], now: dict[str, Any]) -> bool:
-    """Return whether an optimizer may have had other values: of the same types, or a number in place of None."""
+    """Return whether an optimizer may have had other values: of the same types, or a number instead of None."""
     return values.keys() == now.keys() and all(
         values[name] is None or resembles(values[name], 0.0 if now[name] is None else now[name]) for name in now
     )
 
 
 def _vectors(run: Run, now: dict[str, Array], numbers: dict[str, Any]) -> dict[str, Array]:
-    """Return examples of what the optimizer carries where it has some numbers: which vectors, depends on these."""
+    """Return examples of the vectors that the optimizer keeps with some hyperparameters, on which they depend."""
     other = copy.copy(run.optimizer)
     set_hyperparameters(other, numbers)
     theta = run.model.theta
@@ -133,7 +133,7 @@ def _vectors(run: Run, now: dict[str, Array], numbers: dict[str, Any]) -> dict[s
 
 
 def _read_text(file: ModelFile, run: Run, example: dict[str, Any]) -> dict[str, Any]:
-    """Read what a file says of a run in text, if it is a run of this model; what files of old lack is added."""
+    """Read the text of a file about a run, if it is a run of this model; entries that older files lack are added."""
     if "run" not in file.metadata:
         raise CheckpointError(f"{file.path} holds a model, but no run of fit to resume; tn.Checkpoint saves one")
     if file.metadata.get("model") != describe(cast(Layer, run.model), run.model.parameters):
@@ -147,20 +147,20 @@ def _read_text(file: ModelFile, run: Run, example: dict[str, Any]) -> dict[str, 
             state = _converted(state)
         if not all(isinstance(part, dict) for part in (state, state["settings"], state["optimizer"])):
             raise TypeError("it is not a dictionary with settings and an optimizer")
-        if "mode" in example["optimizer"]:  # files from before there were random numbers in a step have none
+        if "mode" in example["optimizer"]:  # older files have no random numbers
             state["optimizer"] = {"mode": example["optimizer"]["mode"], **state["optimizer"]}
         if isinstance(state.get("history"), dict):  # nor losses by step
             state["history"] = {"by_step": {}, **state["history"]}
         if file.version < RUN_VERSION:  # an optimizer may have more numbers now
             numbers = state["optimizer"]["hyperparameters"]
             state["optimizer"]["hyperparameters"] = example["optimizer"]["hyperparameters"] | numbers
-    except Exception as error:  # a text that makes no sense can fail in any way
+    except Exception as error:  # an invalid text can fail in any way
         raise CheckpointError(f"{file.path} is damaged: its state of the run makes no sense ({error!r})") from error
     return state
 
 
 def _converted(old: dict[str, Any]) -> dict[str, Any]:
-    """Convert the state of a run of format version 2, which was one flat dictionary."""
+    """Convert the state of a run in format version 2, which was one flat dictionary."""
     order, model = old["generators"]
     means = old["means"]
     return {
@@ -192,12 +192,12 @@ def _check_settings(path: Path, run: Run, before: dict[str, Any]) -> None:
 def _equal(then: Any, now: Any) -> bool:
     try:
         return bool(then == now)
-    except ValueError:  # a damaged file may have arrays in here
+    except ValueError:  # a damaged file may have arrays here
         return False
 
 
 def _with_defaults(before: Any, optimizer: Any) -> Any:
-    """Complete the description of an optimizer from before it had all of the arguments that it has now."""
+    """Complete the description of an optimizer from a version in which it had fewer arguments."""
     if not isinstance(before, dict) or before.get("class") != type(optimizer).__name__:
         return before
     arguments = inspect.signature(type(optimizer)).parameters.values()

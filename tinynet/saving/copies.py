@@ -1,4 +1,4 @@
-"""Copies of models: their layers are made afresh from their arguments."""
+"""Copies of models, whose layers are made again from their arguments."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ M = TypeVar("M", bound=Model)
 
 
 def astype(model: M, dtype: npt.DTypeLike) -> M:
-    """Copy the model with all parameters converted, such as to "float64" for a gradient check."""
+    """Copy the model with all parameters converted, for example to "float64" for a gradient check."""
     copy = clone(model)
     copy.dtype = float_dtype(model, dtype)
     copy.build_model(initialise=False)

@@ -1,8 +1,8 @@
-"""Layers as data: how each was made, its class and its arguments, nested as the layers are, as JSON.
+"""Layers as JSON: the class and the arguments of each layer, nested as the layers are.
 
-Reading looks the classes up in a given table and calls them with the arguments; nothing in a text is executed. Names
-of tinynet's own classes and ops begin with "tinynet.", so that a class of the user's is never taken for one of them, or
-the reverse.
+The reader looks up the classes in a given table, and calls them with the arguments; nothing in a text is executed.
+Names of tinynet's own classes and ops begin with "tinynet.", so that a class of the user's is never confused with one
+of them.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from tinynet.errors import ArgumentError, CheckpointError
 from tinynet.nn.clone import arguments_of
 from tinynet.nn.layer import Layer
 
-_NOT_KEPT = ("rng",)  # where the initial values came from; those in the file replace them
-_KINDS = "fiub"  # of arrays; a text or a record may claim any length
+_NOT_KEPT = ("rng",)  # arguments for the initial values, which those in the file replace
+_KINDS = "fiub"  # the dtypes of arrays; texts and records could claim any length
 
 
 class DescriptionError(CheckpointError):
-    """A description cannot be what was written; whoever knows the file adds its path."""
+    """A description is damaged; the caller adds the path of the file."""
 
 
 class UnknownNameError(DescriptionError):
@@ -37,7 +37,7 @@ class UnknownNameError(DescriptionError):
 
 
 def describe(model: Layer, parameters: Mapping[str, Tensor | Array]) -> str:
-    """Describe a model by how its layers were made, as JSON."""
+    """Describe a model as JSON, by the classes and arguments of its layers."""
     dtypes = [parameter.dtype for parameter in parameters.values()] or [getattr(model, "dtype", np.dtype(np.float32))]
     described = {"architecture": _encode(model, str(model), {}), "dtype": str(dtypes[0])}
     frozen = [prefix for prefix, layer in model.walk() if not layer.trainable]
@@ -50,13 +50,13 @@ def encode(value: Any, where: str) -> str:
 
 
 def _encode(value: Any, where: str, seen: dict[int, int]) -> Any:
-    """Put a value into a form that JSON holds; a layer that came before is a reference to it."""
+    """Convert a value to a form that JSON can hold; a layer that occurred before becomes a reference."""
     if isinstance(value, Layer):
         return _encode_layer(value, seen)
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in _KINDS:
-        shape = {} if value.size else {"shape": list(value.shape)}  # which the lists do not say then
+        shape = {} if value.size else {"shape": list(value.shape)}  # the lists do not show the shape then
         return {"array": np.asarray(value).tolist(), "dtype": str(value.dtype), **shape}
     if isinstance(value, list | tuple):
         return [_encode(v, where, seen) for v in value]
@@ -103,9 +103,9 @@ def decode_model(text: str, known: Mapping[str, Any]) -> tuple[Any, Any, list[st
     Parameters
     ----------
     text : str
-        What `describe` wrote, or what claims to be that.
+        A text that `describe` wrote, or that claims to be one.
     known : mapping of str to object
-        All that it may name.
+        All classes and functions that it may name.
 
     Returns
     -------
@@ -114,16 +114,16 @@ def decode_model(text: str, known: Mapping[str, Any]) -> tuple[Any, Any, list[st
     object
         The name of its dtype; or something else.
     list of str
-        The prefixes of the layers that are frozen, as `Layer.walk` has them.
+        The prefixes of the frozen layers, as `Layer.walk` yields them.
 
     Raises
     ------
     UnknownNameError
-        If it names anything else.
+        If it names another class or function.
     DescriptionError
         If it is damaged.
     Exception
-        Any other, if it makes no sense, or if a class does not take its arguments.
+        Any other error, if the text is invalid, or a class does not take its arguments.
     """
     described = json.loads(text)
     architecture = described["architecture"]
@@ -132,14 +132,14 @@ def decode_model(text: str, known: Mapping[str, Any]) -> tuple[Any, Any, list[st
 
 
 class _Reader:
-    """Makes values of what `_encode` made of them."""
+    """Converts the results of `_encode` back to values."""
 
     def __init__(self, known: Mapping[str, Any]) -> None:
         self.known = known
-        self.layers: list[Any] = []  # in the order in which they begin; None while one is read
+        self.layers: list[Any] = []  # in the order in which they begin; None while a layer is being read
 
     def value(self, coded: Any) -> Any:
-        """Make a value."""
+        """Convert to a value."""
         if isinstance(coded, list):
             return [self.value(v) for v in coded]
         if not isinstance(coded, dict):
@@ -165,7 +165,7 @@ class _Reader:
         place = len(self.layers)
         self.layers.append(None)
         kind = self._look_up(coded["layer"])
-        if not (isinstance(kind, type) and issubclass(kind, Layer)):  # an op is known too, but not for a file to call
+        if not (isinstance(kind, type) and issubclass(kind, Layer)):  # ops are known, too, but not to be called
             raise DescriptionError(f"the file names {coded['layer']!r} as a layer, which it is not")
         arguments = {k: self.value(v) for k, v in coded["arguments"].items()}
         self.layers[place] = kind(**arguments)

@@ -1,4 +1,4 @@
-"""Writing files so that nothing is ever lost or half-written: beside, synced, then renamed."""
+"""Writing files whole or not at all: to a new file beside the old one, synced, then renamed."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from pathlib import Path
 from tinynet.errors import WriteError
 from tinynet.saving.places import is_stream, target_of
 
-_NO_SYNC = (errno.EINVAL, errno.ENOTSUP)  # of directories on some file systems of networks
-_LONGEST = 200  # bytes of a name that fit into that of a temporary file
+_NO_SYNC = (errno.EINVAL, errno.ENOTSUP)  # errors of some network file systems when a directory is synced
+_LONGEST = 200  # bytes of a name that fit into the name of a temporary file
 
 
 def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
-    """Write a file whole or not at all: whatever happens, ``path`` holds either what it held or ``content``.
+    """Write a file whole or not at all: whatever happens, ``path`` holds either the old content or the new one.
 
-    The new file takes the place of the old one, and its mode and owner. A symbolic link stays one: the file that it
-    names is replaced. Other hard links to the old file keep the old content. A pipe or a device is written to.
+    The new file replaces the old one, and gets its mode and owner. A symbolic link stays a link: the file that it names
+    is replaced. Other hard links to the old file keep the old content. A pipe or a device is written to.
 
-    Processes that write to one path at once do not disturb each other: the last to finish wins. What processes that
-    were killed have left beside ``path`` is removed.
+    Processes may write to one path at the same time: the last one to finish wins. Temporary files of killed processes
+    beside ``path`` are removed.
 
     Parameters
     ----------
     path : path-like
-        Where to; its directory must exist.
+        The file; its directory must exist.
     content : bytes
-        All of the file.
+        The whole content of the file.
 
     Raises
     ------
     WriteError
-        If the place is read-only, the disk is full, or the directory is missing; ``path`` is then as it was.
+        If the place is read-only, the disk is full, or the directory is missing. ``path`` is then as before.
 
     Examples
     --------
@@ -62,7 +62,7 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
             _write_synced(temporary, content, like=target)
             os.replace(temporary, target)  # noqa: PTH105 - one name for each point at which a test lets it fail
         except BaseException:
-            with contextlib.suppress(OSError):  # the error that is under way says more
+            with contextlib.suppress(OSError):  # the first error says more
                 temporary.unlink(missing_ok=True)
             raise
         state = "it is there, but might not be after a power failure now"
@@ -76,19 +76,19 @@ def write_atomically(path: str | os.PathLike[str], content: bytes) -> None:
 
 
 def append(path: str | os.PathLike[str], content: bytes) -> None:
-    """Add to the end of a file, all or nothing as far as the process lives; power failures may cut the end off.
+    """Add to the end of a file, all or nothing; only a killed process or a power failure may cut the end off.
 
     Parameters
     ----------
     path : path-like
-        A file that is there.
+        An existing file.
     content : bytes
-        What to add.
+        The bytes to add.
 
     Raises
     ------
     WriteError
-        If it cannot be written; the file is then as it was.
+        If it cannot be written. The file is then as before.
     """
     try:
         handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CLOEXEC)
@@ -109,13 +109,13 @@ def append(path: str | os.PathLike[str], content: bytes) -> None:
 
 
 def _short(name: str) -> str:
-    """Return a name, or its digest where it would leave no room for what a temporary file adds to it."""
+    """Return a name, or its digest if the name of a temporary file would become too long."""
     encoded = os.fsencode(name)
     return name if len(encoded) <= _LONGEST else hashlib.sha256(encoded).hexdigest()
 
 
 def _write_stream(path: Path, content: bytes) -> None:
-    """Write to a device, or to a pipe that somebody reads; one that nobody reads is an error, not an endless wait."""
+    """Write to a device, or to a pipe with a reader; a pipe without a reader is an error, not an endless wait."""
     handle = os.open(path, os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
         os.set_blocking(handle, True)
@@ -131,7 +131,7 @@ def _write_all(handle: int, content: bytes) -> None:
 
 
 def _write_synced(temporary: Path, content: bytes, like: Path) -> None:
-    """Write a new file, with the mode and the owner of one that is there, and make its content durable."""
+    """Write a new file, with the mode and the owner of an existing one, and make its content durable."""
     handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666)
     try:
         with contextlib.suppress(OSError):  # a file system without locks
@@ -145,7 +145,7 @@ def _write_synced(temporary: Path, content: bytes, like: Path) -> None:
 
 
 def _take_over(handle: int, like: Path) -> None:
-    """Let a file have the owner, as far as one may grant it, and the mode of another one."""
+    """Give a file the mode of another one, and its owner if that is permitted."""
     before, now = like.stat(), os.fstat(handle)
     with contextlib.suppress(PermissionError):
         if (before.st_uid, before.st_gid) != (now.st_uid, now.st_gid):
@@ -154,15 +154,15 @@ def _take_over(handle: int, like: Path) -> None:
 
 
 def _remove_abandoned(path: Path) -> None:
-    """Remove what dead processes have left of ``path``: their id is not in use, and nobody holds the file's lock."""
+    """Remove temporary files of ``path`` of dead processes, whose id is not in use and whose lock is free."""
     ours = re.compile(rf"\.{re.escape(_short(path.name))}\.(\d{{1,9}})-[0-9a-f]{{8}}\.tmp")
     found = [(entry, ours.fullmatch(entry)) for entry in os.listdir(path.parent)]  # noqa: PTH208
     for name, process in ((path.with_name(entry), int(match[1])) for entry, match in found if match):
         if not _alive(process):
-            with contextlib.suppress(OSError):  # another user's, or another process is cleaning up, too
+            with contextlib.suppress(OSError):  # of another user, or another process removes it, too
                 handle = os.open(name, os.O_RDONLY | os.O_CLOEXEC)
                 try:
-                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held in another container: its numbers differ
+                    fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)  # may be locked in another container
                     name.unlink()
                 finally:
                     os.close(handle)
@@ -173,13 +173,13 @@ def _alive(process: int) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # it is another user's
+    except PermissionError:  # of another user
         return True
     return True
 
 
 def _sync_directory(directory: Path) -> None:
-    """Make the renaming itself durable."""
+    """Make the rename durable."""
     handle = os.open(directory, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -8,20 +8,20 @@ import numpy as np
 
 
 def conforms(value: Any, form: Any) -> bool:
-    """Return whether a value has a form: a type, a tuple of forms of which one fits, a list or a dictionary of forms.
+    """Return whether a value has a form: a type, a tuple of alternatives, or a list or a dictionary of forms.
 
     Parameters
     ----------
     value : object
         As read from a file.
     form : type, tuple, list or dict
-        ``[form]`` is a list of any length, ``{str: form}`` a dictionary with any names, ``{"name": form}`` one with
-        just these names, ``{"name": form, str: other}`` one with these names and any others.
+        ``[form]`` is a list of any length, ``{str: form}`` a dictionary with any names, ``{"name": form}`` a dictionary
+        with exactly these names, ``{"name": form, str: other}`` one with these names and any others.
 
     Returns
     -------
     bool
-        Whether it has.
+        Whether the value has the form.
 
     Examples
     --------
@@ -45,21 +45,21 @@ def conforms(value: Any, form: Any) -> bool:
 
 
 def resembles(value: Any, example: Any) -> bool:
-    """Return whether a value is of the form of another: of its type, and a dictionary with its names.
+    """Return whether a value has the form of another: its type, and the names of its dictionaries.
 
-    A dictionary of the example that is empty stands for one with any names; an integer may stand for a float.
+    An empty dictionary in the example allows any names. An integer may stand for a float.
 
     Parameters
     ----------
     value : object
         As read from a file.
     example : object
-        What is known to be right.
+        A value of the right form.
 
     Returns
     -------
     bool
-        Whether it is.
+        Whether the value has this form.
 
     Examples
     --------

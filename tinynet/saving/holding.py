@@ -1,4 +1,4 @@
-"""One run a file: a checkpoint or a table that a run writes is no other run's at the same time."""
+"""Locks for the files of a run: no other run may write the same checkpoint or table at the same time."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from tinynet.saving.places import is_stream
 
 
 def hold(path: Path, what: str) -> socket.socket:
-    """Keep a file for this run: until what is returned is closed, or the process ends, no other run may hold it.
+    """Lock a file for this run, until the lock is closed or the process ends.
 
-    The lock is a name that the system frees with the process, however that ends; it leaves no file. Other machines and
-    containers that write to the same disk do not see it.
+    The lock is a name that the system frees when the process ends, however it ends. It leaves no file. Other machines
+    and containers that write to the same disk do not see it.
 
     Parameters
     ----------
     path : pathlib.Path
         The file, which need not exist.
     what : str
-        What is written there; for the error.
+        The thing that is written there, for the error.
 
     Returns
     -------
@@ -59,7 +59,7 @@ _held: weakref.WeakSet[socket.socket] = weakref.WeakSet()
 
 
 def _free_in_child() -> None:
-    for lock in _held:  # which the parent alone holds
+    for lock in _held:  # so that only the parent holds it
         lock.close()
 
 

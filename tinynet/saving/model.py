@@ -26,12 +26,12 @@ def save(model: Model, path: str | os.PathLike[str]) -> None:
     Parameters
     ----------
     path : path-like
-        Where to; an existing file is replaced.
+        The file; an existing one is replaced.
 
     Raises
     ------
     WriteError
-        If the file cannot be written; what was there before is then untouched.
+        If the file cannot be written. The old file is then untouched.
     ArgumentError
         If an argument of a layer cannot be put into a file, or a layer was replaced since the model was built.
     """
@@ -47,7 +47,7 @@ def load(path: str | os.PathLike[str], custom_layers: Mapping[str, Any] | None =
     path : path-like
         The file.
     custom_layers : mapping of str to class, optional
-        The layers, models and functions that the file names and that are not tinynet's own.
+        The layers, models and functions in the file that are not tinynet's own, by name.
 
     Returns
     -------
@@ -86,7 +86,7 @@ _IMPORTED = "tinynet.ImportedModel"
 
 
 def _own(text: str) -> dict[str, Any]:
-    """Return tinynet's classes and ops by the names that files have for them; what is imported late, if it is named."""
+    """Return tinynet's classes and ops by their names in files; those imported late, only if a file names them."""
     classes = [thing for thing in vars(nn).values() if isinstance(thing, type) and issubclass(thing, Layer)]
     own: dict[str, Any] = {f"tinynet.{thing.__name__}": thing for thing in (*classes, Sequential)}
     if json.dumps(_IMPORTED) in text:
@@ -97,7 +97,7 @@ def _own(text: str) -> dict[str, Any]:
 
 
 def _described_model(file: ModelFile, custom: Mapping[str, Any]) -> Model:
-    """Make the model that a file describes, with errors that say what is wrong with the file."""
+    """Make the model that a file describes; errors say what is wrong with the file."""
     path = file.path
     text = file.metadata.get("model", "")
     if len(text) > MOST_METADATA:
@@ -111,11 +111,11 @@ def _described_model(file: ModelFile, custom: Mapping[str, Any]) -> Model:
         raise CheckpointError(f"{path}: {error}") from error
     except DescriptionError as error:
         raise CheckpointError(f"{path}: {error}{doubt}") from error
-    except CheckpointError as error:  # of the file, which names it
+    except CheckpointError as error:  # the error already names the file
         raise CheckpointError(f"{error}{doubt}") from error
     except TinynetError as error:
         raise CheckpointError(f"{path}: the model that it describes cannot be built: {error}{doubt}") from error
-    except Exception as error:  # a description that makes no sense can fail in any way, as can a class of the user's
+    except Exception as error:  # an invalid description can fail in any way, and so can a class of the user's
         if doubt:
             raise CheckpointError(f"{path}: the model that it describes cannot be built: {error!r}{doubt}") from error
         raise CheckpointError(f"{path} is damaged: its description of the model makes no sense ({error!r})") from error
@@ -134,7 +134,7 @@ def _build(file: ModelFile, text: str, known: Mapping[str, Any]) -> Model:
 
 
 def _doubt(text: str, custom: Mapping[str, Any]) -> str:
-    """Ask about what the user passed for the names in a description, if anything: it may not be what was saved."""
+    """Return a question about the classes that a user passed for names in a description: they may be others."""
     given = [name for name in map(str, custom) if not name.startswith("tinynet.") and json.dumps(name) in text]
     if not given:
         return ""

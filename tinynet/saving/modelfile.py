@@ -1,6 +1,6 @@
 """The format of model files: safetensors, with the description of the model and digests as metadata.
 
-A checkpoint is a model file that holds the state of a run of `fit` besides, as more metadata and more tensors.
+A checkpoint is a model file that also holds the state of a run of `fit`, as further metadata and tensors.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ from tinynet.nn.layer import Layer
 from tinynet.saving.description import describe, encode
 from tinynet.saving.form import conforms
 
-MOST_METADATA = 8 * 2**20  # bytes, of the description of a model
-RUN_VERSION = 3  # since which the state of a run is a dictionary of its parts
+MOST_METADATA = 8 * 2**20  # bytes of the description of a model
+RUN_VERSION = 3  # from this version on, the state of a run is a dictionary of its parts
 
 _FORMAT = "tinynet-model"
-_MODEL_VERSION = 2  # since which there are digests; a file without a run is still written so
-_MOST_HEADER = 64 * 2**20  # bytes, of all metadata and the table of tensors
-_RUN = "run/"  # what the names of tensors begin with that are not parameters
+_MODEL_VERSION = 2  # from this version on, there are digests; a file without a run still has it
+_MOST_HEADER = 64 * 2**20  # bytes of all metadata and the table of tensors
+_RUN = "run/"  # the prefix of the names of tensors that are not parameters
 _REMEDY = "copy it again from where it was saved, or save the model again"
 
 Arrays = Mapping[str, Tensor | Array]
@@ -38,28 +38,28 @@ Arrays = Mapping[str, Tensor | Array]
 
 
 def encoded(model: Layer, parameters: Arrays, run: Any = None, vectors: Mapping[str, Array] | None = None) -> bytes:
-    """Return the content of a file: a model, and for a checkpoint what else a run of `fit` needs to go on.
+    """Return the content of a file: a model, and for a checkpoint the state of the run.
 
     Parameters
     ----------
     model : Layer
-        What is saved.
+        The model to save.
     parameters : mapping of str to Tensor or ndarray
         Its parameters by name.
     run : dict, optional
-        Numbers, texts, arrays, lists and dictionaries; floats come back to the bit, NaN and infinity included.
+        Numbers, texts, arrays, lists and dictionaries; floats keep every bit, also NaN and infinity.
     vectors : mapping of str to ndarray, optional
-        Large arrays that go with it, by name.
+        Large arrays of the run, by name.
 
     Returns
     -------
     bytes
-        A safetensors file, with a digest of each tensor, and one of these and of all else.
+        A safetensors file, with a digest of each tensor, and one of all other content and of these digests.
 
     Raises
     ------
     ArgumentError
-        If something cannot be put into a file.
+        If the model or the run cannot be put into a file.
     """
     from safetensors.numpy import save
 
@@ -97,7 +97,7 @@ def _digest_of(metadata: Mapping[str, str]) -> str:
 
 
 def _header(start: bytes) -> int:
-    """Return the length of the header of a safetensors file, which its first eight bytes say."""
+    """Return the length of the header of a safetensors file, from its first eight bytes."""
     return int.from_bytes(start[:8], "little")
 
 
@@ -106,20 +106,20 @@ def _header(start: bytes) -> int:
 
 @dataclass
 class ModelFile:
-    """A file that is open and whose header is what it should be.
+    """An open file with a valid header.
 
     Parameters
     ----------
     path : Path
-        Where it is.
+        The path of the file.
     version : int
-        Of its format.
+        The version of its format.
     metadata : mapping of str to str
         Its texts.
     tensors : object
-        What safetensors has opened.
+        The file as safetensors has opened it.
     digests : mapping of str to str, or None
-        Of each tensor; the first version of the format had none.
+        The digest of each tensor; the first version of the format had none.
     """
 
     path: Path
@@ -129,19 +129,19 @@ class ModelFile:
     digests: Mapping[str, str] | None
 
     def check(self, parameters: Arrays, vectors: Arrays | None = None) -> None:
-        """Check that the file holds these parameters, and for a run these vectors; reads none of them.
+        """Check that the file holds these parameters, and for a run these vectors, without reading them.
 
         Parameters
         ----------
         parameters : mapping of str to Tensor or ndarray
-            What the parameters must be like: names, shapes and dtypes.
+            Examples of the parameters: their names, shapes and dtypes.
         vectors : mapping of str to Tensor or ndarray, optional
-            What the vectors of the run must be like; any without.
+            Examples of the vectors of the run; without, any vectors are allowed.
 
         Raises
         ------
         CheckpointError
-            If it does not.
+            If it does not hold them.
         """
         names = set(self.tensors.keys())
         others = sorted(names.difference(parameters))
@@ -189,7 +189,7 @@ class ModelFile:
 
 @contextmanager
 def opened(path: Path) -> Iterator[ModelFile]:
-    """Open a file, and check all that can be checked without its tensors."""
+    """Open a file, and check everything except its tensors."""
     from safetensors import SafetensorError, safe_open
 
     _check_there(path)
@@ -215,7 +215,7 @@ def _check_there(path: Path) -> None:
 
 
 def _check_header(path: Path) -> None:
-    """Check that a file is long enough for the header that it speaks of, before memory is taken for that."""
+    """Check that a file is long enough for its stated header, before memory is taken for the header."""
     size = path.stat().st_size
     with path.open("rb") as raw:
         header = _header(raw.read(8))
@@ -227,7 +227,7 @@ def _check_header(path: Path) -> None:
 
 
 def _check_version(path: Path, metadata: Mapping[str, str]) -> int:
-    """Check what kind of file it is; returns the version of its format."""
+    """Check that a file is a model file of a known version; returns the version."""
     if metadata.get("format") != _FORMAT:
         raise CheckpointError(
             f"{path} is a safetensors file, but not a model of tinynet's: its metadata has no format {_FORMAT!r}"
@@ -243,7 +243,7 @@ def _check_version(path: Path, metadata: Mapping[str, str]) -> int:
 
 
 def _check_digests(path: Path, version: int, metadata: Mapping[str, str]) -> Mapping[str, str] | None:
-    """Check that the metadata are those that were written; returns the digests of the tensors."""
+    """Check the digest of the metadata; returns the digests of the tensors."""
     if version == 1 and "run" not in metadata:
         return None
     if metadata.get("digest") != _digest_of(metadata):

@@ -1,4 +1,4 @@
-"""Where files are to be: paths as users write them, and what can be known of a place before anything is written."""
+"""Paths as users write them, and checks of a place before anything is written there."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ _MOUNTS = "/proc/self/mountinfo"  # Linux; the fifth field of a line is a mount 
 
 
 def as_path(what: str, path: str | bytes | os.PathLike[str]) -> Path:
-    """Return a path that a user gives, with the home directory in place of a leading ``~``.
+    """Return the path that a user passes, with the home directory instead of a leading ``~``.
 
     Parameters
     ----------
     what : str
-        What the path is of; for the error.
+        The thing that the path is for, for the error.
     path : path-like
-        The path; a file that is really called ``~`` is ``./~``.
+        The path; write ``./~`` for a file that is really called ``~``.
 
     Returns
     -------
@@ -31,7 +31,7 @@ def as_path(what: str, path: str | bytes | os.PathLike[str]) -> Path:
     Raises
     ------
     ArgumentError
-        If it is no path, is empty, has a zero byte, or begins with ``~`` where no home directory is known.
+        If it is no path, is empty, has a zero byte, or begins with ``~`` although no home directory is known.
 
     Examples
     --------
@@ -53,7 +53,7 @@ def as_path(what: str, path: str | bytes | os.PathLike[str]) -> Path:
 
 
 def target_of(path: Path) -> Path:
-    """Return the file that is replaced when ``path`` is written: a symbolic link stays, and what it names is written.
+    """Return the file that is replaced when ``path`` is written; for a symbolic link, the file that it names.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def target_of(path: Path) -> Path:
 
 
 def is_stream(path: Path) -> bool:
-    """Return whether a path is that of a pipe, a socket or a device, which is written to, and never replaced."""
+    """Return whether a path is a pipe, a socket or a device, which is written to and never replaced."""
     try:
         mode = path.stat().st_mode
     except OSError:
@@ -78,19 +78,19 @@ def is_stream(path: Path) -> bool:
 
 
 def check_place(path: Path, what: str) -> None:
-    """Refuse a file that could not be written again and again, before anything is trained.
+    """Refuse a file that could not be written repeatedly, before anything is trained.
 
     Parameters
     ----------
     path : pathlib.Path
-        Where the file is to be.
+        The path of the file.
     what : str
-        What is to be there; for the error.
+        The thing to be written there, for the error.
 
     Raises
     ------
     WriteError
-        If that is a directory, a pipe, a socket, a mount point, or in no directory that can be written to.
+        If the path is a directory, a pipe, a socket or a mount point, or in no directory that can be written to.
     """
     try:
         target = target_of(path)
@@ -117,19 +117,19 @@ def check_place(path: Path, what: str) -> None:
 
 
 def make_writable(directory: Path) -> None:
-    """Make a directory if it is not there, and try that a file can be made in it: nobody should wait for nothing.
+    """Make a directory if it does not exist, and try to make a file in it, before a long computation.
 
     Raises
     ------
     OSError
-        If it cannot be made or written to.
+        If the directory cannot be made or written to.
     """
     directory.mkdir(parents=True, exist_ok=True)
     tempfile.TemporaryFile(dir=directory).close()
 
 
 def _is_mount_point(path: Path) -> bool:
-    """Return whether something is mounted at a file, as containers do it; False where that cannot be known."""
+    """Return whether something is mounted at a file, as in containers; False if that cannot be known."""
     try:
         with open(_MOUNTS, "rb") as lines:  # noqa: PTH123 - no path of the user's
             places = {line.split()[4] for line in lines}

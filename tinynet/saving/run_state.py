@@ -1,4 +1,4 @@
-"""All that the rest of a run depends on, as a dictionary, and back: what a checkpoint holds of it."""
+"""The state of a run as a dictionary, and back: everything that the rest of the run depends on."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from tinynet.train.step import BatchStep, TrainingStep
 
 
 def stateful(run: Run) -> list[Any]:
-    """Return the callbacks of a run that have values of their own to keep."""
+    """Return the callbacks of a run that have a state."""
     return [callback for callback in run.callbacks if hasattr(callback, "state")]
 
 
 def state_of(run: Run) -> dict[str, Any]:
-    """Return all that the rest of a run depends on."""
+    """Return the state of a run: everything that the rest of it depends on."""
     model = run.model
     return {
         "model": {
@@ -29,7 +29,7 @@ def state_of(run: Run) -> dict[str, Any]:
             "generator": model.rng.bit_generator.state,
         },
         "optimizer": _step_state(run.step),
-        # The order of the epoch under way is drawn again, by a generator that stands where it stood before.
+        # A resumed run draws the order of the epoch under way again, by a generator in the same state.
         "order": {"generator": run.order.generator, "batch": run.order.batch},
         "means": {"total": dict(run.means.total), "count": dict(run.means.count)},
         "seconds": time.perf_counter() - run.started if run.batch else 0.0,  # of the epoch under way
@@ -39,7 +39,7 @@ def state_of(run: Run) -> dict[str, Any]:
 
 
 def restore(run: Run, state: dict[str, Any]) -> None:
-    """Take a state back, before the run begins; callbacks take theirs back once it does."""
+    """Restore a state before the run begins; the callbacks restore theirs when it does."""
     for name, leaf in run.model.leaves.items():
         leaf.memory[...] = state["model"]["parameters"][name]
         leaf.version += 1
@@ -53,7 +53,7 @@ def restore(run: Run, state: dict[str, Any]) -> None:
 
 
 def _step_state(step: TrainingStep) -> dict[str, Any]:
-    """Return the state of the optimizer and, of a step that draws them, of the random numbers."""
+    """Return the state of the optimizer and, if the step draws random numbers, of these."""
     numbers = hyperparameters(step.optimizer)
     state = {"hyperparameters": numbers, "vectors": dict(step.vectors), "stopped": step.stopped}
     return state | {"mode": step.mode.state()} if isinstance(step, BatchStep) else state
@@ -94,7 +94,7 @@ def _restore_history(history: History, state: dict[str, Any]) -> None:
 
 
 def _by_step(kept: dict[str, Any]) -> dict[str, list[float]]:
-    """Check what a file has by step: three lists of numbers, of one length, or nothing."""
+    """Check the losses by step in a file: three lists of numbers of equal length, or nothing."""
     lists = {"epoch": [(int, float)], "step": [int], "loss": [(int, float)]}
     if kept and not (conforms(kept, lists) and len({len(values) for values in kept.values()}) == 1):
         raise CheckpointError(f"the losses by step are not {', '.join(lists)}, of one length")
@@ -102,7 +102,7 @@ def _by_step(kept: dict[str, Any]) -> dict[str, list[float]]:
 
 
 def _restore_callbacks(run: Run, state: dict[str, Any]) -> None:
-    """Let the callbacks of a resumed run go on, with the optimizer as they have left it."""
+    """Restore the callbacks of a resumed run, and the optimizer as they had left it."""
     _restore_step(run.step, state["optimizer"])
     for callback, own in zip(stateful(run), state["callbacks"], strict=True):
         callback.restore(own)

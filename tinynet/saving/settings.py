@@ -1,4 +1,4 @@
-"""The settings of a run in plain values, by which a run that is resumed is known to be the same."""
+"""The settings of a run as plain values, by which a resumed run is compared."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from tinynet.train.several import Losses
 from tinynet.train.stream import Stream
 from tinynet.train.windowed import Windowed
 
-_ENDS = 4  # rows at each end of what is not in memory
+_ENDS = 4  # rows at each end of data that are not in memory
 
 _noted: WeakKeyDictionary[Run, dict[str, Any]] = WeakKeyDictionary()
 
 
 def settings(run: Run) -> dict[str, Any]:
-    """Describe the arguments that `fit` was called with; noted at the run, since checksums take their time.
+    """Describe the arguments of `fit`; the run keeps the result, since checksums take some time.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def settings(run: Run) -> dict[str, Any]:
 
 
 def described(run: Run, checksum: Callable[[Any], int]) -> dict[str, Any]:
-    """Describe the arguments of `fit`, with checksums of the data as a function computes them."""
+    """Describe the arguments of `fit`, with checksums of the data by a given function."""
     given = run.arguments
     inputs = [[str(samples.dtype), *samples.shape] for samples in given["x"]]
     validation = given["validation_data"] or ()
@@ -69,7 +69,7 @@ def described(run: Run, checksum: Callable[[Any], int]) -> dict[str, Any]:
 
 
 def _checksum(array: Array | Stream | Windowed) -> int:
-    """Return the checksum of an array; of one that is not in memory the same, read a piece at a time."""
+    """Return the checksum of an array; an array that is not in memory is read a piece at a time."""
     data, found = array.data if isinstance(array, Windowed) else array, 0
     for piece in data.pieces() if isinstance(data, Stream) else [data]:
         found = zlib.crc32(np.ascontiguousarray(piece).data, found)
@@ -77,7 +77,7 @@ def _checksum(array: Array | Stream | Windowed) -> int:
 
 
 def brief_checksum(array: Array | Stream | Windowed) -> int:
-    """Return the checksum of an array; of one that is not in memory, that of its length and of the rows at its ends."""
+    """Return the checksum of an array; if it is not in memory, that of its length and of the rows at its ends."""
     data = array.data if isinstance(array, Windowed) else array
     if not isinstance(data, Stream):
         return _checksum(data)
@@ -87,7 +87,7 @@ def brief_checksum(array: Array | Stream | Windowed) -> int:
 
 
 def _blocks(samples: Any) -> Any:
-    """Describe how the order is drawn of samples that are read in blocks."""
+    """Describe the blocks in which the order of the samples is drawn, if there are any."""
     data = samples.data if isinstance(samples, Windowed) else None
     return [data.block, data.blocks] if isinstance(data, Stream) and data.block else None
 
@@ -114,17 +114,17 @@ def _name(loss: Any) -> str:
 
 
 def describe_setting(value: Any) -> Any:
-    """Describe a setting by numbers, texts and lists: an object by its class and the arguments that it has kept.
+    """Describe a setting by numbers, texts and lists; an object by its class and the arguments that it keeps.
 
     Parameters
     ----------
     value : object
-        Such as an optimizer.
+        A setting, such as an optimizer.
 
     Returns
     -------
     object
-        Which JSON can hold.
+        A value that JSON can hold.
 
     Examples
     --------

@@ -24,13 +24,13 @@ class Accumulation:
     Parameters
     ----------
     forward : callable
-        Of a micro-batch: returns its losses, each summed over the samples, and what of it is kept for later.
+        Takes a micro-batch; returns its losses, each summed over the samples, and the outputs and labels to measure.
     optimizer : Optimizer
-        What makes the update.
+        Makes the update.
     models : Model or sequence of Model
-        Whose parameters move.
+        The models whose parameters move.
     states : sequence of State
-        What the forward may assign.
+        The states that the forward may assign.
     compiled : bool
         Whether the gradient and the update are traced and replayed.
     name : str
@@ -39,11 +39,11 @@ class Accumulation:
     Attributes
     ----------
     partners : object
-        Who computes which micro-batches, and adds them up.
+        Decides who computes which micro-batches, and adds them up.
     measure : callable
-        Of the losses of a micro-batch and what is kept of it: returns means over its samples, by name.
+        Takes the losses of a micro-batch and its outputs and labels; returns means over its samples, by name.
     plans : list
-        What is compiled.
+        The compiled functions.
     """
 
     def __init__(
@@ -88,16 +88,16 @@ class Accumulation:
         Parameters
         ----------
         mode : TrainMode
-            Whose step is under way.
+            The mode whose step is under way.
         sizes : sequence of int
-            The samples of each micro-batch.
+            The number of samples in each micro-batch.
         part : callable
-            Returns what the forward takes of the micro-batch of a number.
+            Takes the number of a micro-batch; returns the arguments of the forward.
 
         Returns
         -------
         Block
-            What they add up to.
+            Their sums.
         """
         sums, measured = TreeSum(), {}
         others: list[Array] | None = None
@@ -121,12 +121,12 @@ class Accumulation:
         return Block(total[end:], others, {name: float(a) for name, a in zip(measured, total[:end], strict=True)})
 
     def update(self, whole: Block, weight: float, n: int) -> list[Array]:
-        """Make the update by what all micro-batches add up to; returns the mean losses.
+        """Make the update by the sums of all micro-batches; returns the mean losses.
 
         Parameters
         ----------
         whole : Block
-            Of all micro-batches.
+            The sums of all micro-batches.
         weight : float
             The sum of the weights of the samples.
         n : int

@@ -1,4 +1,4 @@
-"""The task of telling two classes apart, and several labels at once; `fit` knows it as "binary_cross_entropy"."""
+"""The task of two classes, or of several labels for each sample; `fit` knows it as "binary_cross_entropy"."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def _binary_metrics(made: Tensor | None) -> dict[str, MetricFunction]:
 
     def accuracy(output: Array, labels: Array) -> float:
         if labels.dtype.kind == "f":
-            labels = labels > 0.5  # of a label between, the side counts
+            labels = labels > 0.5  # a label in between counts as the nearer one
         return binary_accuracy(output.reshape(-1), labels.reshape(-1), threshold)
 
     return {"accuracy": accuracy}

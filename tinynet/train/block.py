@@ -1,4 +1,4 @@
-"""What neighbouring micro-batches of a step add up to, wherever they are computed."""
+"""The sums of neighbouring micro-batches of a step, wherever they are computed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 def slices(n: int, count: int) -> list[slice]:
-    """Return where the micro-batches of n samples lie: as equal as can be, the first ones longer by one.
+    """Return the slices of the micro-batches of n samples: of equal length, or the first ones longer by one.
 
     Examples
     --------
@@ -36,17 +36,17 @@ def cut(indices: Array, count: int) -> Iterator[Array]:
 
 @dataclass
 class Block:
-    """What neighbouring micro-batches add up to.
+    """The sums of neighbouring micro-batches.
 
     Attributes
     ----------
     sums : list of ndarray or None
-        Of the losses, of the gradients, and of the new values of floating states, each by its number of samples. None
-        where the micro-batches are empty.
+        Sums of the losses, of the gradients, and of the new values of floating states, weighted by the number of
+        samples. None if the micro-batches are empty.
     others : list of ndarray or None
-        The new values of the states that are not floating, which all micro-batches have in common.
+        The new values of the states that are not floating, which must be equal in all micro-batches.
     measured : dict of str to float
-        Sums of the measures, by name, each by its number of samples; empty where the micro-batches are.
+        Sums of the measures, by name, weighted by the number of samples; empty if the micro-batches are empty.
     """
 
     sums: list[Array] | None
@@ -63,39 +63,39 @@ class Block:
 
 
 class Whole:
-    """A run that is computed here as a whole; what several processes do in its place, they do together."""
+    """The only partner of a run in one process; in a run of several processes, they do these things together."""
 
-    is_first = True  # who does what only one of them does
+    is_first = True  # whether this process does the work that only one of them does
 
     def numbers(self, count: int) -> Iterable[int]:
-        """Return which of so many micro-batches are computed here."""
+        """Return the numbers of the micro-batches that are computed here."""
         return range(count)
 
     def total(self, block: Block, what: str = "", at: Array | None = None) -> Block:
-        """Return what all micro-batches add up to; of an objective, what is asked for, and where."""
+        """Return the sums of all micro-batches; an objective also passes what it asks for, and at which point."""
         return block
 
     def fail(self, error: BaseException) -> None:
-        """Let the others know of an error."""
+        """Tell the other processes of an error."""
 
     def share(self, count: int) -> Iterable[int]:
-        """Return which of so many parts of other work are done here: neighbours."""
+        """Return the numbers of the parts of other work that are done here: a run of neighbours."""
         return range(count)
 
     def in_order(self, found: list[Any]) -> list[Any]:
-        """Return what all have found, in the order of their numbers."""
+        """Return the results of all processes, in the order of their numbers."""
         return found
 
     def in_one(self, act: Callable[[], T]) -> T:
-        """Return what one of them finds, for all."""
+        """Return the result of one process, in all of them."""
         return act()
 
     def collect(self, task: Task) -> None:
-        """Let one have the outputs that all have kept for metrics of a set."""
+        """Send the outputs that are kept for metrics of a set to one process."""
 
 
 def agreeing(before: list[Array] | None, now: list[Array] | None) -> list[Array] | None:
-    """Return new values of states that are not floating, of which all micro-batches have the same."""
+    """Return new values of states that are not floating, which must be the same in all micro-batches."""
     if before is None or now is None:
         return now if before is None else before
     if not all(map(np.array_equal, before, now)):

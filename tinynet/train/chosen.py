@@ -1,4 +1,4 @@
-"""The metrics that a user chooses: means are added up by batches, all others are computed on a whole set."""
+"""The metrics that a user chooses: means are added up batch by batch, all others are computed on a whole set."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Kept:
     are_logits: bool = False  # and not probabilities yet
 
     def add(self, output: Array, labels: Array, are_logits: bool) -> None:
-        """Keep copies of a batch; what it lies in is written to again."""
+        """Keep copies of a batch, since the next one overwrites its arrays."""
         self.are_logits = are_logits
         self.outputs.append(np.array(output))
         self.labels.append(np.array(labels))
@@ -46,7 +46,7 @@ class ChosenTask(MeasuredTask):
         """Whether a metric is computed on a whole set."""
         return not all(metric.mean for metric in self.chosen)
 
-    def reads(self, output: Any, labels: Any) -> tuple[Any, Any]:
+    def to_measure(self, output: Any, labels: Any) -> tuple[Any, Any]:
         """Return both, if there is a metric."""
         return (output, labels) if self.chosen else ((), ())
 
@@ -79,13 +79,13 @@ class ChosenTask(MeasuredTask):
                 if metric.probabilities and are_logits and self.probabilities is not None:
                     given = self.probabilities(Tensor(output)).data
                 if metric.decides and self.probabilities is sigmoid and output.size != len(output):
-                    options["threshold"] = 0.5  # each output answers a question of its own
+                    options["threshold"] = 0.5  # each output is a question of its own
                 found[metric.name] = as_number(metric.name, function(_fixed(given), _fixed(labels), **options))
         return found
 
 
 def _fixed(array: Array) -> Array:
-    """Return a view that cannot be written into."""
+    """Return a read-only view."""
     view = array.view()
     view.flags.writeable = False
     return view
@@ -97,14 +97,14 @@ def measured_by(task: Task, metrics: Sequence[MetricFunction | str]) -> Task:
     Parameters
     ----------
     task : Task
-        With its loss.
+        The task with its loss.
     metrics : sequence of Metric, callable or str
         As `fit` takes them.
 
     Returns
     -------
     Task
-        For training; `for_evaluation` returns that for samples that are not trained on.
+        The task for training; `for_evaluation` returns the task for other samples.
 
     Raises
     ------

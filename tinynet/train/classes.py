@@ -1,4 +1,4 @@
-"""Weights of classes, as weights of the samples that belong to them."""
+"""Weights of classes, turned into weights of samples."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ def weights_by_class(labels: Array, given: Any, rows: bool) -> Array:
     labels : ndarray
         Class numbers, (n,) or (n, 1).
     given : mapping, array_like or "balanced"
-        A weight of 0 or more for each class: by its number in a mapping, or in order. "balanced" lets all classes that
-        occur count alike: n / (classes * samples of the class), as scikit-learn has it.
+        A weight of 0 or more for each class: by its number in a mapping, or in order. With "balanced", all classes that
+        occur count alike: the weight is n / (classes * samples of the class), as in scikit-learn.
     rows : bool
         Whether labels may also be one-hot rows (n, K).
 
@@ -33,7 +33,7 @@ def weights_by_class(labels: Array, given: Any, rows: bool) -> Array:
     Raises
     ------
     ArgumentError
-        If what is given is not one of the above, or a weight is below 0 or not finite.
+        If ``given`` is not one of the above, or a weight is below 0 or not finite.
     DataError
         If the labels are not classes, or a class that occurs has no weight.
 
@@ -58,12 +58,13 @@ def weights_by_class(labels: Array, given: Any, rows: bool) -> Array:
 
 def _table(given: Any) -> dict[int, float]:
     """Return the weights that are given, by class number."""
-    if isinstance(given, str) or (not isinstance(given, Mapping) and np.ndim(given) != 1):
+    listed = None if isinstance(given, str | Mapping) else check_numbers("class_weight", given)
+    if isinstance(given, str) or (listed is not None and listed.ndim != 1):
         raise ArgumentError(
             'class_weight must be a dictionary of class numbers and weights, one weight for each class, or "balanced", '
             f"but got {given!r}"
         )
-    found = given if isinstance(given, Mapping) else dict(enumerate(check_numbers("class_weight", given).tolist()))
+    found = given if listed is None else dict(enumerate(listed.tolist()))
     if strange := [c for c in found if not isinstance(c, int | float | np.number) or c != int(c)]:
         raise ArgumentError(f"class_weight must be by class numbers, as in {{0: 1.0, 1: 3.0}}, but got {strange[0]!r}")
     return {int(c): check_positive("class_weight", f"of class {c}", w, zero=True) for c, w in found.items()}

@@ -29,7 +29,7 @@ def measure(
 ) -> Measures:
     """Return the loss and the metrics of a model on samples: means over batches, or computed on all of them.
 
-    Partners, if there are any, compute a part of the batches each, and know the measures of all.
+    If there are partners, each computes some of the batches, and all of them return the measures of all batches.
     """
     task, partners = for_evaluation(task), partners or Whole()
     parts = list(slices_of(len(x[0]), batch_size))

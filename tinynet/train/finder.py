@@ -1,4 +1,4 @@
-"""Which learning rate to begin with: a copy of the model is trained with rates that rise from step to step."""
+"""The search for a first learning rate: a copy of the model is trained with a rate that rises from step to step."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _OURS = ("epochs", "callbacks", "resume", "verbose", "metrics", "validation_data
 class LearningRateFinder:
     """Looks for a learning rate to begin with, by a short training of a copy of a model.
 
-    Each step has a higher rate than the one before. The loss stays as it is while the rate is too small, falls, and
-    rises again where the rate is too large; there the search ends. What it suggests is the rate at which the loss falls
-    fastest. `tinynet.report.learning_rate_curve` draws it.
+    Each step has a higher rate than the one before. The loss does not change while the rate is too small. Then it
+    falls, and rises again when the rate is too large; there the search ends. It suggests the rate at which the loss
+    falls fastest. `tinynet.report.learning_rate_curve` draws the losses.
 
     Parameters
     ----------
@@ -37,8 +37,8 @@ class LearningRateFinder:
     Attributes
     ----------
     rates, losses, smoothed : list of float
-        By step, of the last search: the rate, the loss of the batch before it, and the mean of the losses so far, of
-        which the last ones count most.
+        For each step of the last search: the rate, the loss of the batch before the update, and a running mean of the
+        losses, in which the last ones count most.
     suggestion : float
         The rate at which the mean falls fastest; NaN before a search, or if it never falls.
 
@@ -80,11 +80,11 @@ class LearningRateFinder:
         Parameters
         ----------
         model : Model
-            Of which a copy is trained.
+            The model; a copy of it is trained.
         x, y
             As for `fit`.
         optimizer : Optimizer, optional
-            Whose kind and other numbers are used, but for the rate; `SGD` by default.
+            The optimizer; the search changes only its rate, in a copy. `SGD` by default.
         **options
             Further arguments of `fit`, such as ``batch_size``, ``loss`` and ``seed``.
 
@@ -107,14 +107,14 @@ class LearningRateFinder:
         trial, moving = copy.deepcopy(model), copy.copy(optimizer)
         try:
             trial.fit(x, y, self.steps, optimizer=moving, metrics=[], verbose=0, callbacks=[_Rise(self)], **options)
-        except NonFiniteError:  # the rate is too large by far; what came before tells enough
+        except NonFiniteError:  # the rate is far too large; the steps before are enough
             if not self.losses:
                 raise
         return self.suggestion
 
     @property
     def suggestion(self) -> float:
-        """The rate at which the mean of the losses falls fastest, before it is least."""
+        """The rate at which the mean of the losses falls fastest, before its minimum."""
         if not self.smoothed or math.isclose(min(self.smoothed), self.smoothed[0], rel_tol=1e-9):
             return math.nan
         means: Array = np.array(self.smoothed[: int(np.argmin(self.smoothed)) + 1])
@@ -133,7 +133,7 @@ class _Rise:
         self.mean = 0.0
 
     def on_epoch_begin(self, run: Run) -> None:
-        """Note that nothing has been added up in this epoch."""
+        """Note that no loss has been added up in this epoch."""
         self.before = (0.0, 0.0)
 
     def on_batch_end(self, run: Run) -> None:

@@ -14,12 +14,12 @@ def to_frame(history: History) -> Any:
     Returns
     -------
     pandas.DataFrame
-        With the columns "learning_rate" and "seconds" besides; a rate is NaN where none is known.
+        It also has the columns "learning_rate" and "seconds"; an unknown rate is NaN.
 
     Raises
     ------
     MissingPackageError
-        If pandas is not installed; tinynet does without it otherwise.
+        If pandas is not installed; nothing else in tinynet needs it.
 
     Examples
     --------

@@ -38,13 +38,13 @@ def as_callback(given: Any) -> Any:
 
 
 class AddedFigures:
-    """The callback of a run that adds what the user's callbacks measure to the measures of each epoch."""
+    """The callback of a run that adds the numbers of the user's callbacks to the measures of each epoch."""
 
     def __init__(self, callbacks: list[Any]) -> None:
         self.callbacks = callbacks
 
     def measures(self, run: Run) -> Measures:
-        """Return what they measure, once it is clear that the names are new and the same as before."""
+        """Return these numbers, after a check that their names are new, and the same in each epoch."""
         found: Measures = {}
         for callback in self.callbacks:
             who, added = type(callback).__name__, callback.figures(run)

@@ -1,4 +1,4 @@
-"""The record of a run, and the means of an epoch."""
+"""The measures of a run by epoch, and the running means of an epoch."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class History:
     Attributes
     ----------
     history : dict of str to list of float
-        For each measure ("loss", "accuracy", "val_loss", "val_accuracy") its value by epoch. Those of training are the
-        running means over the epoch, while the parameters changed; those of validation are from its end.
+        For each measure ("loss", "accuracy", "val_loss", "val_accuracy") its value by epoch. Those of training are
+        means over the epoch, during which the parameters changed; those of validation are from its end.
     seconds : list of float
         The time of each epoch, with its validation.
     learning_rates : list of float
@@ -24,8 +24,8 @@ class History:
     stopped : str
         Why the run ended before its last epoch; empty if it did not.
     by_step : dict of str to list of float
-        What the callback `StepLosses` keeps, if it is there: by step the "loss", after which "step" it was, and after
-        how many "epoch"s.
+        If the run has the callback `StepLosses`: the "loss" of each step, the number of the "step", and the number of
+        "epoch"s so far.
 
     Examples
     --------
@@ -44,12 +44,12 @@ class History:
 
     @property
     def epochs(self) -> int:
-        """How many epochs are complete."""
+        """The number of complete epochs."""
         return len(self.seconds)
 
     @property
     def best_epoch(self) -> int:
-        """The epoch, counted from 1, of the least validation loss; without validation, of the least training loss.
+        """The epoch, counted from 1, with the least validation loss; without validation, with the least training loss.
 
         NaN counts as more than any number.
         """
@@ -66,14 +66,14 @@ class History:
 
 
 class Means:
-    """Running means of measures, weighted by the number of samples, in float64; losses by weights of their own."""
+    """Running means of measures, in float64, weighted by the number of samples; losses may have other weights."""
 
     def __init__(self) -> None:
         self.total: dict[str, float] = {}
         self.count: dict[str, float] = {}
 
     def add(self, measures: dict[str, float], n: int, weights: dict[str, float]) -> None:
-        """Add the means over ``n`` samples; those that have weights of their own, the losses, by these."""
+        """Add the means over ``n`` samples, weighted by n, or by the weight of that name if there is one."""
         for name, value in measures.items():
             weight = weights.get(name, n)
             self.total[name] = self.total.get(name, 0.0) + value * weight

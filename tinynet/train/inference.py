@@ -47,7 +47,7 @@ def evaluate(
     metrics, compiled
         As in `fit`.
     sample_weight, class_weight
-        As in `fit`; none by default, whatever weights `fit` was given. They concern the loss, and not the metrics.
+        As in `fit`; none by default, also if `fit` had weights. They apply to the loss, not to the metrics.
 
     Returns
     -------
@@ -86,12 +86,12 @@ def predict(model: Network, x: Any, batch_size: int = 256, compiled: bool = True
         As in `fit`.
 
     out : ndarray, or tuple, list or dict of ndarray, optional
-        Where the outputs go, such as an `np.memmap`: arrays of their shapes and dtype.
+        Arrays to write the outputs into, such as an `np.memmap`, of their shapes and dtype.
 
     Returns
     -------
     ndarray
-        (n, ...): a new array of the outputs, or ``out``; of several, arrays nested as the model returns them.
+        (n, ...): a new array of the outputs, or ``out``. For several outputs, arrays nested as the model returns them.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def predict(model: Network, x: Any, batch_size: int = 256, compiled: bool = True
 
 
 def _check_out(arrays: list[Any], n: int, made: list[Any]) -> None:
-    """Check the arrays that outputs of n samples are to go into."""
+    """Check the arrays into which the outputs of n samples will be written."""
     if len(arrays) != len(made):
         raise ShapeError(f"out must have an array for each of {len(made)} outputs, but has {len(arrays)}")
     for out, output in zip(arrays, made, strict=True):

@@ -1,4 +1,4 @@
-"""The samples of models of several inputs: in a tuple, by the order of the inputs, or in a dict, by their names."""
+"""The samples of models of several inputs: a tuple in the order of the inputs, or a dict with their names."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ctrl-C as a request that is met when it suits: every run of `fit` ends after the batch."""
+"""Ctrl-C as a request, which every run of `fit` fulfils after the current batch."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from tinynet.train.run import Run
 
 @contextmanager
 def interruptible(request: Callable[[], None], notice: str = "") -> Iterator[None]:
-    """Let the first Ctrl-C make a request; the next one raises KeyboardInterrupt, as always.
+    """Turn the first Ctrl-C into a request; the next one raises KeyboardInterrupt, as always.
 
-    Nothing is changed in threads other than the main one, where no signal arrives, nor where somebody else handles the
+    Nothing changes in threads other than the main one, since no signal arrives there, or if other code handles the
     signal.
 
     Parameters
     ----------
     request : callable
-        Called from the handler of the signal, so between any two steps of the program: it should only set a flag.
+        Called by the handler of the signal, so between any two instructions of the program: it should only set a flag.
     notice : str
         Written to standard error, if it is not empty.
 
@@ -47,7 +47,7 @@ def interruptible(request: Callable[[], None], notice: str = "") -> Iterator[Non
     def interrupt(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGINT, usual)
         request()
-        if notice:  # past all buffers, one of which may be in use at this moment
+        if notice:  # without a buffer, since one may be in use at this moment
             os.write(2, f"\ntinynet: {notice}; press Ctrl-C again to stop at once\n".encode())
 
     signal.signal(signal.SIGINT, interrupt)
@@ -58,10 +58,10 @@ def interruptible(request: Callable[[], None], notice: str = "") -> Iterator[Non
 
 
 class Interrupts:
-    """The callback of every run that lets the first Ctrl-C end it after the batch, and the next one at once."""
+    """The callback of every run that ends it after the batch at the first Ctrl-C, and at once at the next one."""
 
     def on_train_begin(self, run: Run) -> None:
-        """Listen from now on."""
+        """Begin to handle Ctrl-C."""
         self.interrupted = False
 
         def request() -> None:
@@ -72,12 +72,12 @@ class Interrupts:
         self.listening.__enter__()
 
     def on_train_end(self, run: Run) -> None:
-        """Listen no longer, and raise what was asked for."""
+        """Stop handling Ctrl-C, and raise a KeyboardInterrupt that was requested."""
         self.listening.__exit__(None, None, None)
         if self.interrupted and run.error is None:
             raise KeyboardInterrupt
 
 
 def listen(arguments: dict[str, Any]) -> list[Interrupts]:
-    """Let a run listen for Ctrl-C."""
+    """Return the callback of a run that handles Ctrl-C."""
     return [Interrupts()]

@@ -32,7 +32,7 @@ class Joint:
         self.outputs = outputs
 
     def each(self, output: Any, labels: Any, total: Callable[[Task, Any, Any], Tensor]) -> list[Tensor]:
-        """Return the sum and the loss of each output, which ``total`` makes of a task, an output and its labels."""
+        """Return the sum, and the loss of each output: ``total`` of its task, the output and its labels."""
         found = [total(one.task, output[one.key], labels[one.name]) for one in self.outputs]
         pairs = zip(self.outputs, found, strict=True)
         weighted = [loss if one.weight == 1 else one.weight * loss for one, loss in pairs]
@@ -74,15 +74,15 @@ class SeveralTask(CompoundTask):
         """Return the sum of the losses, and the loss of each output."""
         return self.loss.each(output, labels, _mean)
 
-    def reads(self, output: Any, labels: Any) -> tuple[Any, Any]:
-        """Return what is read of each output that is trained on, and of its labels."""
-        read = [self.tasks[f"{one.name}_"].reads(output[one.key], labels[one.name]) for one in self.loss.outputs]
+    def to_measure(self, output: Any, labels: Any) -> tuple[Any, Any]:
+        """Return the parts to measure of each output that is trained on, and of its labels."""
+        read = [self.tasks[f"{one.name}_"].to_measure(output[one.key], labels[one.name]) for one in self.loss.outputs]
         keys, names = [one.key for one in self.loss.outputs], [one.name for one in self.loss.outputs]
         outputs, actual = zip(*read, strict=True)
         return dict(zip(keys, outputs, strict=True)), dict(zip(names, actual, strict=True))
 
     def measure(self, made: Any, losses: list[Array], output: Any, labels: Any) -> Measures:
-        """Return the loss, and what is measured of each output."""
+        """Return the loss, and the measures of each output."""
         found = {"loss": losses[0].item()}
         for one, loss in zip(self.loss.outputs, losses[1:], strict=True):
             task = self.tasks[f"{one.name}_"]

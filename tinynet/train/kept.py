@@ -1,4 +1,4 @@
-"""What computes the batches of a prediction or an evaluation: eager, or compiled and kept by the model."""
+"""Functions that compute the batches of a prediction or an evaluation: eager, or compiled and kept by the model."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def _evaluate(model: Network, task: Task, labels: Any, *samples: Tensor) -> Any:
 
 
 def compiled_inference(model: Network, task: Task | None) -> Any:
-    """Return the compiled form of that, or of the model alone, which the model keeps."""
-    note_change()  # which no assignment may have told: in lists and other objects that layers hold
-    key = identity(task and task.loss)  # it is kept beside its plans, so that no other function gets its identity
+    """Return the compiled form of `_evaluate`, or of the model alone, which the model keeps."""
+    note_change()  # lists and other objects that layers hold may change without an assignment
+    key = identity(task and task.loss)  # the loss is kept with its plans, so that no other function gets its identity
     kept = model.plans.pop(key, None)
     function = partial(_evaluate, model, task) if task else model
     made = kept or (engine_room().Compiled(function, str(model), most=_MOST_KEPT), task)
@@ -37,7 +37,7 @@ def compiled_inference(model: Network, task: Task | None) -> Any:
 
 
 def runner(model: Network, task: Task | None, compiled: bool) -> Callable[..., Any]:
-    """Return a function of batches that computes the same in arrays, which its next call may overwrite."""
+    """Return a function that computes the same for a batch, into arrays that its next call may overwrite."""
     if compiled:
         return cast(Callable[..., Any], compiled_inference(model, task).replay)
     function = partial(_evaluate, model, task) if task else model

@@ -36,7 +36,7 @@ class Live(Lines):
         super().on_train_begin(run)
 
     def on_epoch_begin(self, run: Run) -> None:
-        """Start the bar anew."""
+        """Set the bar back to the start."""
         self.progress.update(self.task, completed=0, epoch=run.epoch + 1, description="", refresh=True)
 
     def on_batch_end(self, run: Run) -> None:
@@ -53,7 +53,7 @@ class Live(Lines):
         self.progress.console.print(epoch_line(run), highlight=False, soft_wrap=True, markup=False, emoji=False)
 
     def building(self, progress: Any) -> None:
-        """Say beside the bar how many kernels are left."""
+        """Show beside the bar how many kernels are left to build."""
         text = ""
         if progress.done < progress.total:
             kernels = counted(progress.total - progress.done, "kernel")

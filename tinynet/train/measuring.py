@@ -1,4 +1,4 @@
-"""What is measured of a batch besides the loss: the metrics of a loss with a name."""
+"""Tasks with metrics: each loss with a name has some of its own."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ class MeasuredTask(Task):
     Attributes
     ----------
     metrics : callable
-        Returns them by name; takes the tensor whose node tells which op made the outputs.
+        Takes the model's `made`, whose node tells which op made the outputs; returns the metrics by name.
     probabilities : Op or None
-        What makes probabilities of outputs that it has not made; None if outputs are not logits.
+        The op that turns logits into probabilities, such as softmax; None if outputs are not logits.
     """
 
     metrics: Callable[[Tensor | None], dict[str, MetricFunction]]
     probabilities: Op | None = None
 
-    def reads(self, output: Any, labels: Any) -> tuple[Any, Any]:
-        """Return all of both."""
+    def to_measure(self, output: Any, labels: Any) -> tuple[Any, Any]:
+        """Return the whole output and all labels."""
         return output, labels
 
     def measure(self, made: Any, losses: list[Array], output: Array, labels: Any) -> Measures:

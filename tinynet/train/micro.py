@@ -1,4 +1,4 @@
-"""A step cut into micro-batches: less memory for the same batch, and who computes which does not change a bit."""
+"""A step cut into micro-batches: it takes less memory, and any process may compute any of them, to the same bits."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tinynet.train.weighing import loss_names, share_of, total_losses
 
 
 class MicroBatchStep(BatchStep):
-    """The step on a batch, a micro-batch at a time: gradients are summed along a tree, and then there is one update.
+    """The step on a batch in micro-batches: their gradients are summed along a tree before the one update.
 
     Each micro-batch draws random numbers of its own, and batch normalisation takes its moments within it; new values of
     floating states are averaged over the samples.
@@ -37,19 +37,19 @@ class MicroBatchStep(BatchStep):
         self.accumulation.measure = self._measure
 
     def join(self, partners: Any) -> None:
-        """Let partners say which micro-batches are computed here, and add them up."""
+        """Set the partners, which decide the micro-batches that are computed here, and add up all of them."""
         self.accumulation.partners = partners
 
     def _forward(self, indices: Tensor, factors: Any = None) -> Any:
-        """Return the sums of the losses of a micro-batch, and what is measured of its outputs and labels."""
+        """Return the sums of the losses of a micro-batch, and its outputs and labels to measure."""
         samples, labels = nested(self.data, lambda whole: _index(whole, indices, checked=True))
         output = self.model(*samples)
         losses = total_losses(self.task, output, labels, len(indices), factors)
         self.check_loss(losses[0])
-        return losses, self.task.reads(output, labels)
+        return losses, self.task.to_measure(output, labels)
 
     def _measure(self, losses: list[Array], kept: Any) -> Measures:
-        """Return what is measured of a micro-batch; as means, so that those of all may be added up as its sums are."""
+        """Return the measures of a micro-batch: means, which are then added up, weighted by the number of samples."""
         return self.task.measure(self.model.made, losses, *kept)
 
     def __call__(self, indices: Array) -> Measures:

@@ -1,4 +1,4 @@
-"""Arrays in tuples, lists and dicts within each other."""
+"""Arrays in nested tuples, lists and dicts."""
 
 from __future__ import annotations
 

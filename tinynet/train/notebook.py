@@ -1,4 +1,4 @@
-"""A bar within an epoch in a notebook, whose output is not a terminal, by the display of its kernel."""
+"""A bar for each epoch in a notebook, drawn by the display of its kernel, since the output is no terminal."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _REFRESH = 0.2  # seconds between updates of the bar
 
 
 def in_notebook() -> bool:
-    """Return whether this is the kernel of a notebook, and what is printed goes into it."""
+    """Return whether this is the kernel of a notebook, and the notebook shows what is printed."""
     return "IPython" in sys.modules and type(sys.stdout).__module__.startswith("ipykernel.")
 
 
@@ -47,22 +47,22 @@ class Bar(Lines):
         say(epoch_line(run))
 
     def building(self, progress: Any) -> None:
-        """Say in the place of the bar how many kernels are left."""
+        """Show how many kernels are left to build, instead of the bar."""
         kernels = counted(progress.total, "kernel")
         text = f"building {kernels}, {progress.done} done (first use; later runs find them on disk)"
         self.handle.update(_content(progress.done / max(progress.total, 1), text), raw=True)
 
     def on_train_end(self, run: Run) -> None:
-        """Leave in the place of the bar how far the run came."""
+        """Replace the bar by a line that says how many epochs were done."""
         seconds = time.perf_counter() - self.began
-        done = "step" if run.step.whole else "epoch"
+        done = "step" if run.step.full_batch else "epoch"
         text = f"{run.epoch:,} of {counted(run.epochs, done)} in {seconds:.1f} s"
         self.handle.update(_content(run.epoch / max(run.epochs, 1), text), raw=True)
         super().on_train_end(run)
 
 
 def _content(share: float, text: str) -> dict[str, str]:
-    """Return the bar for those who show HTML, and the text for others."""
+    """Return the bar as HTML, and the text for programs that do not show HTML."""
     bar = (
         '<div style="display: flex; align-items: center; gap: 10px; font-family: monospace; font-size: 90%">'
         f'<progress value="{share:.4f}" max="1" style="width: 160px; flex: none"></progress>'

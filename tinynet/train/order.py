@@ -10,25 +10,25 @@ from tinynet.core.spec import Array
 
 
 class Order:
-    """The order in which each epoch takes the samples, batch by batch, and how far it has come.
+    """The order in which each epoch takes the samples, batch by batch, and its progress.
 
     Parameters
     ----------
     n : int
         The number of samples.
     batch_size : int or None
-        Samples a batch; the last of an epoch may be smaller. None for all of them.
+        The number of samples in a batch; the last one of an epoch may be smaller. None for all samples.
     rng : numpy.random.Generator
         Draws the order of each epoch.
     shuffle : bool
-        Whether it does; otherwise the samples come as they are numbered.
+        Whether the order is random; otherwise the samples come in the order of their numbers.
 
     Attributes
     ----------
     batches : int
-        The batches of an epoch.
+        The number of batches in an epoch.
     batch : int
-        How many of them are done in the epoch under way.
+        The number of complete batches in the epoch under way.
     """
 
     def __init__(self, n: int, batch_size: int | None, rng: np.random.Generator, shuffle: bool) -> None:
@@ -40,7 +40,7 @@ class Order:
         self.begin_epoch()
 
     def begin_epoch(self) -> None:
-        """Note where the generator stands before it draws the order of an epoch, none of whose batches is done."""
+        """Begin an epoch: keep the state of the generator from before it draws the order."""
         self.generator = self.rng.bit_generator.state  # for a checkpoint
         self.batch = 0
 

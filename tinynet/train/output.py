@@ -6,11 +6,11 @@ import sys
 
 
 def say(text: str) -> None:
-    """Print a line; where there is nothing to print to, or no longer, the run goes on without."""
+    """Print a line; if there is no output to print to, the run goes on without."""
     flushed = hasattr(sys.stdout, "flush")
     try:
         print(text, flush=flushed)
-    except UnicodeEncodeError:  # the encoding of the output lacks a sign of it
+    except UnicodeEncodeError:  # the encoding of the output lacks a character
         print(text.encode("ascii", "backslashreplace").decode(), flush=flushed)
     except (OSError, ValueError):  # a pipe that nobody reads, a file that is closed
         pass

@@ -1,4 +1,4 @@
-"""Losses that are functions: partials of those with names, and the user's own, which must not compare all pairs."""
+"""Losses that are functions: those with a name, partials of them, and the user's own."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ _N = 7  # samples of the trial
 
 
 def named_task(loss: Loss) -> Task | None:
-    """Return the task that a function of tinynet, or a partial of it, has as its loss; None of the user's own."""
+    """Return the task whose loss is a function of tinynet, or a partial of it; None for a function of the user's."""
     function = loss.func if isinstance(loss, partial) else loss
     return next((task for task in tasks.values() if task.loss is function), None)
 
 
 def of_users(loss: Loss) -> Task:
-    """Return the task of a loss that is a function; one of tinynet has the metrics that it has by its name."""
+    """Return the task of a loss that is a function; a function of tinynet has the same metrics as by its name."""
     known = named_task(loss)
     return replace(known, loss=loss) if known else Task(loss, partial(refuse_all_pairs, loss))
 
 
 def refuse_all_pairs(loss: Loss, labels: Array, shape: Shape) -> None:
-    """Try a loss on shapes alone, where outputs are (n, 1) and labels (n,), or the reverse; look for (n, n)."""
+    """Refuse a loss that broadcasts outputs (n, 1) and labels (n,), or the reverse, to (n, n), by a trial on shapes."""
     widths = shape[1:], labels.shape[1:]
     if set(widths) != {(), (1,)}:
         return
@@ -40,7 +40,7 @@ def refuse_all_pairs(loss: Loss, labels: Array, shape: Shape) -> None:
         with tracing():
             value = loss(Tensor(Spec(output, np.dtype(np.float32))), Tensor(Spec(target, labels.dtype)))
         nodes = ancestors([value])
-    except Exception:  # it reads values, or fails: when it is used, it says so itself
+    except Exception:  # it reads values, or fails; it will say so itself when it is used
         return
     for node in nodes:
         if isinstance(node.op, Elementwise) and {x.shape for x in node.inputs} == {(_N, 1), (_N,)}:

@@ -1,4 +1,4 @@
-"""What a user sees while a model is trained: plain lines, or nothing. See `tinynet.train.live` for terminals."""
+"""The progress that is shown during training: plain lines, or none. `tinynet.train.live` is for terminals."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tinynet.train.run import Run
 
 
 def counted(number: int, thing: str) -> str:
-    """Write how many there are of something: 1 step, 2 steps, 10,000 batches."""
+    """Write a number of things: 1 step, 2 steps, 10,000 batches."""
     if number == 1:
         return f"1 {thing}"
     ending = "es" if thing.endswith(("s", "x", "sh", "tch")) else "s"
@@ -30,7 +30,7 @@ def write_measures(measures: dict[str, float]) -> str:
 
 
 def say_building(progress: Any) -> None:
-    """Print a line before kernels are built, and one when all are."""
+    """Print a line before kernels are built, and one when all are built."""
     kernels = counted(progress.total, "kernel")
     if not progress.done:
         processes = counted(progress.processes, "process")
@@ -40,15 +40,15 @@ def say_building(progress: Any) -> None:
 
 
 class Lines:
-    """The callback of every run that shows it: one plain line an epoch, and a line when kernels are built."""
+    """The callback that shows a run by one plain line an epoch, and a line when kernels are built."""
 
     def on_train_begin(self, run: Run) -> None:
-        """Watch for kernels that are built at their first use, which takes a while."""
+        """Begin to report kernels that are built at their first use, which takes a while."""
         self.watching = current_backend().watch(self.building)
         self.watching.__enter__()
 
     def building(self, progress: Any) -> None:
-        """Say how far it is."""
+        """Show how many kernels are built."""
         say_building(progress)
 
     def on_epoch_end(self, run: Run) -> None:
@@ -56,25 +56,25 @@ class Lines:
         say(epoch_line(run))
 
     def on_train_end(self, run: Run) -> None:
-        """Watch no longer, and say why a run has ended early."""
+        """Stop reporting kernels, and say why a run has ended early."""
         self.watching.__exit__(None, None, None)
         if run.history.stopped and run.error is None:
-            done = counted(run.epoch, "step" if run.step.whole else "epoch")
+            done = counted(run.epoch, "step" if run.step.full_batch else "epoch")
             say(f"Stopped after {done}: {run.history.stopped}")
 
 
 class OftenLines(Lines):
-    """Plain lines, within an epoch too, if it takes long: for an output that is not a terminal."""
+    """Plain lines, also within a long epoch: for an output that is not a terminal."""
 
     every = 20.0  # seconds
 
     def on_train_begin(self, run: Run) -> None:
-        """Count the seconds from here."""
+        """Begin to count the seconds."""
         super().on_train_begin(run)
         self.said = time.perf_counter()
 
     def on_batch_end(self, run: Run) -> None:
-        """Print how far the epoch is, if it is time."""
+        """Print the progress of the epoch, if the last line was printed long enough ago."""
         now = time.perf_counter()
         if now - self.said >= self.every and run.batch < run.batches:
             self.said = now
@@ -96,7 +96,7 @@ def counted_epoch(run: Run, epoch: int) -> str:
 
 
 def epoch_line(run: Run) -> str:
-    """Write an epoch in one line: its seconds, those of training by step, and its measures."""
+    """Write an epoch in one line: its seconds, the time of a training step, and its measures."""
     epoch = counted_epoch(run, run.epoch)
     milliseconds = 1000 * run.trained / run.batches
     return (
@@ -109,12 +109,12 @@ _displays: list[tuple[Callable[[], bool], type[Lines]]] = [(on_terminal, Lines)]
 
 
 def use_display(where: Callable[[], bool], display: type[Lines]) -> None:
-    """Show runs by this display from now on where the output is of a kind; the last that fits is taken."""
+    """Register a display of runs for a kind of output; the last one that fits is used."""
     _displays.insert(0, (where, display))
 
 
 def choose_display(arguments: dict[str, Any]) -> list[Lines]:
-    """Choose how to show a run: not at all, as it goes, on a terminal or in a notebook by batch, or by epoch."""
+    """Choose the display of a run by the argument ``verbose`` of `fit` and the kind of output."""
     verbose = arguments["verbose"]
     if verbose not in (0, 1, 2):
         raise ArgumentError(f"verbose must be 0 (silent), 1 (progress) or 2 (a line an epoch), but got {verbose!r}")

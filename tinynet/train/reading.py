@@ -1,4 +1,4 @@
-"""Reading samples at some indices from what is not in memory, with checks of all that comes back."""
+"""Reading samples at some indices from data that are not in memory, with checks of the arrays that are returned."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ import numpy as np
 from tinynet.core.spec import Array
 from tinynet.errors import ArgumentError, DataError, TinynetError
 
-_LEAST_RUN = 4  # neighbours, on average, that are read by slices
+_LEAST_RUN = 4  # the least mean length of runs of neighbours that are read by slices
 
 
 class Source:
-    """What samples are read from, and the form that they have.
+    """An object that samples are read from, and the form of the samples.
 
     Parameters
     ----------
     given : object
-        What has a length n and is indexed by an array of k integers, in rising order and each once, which returns k
+        It has a length n, and is indexed by an array of k integers, in rising order and without repeats. It returns k
         samples, always of one shape and dtype.
 
     Attributes
@@ -45,11 +45,11 @@ class Source:
         self.dtype, self.sample_shape = self._form()
 
     def _length(self) -> int:
-        """Return how many samples there are now; arrays of zarr have a shape, but no length."""
+        """Return the present number of samples; arrays of zarr have a shape, but no length."""
         return int(self.given.shape[0]) if is_file(self.given) else len(self.given)
 
     def _form(self) -> tuple[np.dtype[Any], tuple[int, ...]]:
-        """Find the dtype and the shape of a sample: as the source says, or by reading the first one."""
+        """Return the dtype and the shape of a sample, from attributes of the source or from its first sample."""
         shape, dtype = getattr(self.given, "shape", None), getattr(self.given, "dtype", None)
         if isinstance(shape, tuple) and isinstance(dtype, np.dtype):
             return dtype, shape[1:]
@@ -69,13 +69,13 @@ class Source:
         indices : ndarray of int
             (k,).
         out : ndarray, optional
-            (k, ...), C-contiguous: where they go; a new array by default.
+            (k, ...), C-contiguous: the array to read into; a new one by default.
         """
         if out is None:
             out = np.empty((len(indices), *self.sample_shape), self.dtype.newbyteorder("="))
         if isinstance(self.given, np.memmap) and out.dtype == self.dtype:
             self._check_length()
-            np.take(np.asarray(self.given), indices, axis=0, out=out, mode="clip")  # which needs no array between
+            np.take(np.asarray(self.given), indices, axis=0, out=out, mode="clip")  # without an array in between
             self._check_finite(out, indices)
             return out
         rising, places = np.unique(indices, return_inverse=True)
@@ -98,7 +98,7 @@ class Source:
             return np.asarray(self.given[rising])
         except TinynetError:
             raise
-        except Exception as error:  # it is the user's, and may fail in any way
+        except Exception as error:  # code of the user's, which may fail in any way
             place = f"samples {rising[0]} to {rising[-1]}" if len(rising) else "no samples"
             raise DataError(f"{self.name} cannot be read at {place}: {type(error).__name__}: {error}") from error
 
@@ -115,7 +115,7 @@ class Source:
             )
 
     def _check_finite(self, found: Array, indices: Array) -> None:
-        if self.dtype.kind != "f" or np.isfinite(np.add.reduce(found, axis=None)):  # a sum of finite values tells all
+        if self.dtype.kind != "f" or np.isfinite(np.add.reduce(found, axis=None)):  # then so are all values
             return
         finite = np.isfinite(found).reshape(len(found), -1).all(axis=1)
         if not finite.all():

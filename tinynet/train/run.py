@@ -1,4 +1,4 @@
-"""A run of `fit`: where it stands, and whom it notifies."""
+"""A run of `fit`: its progress, and the callbacks that it notifies."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ from tinynet.train.step import TrainingStep
 
 EVENTS = ("on_train_begin", "on_epoch_begin", "on_batch_end", "on_epoch_end", "on_train_end")
 
-_of_every_run: list[Callable[[dict[str, Any]], Iterable[Any]]] = []
+_callback_makers: list[Callable[[dict[str, Any]], Iterable[Any]]] = []
 
 
 def add_to_every_run(make: Callable[[dict[str, Any]], Iterable[Any]]) -> None:
-    """Let every run have further callbacks, after those that are added so far.
+    """Let every run have further callbacks, after those that were added before.
 
     Parameters
     ----------
     make : callable
-        Checks those arguments of `fit` that concern it, and returns the callbacks; it may replace the task and the
-        data. One of the callbacks may have a method besides, ``measures(run)``: what else is measured at the end of
-        an epoch.
+        Takes the arguments of `fit` by name, checks those that concern it, and returns a list of callbacks. It may
+        replace the task and the data among the arguments. A callback may have one method more than those of users,
+        ``measures(run)``, which returns further measures at the end of an epoch, such as those of the validation.
     """
-    _of_every_run.append(make)
+    _callback_makers.append(make)
 
 
-def callbacks_of(arguments: dict[str, Any]) -> list[Any]:
-    """Return the callbacks of a run with some arguments of `fit`."""
-    return [callback for make in _of_every_run for callback in make(arguments)]
+def prepare_callbacks(arguments: dict[str, Any]) -> list[Any]:
+    """Return the callbacks of a run, from the arguments of `fit` by name; some of these may be replaced."""
+    return [callback for make in _callback_makers for callback in make(arguments)]
 
 
 class Run:
@@ -44,40 +44,40 @@ class Run:
 
     A callback is a function of the run, called after each epoch, or an object with one or more of these methods:
 
-    - ``on_train_begin(run)``, before the first batch; a callback that is used again starts afresh here;
+    - ``on_train_begin(run)``, before the first batch; a callback that is used again resets itself here;
     - ``on_epoch_begin(run)``;
     - ``on_batch_end(run)``, after each batch; it must not wait for another thread that computes, see `kernel_gate`;
-    - ``on_epoch_end(run)``, after each epoch, its validation included;
+    - ``on_epoch_end(run)``, after each epoch and its validation;
     - ``on_train_end(run)``, at the end, whatever ends the run.
 
-    Callbacks are called in the order in which they were passed, at the end of the run in the reverse order. An
+    Callbacks are called in the order in which they were passed, and at the end of the run in the reverse order. An
     exception from a callback ends the run and propagates out of `fit`. The remaining callbacks are not called for this
     event, nothing more is saved, and ``on_train_end`` is called on every callback whose ``on_train_begin`` ran.
 
     A callback may add measures to those of each epoch: its method ``figures(run)``, called before ``on_epoch_end``,
-    returns numbers by name, the same names each time. They stand in the history beside the metrics, are shown, and may
-    be watched by others, such as `EarlyStopping`. ``run.figures`` then has what has been measured of the epoch so far.
+    returns numbers by name, with the same names each time. They are shown and kept in the history like the metrics, and
+    other callbacks, such as `EarlyStopping`, may watch them. At this call, ``run.figures`` has the other measures.
 
-    An object that has values of its own to keep has two more methods: ``state()`` returns a dictionary of numbers,
-    texts, arrays and lists, and ``restore(state)`` takes it back in a run that is resumed, after ``on_train_begin``.
+    A callback that has a state to keep in checkpoints has two more methods: ``state()`` returns a dictionary of
+    numbers, texts, arrays and lists, and ``restore(state)`` restores it in a resumed run, after ``on_train_begin``.
 
     Attributes
     ----------
     model, optimizer
-        What is trained, and how. The optimizer's learning rate, and other numbers, texts and switches that it has, may
-        be changed at any time. Checkpoints keep them, and they are put back at the end.
+        The model and its optimizer. Numbers, texts and switches of the optimizer, such as the learning rate, may be
+        changed at any time. Checkpoints keep them, and the run restores the first values at its end.
     epochs, batches : int
-        How many epochs were asked for, and of how many batches each is.
+        The number of epochs that were asked for, and the number of batches in each.
     epoch, batch : int
-        How many epochs are complete, and how many batches of the one that is under way.
+        The number of complete epochs, and of complete batches in the epoch under way.
     history : History
         The measures of the complete epochs: the loss and the metrics.
     figures : dict of str to float
-        After an epoch its measures, those of validation included; before, the means of the epoch so far.
+        After an epoch its measures, with those of the validation; within an epoch, the means so far.
     validates : bool
         Whether each epoch ends with a validation.
     error : BaseException or None
-        In ``on_train_end``: what ended the run, if it was an error.
+        In ``on_train_end``: the error that ended the run, if there was one.
 
     Examples
     --------
@@ -109,11 +109,11 @@ class Run:
         self.started = time.perf_counter()
         self.trained = 0.0  # the seconds of the last epoch without its validation
         self.error: BaseException | None = None
-        self.arguments = arguments | {"optimizer": copy.copy(step.optimizer)}  # of fit, before a callback changes any
+        self.arguments = arguments | {"optimizer": copy.copy(step.optimizer)}  # of fit; the optimizer may change
         self.callbacks = callbacks
         self.ending = False  # whether the run ends after the batch under way
-        self.held = ExitStack()  # what callbacks hold until the run has ended, such as the lock of a file
-        self.later: dict[Any, Callable[[], Any]] = {}  # what is done once all have been notified, such as saving
+        self.held = ExitStack()  # resources of callbacks, such as the lock of a file, which are released after the run
+        self.later: dict[Any, Callable[[], Any]] = {}  # done when all callbacks have been notified, such as saving
         self._hooks = {
             event: [getattr(callback, event) for callback in callbacks if hasattr(callback, event)]
             for event in (*EVENTS, "measures")
@@ -122,17 +122,17 @@ class Run:
 
     @property
     def batches(self) -> int:
-        """Of how many batches each epoch is."""
+        """The number of batches in each epoch."""
         return self.order.batches
 
     @property
     def batch(self) -> int:
-        """How many batches of the epoch under way are done."""
+        """The number of complete batches in the epoch under way."""
         return self.order.batch
 
     @property
     def epoch(self) -> int:
-        """How many epochs are complete."""
+        """The number of complete epochs."""
         return self.history.epochs
 
     @property
@@ -141,14 +141,14 @@ class Run:
         return self._measures or self.means()
 
     def stop(self, reason: str = "") -> None:
-        """End the run after this batch or epoch; a checkpoint of it says so, and resuming it then trains no further.
+        """End the run after this batch or epoch. Its checkpoint records that, and a resumed run then trains no further.
 
-        Without a reason, or with an empty one, it is said to be "stopped by a callback".
+        Without a reason, or with an empty one, the reason is "stopped by a callback".
         """
         self.history.stopped = str(reason) or "stopped by a callback"
         self.ending = True
 
-    # --- for fit
+    # --- used by fit
 
     @property
     def unfinished(self) -> bool:
@@ -157,7 +157,7 @@ class Run:
 
     @contextmanager
     def underway(self) -> Iterator[None]:
-        """Notify of the beginning and the end, and put back the numbers of the optimizer."""
+        """Notify of the beginning and the end, and restore the numbers of the optimizer."""
         given = hyperparameters(self.arguments["optimizer"])
         with self.held, ExitStack() as at_end:
             at_end.callback(set_hyperparameters, self.optimizer, given)
@@ -175,7 +175,7 @@ class Run:
                 raise
 
     def begin_epoch(self) -> None:
-        """Begin an epoch, or go on with one."""
+        """Begin an epoch, or continue one."""
         if not self.batch:
             self.started = time.perf_counter()
             self._measures = {}
@@ -196,7 +196,7 @@ class Run:
         self.notify("on_epoch_end")
 
     def notify(self, event: str) -> None:
-        """Notify the callbacks of an event, and do what they have put off until all know."""
+        """Notify the callbacks of an event, and then do the work that they have put off."""
         for hook in self._hooks[event]:
             hook(self)
         self._catch_up()

@@ -17,7 +17,8 @@ from tinynet.train.task import Task
 _AT_A_TIME = 1024  # samples, so that a memory-mapped set is not copied as a whole
 
 
-# The last one says which data go to which input, and what errors call them.
+# Only the last one is used. It splits x into a part for each Input, each with the name that errors call it by. That of
+# `tinynet.train.inputs`, appended on import, knows models of several inputs.
 split_samples: list[Callable[[Network, Any], list[tuple[str, Input, Any]]]] = [lambda model, x: [("x", model.input, x)]]
 
 

@@ -1,4 +1,4 @@
-"""The task of a model of several outputs, from what `fit` and `evaluate` are given."""
+"""The task of a model of several outputs, from the arguments of `fit` and `evaluate`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tinynet.train.task import Task, find_task
 
 @dataclass(frozen=True)
 class Losses:
-    """What `fit` was given as the loss of a model of several outputs, and the weight of each."""
+    """The loss that was passed to `fit` for a model of several outputs, and the weight of each output."""
 
     loss: Any
     weights: Any
@@ -30,7 +30,7 @@ def of_several(given: Any, metrics: Any, made: Any) -> Task:
     given : str, callable, tuple, dict or Losses
         A loss for all outputs, or one for each: by name, or in order. An output whose loss is None is not trained on.
     metrics : tuple, dict or None
-        Those of each output; by default those that its loss has.
+        The metrics of each output; by default those of its loss.
     made : tuple, list or dict of Tensor
         The outputs.
 
@@ -42,7 +42,7 @@ def of_several(given: Any, metrics: Any, made: Any) -> Task:
     Raises
     ------
     ArgumentError
-        If there is no loss or weight for an output, or one for what is not an output.
+        If an output has no loss or weight, or there is one for no output.
     """
     loss, weights = (given.loss, given.weights) if isinstance(given, Losses) else (given, None)
     names = names_of(made)
@@ -61,7 +61,7 @@ def of_several(given: Any, metrics: Any, made: Any) -> Task:
 
 
 def _metrics(given: Any, names: list[str]) -> dict[str, Any]:
-    """Return the metrics of each output; those that are left out of a dict have those of their loss."""
+    """Return the metrics of each output; an output that a dict leaves out has those of its loss."""
     if isinstance(given, dict):
         given = dict.fromkeys(names) | given
     elif not given:
@@ -79,7 +79,7 @@ def _unchecked(labels: Array, shape: Any) -> None:
 
 
 def weigh_outputs(arguments: dict[str, Any]) -> list[Any]:
-    """Let a run weigh the losses of its outputs, if `fit` was told to."""
+    """Weigh the losses of the outputs of a run by the argument ``loss_weights`` of `fit`."""
     weights = arguments["loss_weights"]
     if weights is not None:
         if isinstance(arguments["model"].made, Tensor):

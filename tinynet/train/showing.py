@@ -1,4 +1,4 @@
-"""How optimizers, runs and their histories are shown."""
+"""The text that shows optimizers, runs and their histories."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tinynet.train.run import Run
 
 
 def show_history(history: History) -> str:
-    """Write how many epochs there are, and the measures of the last one."""
+    """Write the number of epochs, and the measures of the last one."""
     if not history.epochs:
         return "<History: no epochs>"
     last = write_measures({name: values[-1] for name, values in history.history.items()})
@@ -21,7 +21,7 @@ def show_history(history: History) -> str:
 
 
 def show_run(run: Run) -> str:
-    """Write how far a run is."""
+    """Write the progress of a run."""
     return (
         f"<Run of {run.model}: {run.epoch} of {counted(run.epochs, 'epoch')} done, "
         f"{run.batch} of {counted(run.batches, 'batch')} of the next>"
@@ -29,7 +29,7 @@ def show_run(run: Run) -> str:
 
 
 def show_mode(mode: TrainMode) -> str:
-    """Write the seed of a training by hand, and how many steps are done."""
+    """Write the seed of a mode, and how many steps are done."""
     return f"<TrainMode: seed {mode.seed}, {counted(mode.steps, 'step')} done>"
 
 

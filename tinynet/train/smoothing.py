@@ -1,4 +1,4 @@
-"""Label smoothing as an argument of `fit`: the loss, whose metrics stay, is given it as an argument of its own."""
+"""Label smoothing as an argument of `fit`, which passes it on to the loss; the metrics do not change."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SMOOTHED = ("cross_entropy", "binary_cross_entropy")
 
 
 def smooth_labels(arguments: dict[str, Any]) -> list[Any]:
-    """Let a run smooth its labels, if `fit` was told to."""
+    """Smooth the labels of a run by the argument ``label_smoothing`` of `fit`."""
     given, made = arguments["label_smoothing"], arguments["model"].made
     if isinstance(made, Tensor):
         smoothed = _smoothed(arguments["loss"], given)
@@ -31,7 +31,7 @@ def smooth_labels(arguments: dict[str, Any]) -> list[Any]:
 
 
 def _smoothed_by_output(loss: Any, given: Any, names: list[str]) -> Any:
-    """Return the losses of several outputs with labels that are smoothed alike, or each by its own share."""
+    """Return the losses of several outputs with smoothed labels: all by one share, or each by its own."""
     if isinstance(loss, Losses):
         return Losses(_smoothed_by_output(loss.loss, given, names), loss.weights)
     if isinstance(given, dict) and given.keys() <= set(names):
@@ -45,7 +45,7 @@ def _smoothed_by_output(loss: Any, given: Any, names: list[str]) -> Any:
 
 
 def _smoothed(loss: Any, share: Any, name: str = "") -> Any:
-    """Return a loss that smooths its labels, or the loss itself where the share is 0."""
+    """Return a loss that smooths its labels, or the loss itself if the share is 0."""
     most = check_positive("fit", f"label_smoothing[{name!r}]" if name else "label_smoothing", share, zero=True, most=1)
     if not most:
         return loss

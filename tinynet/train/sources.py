@@ -1,4 +1,4 @@
-"""What a user may pass as data: arrays, files of arrays, and objects that are read batch by batch."""
+"""The data that a user may pass: arrays, files of arrays, and objects that are read batch by batch."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tinynet.errors import ArgumentError, DTypeError
 from tinynet.train.reading import is_file
 from tinynet.train.stream import Stream
 
-_SMALL = 2**26  # bytes of a file of arrays that is read at once
+_SMALL = 2**26  # bytes; a smaller file of arrays is read as a whole
 _CLASS = """
 class Rows:
     def __init__(self, path):
@@ -33,7 +33,7 @@ def _is_class_of_users(given: Any) -> bool:
 
 
 def as_data(what: str, given: Any) -> Any:
-    """Return an array of numbers, or a `Stream` of what is not in memory."""
+    """Return an array of numbers, or a `Stream` of data that are not in memory."""
     if isinstance(given, Iterator):
         raise ArgumentError(
             f"{what} must be data with a length that can be read in any order, but got the {type(given).__name__} "

@@ -1,4 +1,4 @@
-"""A share of the samples that is kept apart, to validate on."""
+"""A share of the samples that is kept apart for validation."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ def split_indices(n: int, share: float, shuffle: bool) -> tuple[Array | slice, A
     n : int
         How many samples there are.
     share : float
-        Of those to validate on, above 0 and below 1; at least one sample is.
+        The share to validate on, above 0 and below 1; at least one sample.
     shuffle : bool
-        Whether they are drawn at random. The number of samples alone decides which ones. Otherwise they are the last.
+        Whether these samples are drawn at random; the draw depends only on n. Otherwise they are the last ones.
 
     Returns
     -------
     ndarray or slice
-        Which are trained on, in their order.
+        The samples to train on, in their order.
     ndarray or slice
-        Which are validated on.
+        The samples to validate on.
 
     Raises
     ------
@@ -62,7 +62,7 @@ def _numbers(weights: Any) -> Array | None:
 
 
 def split_off(arguments: dict[str, Any]) -> list[Any]:
-    """Let a run validate on a share of its samples, and train on the others, if `fit` was asked for that."""
+    """Split the samples of a run for validation by the argument ``validation_split`` of `fit`."""
     share, samples = arguments["validation_split"], arguments["x"]
     if isinstance(share, bool) or not isinstance(share, int | float | np.floating) or not 0 <= share < 1:
         raise ArgumentError(f"validation_split must be a share of the samples, from 0 to below 1, but got {share!r}")

@@ -19,7 +19,7 @@ from tinynet.train.task import Measures, Task
 
 
 def engine_room() -> Any:
-    """Return what runs graphs fast; nothing else in the book knows it."""
+    """Return the module that compiles steps; nothing else in the book imports from the engine room."""
     from tinynet.fast import compile
 
     return compile
@@ -32,7 +32,7 @@ class TrainingStep:
     """
 
     stopped = ""  # why there is no further step; empty if there is one
-    whole = False  # whether each step takes all samples
+    full_batch = False  # whether each step takes all samples
     validation_size = 256  # samples at a time in a validation
 
     def __init__(self, model: Network, task: Task, optimizer: Any, samples: Any, labels: Any) -> None:
@@ -72,16 +72,16 @@ class BatchStep(TrainingStep):
         return found
 
     def descend(self, indices: Tensor) -> Any:
-        """Train on the samples at some indices; returns the losses, and what is measured of outputs and labels."""
+        """Train on the samples at some indices; returns the losses, and the outputs and labels to measure."""
         samples, labels = nested(self.data, lambda whole: _index(whole, indices, checked=True))
         output = self.model(*samples)
         losses = self.task.losses(output, labels)
         self.check_loss(losses[0])
         self.optimizer.minimize(losses[0], self.model)
-        return losses, *self.task.reads(output, labels)
+        return losses, *self.task.to_measure(output, labels)
 
     def check_loss(self, loss: Tensor) -> None:
-        """Refuse a loss that cannot be meant; `tinynet.train.strays` does."""
+        """Refuse a loss that cannot be meant; `tinynet.train.strays` replaces this method."""
 
     def _eager(self, indices: Array) -> Any:
         return nested(self.descend(Tensor(indices)), lambda made: made.data)
@@ -97,16 +97,16 @@ _makers: dict[tuple[type, bool], Callable[..., TrainingStep]] = {}
 
 
 def register_step(kind: type, make: Callable[..., TrainingStep], micro_batches: bool = False) -> None:
-    """Let the optimizers of a kind be trained with by steps of their own.
+    """Register the step with which `fit` trains by the optimizers of a class.
 
     Parameters
     ----------
     kind : type
         The class of the optimizers.
     make : callable
-        Takes what `BatchStep` takes; a step whose ``whole`` is true is made on all samples.
+        Takes the arguments of `BatchStep`, and returns a `TrainingStep`.
     micro_batches : bool
-        Whether it is for batches that are cut; ``make`` then takes ``micro_batches``, too.
+        Whether the step cuts its batches; ``make`` then takes the argument ``micro_batches``, too.
     """
     _makers[kind, micro_batches] = make
 
@@ -115,12 +115,12 @@ register_step(Optimizer, BatchStep)
 
 
 def is_optimizer(thing: Any) -> bool:
-    """Return whether a thing can be trained with."""
+    """Return whether a step is registered for the class of a thing."""
     return isinstance(thing, tuple(kind for kind, _ in _makers))
 
 
 def make_step(optimizer: Any, *arguments: Any, micro_batches: int = 1, **options: Any) -> TrainingStep:
-    """Make the step of a run of `fit`, as the optimizer needs it; the other arguments are those of `BatchStep`."""
+    """Make the step that is registered for an optimizer; the other arguments are those of `BatchStep`."""
     fitting = [
         make for (kind, cut), make in _makers.items() if isinstance(optimizer, kind) and cut == (micro_batches > 1)
     ]

@@ -1,4 +1,4 @@
-"""A loss of `fit` that depends on tensors that look as if they were trained, and are not, is refused."""
+"""Refuse a loss of `fit` that depends on tensors that require gradients but are not trained."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from tinynet.train.step import BatchStep
 
 
 def refuse_strays(step: BatchStep, loss: Tensor) -> None:
-    """Check, while tracing, that all that would be trained is the model's."""
-    if not loss.symbolic:  # where a forward may make leaves of its own, to differentiate with respect to them
+    """Check, while tracing, that all leaves of a loss that require gradients are parameters of the model."""
+    if not loss.symbolic:  # an eager forward may make such leaves itself, to take gradients with respect to them
         return
     own = {id(p) for p in step.model.parameters.values()}
     leaves = [x for node in ancestors([loss]) for x in node.inputs if x.node is None and x.requires_grad]

@@ -1,4 +1,4 @@
-"""Data that are not in memory: read in batches when they are needed, and ahead of it by a thread."""
+"""Data that are not in memory: they are read batch by batch, by a thread that reads ahead."""
 
 from __future__ import annotations
 
@@ -21,29 +21,28 @@ _AT_A_TIME = 2**24  # bytes, where all is read in order
 class Stream:
     """Samples or labels that are read batch by batch, such as an `np.memmap`, an HDF5 or a zarr dataset.
 
-    `Model.fit`, `evaluate` and `predict` make one of such data by themselves; make it yourself to choose how it is
-    read. A thread reads ahead of the training.
+    `Model.fit`, `evaluate` and `predict` make a Stream of such data themselves. Make it yourself to choose how the data
+    are read. A thread reads ahead of the training.
 
     Parameters
     ----------
     source : object
-        What has a length n and is indexed by an array of k integers, in rising order and each once, which returns k
+        It has a length n, and is indexed by an array of k integers, in rising order and without repeats. It returns k
         samples, always of one shape and dtype.
     prefetch : bool
-        Whether a thread reads ahead. Without, all is read by the thread that calls `fit`, when it is needed; take that
-        for a source that must stay on one thread, or that computes with tinynet.
+        Whether a thread reads ahead. Otherwise the thread that calls `fit` reads each batch when it is needed. Choose
+        that for a source that must stay on one thread, or that computes with tinynet.
     block : int, optional
-        Draw the order of the samples in two stages, for sources whose single samples are dear to read: blocks of so
-        many neighbours in a random order, ``blocks`` of them at a time, and within these the samples in a random
-        order. The same seed gives the same order, also in a run that is resumed. Without, any order is as likely as
-        any other.
+        Draw the order of the samples in two stages, for sources that read single samples slowly: blocks of so many
+        neighbours in a random order, ``blocks`` of them at a time, and within these the samples in a random order. The
+        same seed draws the same order, also in a resumed run. Without ``block``, all orders are equally likely.
     blocks : int
         How many blocks are mixed.
 
     Attributes
     ----------
     shape, dtype
-        Of all samples together, as of an array.
+        Those of an array of all samples.
 
     Raises
     ------
@@ -105,12 +104,12 @@ class Stream:
         return self._next_to(start, stop) if self.prefetch else self.read(np.arange(start, stop))
 
     def pieces(self) -> Iterator[Array]:
-        """Read all in order, a piece at a time."""
+        """Read all samples in order, a piece at a time."""
         size = max(1, _AT_A_TIME // self.sample_bytes)
         return (self[start : start + size] for start in range(0, len(self), size))
 
     def read(self, indices: Array, out: Array | None = None) -> Array:
-        """Read the samples at some indices, in any order; see `Source.read`. Labels are checked against the outputs."""
+        """Read the samples at some indices, in any order; see `Source.read`. Labels are checked, too."""
         found = self.source.read(indices, out)
         if self.check is not None:
             check, shape = self.check
@@ -118,17 +117,17 @@ class Stream:
         return found
 
     def at(self, indices: Array) -> Stream:
-        """Return a stream of the samples at some indices alone."""
+        """Return a stream of only the samples at some indices."""
         return Stream(_Chosen(self.source, indices), self.prefetch, self.block, self.blocks)
 
     def _next_to(self, start: int, stop: int) -> Array:
-        """Read neighbours, and let a thread begin with the next ones, which will probably be asked for."""
+        """Read neighbours, and let a thread begin to read the next ones, which will probably be needed."""
         ahead, self._ahead = self._ahead, None
         known = ahead is not None and ahead[0] == (start, stop)
         found = ahead[1].result() if ahead is not None and known else self.read(np.arange(start, stop))
         after = stop, min(2 * stop - start, len(self))
         if after[0] < after[1]:
-            from concurrent.futures import ThreadPoolExecutor  # which takes its time, and few data need it
+            from concurrent.futures import ThreadPoolExecutor  # late: the import takes a while
 
             self._pool = self._pool or ThreadPoolExecutor(1, "tinynet-stream")
             self._ahead = after, self._pool.submit(self.read, np.arange(*after))

@@ -1,4 +1,4 @@
-"""Tasks: what is minimised, by name or by a function of the user's."""
+"""Tasks: a loss, the check of its labels, and what is measured; `fit` finds one by the name of the loss."""
 
 from __future__ import annotations
 
@@ -20,21 +20,25 @@ Measures = dict[str, float]  # the loss and the metrics of some samples, by name
 
 @dataclass(frozen=True)
 class Task:
-    """What is minimised; tasks of the shelf measure more than the loss (`tinynet.train.measuring`, `chosen`)."""
+    """A loss and the check of its labels.
+
+    This one measures the loss alone. Those of `tinynet.train.measuring` and `tinynet.train.chosen` have metrics, too.
+    In all methods, ``made`` is `Network.made`: an output on shapes, whose node says which op made it.
+    """
 
     loss: Loss
     check_labels: Callable[[Array, Shape], None]  # against the shape of the outputs
 
-    of_users: ClassVar[Callable[[Loss], Task]] = defined_in("tinynet.train.pairing")  # a loss that is a function
-    of_several: ClassVar[Callable[[Any, Any, Any], Task]] = defined_in("tinynet.train.several")  # outputs
+    of_users: ClassVar[Callable[[Loss], Task]] = defined_in("tinynet.train.pairing")  # from a function
+    of_several: ClassVar[Callable[[Any, Any, Any], Task]] = defined_in("tinynet.train.several")  # for several outputs
     measured_by: ClassVar[Callable[[Task, Sequence[MetricFunction | str]], Task]] = defined_in("tinynet.train.chosen")
 
     def read_labels(self, y: Any, n: int, made: Any) -> Any:
-        """Check the labels of n samples, against outputs such as ``made``."""
+        """Check the labels of n samples against the shape of the output; returns them as an array."""
         labels = readers[-1]("y", y)
         if not labels.ndim or len(labels) != n:
             raise ShapeError(f"x has {n} samples, but y has shape {labels.shape}; each sample needs one label")
-        if not isinstance(labels, np.ndarray):  # they are checked when they are read
+        if not isinstance(labels, np.ndarray):  # labels of a source of batches are checked when they are read
             labels.check = self.check_labels, made.shape[1:]
             return labels
         if labels.dtype.kind == "f" and not np.isfinite(labels).all():
@@ -43,27 +47,27 @@ class Task:
         return labels
 
     def losses(self, output: Any, labels: Any) -> list[Tensor]:
-        """Return the loss of a batch, and what else is measured together with it."""
+        """Return the loss of a batch, followed by the losses that it is the sum of, if there are several outputs."""
         return [scalar_loss(self.loss, output, labels)]
 
-    def reads(self, output: Any, labels: Any) -> tuple[Any, Any]:
-        """Return what `measure` reads of the output and the labels of a batch; a step need not compute the rest."""
+    def to_measure(self, output: Any, labels: Any) -> tuple[Any, Any]:
+        """Return the parts of the output and of the labels that `measure` needs; a step need not compute the rest."""
         return (), ()
 
     def measure(self, made: Any, losses: list[Array], output: Any, labels: Any) -> Measures:
-        """Return what is measured of a batch; the node of ``made`` tells which op made the output."""
+        """Return the loss and the metrics of a batch, by name."""
         return {"loss": losses[0].item()}
 
     def weigh(self, labels: Any, indices: Array) -> dict[str, float]:
-        """Return how much the samples at some indices count in the mean losses, by names, where not each counts 1."""
+        """Return the weight of a batch in the mean of each loss, by name; without, it is the number of samples."""
         return {}
 
 
-tasks = {"cross_entropy": Task(cross_entropy, check_classes)}  # what `fit` knows by a name
+tasks = {"cross_entropy": Task(cross_entropy, check_classes)}  # by the name that `fit` takes
 
 
 def find_task(loss: Any, metrics: Any = None, made: Any = None) -> Task:
-    """Find a loss by its name, with its own metrics, or take the user's functions; for outputs such as ``made``."""
+    """Return the task of a loss, which is a name or a function, with its own metrics or those of the user."""
     if made is not None and not isinstance(made, Tensor):
         return Task.of_several(loss, metrics, made)
     named = {name: task.loss for name, task in tasks.items()}

@@ -1,4 +1,4 @@
-"""The sum along a balanced binary tree: its bits do not depend on who adds which block of it."""
+"""The sum along a balanced binary tree, whose bits do not depend on which process adds which block."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class TreeSum:
         self.blocks: list[tuple[int, list[Array] | None]] = []  # the size of each block, and its sum
 
     def add(self, arrays: list[Array] | None) -> None:
-        """Add the next list; None where there is nothing to add."""
+        """Add the next list, or None if there is nothing to add."""
         size, total = 1, None if arrays is None else [np.array(a) for a in arrays]
         while self.blocks and self.blocks[-1][0] == size:
             total = both(self.blocks.pop()[1], total)
@@ -34,7 +34,7 @@ class TreeSum:
 
 
 def both(left: list[Array] | None, right: list[Array] | None) -> list[Array] | None:
-    """Return the sum of two blocks, which takes the memory of the first."""
+    """Return the sum of two blocks, in the memory of the first."""
     if left is None or right is None:
         return right if left is None else left
     for a, b in zip(left, right, strict=True):

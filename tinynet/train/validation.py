@@ -16,7 +16,7 @@ from tinynet.train.weights import with_weights
 
 
 def check_validation(model: Network, data: Any, task: Task) -> tuple[Task, tuple[Array, ...], Any]:
-    """Check samples and labels to validate on, and their weights; errors say that they are about these."""
+    """Check the samples, labels and weights of a validation; the errors name ``validation_data``."""
     several = isinstance(data, tuple | list)
     if not several or len(data) not in (2, 3):
         came = f"{len(data)} of them" if several else f"a {type(data).__name__}"
@@ -43,12 +43,12 @@ class Validation:
         self.partners: Any = Whole()
 
     def measures(self, run: Run) -> Measures:
-        """Return what is measured, as "val_loss" and so on."""
+        """Return the measures, as "val_loss" and so on."""
         x, y = self.data
         found = measure(self.model, self.task, x, y, run.step.validation_size, self.compiled, self.partners)
         return {f"val_{name}": value for name, value in found.items()}
 
 
 def validate(arguments: dict[str, Any]) -> list[Validation]:
-    """Let a run be validated, if there are samples for it."""
+    """Return the callback that validates a run, if there are samples for it."""
     return [] if arguments["validation_data"] is None else [Validation(arguments)]

@@ -1,4 +1,4 @@
-"""The task of a weighted loss, and how much samples count in its means."""
+"""The task of a weighted loss, and the weights of samples in its means."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ class WeightedTask(CompoundTask):
         return self.tasks[""]
 
     def losses(self, output: Any, labels: Any) -> list[Tensor]:
-        """Return the weighted mean, and if there are several outputs that of each."""
+        """Return the weighted mean, followed by that of each output if there are several."""
         return self.loss.means(output, labels)
 
-    def reads(self, output: Any, labels: Any) -> tuple[Any, Any]:
-        """Return what the task without weights reads."""
-        read, actual = self.plain.reads(output, labels[0])
+    def to_measure(self, output: Any, labels: Any) -> tuple[Any, Any]:
+        """Return the parts that the task without weights measures."""
+        read, actual = self.plain.to_measure(output, labels[0])
         return read, (actual,)
 
     def measure(self, made: Any, losses: list[Array], output: Any, labels: Any) -> Measures:
-        """Return what the task without weights measures, by the weighted losses."""
+        """Return the measures of the task without weights, with the weighted losses."""
         return self.plain.measure(made, losses, output, labels[0])
 
     def weigh(self, labels: Any, indices: Array) -> dict[str, float]:
-        """Return the sum of the weights of a batch, which must not be 0: there is no mean of nothing."""
+        """Return the sum of the weights of a batch, which must not be 0."""
         weights = weights_of(self, (None, nested(labels[1], lambda whole: whole[indices])))
         if not any(weights.values()):
             raise DataError(
@@ -51,7 +51,7 @@ class WeightedTask(CompoundTask):
 
 
 def weights_of(task: Task, labels: Any) -> dict[str, float]:
-    """Return how much some samples count in the mean losses, by their names; it may be 0."""
+    """Return the weight of some samples in each mean loss, by name; it may be 0."""
     if not isinstance(task, WeightedTask):
         return {}
     if isinstance(labels[1], dict):
@@ -60,15 +60,15 @@ def weights_of(task: Task, labels: Any) -> dict[str, float]:
 
 
 def loss_names(task: Task) -> list[str]:
-    """Return what the losses of a task are called among its measures: that of all, and of each output if several."""
+    """Return the names of the losses among the measures of a task: "loss", and that of each output if several."""
     return (task.loss if isinstance(task.loss, Weighted) else Weighted(task.loss)).names
 
 
 class Share(NamedTuple):
-    """How a batch counts that is computed in parts."""
+    """The weights of a batch that is computed in parts."""
 
-    weight: float  # what the sums of its losses are divided by
-    factors: tuple[dict[str, float], ...]  # what `total_losses` takes besides to make these sums
+    weight: float  # the sums of its losses are divided by this
+    factors: tuple[dict[str, float], ...]  # further arguments of `total_losses`, which computes these sums
 
 
 def share_of(task: Task, labels: Any, indices: Array) -> Share:

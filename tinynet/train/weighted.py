@@ -1,4 +1,4 @@
-"""A loss that is weighted sample by sample."""
+"""A loss with a weight for each sample."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from tinynet.train.task import Task
 
 
 def weighted_sum(loss: Loss, output: Tensor, labels: Tensor, weights: Tensor) -> Tensor:
-    """Return the sum of w l over some samples; one whose weight is 0 adds nothing, whatever its loss.
+    """Return the sum of w l over some samples; a sample of weight 0 adds nothing, also if its loss is not finite.
 
     Parameters
     ----------
     loss : callable
-        One of tinynet, a partial of one, or a user's that returns numbers for each sample.
+        A loss of tinynet, a partial of one, or a user's that returns a loss for each sample.
     output, labels : Tensor
         As the loss takes them.
     weights : Tensor
-        (n, ...): of as many axes as the losses, or fewer; over the others the mean is taken.
+        (n, ...): with as many axes as the losses, or fewer. The mean is taken over the other axes of the losses.
 
     Returns
     -------
@@ -34,7 +34,7 @@ def weighted_sum(loss: Loss, output: Tensor, labels: Tensor, weights: Tensor) ->
     Raises
     ------
     ArgumentError
-        If the loss returns no numbers for each weight.
+        If the loss does not return a number for each weight.
     """
     each: Callable[..., Tensor] = loss
     losses = each(output, labels, reduction="none") if named_task(loss) else each(output, labels)
@@ -57,8 +57,8 @@ def _counted(weights: Any) -> Tensor:
 class Weighted:
     """The weighted mean of a loss, of outputs and of pairs of labels and weights: (sum of w l) / (sum of w).
 
-    A weight of k counts as k copies of the sample, and one of 0 as if the sample were not there. Several outputs may
-    have weights of their own, in a dict: the mean of each is then divided by its own sum.
+    A weight of k counts as k copies of the sample, and a weight of 0 as if the sample were left out. Several outputs
+    may have weights of their own, in a dict: the sum of each is then divided by the sum of its own weights.
     """
 
     def __init__(self, loss: Loss) -> None:
@@ -66,12 +66,12 @@ class Weighted:
 
     @property
     def names(self) -> list[str]:
-        """What the measures are called that are weighted."""
+        """The names of the weighted measures."""
         parts = self.loss.outputs if isinstance(self.loss, Joint) else ()
         return ["loss", *(f"{part.name}_loss" for part in parts)]
 
     def totals(self, output: Any, labels: Any, factors: dict[str, Any] | None = None) -> list[Tensor]:
-        """Return the sum of w l, and if there are several outputs that of each, times its factor if there are any."""
+        """Return the sum of w l, then that of each output if there are several, times its factor if it has one."""
         actual, weights = labels
         if not isinstance(self.loss, Joint):
             return [weighted_sum(self.loss, output, actual, weights)]
@@ -87,7 +87,7 @@ class Weighted:
         return self.loss.each(output, {name: (actual[name], of_each[name], factor_of[name]) for name in names}, total)
 
     def means(self, output: Any, labels: Any) -> list[Tensor]:
-        """Return the same, divided by the sum of w, each output by its own; 0 where nothing has weight."""
+        """Return the same, divided by the sum of w, for each output its own; 0 if that sum is 0."""
         if isinstance(labels[1], dict):
             return self.totals(output, labels, {name: 1 / _counted(w) for name, w in labels[1].items()})
         return [total / _counted(labels[1]) for total in self.totals(output, labels)]
@@ -98,7 +98,7 @@ class Weighted:
 
 
 def identity(loss: Any) -> tuple[Any, ...]:
-    """Return what tells a loss from others, also where it was made anew from the same ones."""
+    """Return a key of a loss that is equal for losses made of the same parts."""
     if isinstance(loss, Weighted):
         return ("weighted", *identity(loss.loss))
     if isinstance(loss, Joint):

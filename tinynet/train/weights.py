@@ -25,32 +25,32 @@ from tinynet.train.weighted import Weighted
 def with_weights(
     task: Task, labels: Any, sample_weight: Any, class_weight: Any, dtype: npt.DTypeLike
 ) -> tuple[Task, Any]:
-    """Return a task with labels and weights, or as it was where there are none.
+    """Return a task and labels with weights, or the same ones if there are no weights.
 
     Parameters
     ----------
     task : Task
-        What is minimised.
+        The task without weights.
     labels : ndarray or dict of ndarray
-        (n, ...); of several outputs by their names.
+        (n, ...); for several outputs, by their names.
     sample_weight : array_like, dict, tuple or None
-        (n,), or further axes of the labels: numbers of 0 or more, not all of them 0. Of several outputs also a dict of
-        such arrays by name, or a tuple in order.
+        (n,), or with further axes of the labels: numbers of 0 or more, not all of them 0. For several outputs also a
+        dict of such arrays by name, or a tuple in order.
     class_weight : mapping, array_like, "balanced", dict, tuple or None
-        See `tinynet.train.classes.weights_by_class`; multiplied with the former. Of several outputs a dict by name, or
-        a tuple in order.
+        See `tinynet.train.classes.weights_by_class`; multiplied by ``sample_weight``. For several outputs a dict by
+        name, or a tuple in order.
     dtype : dtype_like
-        Of the weights.
+        The dtype of the weights.
 
     Returns
     -------
     Task, and ndarray or (ndarray, ndarray)
-        The task, and what its loss takes as labels; the weights are a dict by output if they differ by output.
+        The task, and the labels for its loss; the weights are a dict by output if they differ by output.
 
     Raises
     ------
     ArgumentError, DataError, ShapeError, DTypeError
-        If the weights are not of that form, or labels are not classes though classes have weights.
+        If the weights are not of that form, or there are weights of classes but the labels are not classes.
     """
     if sample_weight is None and class_weight is None:
         return task, labels
@@ -75,7 +75,7 @@ def is_by_output(given: Any) -> bool:
 
 
 def _by_output(kind: str, given: Any, names: list[str]) -> list[Any]:
-    """Return the weights for each output: those for all, or those of each; None for what is left out of a dict."""
+    """Return the weights for each output: those of all outputs, or its own; None if a dict leaves it out."""
     if kind == "sample" and not is_by_output(given):
         return [given] * len(names)
     if isinstance(given, dict) and given.keys() <= set(names):
@@ -84,13 +84,13 @@ def _by_output(kind: str, given: Any, names: list[str]) -> list[Any]:
 
 
 def _weights(task: Task, labels: Any, sample_weight: Any, class_weight: Any, whose: str = "") -> Array:
-    """Return the weights of samples, by their class if these have any; errors say whose they are."""
+    """Return the weights of samples, times those of their classes if there are any."""
     weights = np.ones(len(leaves(labels)[0]))
     if sample_weight is not None:
         weights = _checked(check_numbers("sample_weight", sample_weight), leaves(labels), whose)
     if class_weight is not None:
         named = named_task(task.loss)
-        whole = np.asarray(labels)  # of labels that are not in memory, too
+        whole = np.asarray(labels)  # also of labels that are not in memory
         by_class = weights_by_class(whole, class_weight, rows=named is not None and named.loss is ops.cross_entropy)
         weights = weights * by_class.reshape(-1, *[1] * (weights.ndim - 1))
     if not weights.any():
@@ -117,7 +117,7 @@ def _checked(weights: Array, labels: list[Array], whose: str) -> Array:
 
 
 def weigh_samples(arguments: dict[str, Any]) -> list[Any]:
-    """Let a run weigh its samples, if `fit` was given weights."""
+    """Weigh the samples of a run by the arguments ``sample_weight`` and ``class_weight`` of `fit`."""
     given = arguments["sample_weight"], arguments["class_weight"]
     found = with_weights(arguments["task"], arguments["y"], *given, arguments["model"].dtype)
     arguments["task"], arguments["y"] = found

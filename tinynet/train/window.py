@@ -1,4 +1,4 @@
-"""A run on data that are not in memory: the next batches lie in a window, which is filled ahead of the steps."""
+"""A run on data that are not in memory: a window holds the next batches, and is filled ahead of the steps."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from tinynet.train.stream import Stream
 from tinynet.train.window_order import WindowOrder
 from tinynet.train.windowed import Windowed
 
-_BYTES = 2**21  # of the samples in a half of the window, about: they stay in the cache
+_BYTES = 2**21  # the size of about half the window: it stays in the cache
 
 
 class Window:
-    """The samples and labels of the next steps; a callback of the run that it serves.
+    """The samples and labels of the next steps; a callback of the run.
 
     Parameters
     ----------
     arguments : dict
-        Of `fit`. Its "x" and the arrays of "y" become parts of the window.
+        The arguments of `fit`. "x" and the arrays of "y" become parts of the window.
 
     Attributes
     ----------
     own : callable or None
-        Returns which samples of a batch of n are read, as a slice, where other processes read the rest; samples and
-        labels in memory are there in any case.
+        Returns the slice of a batch of n samples that is read here, if other processes read the rest. Data in memory
+        are always complete.
     """
 
     own: Callable[[int], slice] | None = None
@@ -52,23 +52,23 @@ class Window:
         return self.windowed[-1]
 
     def on_train_begin(self, run: Run) -> None:
-        """Let the run take its batches from the window."""
+        """Give the run an order whose batches come from the window."""
         run.order = WindowOrder(run.order, self.filled, self.batches, self.block, self.blocks)
 
     def read(self, indices: Array, start: int) -> None:
-        """Read the samples and labels at some indices into the window, from a row on."""
+        """Read the samples and labels at some indices into the window, from one of its rows on."""
         if self.own is not None:
             self._read_own(indices, start, self.own)
             return
         known: dict[int, Array] = {}
         for seen in self.windowed:
-            if id(seen.data) in known:  # as where an autoencoder has its samples as labels
+            if id(seen.data) in known:  # for example if the labels of an autoencoder are its samples
                 seen.memory[start : start + len(indices)] = known[id(seen.data)]
             else:
                 known[id(seen.data)] = seen.read(indices, start)
 
     def _read_own(self, indices: Array, start: int, own_of: Callable[[int], slice]) -> None:
-        """Read those samples of each batch that other processes do not read."""
+        """Read the samples of each batch that other processes do not read."""
         for at in range(0, len(indices), self.batch):
             batch = indices[at : at + self.batch]
             own = own_of(len(batch))
@@ -79,14 +79,14 @@ class Window:
     def filled(self, pieces: list[Array]) -> Iterator[tuple[int, int]]:
         """Fill half of the window with the samples at some indices, piece after piece, in turns.
 
-        Yields where each piece begins and how many samples it has. In the meantime a thread fills the other half.
+        Yields the start and the length of each piece. In the meantime, a thread fills the other half.
         """
         if not self.prefetch:
             for piece in pieces:
                 self.read(piece, 0)
                 yield 0, len(piece)
             return
-        from concurrent.futures import ThreadPoolExecutor  # which takes its time, and few data need it
+        from concurrent.futures import ThreadPoolExecutor  # late: the import takes a while
 
         starts = [self.half * (number % 2) for number in range(len(pieces))]
         with ThreadPoolExecutor(1, "tinynet-window") as pool:
@@ -99,6 +99,6 @@ class Window:
 
 
 def read_in_batches(arguments: dict[str, Any]) -> list[Window]:
-    """Let a run read its data in batches, if they are not in memory."""
+    """Return the window of a run if its data are not in memory."""
     data = leaves((arguments["x"], arguments["y"]))
     return [Window(arguments)] if any(isinstance(part, Stream) for part in data) else []

@@ -11,18 +11,18 @@ from tinynet.train.order import Order
 
 
 class WindowOrder(Order):
-    """The order of a run whose samples come through a window: its indices are those of samples within the window.
+    """The order of a run whose samples come through a window: its indices are rows of the window.
 
     Parameters
     ----------
     order : Order
-        The order of the run, whose place it takes.
+        The order of the run, which it replaces.
     filled : callable
-        Fills the window with the samples at some indices, piece after piece; yields where each begins, and its length.
+        Fills the window with the samples at some indices, piece after piece; yields the start and length of each piece.
     batches : int
-        How many the window has room for.
+        How many batches the window has room for.
     block : int or None
-        How many neighbours are kept together, where the order is drawn by blocks.
+        How many neighbours are kept together if the order is drawn by blocks.
     blocks : int
         How many blocks are mixed.
     """
@@ -42,7 +42,7 @@ class WindowOrder(Order):
         self.blocks = blocks
 
     def draw(self) -> Iterator[Array]:
-        """Draw the order of the epoch under way; returns the numbers in the window of each batch that is not done."""
+        """Draw the order of the epoch under way; returns the rows of the window of each batch that is not done."""
         rest = self.all_indices()[self.batch * self.batch_size :]
         pieces = [rest[start : start + self.in_window] for start in range(0, len(rest), self.in_window)]
         for start, length in self.filled(pieces):
@@ -56,7 +56,7 @@ class WindowOrder(Order):
         return self.by_blocks(self.block) if self.block else self.rng.permutation(self.n)
 
     def by_blocks(self, size: int) -> Array:
-        """Draw the order of an epoch in two stages: of blocks, and of the samples in some blocks at a time."""
+        """Draw the order of an epoch in two stages: of blocks, then of the samples in some blocks at a time."""
         starts = size * self.rng.permutation(-(-self.n // size))
         groups = []
         for first in range(0, len(starts), self.blocks):

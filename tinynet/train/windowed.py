@@ -1,4 +1,4 @@
-"""Samples or labels that pass through a window: all of them are known, and those of the next steps are in memory."""
+"""Samples or labels that pass through a window, which holds those of the next steps."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from tinynet.train.stream import Stream
 
 
 class Windowed:
-    """Samples or labels of a run, of which the window has some; as an array, it is these.
+    """Samples or labels of a run, of which the window holds some; converted to an array, it is these.
 
     Parameters
     ----------
     data : Stream or ndarray
-        All of them, (n, ...).
+        All samples or labels, (n, ...).
     rows : int
-        How many the window has room for.
+        How many of them the window has room for.
 
     Attributes
     ----------
     memory : ndarray
-        (rows, ...): where the step finds samples, by the numbers that they have in the window.
+        (rows, ...): the window, which the step indexes.
     """
 
     def __init__(self, data: Stream | Array, rows: int) -> None:
@@ -33,7 +33,7 @@ class Windowed:
         self.memory = np.zeros((rows, *data.shape[1:]), data.dtype.newbyteorder("="))
 
     def read(self, indices: Array, start: int) -> Array:
-        """Read the samples at some indices into the window, from a row on; returns these rows."""
+        """Read the samples at some indices into the window, from one of its rows on; returns these rows."""
         rows = self.memory[start : start + len(indices)]
         if isinstance(self.data, Stream):
             return self.data.read(indices, rows)

@@ -42,6 +42,7 @@ _TABLE: dict[Op, str] = {
     momentum_step: "updates:momentum",
     linear._matmul: "linear:matmul",
     logistic.sigmoid: "arrays:sigmoid",
+    logistic.softplus: "arrays:softplus",
     loss._log_softmax: "rows:log_softmax",
     loss._softmax: "rows:softmax",
     normalised.layer_norm: "rows:layer_norm",

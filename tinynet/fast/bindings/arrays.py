@@ -22,11 +22,15 @@ def _select(out: Array, condition: Array, x: Array, y: Array) -> None:
     np.copyto(out, x, where=condition)
 
 
-def _sigmoid(out: Array, x: Array) -> None:
-    np.negative(x, out=out)
-    np.exp(out, out=out)
-    np.add(out, 1, out=out)
-    np.reciprocal(out, out=out)
+def _apply(functions: tuple[Any, ...], out: Array, x: Array) -> None:
+    for function in functions:
+        function(x, out=out)
+        x = out
+
+
+def _softplus(out: Array, x: Array) -> None:
+    _apply((np.abs, np.negative, np.exp, np.log1p), out, x)
+    np.add(out, np.maximum(x, 0), out=out)
 
 
 def _extreme(find: Any, locate: Any, y: Array, index: Array, x: Array) -> None:
@@ -98,7 +102,8 @@ def _split(*arrays: Array, axis: int, at: tuple[int, ...]) -> tuple[Any, ...]:
 
 cast = Implementation(_cast)
 where = Implementation(lambda *arrays: (_select, *arrays))
-sigmoid = Implementation(lambda *arrays: (_sigmoid, *arrays))
+sigmoid = Implementation(lambda *arrays: (_apply, (np.negative, np.exp, partial(np.add, 1), np.reciprocal), *arrays))
+softplus = Implementation(lambda *arrays: (_softplus, *arrays))
 max = Implementation(lambda *arrays: (_extreme, np.max, np.argmax, *arrays))
 min = Implementation(lambda *arrays: (_extreme, np.min, np.argmin, *arrays))
 index = Implementation(_index)

@@ -16,6 +16,7 @@ from tinynet.fast.kernels.jit import for_chunks
 from tinynet.ops import reduce
 from tinynet.optim import clipping
 
+_LONG = 2_048  # rows whose sums lose digits in float32
 _SHORT = 128  # values of a row that NumPy's reduce adds up in order, where einsum uses vectors
 
 
@@ -25,13 +26,13 @@ def _scratch(x: Value, axes: tuple[int, ...]) -> tuple[Spec, ...]:
     if not ordered or not axes or axes != tuple(range(len(axes))) or len(axes) == x.ndim:
         return ()
     rows, columns = math.prod(x.shape[: len(axes)]), math.prod(x.shape[len(axes) :])
-    return (Spec((kernels.blocks(rows, rows * columns), columns), x.dtype),)
+    return (Spec((kernels.count_chunks(rows, rows * columns), columns), np.dtype("d") if rows > _LONG else x.dtype),)
 
 
 def _sum(out: Array, *rest: Array, axes: tuple[int, ...]) -> tuple[Any, ...]:
     *sums, x = rest
     if sums:
-        kernel = for_chunks(kernels.sum_rows, kernels.count_chunks(x.size // out.size, x.size))
+        kernel = for_chunks(kernels.sum_rows, len(sums[0]))
         return kernel, out.reshape(-1), *sums, x.reshape(-1, out.size)
     if axes == (x.ndim - 1,) and 0 < x.shape[-1] <= _SHORT and x.dtype.char in "fd" and x.flags.c_contiguous:
         return partial(np.einsum, out=out), "...k->...", x

@@ -144,9 +144,10 @@ def chunks_of(parts: int, work: int = MOST_CHUNKS, worth: int = 1) -> int:
     Returns
     -------
     int
-        At least 1.
+        A power of two, so that two threads, or four, have equally much to do, and the same part of the values from one
+        kernel to the next.
     """
-    return max(1, min(MOST_CHUNKS, parts, work // worth))
+    return 1 << max(1, min(MOST_CHUNKS, parts, work // worth)).bit_length() - 1
 
 
 def for_chunks(kernel: Any, chunks: int) -> Any:

@@ -11,7 +11,7 @@ from tinynet.fast.kernels.jit import MOST_CHUNKS, chunks_of, kernel
 from tinynet.fast.kernels.reduce import add_up
 
 count_chunks = partial(chunks_of, worth=1_250_000)  # rows and flops
-_LONG = 8  # an inner axis so many times as long as the longer side of the product is cut itself
+_LONG = 6  # an inner axis so many times as long as the longer side of the product is cut itself
 # OpenBLAS reads small matrices where they are, where it has AVX-512, and copies larger ones first. Small is up to so
 # many multiplications.
 SMALL = 1_000_000 if get_host_cpu_features().get("avx512f") else 0
@@ -27,7 +27,8 @@ def cut(rows: int, inner: int, columns: int, trans_b: bool = False) -> tuple[int
 
     Each chunk reads all of one matrix, and its part of the other. So rows are cut where there are more of them, and
     columns where these are more and each chunk keeps enough of them. If `inner` is much longer than both, each chunk
-    reads a part of both matrices, and the sums of the chunks are added in their order.
+    reads a part of both matrices, and the sums of the chunks are added in their order. The rows of a matrix of
+    parameters then stay in the cache of the core that updates them.
     """
     flops = 2 * rows * inner * columns
     if inner >= _LONG * max(rows, columns) and count_chunks(inner, flops) > 1:

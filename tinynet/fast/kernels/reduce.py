@@ -10,11 +10,6 @@ from tinynet.fast.kernels.jit import chunks_of, kernel
 count_chunks = partial(chunks_of, worth=32_768)  # values
 
 
-def blocks(rows: int, size: int) -> int:
-    """Give the number of parts whose sums are added up, so that rounding grows with the root of the rows only."""
-    return max(count_chunks(rows, size), int(rows**0.5) if rows > 2_048 else 1)
-
-
 @kernel()
 def part(x, chunk, chunks):
     """Return the rows of a chunk, or the values of an array of one axis; of None, None. For use in kernels."""
@@ -24,11 +19,12 @@ def part(x, chunk, chunks):
 @kernel()
 def add_up(total, rows, lo, hi):
     """Add up values lo to hi of rows, such as the sums of chunks, in their order: total (size,), rows (n, size)."""
-    for k in range(lo, hi):
-        total[k] = 0
+    sums = total[lo:hi]
+    sums[:] = 0
     for r in range(len(rows)):
-        for k in range(lo, hi):
-            total[k] += rows[r, k]
+        row = rows[r, lo:hi]
+        for k in range(sums.size):
+            sums[k] += row[k]
 
 
 @kernel(parallel=True)

@@ -1,9 +1,9 @@
-"""The callbacks that come with tinynet. Training knows none of them; what a callback is stands in `Run`.
+"""The callbacks that come with tinynet. Training imports none of them; see `Run` for what a callback is.
 
-Every run has these, in this order: what makes it one of several processes, what shows it, what measures its epochs,
-what validates it, Ctrl-C; then those that the user passes. Samples to validate on are split off first. The loss is
-smoothed before the validation begins, since it is the same there, and weighted afterwards, since it is not. Data that
-are not in memory pass through a window last.
+Every run has the callbacks of the functions below, in this order, and among them those that the user passes. Some of
+the functions only change the task or the data. Samples to validate on are split off early. The loss is smoothed before
+the validation is prepared, since a validation uses the smoothed loss, and weighted afterwards, since it does not use
+the weights. Data that are not in memory pass through a window last.
 """
 
 from tinynet.distributed.member import join_world

@@ -1,4 +1,4 @@
-"""Saving a run while it goes on."""
+"""Saving a run while it is under way."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from tinynet.train.run import Run
 
 
 class Checkpoint(Watch):
-    """Saves the run in one file, from which ``fit(resume=path)`` goes on and `tinynet.load` returns the model.
+    """Saves the run in one file, with which ``fit(resume=path)`` continues and `tinynet.load` returns the model.
 
     Parameters
     ----------
     path : path-like
-        Where to; each save replaces the one before, whole or not at all. The directory must exist.
+        The file. Each save replaces the one before, whole or not at all. The directory must exist.
     monitor : str
-        With ``best_only``: the measure that says which epoch is the best.
+        With ``best_only``: the measure by which epochs are compared.
     best_only : bool
-        Save after an epoch only if it is the best so far. Otherwise epochs are saved, and where a run that is stopped
-        or interrupted stands.
+        Save an epoch only if it is the best so far. Otherwise every epoch is saved, and also the state at which a run
+        is stopped or interrupted.
     every_epochs : int, optional
-        Save after every so many epochs; after none of them, if None. The end of a run is saved in any case.
+        Save after every so many epochs; None for never. The end of a run is saved in any case.
     every_batches : int, optional
-        Save after every so many batches of an epoch, too.
+        Also save after every so many batches of an epoch.
     every_seconds : float, optional
-        Save after a batch if the last save was so many seconds ago, too.
+        Also save after a batch if the last save was so many seconds ago.
     mode : {"min", "max"}, optional
-        Whether less or more of the measure is better. By default less of a loss, and more of an accuracy.
+        Whether less or more of the measure is better. The default is less for a loss, and more for an accuracy.
 
     Raises
     ------
     ArgumentError
         If an argument is not one of the above; once a run begins, if its model cannot be put into a file.
     WriteError
-        If the file cannot be written; what was there before is then untouched. A place that is a directory, or in none,
-        is refused before anything is trained, and so is one to which another run writes now.
+        If the file cannot be written; the old file is then untouched. If the path is a directory, is in no directory,
+        or is that of a file to which another run writes, this is found before anything is trained.
 
     Examples
     --------
@@ -92,14 +92,14 @@ class Checkpoint(Watch):
             self.on_batch_end = self._after_batch  # otherwise batches cost nothing
 
     def on_train_begin(self, run: Run) -> None:
-        """Make sure that the model can be saved, before it is trained."""
+        """Check that the model can be saved, before it is trained."""
         self.saved = time.monotonic()
         if self.best_only:
             super().on_train_begin(run)
         describe(cast(Layer, run.model), run.model.parameters)
         check_place(self.path, "a checkpoint")
         world = run.arguments.get("world")
-        if world is None or not world.rank:  # of several processes, the first writes
+        if world is None or not world.rank:  # the first of several processes writes
             run.held.enter_context(hold(self.path, "checkpoints"))
 
     def on_epoch_end(self, run: Run) -> None:
@@ -116,7 +116,7 @@ class Checkpoint(Watch):
             self._save(run)
 
     def on_train_end(self, run: Run) -> None:
-        """Save where the run stands, which may be within an epoch."""
+        """Save the state of the run, which may be within an epoch."""
         if run.error is None and not self.best_only:
             self._save(run)
 

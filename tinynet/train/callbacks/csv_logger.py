@@ -21,10 +21,10 @@ class CSVLogger:
     Parameters
     ----------
     path : path-like
-        Where to. The file is written whole at the first row, from the history of the run, so that a run that is resumed
-        leaves one table; later rows are appended. A process that is killed may leave the last row cut off.
+        The file. The first row writes it as a whole, from the history of the run, so that a resumed run has one table.
+        Later rows are appended. If the process is killed, the last row may be cut off.
     every_epochs : int
-        Write after every so many epochs; what is left is written at the end.
+        Write after every so many epochs; the rest is written at the end.
     every_seconds : float, optional
         Write only if the last time was so many seconds ago.
 
@@ -33,7 +33,7 @@ class CSVLogger:
     ArgumentError
         If an argument is not one of the above.
     WriteError
-        If the file cannot be written; a place that is a directory, or in none, is refused before any training.
+        If the file cannot be written. If the path is a directory, or is in no directory, this is found before training.
 
     Examples
     --------
@@ -48,7 +48,7 @@ class CSVLogger:
     ('epoch,loss,accuracy,learning_rate,seconds', 4)
     """
 
-    only_writes = True  # so that one process of several is enough
+    only_writes = True  # so only one of several processes needs this callback
 
     def __init__(self, path: str | os.PathLike[str], every_epochs: int = 1, every_seconds: float | None = None) -> None:
         self.path = as_path("the table", path)
@@ -60,9 +60,9 @@ class CSVLogger:
     __repr__ = shown_as_call
 
     def on_train_begin(self, run: Run) -> None:
-        """Make sure that the table can be written, before anything is trained."""
+        """Check that the table can be written, before anything is trained."""
         check_place(self.path, "the table")
-        self.size = -1  # of the file as this callback has left it: so far, it has not
+        self.size = -1  # of the file as this callback left it; it has not written yet
         self.rows = 0
         self.written = time.monotonic()
         run.held.enter_context(hold(self.path, "a table"))
@@ -80,7 +80,7 @@ class CSVLogger:
         self._write(run)
 
     def _write(self, run: Run) -> None:
-        """Append rows to the table as it was left; write it whole where it is new, or somebody has changed it."""
+        """Append rows to the table; write it as a whole if it is new, or has been changed by something else."""
         history, size = run.history, self.path.stat().st_size if self.path.exists() else -1
         begun = size == self.size and size >= 0
         start = self.rows if begun else 0

@@ -23,15 +23,15 @@ class EarlyStopping(Watch):
     monitor : str
         The measure.
     patience : int
-        For how many epochs in a row it may fail to improve, 1 or more.
+        The number of epochs in a row without improvement after which the run stops, 1 or more.
     min_delta : float
-        It improves only if it is better than the best so far by more than this.
+        A value counts as an improvement only if it is better than the best so far by more than this.
     mode : {"min", "max"}, optional
-        Whether less or more of it is better. By default less of a loss, and more of an accuracy.
+        Whether less or more of the measure is better. The default is less for a loss, and more for an accuracy.
     restore_best : bool
-        Give the model back its parameters and states of the best epoch once the run has ended, whether it was stopped
-        or has made all of its epochs. Otherwise it keeps those of the last step. A `Checkpoint` is written before that,
-        so that a run that is resumed goes on from where it stood.
+        Restore the parameters and states of the best epoch when the run has ended, also if it was not stopped early.
+        Otherwise the model keeps those of the last step. A `Checkpoint` is written before that, so that a resumed run
+        continues from its last step.
 
     Raises
     ------
@@ -67,7 +67,7 @@ class EarlyStopping(Watch):
         self.shapes = {name: leaf.shape for name, leaf in run.model.leaves.items()}
 
     def on_epoch_end(self, run: Run) -> None:
-        """Keep the model, if it is the best so far; stop, if it is time."""
+        """Keep the model if it is the best so far, and stop if it has not improved for ``patience`` epochs."""
         super().on_epoch_end(run)
         if self.restore_best and not self.waited:
             self.kept = {name: np.array(leaf.memory) for name, leaf in run.model.leaves.items()}
@@ -79,7 +79,7 @@ class EarlyStopping(Watch):
             run.stop(f"{self.monitor} has not improved for {counted(self.waited, 'epoch')}; the model is {left}")
 
     def on_train_end(self, run: Run) -> None:
-        """Go back to the best epoch, after what saves the run has done so."""
+        """Restore the best epoch, after the run has been saved."""
         ended = run.history.stopped or run.epoch >= run.epochs
         if self.kept and ended and run.error is None:
             run.later[self] = lambda: run.later.update({self: lambda: self._restore(run)})
@@ -92,11 +92,11 @@ class EarlyStopping(Watch):
             say(f"The model is that of epoch {run.epoch - self.waited}, the best of {run.epoch} by {self.monitor}")
 
     def state(self) -> dict[str, Any]:
-        """Return the best value so far, the epochs since, and the best model, if it is to come back."""
+        """Return the best value so far, the epochs since then, and the best model if it may be restored."""
         return super().state() | ({"kept": self.kept} if self.restore_best else {})
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take them back."""
+        """Restore these."""
         kept = state.get("kept", {})
         known = conforms(kept, {str: np.ndarray})
         if not known or (kept and {name: a.shape for name, a in kept.items()} != self.shapes):

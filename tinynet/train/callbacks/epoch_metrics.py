@@ -20,26 +20,26 @@ class EpochMetrics:
 
     def __init__(self, task: ChosenTask, start: str) -> None:
         self.task = task
-        self.start = start  # of the names of its measures
+        self.start = start  # the prefix of its measures
         self.partners: Any = Whole()
 
     def measures(self, run: Run) -> Measures:
-        """Return them."""
+        """Return the metrics of the epoch."""
         found: Measures = self.partners.in_one(self.task.finish)
         return {self.start + name: value for name, value in found.items()}
 
     def state(self) -> dict[str, Any]:
-        """Return the batches of the epoch under way."""
+        """Return the outputs and labels of the epoch so far."""
         return dict(vars(self.task.kept))
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take them back."""
+        """Restore these."""
         if not conforms(state, {"outputs": [np.ndarray], "labels": [np.ndarray], "are_logits": bool}):
             raise CheckpointError("the checkpoint is damaged: it has no outputs of the epoch under way")
-        if self.partners.is_first:  # who has the outputs of all
+        if self.partners.is_first:  # which has the outputs of all processes
             vars(self.task.kept).update(state)
 
 
 def measure_epochs(arguments: dict[str, Any]) -> list[EpochMetrics]:
-    """Let the epochs of a run be measured, if there are metrics for it."""
+    """Return the callback that computes metrics of whole epochs, if a run has any."""
     return [EpochMetrics(task, start) for start, task in chosen_within(arguments["task"]) if task.of_sets]

@@ -1,4 +1,4 @@
-"""The length of the gradient of the loss, by epoch."""
+"""The norm of the gradient of the loss, by epoch."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class GradientNorm:
     """Adds the norm of the gradient of the loss to the measures of each epoch, by the name "gradient_norm".
 
     The loss is the mean over some samples at the end of the epoch, in inference: without dropout, and with the running
-    means of batch normalisations. All weights, and the smoothing of labels, are left out. The gradient is with
-    respect to the parameters that are trained. `tinynet.report.learning_curve` draws its norm.
+    means of batch normalisations. Weights and label smoothing are left out. The gradient is that with respect to the
+    parameters that are trained. `tinynet.report.learning_curve` draws its norm.
 
     Parameters
     ----------

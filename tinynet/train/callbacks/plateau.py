@@ -1,4 +1,4 @@
-"""The learning rate falls once a measure no longer improves."""
+"""A schedule that lowers the learning rate when a measure no longer improves."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tinynet.train.run import Run
 
 
 def first_rate(schedule: Any, run: Run) -> float:
-    """Return the learning rate that a run begins with, and that a schedule is to change."""
+    """Return the learning rate that a run begins with; without one, the error names the schedule."""
     if not hasattr(run.optimizer, "learning_rate"):
         raise ArgumentError(
             f"{type(schedule).__name__} sets the learning rate, but {type(run.optimizer).__name__} has no learning "
@@ -28,9 +28,9 @@ class Plateau(Watch):
     monitor, patience, min_delta, mode
         As for `EarlyStopping`.
     factor : float
-        By which the rate is multiplied, above 0 and below 1.
+        The factor by which the rate is multiplied, above 0 and below 1.
     least : float
-        Below which it does not fall.
+        The rate does not fall below this.
 
     Raises
     ------
@@ -48,12 +48,12 @@ class Plateau(Watch):
             raise ArgumentError(f"plateau: factor must be below 1, but got {factor!r}")
 
     def on_train_begin(self, run: Run) -> None:
-        """Forget the run before, and make sure that there is a rate."""
+        """Forget the last run, and check that there is a rate."""
         super().on_train_begin(run)
         first_rate(self, run)
 
     def on_epoch_begin(self, run: Run) -> None:
-        """Lower the rate, if it is time, and wait again."""
+        """Lower the rate if the measure has not improved for ``patience`` epochs, and count from there."""
         if self.waited >= self.patience:
             rate = run.optimizer.learning_rate
             run.optimizer.learning_rate = max(min(self.least, rate), self.factor * rate)

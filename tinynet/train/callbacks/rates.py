@@ -12,7 +12,7 @@ Rate = Callable[[float, float], float]
 
 
 def half_cosine(start: float, end: float, part: float) -> float:
-    """Return where something is that goes from one number to another along half a period of a cosine, and stays."""
+    """Go from one number to another along half a period of a cosine, and stay there."""
     return end + (start - end) * (1 + math.cos(math.pi * min(part, 1))) / 2
 
 

@@ -14,7 +14,7 @@ from tinynet.train.run import Run
 
 
 class LearningRateSchedule:
-    """Sets the learning rate at the start of each epoch; the optimizer has its own back at the end of the run.
+    """Sets the learning rate at the start of each epoch; the run restores the optimizer's own rate at the end.
 
     `StepSchedule` sets it before each step.
 
@@ -76,7 +76,7 @@ class LearningRateSchedule:
     @classmethod
     @recorded
     def polynomial(cls, epochs: float, least: float = 0.0, power: float = 1.0) -> LearningRateSchedule:
-        """Go from the first rate to the least one in so many epochs: with the power 1 evenly."""
+        """Go from the first rate to the least one in so many epochs; with the power 1, evenly."""
         return cls(rates.polynomial(epochs, least, power))
 
     @classmethod
@@ -112,5 +112,5 @@ class LearningRateSchedule:
         min_delta: float = 0.0,
         mode: str | None = None,
     ) -> Plateau:
-        """Multiply the rate by a factor, down to the least one, once a measure has not improved for some epochs."""
+        """Multiply the rate by a factor when a measure has not improved for some epochs, down to the least rate."""
         return Plateau(monitor, patience, factor, least, min_delta, mode)

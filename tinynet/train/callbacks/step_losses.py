@@ -1,4 +1,4 @@
-"""The loss by step of the first epochs, while most is learnt."""
+"""The loss by step of the first epochs, in which a network learns most."""
 
 from __future__ import annotations
 
@@ -12,16 +12,15 @@ FEW_EPOCHS = 4  # of a run of so many, the loss by step says more than that by e
 class StepLosses:
     """Keeps the training loss by step in the history of a run, as `History.by_step`.
 
-    Figures by epoch say little of a run of few epochs: most is learnt within the first one. A run that is resumed goes
-    on with the same values. `tinynet.report.loss_by_step` draws them.
+    The losses by epoch say little about a short run: a network learns most in the first epoch. A resumed run continues
+    with the same values. `tinynet.report.loss_by_step` draws them.
 
     Parameters
     ----------
     epochs : int
-        Of how many epochs, from the first one on.
+        The number of epochs, from the first one on.
     points : int
-        How many values an epoch has at most. If it has more steps, each value is the mean over as many steps in a row
-        as that takes.
+        The largest number of values of an epoch. If it has more steps, each value is the mean over some steps in a row.
 
     Raises
     ------
@@ -46,15 +45,15 @@ class StepLosses:
     __repr__ = shown_as_call
 
     def on_train_begin(self, run: Run) -> None:
-        """Take up the sums of the epoch under way, of which a run that is resumed has some."""
+        """Read the sums of the epoch under way, since a resumed run has some."""
         self._total, self._weight = run.means.total.get("loss", 0.0), run.means.count.get("loss", 0.0)
 
     def on_epoch_begin(self, run: Run) -> None:
-        """Begin the sums anew."""
+        """Set the sums to 0."""
         self._total = self._weight = 0.0
 
     def on_batch_end(self, run: Run) -> None:
-        """Add the loss of the batch, which is what the sums have grown by."""
+        """Add the loss of the batch: the increase of the sums."""
         if run.epoch >= self.epochs:
             return
         total, weight = run.means.total["loss"], run.means.count["loss"]
@@ -64,7 +63,7 @@ class StepLosses:
         self._add(run, loss, (run.batch - 1) % every + 1)
 
     def _add(self, run: Run, loss: float, nth: int) -> None:
-        """Begin a value with a loss, or take it into the last value as the nth of its steps."""
+        """Begin a new value with a loss, or include it in the last value as its nth step."""
         kept, step = run.history.by_step, run.epoch * run.batches + run.batch
         if nth > 1 and kept and kept["step"][-1] == step - 1:
             before = {name: values.pop() for name, values in kept.items()}["loss"]

@@ -16,17 +16,17 @@ class StepSchedule(LearningRateSchedule):
     """Sets the learning rate before each step, as `LearningRateSchedule` does before each epoch.
 
     Time is counted in epochs here too, so that a schedule fits batches of any size: after 3 of the 10 steps of the
-    second epoch it is 1.3. The history shows the rate of the last step of each epoch. A change of the rate costs no
-    time: a compiled step reads it anew each time.
+    second epoch it is 1.3. The history shows the rate of the last step of each epoch. A compiled step reads the rate
+    anew each time, so a change costs nothing.
 
     Parameters
     ----------
     rate : callable
-        A function of the number of epochs so far, a fraction within an epoch, and of the learning rate that the run
-        began with. `warm_up`, `cosine` and `one_cycle` make the usual schedules, as do those of `LearningRateSchedule`
-        but for `plateau`. In a loop of your own, it is ``schedule.rate(epochs, first)``.
+        A function of the number of epochs so far, with a fraction within an epoch, and of the learning rate that the
+        run began with. `warm_up`, `cosine` and `one_cycle` make the usual schedules, as do the methods of
+        `LearningRateSchedule` except `plateau`. In a loop of your own, call ``schedule.rate(epochs, first)``.
     momentum : callable, optional
-        The same for the momentum, of an optimizer that has one above 0; others are left as they are.
+        The same for the momentum, if the optimizer has one above 0.
 
     Raises
     ------
@@ -63,7 +63,7 @@ class StepSchedule(LearningRateSchedule):
         self._set(run, run.epoch)
 
     def on_batch_end(self, run: Run) -> None:
-        """Set the rate of the next step, if it is one of the same epoch."""
+        """Set the rate of the next step, if it is in the same epoch."""
         if run.batch < run.batches:
             self._set(run, run.epoch + run.batch / run.batches)
 
@@ -125,8 +125,8 @@ class StepSchedule(LearningRateSchedule):
         """Rise to the rate of the optimizer, which is the highest, and fall far below it, in so many epochs.
 
         The rate begins at ``start`` of the highest one, reaches that after a share ``rise`` of the epochs, and ends at
-        ``end`` of it; each part is half a period of a cosine. An optimizer's momentum, if it has one, goes the other
-        way: from the first number of ``momentum`` to the second and back; with None it stays, as does Adam's beta1.
+        ``end`` of it; each part is half a period of a cosine. The momentum of the optimizer, if it has one, goes from
+        the first number of ``momentum`` to the second and back. With None it does not change. Adam's beta1 never does.
 
         Smith and Topin, "Super-convergence: very fast training of neural networks using large learning rates", 2017,
         with the defaults of PyTorch.

@@ -1,4 +1,4 @@
-"""Watching a measure: which value was the best so far, and when."""
+"""Watching a measure: the best value so far, and when it was reached."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Watch:
     Parameters
     ----------
     monitor : str
-        The measure: "loss", "val_loss", "accuracy", "val_accuracy", or that of a metric.
+        The measure: "loss", "val_loss", "accuracy", "val_accuracy", or a metric.
     mode : {"min", "max"}, optional
-        Whether less or more is better. By default less of a loss, and more of an accuracy.
+        Whether less or more is better. The default is less for a loss, and more for an accuracy.
     min_delta : float
         A better value counts only if it is better by more than this.
     patience : int
-        After how many epochs in a row without improvement something is done about it.
+        The number of epochs in a row without improvement after which the callback acts.
 
     Raises
     ------
@@ -50,7 +50,7 @@ class Watch:
     __repr__ = shown_as_call
 
     def on_train_begin(self, run: Run) -> None:
-        """Forget the run before."""
+        """Forget the last run."""
         self.best = None
         self.waited = 0
         if str(self.monitor).startswith("val_") and not run.validates:
@@ -82,11 +82,11 @@ class Watch:
         return gain > self.min_delta
 
     def state(self) -> dict[str, Any]:
-        """Return the best value so far, and the epochs since."""
+        """Return the best value so far, and the epochs since then."""
         return {"best": self.best, "waited": self.waited}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Take them back."""
+        """Restore these."""
         if not conforms(state, {"best": (float, NoneType), "waited": int}):
             raise CheckpointError(f"the checkpoint is damaged: {state} is not a state of {type(self).__name__}")
         self.best = state["best"]

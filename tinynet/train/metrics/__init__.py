@@ -1,4 +1,4 @@
-"""Metrics: functions of the outputs of a model and the labels, as arrays or what can be made into them."""
+"""Metrics: functions of the outputs of a model and the labels, as arrays or array_like."""
 
 from tinynet.train.metrics.binary import binary_accuracy
 from tinynet.train.metrics.calibration import Calibration, calibration

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.errors import ShapeError
-from tinynet.train.metrics.correct import check_outputs
+from tinynet.train.metrics.correct import check_outputs, check_threshold
 
 
 def binary_accuracy(output: Any, labels: Any, threshold: float = 0.5) -> float:
@@ -21,7 +21,7 @@ def binary_accuracy(output: Any, labels: Any, threshold: float = 0.5) -> float:
     labels : array_like
         0 and 1, or bool; (n,) or (n, 1). Another number counts as wrong.
     threshold : float
-        Above it a sample counts as 1: 0.5 for probabilities, 0 for logits.
+        A sample counts as 1 if its output is above: 0.5 for probabilities, 0 for logits.
 
     Returns
     -------
@@ -30,6 +30,8 @@ def binary_accuracy(output: Any, labels: Any, threshold: float = 0.5) -> float:
 
     Raises
     ------
+    ArgumentError
+        If the threshold is not a number.
     ShapeError
         If there are not as many outputs as labels, or they have another shape.
     DataError
@@ -43,6 +45,7 @@ def binary_accuracy(output: Any, labels: Any, threshold: float = 0.5) -> float:
     >>> binary_accuracy(np.array([0.2, 0.8, 0.9]), np.array([0, 1, 0])) == 2 / 3
     True
     """
+    threshold = check_threshold("binary_accuracy", threshold)
     right = _count_right(output, labels, threshold)
     if right:
         return right / len(labels)
@@ -57,7 +60,7 @@ def binary_accuracy(output: Any, labels: Any, threshold: float = 0.5) -> float:
 
 
 def _count_right(output: Any, labels: Any, threshold: float) -> int:
-    """Count the right samples of a batch as training has it, quickly; 0 where more must be checked."""
+    """Count the right samples of a batch as training has it, quickly; returns 0 if more must be checked."""
     if not (isinstance(output, np.ndarray) and isinstance(labels, np.ndarray)):
         return 0
     if not (output.ndim and labels.ndim and output.size) or labels.dtype.kind not in "iufb":

@@ -1,4 +1,4 @@
-"""Whether probabilities are what they say: of the answers with 90 %, 9 of 10 should be right."""
+"""Whether probabilities can be trusted: of the answers with a probability of 90 %, 9 of 10 should be right."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from tinynet.train.metrics.correct import check_outputs
 
 @dataclass(frozen=True, eq=False)
 class Calibration:
-    """What became of answers of about the same probability, as from `calibration`.
+    """The share of right answers among those of about the same probability, as `calibration` returns it.
 
     Attributes
     ----------
     edges : ndarray
-        (bins + 1,): of the bins of probabilities; each has its upper edge, the first one both.
+        (bins + 1,): the edges of the bins; each bin includes its upper edge, the first one both.
     probability, share : ndarray
         (bins,): the mean probability in each bin, and the share of its answers that were right; NaN in an empty one.
     count : ndarray of int
-        (bins,): the answers in each.
+        (bins,): the number of answers in each bin.
     error : float
         The expected calibration error: the mean distance of the two over all answers.
     """
@@ -43,21 +43,21 @@ def calibration(probability: Any, right: Any, bins: int = 10) -> Calibration:
     Parameters
     ----------
     probability : array_like
-        (n,): of class 1, or of the class that was predicted.
+        (n,): the probability of class 1, or of the predicted class.
     right : array_like
-        (n,): 1 where the sample is of class 1, or the prediction was right, otherwise 0.
+        (n,): 1 if the sample is of class 1, or the prediction was right; otherwise 0.
     bins : int
-        Of equal width from 0 to 1.
+        The number of bins of equal width from 0 to 1.
 
     Returns
     -------
     Calibration
-        By bin.
+        The shares by bin.
 
     Raises
     ------
     ShapeError
-        If there are not as many of both.
+        If the two do not have the same length.
     DataError
         If there are no samples, or a value is not from 0 to 1.
     ArgumentError
@@ -84,7 +84,7 @@ def calibration(probability: Any, right: Any, bins: int = 10) -> Calibration:
     edges = np.linspace(0, 1, bins + 1)
     place = np.searchsorted(edges[1:-1], values)
     count = np.bincount(place, minlength=bins)
-    with np.errstate(invalid="ignore"):  # of an empty bin, which has NaN
+    with np.errstate(invalid="ignore"):  # an empty bin has NaN
         mean = np.bincount(place, values, bins) / count
         share = np.bincount(place, yes, bins) / count
     error = float(np.nansum(np.abs(mean - share) * count) / count.sum())

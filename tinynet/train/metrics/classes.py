@@ -1,4 +1,4 @@
-"""Precision, recall, F1 and balanced accuracy: measures of a whole set, which are not means over its samples."""
+"""Precision, recall, F1 and balanced accuracy, which are not means over samples."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ def precision(
     Parameters
     ----------
     output : array_like
-        (n,) or (n, 1), float or bool: the class is 1, for which a sample is taken above the threshold. (n, K): a sample
-        is taken for the class of its largest output, and the shares of the classes are averaged; with a threshold, for
-        each class above it. (n, ..., K) is taken as many samples. Integers (n,) or (n, 1) are class numbers. A sample
-        with a NaN is taken for no class.
+        (n,) or (n, 1), float or bool: a sample is taken for class 1 if its output is above the threshold, and the
+        result is that of class 1. (n, K): a sample is taken for the class of its largest output, and the shares of the
+        classes are averaged; with a threshold, it is taken for each class whose output is above. (n, ..., K) counts as
+        more samples. Integers (n,) or (n, 1) are class numbers. A sample with a NaN is taken for no class.
     labels : array_like
-        0 and 1; class numbers, or rows of which the largest value is the label; with (n, K) and a threshold, rows of 0
-        and 1.
+        0 and 1; or class numbers; or rows, whose largest value is the label; with (n, K) and a threshold, rows of 0 and
+        1.
     average : {"macro", "weighted", "micro"}
-        Over the classes that occur or were predicted: each counts alike, or by its samples; or the samples of all are
-        counted together.
+        The average over the classes that occur or were predicted: each class counts alike, or by its samples; or the
+        samples of all classes are counted together.
     threshold : float, optional
-        See there; for one output a sample 0.5 by default.
+        See ``output``; 0.5 by default if a sample has one output.
     class_id : int, optional
-        Of this class alone.
+        Return the share of this class alone.
 
     Returns
     -------
@@ -117,12 +117,12 @@ def f1(
     Parameters
     ----------
     output, labels, average, threshold, class_id
-        As for `precision`. That of each class is worked out before the average.
+        As for `precision`. The mean of each class is computed before the average.
 
     Returns
     -------
     float
-        From 0 to 1; of a class, 0 where both are.
+        From 0 to 1; 0 for a class whose precision and recall are 0.
 
     Raises
     ------
@@ -143,7 +143,7 @@ def balanced_accuracy(output: Any, labels: Any, threshold: float | None = None) 
     Parameters
     ----------
     output, labels, threshold
-        As for `precision`; of one output a sample, both classes count.
+        As for `precision`; if a sample has one output, both classes count.
 
     Returns
     -------
@@ -189,6 +189,6 @@ def _score(metric: str, output: Any, labels: Any, average: str, threshold: float
 
 
 def _of_class(metric: str, counted: Array, among: Array, class_id: int) -> float:
-    if not 0 <= class_id < len(among):
+    if isinstance(class_id, bool) or not isinstance(class_id, int | np.integer) or not 0 <= class_id < len(among):
         raise ArgumentError(f"{metric}: class_id must be from 0 to {len(among) - 1}, but got {class_id!r}")
     return float(counted[class_id] / max(among[class_id], 1))

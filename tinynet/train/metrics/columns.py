@@ -1,4 +1,4 @@
-"""Classes as columns of yes and no: what samples were taken for, and what they are."""
+"""Classes as columns of yes and no: one for the predictions, one for the labels."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from tinynet.core.spec import Array
 from tinynet.errors import DataError, ShapeError
-from tinynet.train.metrics.correct import check_outputs, class_numbers, whole_classes
+from tinynet.train.metrics.correct import check_outputs, check_threshold, class_numbers, whole_classes
 
 
 class Columns(NamedTuple):
@@ -44,21 +44,22 @@ def as_columns(metric: str, output: Any, labels: Any, threshold: float | None) -
     Parameters
     ----------
     metric : str
-        For errors.
+        The name of the metric, for errors.
     output : array_like
-        One float or bool a sample: yes above the threshold, 0.5 by default. (n, K), without a threshold: the largest
-        output of a sample says its class. (n, K), with a threshold: each column is a question of its own, with the
-        answer yes above it. Or integers, (n,) or (n, 1): class numbers. A NaN is neither yes nor no, and a row with one
-        is of no class. (n, ..., K) is taken as many samples.
+        One float or bool for each sample: yes above the threshold, 0.5 by default. (n, K), without a threshold: the
+        class of a sample is that of its largest output. (n, K), with a threshold: each column is a question of its own,
+        and the answer is yes above the threshold. Or integers, (n,) or (n, 1): class numbers. A NaN is neither yes nor
+        no, and a row with a NaN is of no class. (n, ..., K) counts as more samples.
     labels : array_like
-        Fitting: 0 and 1; class numbers, or rows of which the largest value is the label; rows of 0 and 1.
+        For these forms of the output: 0 and 1; class numbers, or rows, whose largest value is the label; rows of 0 and
+        1.
     threshold : float or None
-        See there.
+        See ``output``.
 
     Returns
     -------
     Columns
-        Of the samples.
+        The columns of the samples.
     """
     outputs, actual = by_sample(metric, output, labels)
     single = outputs.size == len(outputs) and outputs.dtype.kind in "fb"
@@ -66,7 +67,7 @@ def as_columns(metric: str, output: Any, labels: Any, threshold: float | None) -
         predicted, true, k = whole_classes(metric, *class_numbers(metric, outputs, actual))
         classes = np.arange(k)
         return Columns(predicted[:, None] == classes, true[:, None] == classes, False)
-    least = 0.5 if threshold is None else threshold
+    least = 0.5 if threshold is None else check_threshold(metric, threshold)
     if single:
         yes = answers(metric, actual, (len(outputs), 1))
         outputs = outputs.reshape(-1, 1)

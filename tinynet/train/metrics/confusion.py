@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from tinynet.checks import check_count
 from tinynet.core.spec import Array
 from tinynet.errors import DataError
 from tinynet.train.metrics.correct import NO_CLASS, class_numbers, whole_classes
@@ -17,19 +18,21 @@ def confusion_matrix(output: Any, labels: Any, classes: int | None = None) -> Ar
     Parameters
     ----------
     output : array_like
-        Class numbers, (n,) or (n, 1), or outputs (n, K), of which the largest counts.
+        Class numbers, (n,) or (n, 1), or outputs (n, K), of which the largest is the prediction.
     labels : array_like
-        The true ones, in either form.
+        The true classes, in either form.
     classes : int, optional
-        K; by default the columns of the outputs, otherwise one more than the largest class number.
+        K; by default the number of columns of the outputs, or one more than the largest class number.
 
     Returns
     -------
     ndarray of int64
-        (K, K): in row i and column j the samples of class i that were taken for class j.
+        (K, K): in row i and column j the number of samples of class i that were taken for class j.
 
     Raises
     ------
+    ArgumentError
+        If ``classes`` is no integer of 1 or more.
     ShapeError
         If there are not as many outputs as labels, or they have another shape.
     DataError
@@ -44,6 +47,8 @@ def confusion_matrix(output: Any, labels: Any, classes: int | None = None) -> Ar
     array([[1, 1],
            [0, 2]])
     """
+    if classes is not None:
+        check_count("confusion_matrix: classes", classes)
     predicted, actual, columns = class_numbers("confusion_matrix", output, labels)
     if (predicted == NO_CLASS).any():
         sample = int(np.argmax(predicted == NO_CLASS))

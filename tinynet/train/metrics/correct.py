@@ -1,4 +1,4 @@
-"""The share of samples whose class was found, and the checks of outputs and labels that metrics share."""
+"""The accuracy, and the checks of outputs and labels that metrics share."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 
 from tinynet.checks import check_numbers
 from tinynet.core.spec import Array
-from tinynet.errors import DataError, ShapeError
+from tinynet.errors import ArgumentError, DataError, ShapeError
 
-NO_CLASS = np.iinfo(np.int64).min  # in place of a class number, where a row has a NaN
+NO_CLASS = np.iinfo(np.int64).min  # the class number of a row with a NaN
 
 
 def accuracy(output: Any, labels: Any) -> float:
@@ -20,11 +20,11 @@ def accuracy(output: Any, labels: Any) -> float:
     Parameters
     ----------
     output : array_like
-        (n, K): probabilities or logits. Among equal ones the first counts; a sample with a NaN counts as wrong. Or
-        the predicted class numbers: integers, (n,) or (n, 1).
+        (n, K): probabilities or logits. The first of equal ones counts; a sample with a NaN counts as wrong. Or the
+        predicted class numbers: integers, (n,) or (n, 1).
     labels : array_like
-        Class numbers, (n,) or (n, 1), or rows (n, K) without NaN, of which the largest value is the label. A number
-        that is not one of the classes counts as wrong.
+        Class numbers, (n,) or (n, 1), or rows (n, K) without NaN, whose largest value is the label. A number that is
+        no class counts as wrong.
 
     Returns
     -------
@@ -54,7 +54,7 @@ def accuracy(output: Any, labels: Any) -> float:
 
 
 def _count_right(output: Any, labels: Any) -> int:
-    """Count the right samples of a batch as training has it, in two microseconds; 0 where more must be checked."""
+    """Count the right samples of a batch as training has it, in two microseconds; returns 0 if more must be checked."""
     if not (isinstance(output, np.ndarray) and isinstance(labels, np.ndarray)):
         return 0
     if output.ndim != 2 or output.shape[1] < 2 or not output.size:
@@ -84,8 +84,19 @@ def check_outputs(metric: str, output: Any, labels: Any) -> tuple[Array, Array]:
     return outputs, actual
 
 
+def check_threshold(metric: str, threshold: Any) -> float:
+    """Check that a threshold is a number."""
+    try:
+        number = float(threshold)
+    except (TypeError, ValueError):
+        number = math.nan
+    if math.isnan(number):
+        raise ArgumentError(f"{metric}: threshold must be a number, but got {threshold!r}")
+    return number
+
+
 def class_numbers(metric: str, output: Any, labels: Any) -> tuple[Array, Array, int]:
-    """Return the predicted and the true class numbers, and the columns of what came as rows; 0 if neither did."""
+    """Return the predicted and the true class numbers, and the number of columns; 0 if neither came as rows."""
     outputs, actual = check_outputs(metric, output, labels)
     columns = {array.shape[1] for array in (outputs, actual) if array.ndim == 2 and array.shape[1] > 1}
     if max(outputs.ndim, actual.ndim) > 2 or len(columns) > 1:
@@ -106,7 +117,7 @@ def class_numbers(metric: str, output: Any, labels: Any) -> tuple[Array, Array, 
 
 
 def _by_row(array: Array) -> Array:
-    """Return class numbers as they are, and for rows the number of the largest value."""
+    """Return class numbers: those that came, or for rows the number of the largest value."""
     if array.size == len(array):
         return array.reshape(-1)
     return np.where(np.isnan(array).any(axis=1), NO_CLASS, array.argmax(axis=1))
@@ -117,10 +128,10 @@ def whole_classes(
 ) -> tuple[Array, Array, int]:
     """Check that class numbers are integers from 0 to K - 1; returns them as such, and K.
 
-    Without ``classes``, K is the number of columns, or one more than the largest class number. What was taken for no
-    class, `NO_CLASS`, stays.
+    Without ``classes``, K is the number of columns, or one more than the largest class number. `NO_CLASS` does not
+    change.
     """
-    with np.errstate(invalid="ignore"):  # of what does not fit
+    with np.errstate(invalid="ignore"):  # a NaN or an infinity is no integer
         whole, true = predicted.astype(np.int64), actual.astype(np.int64)
     if (true != actual).any():
         raise DataError(f"{metric}: class numbers must be integers, but the labels have others: {actual.dtype}")

@@ -1,4 +1,4 @@
-"""How far outputs are from numbers that are known."""
+"""Errors of outputs that are numbers."""
 
 from __future__ import annotations
 
@@ -88,7 +88,7 @@ def root_mean_squared_error(output: Any, labels: Any) -> float:
     Returns
     -------
     float
-        0 or more; NaN if a value is NaN. Of all values together, where a sample has several.
+        0 or more; NaN if a value is NaN. If a sample has several values, all count alike.
 
     Raises
     ------
@@ -116,9 +116,9 @@ def r2(output: Any, labels: Any) -> float:
     Returns
     -------
     float
-        1 if all is right, 0 for the mean of the labels, below 0 for what is worse than that; where a sample has several
-        values, the mean over these. If all labels are equal, 1 if all is right and 0 otherwise, as in scikit-learn. NaN
-        if a value is NaN, or there is only one sample.
+        1 if all outputs are right, 0 for the mean of the labels, below 0 for worse outputs. If a sample has several
+        values, the mean over these. If all labels are equal, 1 if all outputs are right and 0 otherwise, as in
+        scikit-learn. NaN if a value is NaN, or there is only one sample.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""A metric with its name, and how it combines: as a mean over samples, or computed once on a whole set."""
+"""A metric with its name, which is a mean over samples, or is computed once on a whole set."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tinynet.train.metrics.ranking import average_precision, roc_auc
 from tinynet.train.metrics.top_k import top_k_accuracy
 from tinynet.train.task import MetricFunction
 
-NAMED: dict[str, MetricFunction] = {  # besides those that a loss has, such as its accuracy
+NAMED: dict[str, MetricFunction] = {  # any loss; a loss may have others, such as its accuracy
     "balanced_accuracy": balanced_accuracy,
     "precision": precision,
     "recall": recall,
@@ -30,29 +30,29 @@ NAMED: dict[str, MetricFunction] = {  # besides those that a loss has, such as i
 _MEANS = (accuracy, binary_accuracy, top_k_accuracy, mean_absolute_error, mean_squared_error)
 _DECIDING = (balanced_accuracy, precision, recall, f1)
 _OF_PROBABILITIES = (*_DECIDING, roc_auc, average_precision)
-_TAKEN = ("loss", "epoch", "seconds", "learning_rate")  # what histories and tables call other things
+_TAKEN = ("loss", "epoch", "seconds", "learning_rate")  # names of other columns in histories and tables
 
 
 class Metric:
-    """A metric of `fit` and `evaluate`, with its name and how it combines.
+    """A metric of `fit` and `evaluate`.
 
     Parameters
     ----------
     function : callable or str
-        Of the outputs and the labels, as arrays that must not be written into; it returns one number. Or the name of a
-        metric: "accuracy", if the loss has one, "balanced_accuracy", "precision", "recall", "f1", "roc_auc",
+        It takes the outputs and the labels, as read-only arrays, and returns one number. Or the name of a metric:
+        "accuracy", if the loss has one, "balanced_accuracy", "precision", "recall", "f1", "roc_auc",
         "average_precision", "top_k_accuracy", "mae", "mse", "rmse", "r2".
     name : str, optional
-        What it is called in the history; by default as the function.
+        Its name in the history; by default that of the function.
     mean : bool, optional
-        Whether it is a mean over samples, so that the mean over batches is the same; the arrays that it gets are then
-        overwritten by the next batch. Otherwise it is computed once, on all outputs, which are kept until then. By
-        default that is so, but for tinynet's own functions that are means.
+        Whether it is a mean over samples. It is then computed for each batch, and the next batch overwrites the arrays
+        that it gets. Otherwise it is computed once, on all outputs, which are kept until then. By default True only for
+        tinynet's own functions that are means.
     training : bool
-        Whether it is measured on the batches that are trained on, too, by their outputs from before each update.
+        Whether it is also computed on training batches, from their outputs before each update.
     probabilities : bool, optional
-        Whether the logits of a model are made into probabilities for it, where the loss has a softmax or a sigmoid
-        within. By default only for tinynet's own functions that need them, such as `f1`.
+        Whether the logits of a model are turned into probabilities for it, if the loss contains a softmax or a sigmoid.
+        By default only for tinynet's own functions that need them, such as `f1`.
 
     Raises
     ------
@@ -86,7 +86,7 @@ class Metric:
                 f"a metric must be a function of (output, labels) as arrays, or the name of one, but got {function!r}"
             )
         plain = known.func if isinstance(known, partial) else known
-        self.function = known  # None where it is one of the loss, which is a mean
+        self.function = known  # None for a metric of the loss, which is a mean
         self.given = function
         self.name = _name(function if isinstance(function, str) else plain) if name is None else name
         if not isinstance(self.name, str) or not self.name or self.name in _TAKEN or self.name.startswith("val_"):
@@ -100,7 +100,7 @@ class Metric:
         self.probabilities = plain in _OF_PROBABILITIES if probabilities is None else bool(probabilities)
 
     def __call__(self, output: Any, labels: Any) -> Any:
-        """Return what the function does."""
+        """Return the result of the function."""
         if self.function is None:
             raise ArgumentError(f"metric {self.name!r} is one of a loss; only fit and evaluate know it")
         return self.function(output, labels)
@@ -111,7 +111,7 @@ class Metric:
 
     @property
     def described(self) -> str:
-        """What a checkpoint says of it."""
+        """Its description in a checkpoint."""
         how = "" if self.mean else " of a set"
         return f"{self.name}{how}{'' if self.training else ', not in training'}"
 

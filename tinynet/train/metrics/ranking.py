@@ -1,4 +1,4 @@
-"""How well outputs put samples in order: the area under the ROC curve, and average precision."""
+"""Measures of a ranking of samples by outputs: the area under the ROC curve, and average precision."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from tinynet.train.metrics.correct import class_numbers, whole_classes
 
 
 def roc_auc(output: Any, labels: Any, average: str = "macro") -> float:
-    """Return the area under the ROC curve: how often a sample of a class is ranked above one that is of another.
+    """Return the area under the ROC curve: how often a sample of a class is ranked above a sample of another.
 
     Parameters
     ----------
     output : array_like
-        (n,) or (n, 1): how much each sample is taken for class 1, as probabilities or logits. (n, K): the same for each
-        class against all others, best as probabilities. (n, ..., K) is taken as many samples. Equal outputs count a
-        half.
+        (n,) or (n, 1): a score of each sample for class 1, a probability or a logit. (n, K): the same for each class
+        against all others, preferably probabilities. (n, ..., K) counts as more samples. Equal outputs count a half.
     labels : array_like
         0 and 1; with (n, K), class numbers or rows of 0 and 1, which may have several ones.
     average : {"macro", "weighted", "micro"}
-        Over the classes that have an area: each counts alike, or by its samples; or all columns are ranked together.
+        The average over the classes that have an area: each class counts alike, or by its samples; or all columns are
+        ranked together.
 
     Returns
     -------
@@ -57,12 +57,12 @@ def roc_auc(output: Any, labels: Any, average: str = "macro") -> float:
 
 
 def average_precision(output: Any, labels: Any, average: str = "macro") -> float:
-    """Return the mean of the precisions at each threshold, by how much the recall grows there.
+    """Return the mean of the precisions at each threshold, weighted by the increase of the recall there.
 
     Parameters
     ----------
     output, labels, average
-        As for `roc_auc`; samples of equal outputs come at one threshold.
+        As for `roc_auc`; samples of equal outputs share a threshold.
 
     Returns
     -------
@@ -107,7 +107,7 @@ def _ranked(metric: str, output: Any, labels: Any) -> tuple[Array, Array]:
 
 
 def count_groups(scores: Array, actual: Array) -> tuple[Array, Array]:
-    """Count by rising scores, equal ones together, the samples that belong to a class and those that do not."""
+    """Count the samples of a class and the others for each score, in rising order."""
     groups = np.unique(scores, return_inverse=True)[1]
     all_of_it = np.bincount(groups)
     belong = np.bincount(groups[actual], minlength=len(all_of_it))
@@ -120,7 +120,7 @@ def _area(scores: Array, actual: Array) -> float:
     if not pairs:
         return float("nan")
     below = np.cumsum(others) - others
-    return int(belong @ (2 * below + others)) / (2 * pairs)  # whole numbers, so that the quotient alone is rounded
+    return int(belong @ (2 * below + others)) / (2 * pairs)  # whole numbers, so that only the quotient is rounded
 
 
 def _precision(scores: Array, actual: Array) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,30 +12,30 @@ import numpy.typing as npt
 
 from tinynet.checks import check_numbers
 from tinynet.core.spec import Array
-from tinynet.errors import ArgumentError
+from tinynet.errors import ArgumentError, DataError
 
 
 @dataclass(frozen=True, eq=False)
 class Scores:
-    """How well each class is told from the others, as from `classification_scores`; ``str`` lays it out as a table.
+    """Precision, recall and F1 of each class, as `classification_scores` returns them; ``str`` makes a table.
 
     Attributes
     ----------
     names : tuple of str
-        Of the K classes.
+        The names of the K classes.
     precision : ndarray of float64
-        (K,): of the samples taken for a class, the share that belong to it; 0 where none was.
+        (K,): of the samples taken for a class, the share that belong to it; 0 if there are none.
     recall : ndarray of float64
-        (K,): of the samples of a class, the share taken for it; 0 where there are none.
+        (K,): of the samples of a class, the share taken for it; 0 if there are none.
     f1 : ndarray of float64
-        (K,): the harmonic mean of precision and recall; 0 where both are.
+        (K,): the harmonic mean of precision and recall; 0 if both are 0.
     support : ndarray of int64
-        (K,): the samples of each class.
+        (K,): the number of samples of each class.
     accuracy : float
         The share of all samples that were taken for their class.
     macro, weighted : tuple of float
-        Precision, recall and F1 averaged over the classes that occur or were predicted: each counts alike, or by its
-        samples.
+        Precision, recall and F1, averaged over the classes that occur or were predicted: each class counts alike, or by
+        its samples.
     """
 
     names: tuple[str, ...]
@@ -64,14 +64,14 @@ class Scores:
 
 
 def classification_scores(matrix: npt.ArrayLike, names: Sequence[str] | None = None) -> Scores:
-    """Work out precision, recall and F1 of each class from a confusion matrix.
+    """Compute precision, recall and F1 of each class from a confusion matrix.
 
     Parameters
     ----------
     matrix : array_like of int
         (K, K), as from `confusion_matrix`.
     names : sequence of str, optional
-        Of the classes; their numbers by default.
+        The names of the classes; their numbers by default.
 
     Returns
     -------
@@ -82,6 +82,8 @@ def classification_scores(matrix: npt.ArrayLike, names: Sequence[str] | None = N
     ------
     ArgumentError
         If the matrix is not square, or there is not one name for each class.
+    DataError
+        If a number is below 0, or NaN.
     DTypeError
         If it is not an array of numbers.
 
@@ -102,6 +104,10 @@ def classification_scores(matrix: npt.ArrayLike, names: Sequence[str] | None = N
     k = math.isqrt(matrix.size)
     if matrix.shape != (k, k) or not k:
         raise ArgumentError(f"classification_scores: the matrix must be (K, K), but has shape {matrix.shape}")
+    if not (matrix >= 0).all():
+        raise DataError("classification_scores: the matrix must hold numbers of samples, but has some below 0, or NaN")
+    if names is not None and not isinstance(names, Iterable):
+        raise ArgumentError(f"classification_scores: names must be a sequence of texts, but got {names!r}")
     found = tuple(map(str, range(k) if names is None else names))
     if len(found) != k:
         raise ArgumentError(f"classification_scores: there are {k} classes, but {len(found)} names: {', '.join(found)}")

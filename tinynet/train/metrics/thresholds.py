@@ -1,4 +1,4 @@
-"""What a threshold makes of scores: the ROC curve, and precision against recall."""
+"""Curves over all thresholds: the ROC curve, and precision against recall."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tinynet.core.spec import Array
-from tinynet.errors import DataError
+from tinynet.errors import DataError, ShapeError
 from tinynet.train.metrics.columns import answers, by_sample
 from tinynet.train.metrics.ranking import count_groups
 
@@ -18,14 +18,15 @@ def roc_curve(output: Any, labels: Any) -> tuple[Array, Array, Array]:
     Parameters
     ----------
     output : array_like
-        (n,) or (n, 1): how much each sample is taken for class 1, as probabilities or logits.
+        (n,) or (n, 1): a score of each sample for class 1, a probability or a logit.
     labels : array_like
         0 and 1, as many.
 
     Returns
     -------
     false_positive, true_positive : ndarray
-        By falling thresholds: of the samples of class 0, and of class 1, the share whose output is at least that.
+        In order of falling thresholds: the share of the samples of class 0, and of class 1, whose output is at least
+        the threshold.
     thresholds : ndarray
         Each output once, after infinity.
 
@@ -61,8 +62,8 @@ def precision_recall_curve(output: Any, labels: Any) -> tuple[Array, Array, Arra
     Returns
     -------
     precision, recall : ndarray
-        By falling thresholds: of the samples whose output is at least that, the share of class 1, which counts as 1 of
-        none; and of the samples of class 1 the share that is among them.
+        In order of falling thresholds: the share of class 1 among the samples whose output is at least the threshold,
+        1 if there are none; and the share of the samples of class 1 that are among these.
     thresholds : ndarray
         Each output once, after infinity.
 
@@ -87,6 +88,11 @@ def precision_recall_curve(output: Any, labels: Any) -> tuple[Array, Array, Arra
 def _counts(metric: str, output: Any, labels: Any) -> tuple[Array, Array, Array]:
     """Count the samples of class 1 and of class 0 whose output is at least each threshold."""
     outputs, actual = by_sample(metric, output, labels)
+    if outputs.size != len(outputs):
+        raise ShapeError(
+            f"{metric}: needs one output a sample, but got shape {outputs.shape}; take those of one class, as in "
+            "output[:, 1], with labels of 0 and 1"
+        )
     yes = answers(metric, actual, (len(outputs), 1))[:, 0]
     scores = outputs.reshape(-1)
     if np.isnan(scores).any():
@@ -97,5 +103,5 @@ def _counts(metric: str, output: Any, labels: Any) -> tuple[Array, Array, Array]
 
 
 def _sums(counts: Array) -> Array:
-    """Sum counts from the last one on, after 0."""
+    """Return the sums of counts from the last one on, beginning with 0."""
     return np.concatenate([[0], np.cumsum(counts[::-1])])

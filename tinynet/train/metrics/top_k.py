@@ -18,11 +18,11 @@ def top_k_accuracy(output: Any, labels: Any, k: int = 5) -> float:
     Parameters
     ----------
     output : array_like
-        (n, K): probabilities or logits; (n, ..., K) is taken as many samples. Among equal ones the first counts as
-        larger; a sample with a NaN counts as wrong.
+        (n, K): probabilities or logits; (n, ..., K) counts as more samples. The first of equal ones counts as larger; a
+        sample with a NaN counts as wrong.
     labels : array_like
-        Class numbers, (n,) or (n, 1), or rows (n, K), of which the largest value is the label. A number that is not a
-        class counts as wrong.
+        Class numbers, (n,) or (n, 1), or rows (n, K), whose largest value is the label. A number that is no class
+        counts as wrong.
     k : int
         From 1 to K; with 1 it is `accuracy`.
 
