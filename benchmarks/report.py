@@ -144,8 +144,8 @@ def tables(results: dict[str, Result]) -> list[Table]:
     return [
         *compared(
             results, "step", "A training step",
-            f"{read} A step is gather, forward, backward, update, loss. tinynet's also measures the accuracy; its "
-            "`fit` is the whole loop. The random images have no black pixels.",
+            f"{read} A step is gather, forward, backward, update, loss. tinynet's `step` also measures the accuracy; "
+            "its `fit` is the whole loop. The random images have no black pixels.",
             "network, images", lambda key: workload_title(*key),
         ),
         *compared(

@@ -41,13 +41,16 @@ def build(model: str, weights: list[np.ndarray] | None = None) -> tn.Sequential:
 
 
 class Step(Trainer):
-    """The training step of `fit`, which also measures the accuracy; images stay uint8 in memory."""
+    """The training step of `fit`; images stay uint8 in memory.
 
-    def __init__(self, inputs: Inputs, model: str, data: str, batch: int) -> None:
+    By default it also measures the accuracy, as `fit` does. Peers compute the loss alone.
+    """
+
+    def __init__(self, inputs: Inputs, model: str, data: str, batch: int, metrics: list[str] | None = None) -> None:
         super().__init__(inputs, model, data, batch)
         self.images, self.network = inputs.images(data), build(model, self.weights)
         self.first, optimizer = self.network.theta.copy(), tn.SGD(LEARNING_RATE)
-        task = find_task("cross_entropy", None)
+        task = find_task("cross_entropy", metrics, self.network.build_model().made)
         data = self.images, self.labels
         self.step = make_step(optimizer, self.network, task, *data, mode=tn.train_mode(seed=0), compiled=True)
 
@@ -135,7 +138,8 @@ class Tinynet(Contender):
     def train(self, model: str, data: str, batch: int) -> dict[str, Callable[[], Runner]]:
         """Return the ways to train."""
         what = self.inputs, model, data, batch
-        return {"step": partial(Step, *what), "fit": partial(Fit, *what)}
+        loss_alone = partial(Step, *what, metrics=[])
+        return {"step": partial(Step, *what), "loss alone": loss_alone, "fit": partial(Fit, *what)}
 
     def predict(self, model: str, batch: int) -> dict[str, Callable[[], Runner]]:
         """Return the ways to predict."""

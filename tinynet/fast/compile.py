@@ -11,12 +11,12 @@ import numpy as np
 from tinynet.checks import check_numbers
 from tinynet.core.engine import Tensor
 from tinynet.core.graph import Graph
-from tinynet.core.mode import _transaction, last_change, tracing
+from tinynet.core.mode import _transaction, last_change, note_change, tracing
 from tinynet.core.spec import Spec
 from tinynet.core.transaction import Transaction, raise_unless_finite, within
 from tinynet.errors import ArgumentError, TraceError
 from tinynet.fast.chance import without_chance
-from tinynet.fast.configuration import changeable, configuration, note_new_contents
+from tinynet.fast.configuration import contents_of, watch
 from tinynet.fast.plan import Plan
 from tinynet.fast.trial import Trial
 from tinynet.ops.dtypes import Number
@@ -120,7 +120,6 @@ class Traced:
         self._seen = last_change()
         self.captured = list(traced.captured.values())
         self._settings = self._fingerprint()
-        self._changeable = changeable(self.captured)
         self.plan = Plan(*fuse_graph(graph_of(traced, symbols, outputs), fused))
         self._arguments = [self.plan.inputs[f"input {i}"] for i in range(len(symbols))]
         self._live = [(self.plan.inputs[f"live {i}"], source) for i, (_, source) in enumerate(traced.live)]
@@ -130,13 +129,16 @@ class Traced:
         self._checks = list(zip(checks, checks, strict=True))
         self._results = _rebuilt(form, iter(places.values()))
 
-    def _fingerprint(self) -> Hashable:
-        return tuple(configuration(thing) for thing in self.captured)
+    def _fingerprint(self) -> tuple[Any, ...]:
+        self._watched = [watch(thing) for thing in self.captured]  # which hold what is in the containers
+        self._containers = [container for watched in self._watched for container in watched.containers]
+        self._contents = contents_of(self._containers)
+        return tuple(watched.configuration for watched in self._watched)
 
     def holds(self) -> bool:
         """Whether the layers and optimizers that were used have the attributes that they had."""
-        if self._changeable:
-            note_new_contents(self._changeable)
+        if contents_of(self._containers) != self._contents:
+            note_change()
         seen = last_change()
         if seen != self._seen:
             if self._fingerprint() != self._settings:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Iterable
 from itertools import chain
 from types import SimpleNamespace
 from typing import Any
 
-from tinynet.core.mode import note_change
 from tinynet.nn.layer import OWN, Layer
 from tinynet.optim.optimizer import Optimizer
 
@@ -15,7 +14,7 @@ _OWN = {*OWN, "learning_rate"}  # the last of optimizers, which plans read anew 
 
 
 class _Identity:
-    """An object by its identity, in a key; holding it keeps the identity from being given to another."""
+    """An object by its identity, to be compared; holding it keeps the identity from being given to another."""
 
     def __init__(self, value: Any) -> None:
         self.value = value
@@ -23,29 +22,21 @@ class _Identity:
     def __eq__(self, other: object) -> bool:
         return isinstance(other, _Identity) and self.value is other.value
 
-    def __hash__(self) -> int:
-        return id(self.value)
 
+class Watched:
+    """The class and the attributes of every layer, or of an optimizer; and whether they are still so.
 
-class _Configuration:
-    """The attributes of all layers, as part of a key; the hash is made once."""
-
-    def __init__(self, values: tuple[Hashable, ...]) -> None:
-        self.values, self.hash = values, hash(values)
-
-    def __eq__(self, other: object) -> bool:
-        return self is other or (isinstance(other, _Configuration) and self.values == other.values)
-
-    def __hash__(self) -> int:
-        return self.hash
-
-
-class _Watched:
-    """What the configuration of a model was made from, to tell quickly whether that is still so."""
+    Attributes
+    ----------
+    configuration : tuple
+        All of it, to be compared.
+    containers : list of iterable
+        The lists, dicts and objects of settings among the attributes, which may change without one being set.
+    """
 
     def __init__(self, thing: Layer | Optimizer) -> None:
         self.places: list[Iterable[Any]] = []  # attributes and the containers among them
-        self.containers: list[Iterable[Any]] = []  # which may change without an attribute being set
+        self.containers: list[Iterable[Any]] = []
         self.records: set[int] = set()  # the identities of objects of settings, which may hold each other
         configuration: list[Any] = []
         for part in [layer for _, layer in thing.walk()] if isinstance(thing, Layer) else [thing]:
@@ -56,11 +47,10 @@ class _Watched:
             configuration += [self._plain(bool(kept[name]) if name in live else kept[name]) for name in kept]
         self.held = [*chain.from_iterable(self.places)]  # so that no other object gets the identity of one of these
         self.identities = [*map(id, self.held)]
-        self.contents = [*map(id, chain.from_iterable(self.containers))]
-        self.configuration = _Configuration(tuple(configuration))
+        self.configuration = tuple(configuration)
 
-    def _plain(self, value: Any) -> Hashable:
-        """Return a value as part of a key: a container by what is in it, an object by its identity."""
+    def _plain(self, value: Any) -> Any:
+        """Return a value as it is compared: a container by what is in it, an object by its identity."""
         if isinstance(value, dict):
             self.places += [value.keys(), value.values()]
             self.containers += [value.keys(), value.values()]
@@ -89,23 +79,15 @@ def _is_record(value: Any) -> bool:
     return record and hasattr(value, "__dict__") and not isinstance(value, Layer | Optimizer)
 
 
-def configuration(thing: Layer | Optimizer) -> Hashable:
-    """Return the class and the attributes of every layer, or of an optimizer, as part of a key."""
+def watch(thing: Layer | Optimizer) -> Watched:
+    """Return the attributes of every layer, or of an optimizer, as they are now."""
     kept = vars(thing).setdefault("_watched", {})  # in a dict, so that to keep the last is not itself a change
-    watched: _Watched | None = kept.get("last")
+    watched: Watched | None = kept.get("last")
     if watched is None or not watched.unchanged():
-        watched = kept["last"] = _Watched(thing)
-    return watched.configuration
+        watched = kept["last"] = Watched(thing)
+    return watched
 
 
-def changeable(things: Iterable[Layer | Optimizer]) -> list[Layer | Optimizer]:
-    """Return those things that have a list, a dict or an object of settings among their attributes, as last seen."""
-    return [thing for thing in things if vars(thing)["_watched"]["last"].containers]
-
-
-def note_new_contents(things: Iterable[Layer | Optimizer]) -> None:
-    """Note a change if a list, a dict or an object of settings of some things has other contents than last seen."""
-    for thing in things:
-        watched = vars(thing)["_watched"]["last"]
-        if [*map(id, chain.from_iterable(watched.containers))] != watched.contents:
-            note_change()
+def contents_of(containers: Iterable[Iterable[Any]]) -> list[int]:
+    """Return the identities of what is in some containers."""
+    return [*map(id, chain.from_iterable(containers))]

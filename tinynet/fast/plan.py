@@ -17,11 +17,12 @@ import numpy as np
 from tinynet.core.engine import Tensor, ancestors
 from tinynet.core.spec import Array
 from tinynet.core.transaction import commit
-from tinynet.fast.layout import Layout, copy_call
+from tinynet.fast.layout import Call, Layout, copy_call
 from tinynet.fast.threads import forked, kernel_gate, runnable, use_threads
 from tinynet.fast.trial import Trial
 
 _quietly = np.errstate(all="ignore")(commit)  # for functions of NumPy, since kernels warn of nothing
+_LONG = 32_000_000  # bytes that a replay reads and writes; where it is more, more threads have always paid
 
 
 class Plan:
@@ -74,6 +75,7 @@ class Plan:
         self.changed = [leaves[id(leaf)] for leaf, _ in updates]
         self.timings: Any = None  # of the last profile
         self.trial = Trial()  # of how many threads to use
+        self._short = sum(a.nbytes for call in self.calls for a in (*call.inputs, *call.outputs)) < _LONG
         self._keep = (inputs, outputs, bound, updates)  # leaves are known by their identity
         self._pure = layout.pure
         self._ready()
@@ -104,7 +106,7 @@ class Plan:
         if self._forked != forked():
             self._ready()
         if self._threaded:
-            use_threads(self.trial)
+            use_threads(self.trial if self._short else None)
         self.set_inputs(values)
         self._make(self._prepared)
         return self.outputs
@@ -119,6 +121,7 @@ class Plan:
         self._make = commit if all(hasattr(function, "serial") for function, _ in calls) else _quietly
         ready = build.prepare(calls)
         bound = [partial(function, *arguments) for function, (_, arguments) in zip(ready, calls, strict=True)]
+        self._make = _quietly if any(map(_may_warn, self.calls)) else commit
         self._prepared, self.writes = bound[: self._pure], bound[self._pure :]
 
     def set_inputs(self, values: Mapping[str, Any]) -> None:
@@ -149,3 +152,9 @@ class Plan:
             update = any(id(x) in late or found.get(id(x.node)) == "update" for x in node.inputs)
             found.setdefault(id(node), "update" if update else "backward")
         return found
+
+
+def _may_warn(call: Call) -> bool:
+    """Whether a call may warn of what is not finite, as NumPy's functions of floats do and kernels do not."""
+    floats = any(array.dtype.kind == "f" for array in (*call.inputs, *call.outputs))
+    return floats and not hasattr(call.function, "identity_of")

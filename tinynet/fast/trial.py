@@ -7,17 +7,18 @@ from itertools import pairwise
 from statistics import median
 
 _CALLS = 6  # in a row with one number of threads; the first one moves the data to where they are used
-_PAUSE = 2.0  # seconds from one trial to the next
-_LONG = 0.004  # seconds; where calls take longer, more threads have always paid
+_AGAIN, _PAUSE = 600, 2.0  # a trial is repeated after so many calls, or seconds if these are fewer
 _EQUAL = 1.05  # fewer threads are taken where they take up to so many times as long
+_HOPELESS = 2.0  # a number of threads is given up where two calls take more than so many times as long
 
 
 class Trial:
-    """A comparison of the speed of calls with all threads, half of them, and so on down to one.
+    """A comparison of the speed of calls with one thread, with more, and so on up to all, each time twice as many.
 
     What two threads share has to travel between their cores, which may cost more than the second one brings. How much
     depends on where the cores lie, and a virtual machine may move them. So the time from the beginning of one call to
-    that of the next is measured for a few calls with each number of threads, again and again.
+    that of the next is measured for a few calls with each number of threads, again and again. If another program holds
+    a core, calls on all threads take milliseconds longer; after two of these, their number is given up.
 
     Attributes
     ----------
@@ -28,19 +29,25 @@ class Trial:
     def __init__(self) -> None:
         self.best = 1
         self._due = 0.0
-        self._begun: list[float] = []  # when the calls of the trial under way began
+        self._times: list[float] = []  # of a call with each number that was tried in the trial under way
+        self._begun: list[float] = []  # when the calls with the next number began
 
     def threads(self, most: int) -> int:
         """Return how many threads the call that begins now is to use, of those that can be had."""
         now = time.perf_counter()
         if most == 1 or now < self._due:
             return min(self.best, most)
-        begun = self._begun = [*self._begun, now]
-        whole = range(1, len(begun) - _CALLS + 1, _CALLS)  # of the numbers that were tried, each without its first call
-        times = [median(end - start for start, end in pairwise(begun[i : i + _CALLS])) for i in whole]
-        tried = most >> len(times)
-        if tried and not (times and times[0] > _LONG):
-            return tried
-        self.best = most >> max(i for i, seconds in enumerate(times) if seconds <= _EQUAL * min(times))
-        self._due, self._begun = now + _PAUSE, []
+        self._begun.append(now)
+        numbers = [most >> halved for halved in reversed(range(most.bit_length()))]  # the last one is all
+        taken = [end - start for start, end in pairwise(self._begun)]
+        hopeless = self._times and len(taken) > 1 and min(taken) > _HOPELESS * min(self._times)
+        if len(taken) == _CALLS or hopeless:
+            self._times.append(median(taken[1:]))
+            self._begun = [now]
+        if len(self._times) < len(numbers):
+            return numbers[len(self._times)]
+        least = min(self._times)
+        tried = zip(numbers, self._times, strict=False)  # of which there may have been more before
+        self.best = next((n for n, seconds in tried if seconds <= _EQUAL * least), most)
+        self._due, self._times, self._begun = now + min(_PAUSE, _AGAIN * least), [], []
         return self.best

@@ -162,7 +162,13 @@ def prepare(calls: Sequence[tuple[Any, tuple[Any, ...]]]) -> list[Callable[..., 
         _builds.gathered |= missing
         return [function for function, _ in found]
     _build_slowest_first(missing)
-    return [function.compile(identity.signature) if identity else function for function, identity in found]
+    return [_code(function, identity.signature) if identity else function for function, identity in found]
+
+
+def _code(function: Any, signature: tuple[Any, ...]) -> Any:
+    """Return the code of a kernel for some types; Numba takes long to find that it has it already."""
+    loaded = function.overloads.get(signature)
+    return loaded.entry_point if loaded else function.compile(signature)
 
 
 def _build_slowest_first(missing: dict[Identity, Any]) -> None:
