@@ -67,15 +67,16 @@ def getitem(x: Any, key: Any) -> Tensor:
     """
     x = as_tensor(x)
     parts = key if isinstance(key, tuple) else (key,)
-    arrays = [isinstance(p, _ARRAYS) for p in parts]
+    arrays = [isinstance(part, _ARRAYS) for part in parts]
     if any(arrays):
-        mixed = [p for p, array in zip(parts, arrays, strict=True) if not array and not isinstance(p, int | np.integer)]
+        others = [part for part, array in zip(parts, arrays, strict=True) if not array]
+        mixed = [part for part in others if not isinstance(part, int | np.integer)]
         if mixed:
             raise ArgumentError(f"indexing: integer arrays and {mixed[0]!r} do not mix in one index; take two steps")
         return _index(x, *_indices(x, parts), checked=False)
-    for p in parts:
-        if not isinstance(p, _PLACES) or isinstance(p, bool):
-            raise DTypeError(f"indexing: cannot index with {p!r}; use integers, slices, None, ... or integer arrays")
+    for part in parts:
+        if not isinstance(part, _PLACES) or isinstance(part, bool):
+            raise DTypeError(f"indexing: cannot index with {part!r}; use integers, slices, None, ... or integer arrays")
     try:
         return _slice(x, key=parts)
     except (IndexError, ValueError) as error:  # a step of 0 is a ValueError

@@ -72,9 +72,9 @@ def part_product(sums, a, b, trans_a, trans_b, chunk, chunks, axis):
 @kernel(parallel=True)
 def matmul_panels(c, a, panels):
     """Write the product of a and a matrix that lies in panels (columns / WIDE, inner, WIDE), in small products."""
-    for p in numba.prange(len(panels)):
+    for panel in numba.prange(len(panels)):
         for r in range(0, len(a), 8):
-            gemm(c[r : r + 8, p * WIDE : (p + 1) * WIDE], a[r : r + 8], panels[p], False, False)
+            gemm(c[r : r + 8, panel * WIDE : (panel + 1) * WIDE], a[r : r + 8], panels[panel], False, False)
 
 
 @kernel(parallel=True)

@@ -21,11 +21,11 @@ def pixel(x, row, column, c, weight):
 def blend(x, down, across, c):
     """Return what an image has at a place."""
     top, left = math.floor(down), math.floor(across)
-    p, q = down - top, across - left
-    if p == 0 and q == 0:
+    below, right = down - top, across - left
+    if below == 0 and right == 0:
         return pixel(x, top, left, c, 1.0)
-    above = pixel(x, top, left, c, (1 - p) * (1 - q)) + pixel(x, top, left + 1, c, (1 - p) * q)
-    return above + (pixel(x, top + 1, left, c, p * (1 - q)) + pixel(x, top + 1, left + 1, c, p * q))
+    upper = pixel(x, top, left, c, (1 - below) * (1 - right)) + pixel(x, top, left + 1, c, (1 - below) * right)
+    return upper + (pixel(x, top + 1, left, c, below * (1 - right)) + pixel(x, top + 1, left + 1, c, below * right))
 
 
 @kernel()
