@@ -127,15 +127,15 @@ def comparison_rows(records: Mapping[str, Mapping[str, Any]]) -> list[Sequence[s
     _check_records(records)
     rows: list[Sequence[str]] = [_HEAD]
     first = _test_accuracy(next(iter(records.values())))
-    for i, (name, record) in enumerate(records.items()):
+    for i, (run, record) in enumerate(records.items()):
         history = record["history"]
         at = record.get("best_epoch", len(history["loss"])) - 1  # the parameters that were tested; logistic: the last
-        trained = [history.get(measure, [None] * (at + 1))[at] for measure in ("loss", "accuracy")]
+        trained = [history[name][at] if history.get(name) else None for name in ("loss", "accuracy")]
         accuracy = _test_accuracy(record)
         cells = ("-" if v is None else f"{v:.4f}" for v in (*trained, record["test"]["loss"], accuracy))
         difference = f"{accuracy - first:+.4f}" if i else "-"
         count, seconds = f"{record['parameters']['count']:,}", f"{record['seconds']['total']:.1f}"
-        rows.append((name, count, str(at + 1), *cells, difference, seconds))
+        rows.append((run, count, str(at + 1), *cells, difference, seconds))
     return rows
 
 

@@ -97,7 +97,7 @@ class EarlyStopping(Watch):
 
     def restore(self, state: dict[str, Any]) -> None:
         """Restore these."""
-        kept = state.get("kept", {})
+        kept = state.get("kept", {}) if isinstance(state, dict) else None
         known = conforms(kept, {str: np.ndarray})
         if not known or (kept and {name: a.shape for name, a in kept.items()} != self.shapes):
             raise CheckpointError("the checkpoint is damaged: its best model is not one of this kind")
