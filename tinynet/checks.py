@@ -49,7 +49,7 @@ def check_integers(what: str, given: Any) -> tuple[int, ...]:
     """Check that something is an integer or a sequence of integers; returns them as a tuple."""
     try:
         several = [given] if isinstance(given, int | np.integer) else list(given)
-        return tuple(operator.index(n) for n in several)
+        return tuple(map(operator.index, several))
     except TypeError:
         raise ArgumentError(f"{what} must be an integer or a sequence of integers, but got {given!r}") from None
 

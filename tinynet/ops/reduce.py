@@ -20,12 +20,12 @@ Axis = int | Sequence[int] | None
 
 def _sum_infer(x: Value, axes: tuple[int, ...]) -> Spec:
     dtype = x.dtype if x.dtype.kind == "f" else np.dtype(np.int64)
-    return Spec(tuple(n for a, n in enumerate(x.shape) if a not in axes), dtype)
+    return Spec(tuple([n for a, n in enumerate(x.shape) if a not in axes]), dtype)
 
 
 def keep_axes(x: Tensor, axes: tuple[int, ...]) -> Shape:
     """Return the shape of a tensor, with length 1 along some axes."""
-    return tuple(1 if a in axes else n for a, n in enumerate(x.shape))
+    return tuple([1 if a in axes else n for a, n in enumerate(x.shape)])
 
 
 def _sum_vjp(g: Tensor, out: Tensor, x: Tensor, axes: tuple[int, ...]) -> Tensor:

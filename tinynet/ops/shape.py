@@ -129,7 +129,7 @@ def normal_axes(name: str, axis: int | Sequence[int] | None, x: Tensor) -> tuple
     if axis is None:
         return tuple(range(x.ndim))
     normal = [a + x.ndim if a < 0 else a for a in check_integers(f"{name}: axis", axis)]
-    if len(set(normal)) < len(normal) or any(not 0 <= a < x.ndim for a in normal):
+    if len({a for a in normal if 0 <= a < x.ndim}) < len(normal):
         raise ShapeError(f"{name}: axis {axis} does not fit x, which has shape {x.shape}; give distinct axes of it")
     return tuple(sorted(normal))
 
