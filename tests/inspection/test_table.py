@@ -90,7 +90,7 @@ def test_outputs_of_a_convolution_that_no_window_reads_are_saved(cnn):
     first, second = 2 * N * 9 * 32, 2 * N * 288 * 64
     for rows in (before, after):
         one, two = (row.cost for row in named(rows, "conv_pool"))
-        assert (one.flops, one.dead, one.winograd, one.how) == (first * 676, 0, 0, "direct, specialised")
+        assert (one.flops, one.dead, one.winograd, one.how) == (first * 676, 0, 0, "in registers")
         assert (two.flops + two.winograd, two.dead, two.how) == (second * 81, second * 40, "Winograd, specialised")
 
 
