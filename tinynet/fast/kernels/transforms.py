@@ -59,7 +59,9 @@ _FROM_IMAGE: dict[str, _Line] = {
     "inputs of 2x2": _inputs_2, "inputs of 3x3": _inputs_3, "taps of 2x2": _taps_2, "taps of 3x3": _taps_3,
     "cotangents of 2x2": _cotangents_2,
 }  # fmt: skip
-_TO_IMAGE: dict[str, _Line] = {"outputs of 2x2": _outputs_2, "outputs of 3x3": _outputs_3, "gradients of 2x2": _gradients_2}
+_TO_IMAGE: dict[str, _Line] = {
+    "outputs of 2x2": _outputs_2, "outputs of 3x3": _outputs_3, "gradients of 2x2": _gradients_2,
+}  # fmt: skip
 ALONG = _FROM_IMAGE | _TO_IMAGE
 
 
