@@ -37,7 +37,7 @@ from tinynet.fast.fusions.standardised_matvec import (
     standardised_rmatvec,
     standardised_rmatvec_parts,
 )
-from tinynet.fast.kernels import winograd
+from tinynet.fast.kernels import winners, winograd
 from tinynet.ops.conv import geometry
 from tinynet.optim.adam import adam
 from tinynet.optim.rmsprop import rmsprop, rmsprop_with_momentum
@@ -126,15 +126,13 @@ SHAPES = {
     "one image": Shape("float64", 8, 8, 5, 3, (3, 3), (2, 1), (2, 3), (2, 3), (1,)),
     "one tap": Shape("float32", 5, 5, 33, 2, (1, 1), (1, 1), (2, 2), (2, 3), (13,)),
     "long runs": Shape("float64", 9, 8, 28, 3, (2, 3), (1, 1), (2, 2), (2, 3), (2, 11)),
-    "in registers": Shape("float32", 9, 8, 1, 17, (3, 3), (1, 1), (2, 2), (2, 2), (3, 9)),
-    "in registers, apart": Shape("float64", 8, 9, 2, 16, (2, 2), (2, 1), (2, 2), (2, 3), (5,)),
+    "few filters": Shape("float32", 10, 21, 1, 6, (5, 5), (1, 1), (2, 2), (2, 2), (3, 9)),
+    "few filters, apart": Shape("float64", 8, 27, 1, 20, (2, 3), (1, 1), (2, 2), (3, 3), (5,)),
+    "many filters": Shape("float32", 9, 8, 1, 17, (3, 3), (1, 1), (2, 2), (2, 2), (3, 9)),
+    "many filters, apart": Shape("float64", 8, 9, 2, 16, (2, 2), (2, 1), (2, 2), (2, 3), (5,)),
     "tiles 5 x 5": Shape("float32", 9, 8, 16, 18, (3, 3), (1, 1), (3, 3), (3, 3), (1, 16, 25)),
     "tiles 4 x 4": Shape("float64", 7, 9, 17, 16, (3, 3), (1, 1), (2, 2), (2, 2), (2, 11)),
 }
-
-
-def is_direct(shape):
-    return shape.kernel[0] * shape.kernel[1] * shape.c * shape.pool[0] * shape.pool[1] <= 36 and shape.filters >= 16
 
 
 def clear(values, shape, eps):
@@ -190,7 +188,7 @@ def gradient_cases(draw, shape, which):
     outputs = pooled_shape(shape, n)
     g = rng.standard_normal(outputs).astype(shape.dtype)
     index = rng.integers(0, shape.pool[0] * shape.pool[1] + 1, outputs)
-    index = np.where(index == shape.pool[0] * shape.pool[1], winograd.DEAD, index).astype(np.uint8)
+    index = np.where(index == shape.pool[0] * shape.pool[1], winners.DEAD, index).astype(np.uint8)
     if which == "weight":
         return Case((x, g, index), shape.attrs)
     return Case((g, w, index), {**shape.attrs, "shape": x.shape})
@@ -397,14 +395,13 @@ def test_the_gradients_of_conv_pool_equal_their_parts(which, shape, data):
 
 def test_the_shapes_try_all_variants_and_every_kind_of_window():
     found = {s: dims((1, s.h, s.w, s.c), s.filters, **s.attrs) for s in SHAPES.values()}
-    assert all(d.direct == is_direct(s) for s, d in found.items())
-    direct, tiled = ([s for s, d in found.items() if getattr(d, name)] for name in ("direct", "winograd"))
-    products = [s for s in found if s not in direct and s not in tiled]
+    beside, tiled = ([s for s, d in found.items() if getattr(d, name)] for name in ("beside", "winograd"))
+    products = [s for s in found if s not in beside and s not in tiled]
     assert {found[s].product for s in products} == {True, False}
-    for some in (direct, products):
-        assert {found[s].sh > 1 for s in some} == {True, False}
+    assert {found[s].sh > 1 for s in products} == {True, False}
+    for some in (beside, products):
         assert {found[s].qh > found[s].ph or found[s].qw > found[s].pw for s in some} == {True, False}
-    assert all({s.dtype for s in some} == set(DTYPES) for some in (direct, products, tiled))
+    assert all({s.dtype for s in some} == set(DTYPES) for some in (beside, products, tiled))
     cuts = [winograd.cut(n * found[s].oh, found[s].ow, s.c, s.filters) for s in tiled for n in s.n]
     assert {chunks > 1 for chunks, _ in cuts} == {True, False}
 
@@ -445,7 +442,7 @@ def test_the_winner_is_the_first_of_the_largest_and_none_where_relu_cut_it(shape
     y, index = conv_pool(*case.inputs, **case.attrs)
     before = tn.ops.conv2d(x, w, shape.stride) + bias
     largest, place = OPS["max_pool"](before, p=shape.attrs["q"])
-    np.testing.assert_array_equal(index.data, np.where(largest.data > 0, place.data, winograd.DEAD))
+    np.testing.assert_array_equal(index.data, np.where(largest.data > 0, place.data, winners.DEAD))
     np.testing.assert_array_equal(y.data, np.maximum(largest.data, 0))
 
 
@@ -456,7 +453,7 @@ def test_where_an_image_is_empty_the_first_place_wins_or_none(shape, rng):
     x = np.zeros((shape.n[-1], shape.h, shape.w, shape.c), shape.dtype)
     y, index = conv_pool(x, w, bias, **shape.attrs)
     np.testing.assert_array_equal(y.data, np.broadcast_to(np.maximum(bias, 0), y.shape))
-    np.testing.assert_array_equal(index.data, np.broadcast_to(np.where(bias > 0, 0, winograd.DEAD), y.shape))
+    np.testing.assert_array_equal(index.data, np.broadcast_to(np.where(bias > 0, 0, winners.DEAD), y.shape))
 
 
 @pytest.mark.parametrize(
@@ -468,7 +465,7 @@ def test_among_equal_patches_the_first_wins(shape, rng):
     _, w, bias = conv_pool_arrays(rng, shape, 1, normal)
     x = np.full((shape.n[-1], shape.h, shape.w, shape.c), rng.uniform(), shape.dtype)
     index = conv_pool(x, w, bias, **shape.attrs)[1].data
-    assert set(np.unique(index)) <= {0, winograd.DEAD}
+    assert set(np.unique(index)) <= {0, winners.DEAD}
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=list(SHAPES))

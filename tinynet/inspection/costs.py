@@ -14,7 +14,7 @@ from tinynet.fast.bindings.conv import tiles_of
 from tinynet.fast.fusions import conv_pool, descend, gather, standardised_matvec
 from tinynet.fast.fusions.in_place import IN_PLACE
 from tinynet.fast.kernels import conv_pool as pooled
-from tinynet.fast.kernels import winograd
+from tinynet.fast.kernels import winners
 from tinynet.inspection.cost import Cost
 from tinynet.ops import average, conv, extremes, join, linear, parts, pieces, places, pool, reduce, running, shape
 from tinynet.ops.conv import Geometry
@@ -67,7 +67,7 @@ def _conv_pool(n: int, d: pooled.Dims, p: Geometry, how: str, index: Value | Non
     if index is None:
         return Cost(flops, dead, how=how)
     size = math.prod(index.shape)
-    alive = np.count_nonzero(index != winograd.DEAD) if isinstance(index, np.ndarray) else size
+    alive = np.count_nonzero(index != winners.DEAD) if isinstance(index, np.ndarray) else size
     share = f" {alive / size:.0%}" if isinstance(index, np.ndarray) and size else ""
     needed = 2 * d.taps * int(alive)
     return Cost(needed, dead, flops - needed, how=f"{how}{share}, specialised")
@@ -76,7 +76,7 @@ def _conv_pool(n: int, d: pooled.Dims, p: Geometry, how: str, index: Value | Non
 def _conv_pool_forward(x: Value, w: Value, bias: Value, p: Geometry, q: Geometry) -> Cost:
     n, d = x.shape[0], conv_pool.dims(x.shape, w.shape[3], p, q)
     if not d.winograd:
-        return _conv_pool(n, d, p, "direct, specialised" if d.direct else "in registers")
+        return _conv_pool(n, d, p, "in registers")
     cost = _conv_pool(n, d, p, "Winograd, specialised")
     needed = 2 * n * d.oh * d.ow * (d.ph + 2) ** 2 * d.c * d.f
     return cost._replace(flops=needed, winograd=cost.flops - needed)
@@ -84,8 +84,8 @@ def _conv_pool_forward(x: Value, w: Value, bias: Value, p: Geometry, q: Geometry
 
 def _conv_pool_weight_grad(x: Value, g: Value, index: Value, p: Geometry, q: Geometry) -> Cost:
     n, d = x.shape[0], conv_pool.dims(x.shape, g.shape[3], p, q)
-    if d.direct or d.product:
-        return _conv_pool(n, d, p, "direct, specialised" if d.direct else "in registers")
+    if d.product:
+        return _conv_pool(n, d, p, "in registers")
     return _conv_pool(n, d, p, "sparse", index)
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tests.fast.kernels.kernel_cases import DTYPES, dtypes, garbage, generators, places, whole
 from tinynet.core.engine import meaning
 from tinynet.fast.implementation import evaluate
-from tinynet.fast.kernels import conv, registers
+from tinynet.fast.kernels import conv, registers, vectors
 from tinynet.fast.kernels.conv import Windows
 from tinynet.fast.kernels.jit import chunks_of
 from tinynet.ops.conv import _conv2d_input_grad, geometry
@@ -65,13 +65,14 @@ def starts(n):
 
 def panels(depth, columns, dtype):
     """The working array of weights in panels."""
-    wide = registers.WIDTH // np.dtype(dtype).itemsize
+    wide = vectors.WIDTH // np.dtype(dtype).itemsize
     return garbage((-(-columns // wide), depth, wide), dtype)
 
 
 def forward(x, w, p, cut):
     y = garbage((len(x), p.oh, p.ow, w.shape[3]), x.dtype)
-    conv.conv2d(y, padded(cut, x, p), starts(p.oh * p.ow), panels(w[..., 0].size, w.shape[3], w.dtype), x, w, p)
+    taps = w[..., 0].size
+    conv.conv2d(y, padded(cut, x, p), starts(p.oh * p.ow), starts(taps), panels(taps, w.shape[3], w.dtype), x, w, p)
     return y
 
 
@@ -79,7 +80,8 @@ def input_grad_arrays(chunks, w, p):
     """The working arrays of the gradient of the input."""
     row = p.kw * w.shape[2]
     windows = p.groups * p.ow
-    return garbage((chunks, windows, row), w.dtype), starts(windows), panels(p.kh * w.shape[3], row, w.dtype)
+    taps = p.kh * w.shape[3]
+    return garbage((chunks, windows, row), w.dtype), starts(windows), starts(taps), panels(taps, row, w.dtype)
 
 
 def input_grad(x, w, g, p, cut):
@@ -91,7 +93,7 @@ def input_grad(x, w, g, p, cut):
 def weight_grad(x, w, g, p, cut):
     dw, taps = garbage(w.shape, x.dtype), w[..., 0].size
     partial = garbage((cut[0], taps, w.shape[3]), x.dtype)
-    conv.conv2d_weight_grad(dw.reshape(-1), padded(cut, x, p), starts(taps), partial, x, g, p)
+    conv.conv2d_weight_grad(dw.reshape(-1), padded(cut, x, p), starts(p.oh * p.ow), starts(taps), partial, x, g, p)
     return dw
 
 
@@ -156,23 +158,33 @@ def test_weight_grad_sums_over_images_and_pixels(case, cut):
 
 @given(generators, dtypes, st.data())
 def test_a_product_in_registers_equals_that_of_matrices(rng, dtype, data):
-    """Rows of any number, beginning anywhere, in segments; written or added; only as many columns as there are."""
-    small = st.integers(1, 4)
-    rows, filters, segments, depth = data.draw(st.integers(1, 20)), *(data.draw(small) for _ in range(3))
-    gap, step, more = data.draw(st.integers(-7, 7)), data.draw(small), data.draw(st.booleans())
-    a, b = whole(rng, (100,), dtype), whole(rng, (segments * depth, filters), dtype)
-    c, begin = whole(rng, (rows, filters + 3), dtype), rng.integers(30, 60, rows)
-    meant = c.copy()
-    registers.multiply(meant[:, :filters], a, begin, b, segments, gap, step, more)
-    found = c.copy()
+    """Rows of any number, beginning anywhere, with values anywhere; written or added; only the columns there are."""
+    rows, filters, depth = (data.draw(st.integers(1, most)) for most in (25, 4, 9))
+    a, b, more = whole(rng, (100,), dtype), whole(rng, (depth, filters), dtype), data.draw(st.booleans())
+    c, begin, seen = whole(rng, (rows, filters + 3), dtype), rng.integers(30, 60, rows), rng.integers(-30, 40, depth)
+    meant, found = c.copy(), c.copy()
+    registers.multiply(meant[:, :filters], a, begin, seen, b, more)
     if more:  # the same in machine code: the gradient of weights adds, a convolution does not
-        conv.add_weight_grad(found[:, :filters], a, begin, b, gap, step, segments)
+        conv.add_weight_grad(found[:, :filters], a, begin, seen, b)
     else:
-        p, one = Windows(segments, 1, 1, 1, 0, 0, rows, 1), panels(len(b), filters, dtype)
+        one = panels(depth, filters, dtype)
         one[0, :, :filters] = b
-        meant[:, :filters] = c[:, :filters]
-        registers.multiply(meant[:, :filters], a, begin, b, segments, gap, 1, more)
-        conv.convolve(found[:, :filters], a, begin, one, gap, p)
+        conv.convolve(found[:, :filters], a, begin, seen, one)
+    np.testing.assert_array_equal(found, meant)
+
+
+@given(generators, dtypes, st.data())
+def test_a_product_of_rows_one_value_apart_equals_that_of_matrices(rng, dtype, data):
+    """Of any number of rows and columns; each row is written anywhere, and nothing beside."""
+    depth, filters = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 20))
+    rows = data.draw(st.integers(16, 70))
+    a, w, seen = whole(rng, (rows + 40,), dtype), whole(rng, (depth, 1, 1, filters), dtype), rng.integers(0, 40, depth)
+    to = rng.permutation(rows + 5)[:rows] * (filters + 2)
+    meant = whole(rng, ((rows + 5) * (filters + 2),), dtype)
+    found, one = meant.copy(), panels(depth, filters, dtype)
+    conv.panels_of(one, w)
+    meant[to[:, None] + np.arange(filters)] = a[np.arange(rows)[:, None] + seen] @ w[:, 0, 0]
+    conv.convolve_beside(found, to, a, seen, one, filters)
     np.testing.assert_array_equal(found, meant)
 
 
@@ -191,11 +203,11 @@ def test_add_strip_adds_each_value_to_the_pixel_that_its_tap_sees(case, rng):
 @given(convolutions(most_groups=3))
 def test_the_input_grad_of_an_image_is_added_group_by_group(case):
     x, w, g, p = case
-    strips, begin, turned = input_grad_arrays(1, w, p)
-    conv.transposed_panels_of(turned, begin, w, p.sh)
+    strips, begin, taps, turned = input_grad_arrays(1, w, p)
+    conv.transposed_panels_of(turned, begin, taps, w, p.sh, p.groups * p.ow * w.shape[3])
     for image in range(len(x)):
         dx = x[image].copy()
-        conv.add_input_grad(dx, strips[0], g[image].reshape(p.oh, -1), begin, turned, p)
+        conv.add_input_grad(dx, strips[0], g[image].reshape(p.oh, -1), begin, taps, turned, p)
         np.testing.assert_array_equal(dx - x[image], naive_input_grad(x, w, g, p)[image])
 
 

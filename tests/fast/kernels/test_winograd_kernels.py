@@ -12,6 +12,7 @@ from tests.fast.kernels.kernel_cases import DTYPES, dtypes, garbage, generators
 from tinynet.core.engine import meaning
 from tinynet.fast.implementation import evaluate
 from tinynet.fast.kernels import winograd
+from tinynet.fast.kernels.transforms import ALONG, sides, transform
 from tinynet.ops.conv import _conv2d, _conv2d_input_grad, _conv2d_weight_grad, geometry
 
 binding = import_module("tinynet.fast.bindings.conv")
@@ -129,16 +130,36 @@ def test_tiles_are_taken_where_they_save_a_third(taps, stride, size, channels, e
 @pytest.mark.parametrize("m", [2, 3])
 @given(rng=generators)
 def test_the_transforms_are_exact_on_whole_numbers(m, rng):
-    """Along one axis: y = A ((G w) (B x)); for M = 3, 6 times that."""
-    s, number = m + 2, rng.integers(-99, 99, 8).astype(float)
-    x, w = number[:s, None], number[5:8, None]
-    inputs, filters, outputs = (garbage((k, 1), np.float64) for k in (s, s, m))
-    padded = [*x, x[0]][:5]
-    winograd.inputs_of(m, inputs, 0, 0, 1, *padded)
-    winograd.taps_of(m, filters, 0, 1, 0, 1, *w)
-    winograd.outputs_of(m, outputs, 0, 1, *[*(inputs * filters), x[0]][:5])
-    expected = [(x[i : i + 3] * w).sum() for i in range(m)]
-    np.testing.assert_array_equal(outputs[:, 0], (6 if m == 3 else 1) * np.array(expected))
+    """A tile is A^T ((G w G^T) (B^T x B)) A; for M = 3, 36 times that."""
+    s = m + 2
+    x, w = (rng.integers(-9, 9, shape).astype(float) for shape in ((s, s, 1), (3, 3, 1)))
+    inputs, filters, outputs = (garbage(shape, np.float64) for shape in ((s, s, 1, 1), (s, s, 1, 1), (m, m, 1)))
+    transform(f"inputs of {m}x{m}", inputs, x, 0, 0, 0)
+    transform(f"taps of {m}x{m}", filters, w, 0, 0, 0)
+    transform(f"outputs of {m}x{m}", inputs * filters, outputs, 0, 0, 0)
+    expected = [[(x[i : i + 3, j : j + 3] * w).sum() for j in range(m)] for i in range(m)]
+    np.testing.assert_array_equal(outputs[..., 0], (36 if m == 3 else 1) * np.array(expected))
+
+
+@given(
+    rng=generators,
+    name=st.sampled_from([name for name in ALONG if "taps" not in name and "gradients" not in name]),
+    data=st.data(),
+)
+def test_what_lies_outside_of_an_image_is_0_and_is_not_written(rng, name, data):
+    """A row of tiles equals its tiles one by one, each within a larger image whose margins are zeros."""
+    small, place = st.integers(1, 5), st.integers(-3, 6)
+    side, side_of_planes = sides(name)
+    tiles, step, h, w = data.draw(small), side + data.draw(st.integers(-1, 1)), data.draw(place), data.draw(place)
+    step = max(step, side) if name.startswith("outputs") else step  # what is written does not overlap
+    image = rng.integers(-9, 9, (data.draw(small), data.draw(small), 2)).astype(float)
+    planes = rng.integers(-9, 9, (side_of_planes, side_of_planes, tiles, 2)).astype(float)
+    meant, found = [planes.copy(), np.pad(image, ((30, 30), (30, 30), (0, 0)))], [planes, image]
+    for tile in range(tiles):
+        transform(name, meant[0][:, :, tile : tile + 1], meant[1], 30 + h, 30 + w + tile * step, 0)
+    transform(name, *found, h, w, step)
+    np.testing.assert_array_equal(found[0], meant[0])
+    np.testing.assert_array_equal(found[1], meant[1][30 : 30 + len(image), 30 : 30 + image.shape[1]])
 
 
 @pytest.mark.parametrize("pooled", [False, True])

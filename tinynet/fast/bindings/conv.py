@@ -14,7 +14,7 @@ from tinynet.fast.kernels import conv as kernels
 from tinynet.fast.kernels import winograd
 from tinynet.fast.kernels.conv import Windows
 from tinynet.fast.kernels.jit import chunks_of, for_chunks
-from tinynet.fast.kernels.registers import WIDTH
+from tinynet.fast.kernels.vectors import WIDTH
 from tinynet.fast.threads import get_num_threads
 from tinynet.ops.conv import Geometry
 
@@ -39,14 +39,16 @@ def _padded(x: Value, p: Windows) -> Shape:
 def _conv2d_scratch(x: Value, w: Shape, p: Windows) -> tuple[Spec, ...]:
     """Return the working arrays of a convolution: images with margins, where windows begin, and weights."""
     shapes = _padded(x, p), panels(w, x.dtype.itemsize)
-    return Spec(shapes[0], x.dtype), Spec((p.oh * p.ow,), STARTS), Spec(shapes[1], x.dtype)
+    starts = (Spec((count,), STARTS) for count in (p.oh * p.ow, math.prod(w[:3])))
+    return Spec(shapes[0], x.dtype), *starts, Spec(shapes[1], x.dtype)
 
 
 def input_grad_scratch(g: Value, w: Value, p: Windows) -> tuple[Spec, ...]:
     """Return the working arrays of the gradient of the input: strips, where windows begin in them, and weights."""
     kh, kw, channels, filters = w.shape
     strips, turned = (chunks_of(g.shape[0]), p.groups * p.ow, kw * channels), (kh, filters, 1, kw * channels)
-    return Spec(strips, g.dtype), Spec(strips[1:2], STARTS), Spec(panels(turned, g.dtype.itemsize), g.dtype)
+    starts = (Spec((count,), STARTS) for count in (strips[1], kh * filters))
+    return Spec(strips, g.dtype), *starts, Spec(panels(turned, g.dtype.itemsize), g.dtype)
 
 
 # --- by Winograd's algorithm
@@ -60,18 +62,20 @@ def tiles_of(p: Geometry, size: tuple[int, ...], weights: Shape) -> tuple[int, i
 
 
 def _lanes(n: int, tiles: tuple[int, int], channels: int, filters: int) -> tuple[int, int, int]:
-    """Return the number of chunks, of sets of working arrays, and of tiles in a block."""
+    """Return the number of chunks, of sets of working arrays, and of tiles in a block.
+
+    A plane has room for one tile more: a power of two apart, planes would lie in the same few lines of the cache.
+    """
     chunks, rows = winograd.cut(n * tiles[0], tiles[1], channels, filters)
-    return chunks, min(chunks, get_num_threads()), rows * tiles[1]
+    return chunks, min(chunks, get_num_threads()), rows * tiles[1] + 1
 
 
 def winograd_scratch(m: int, x: Value, tiles: tuple[int, int], c: int, f: int) -> tuple[Spec, ...]:
     """Return the working arrays of a convolution of c channels by f filters, in tiles of m x m outputs."""
     _, lanes, block = _lanes(x.shape[0], tiles, c, f)
-    s, slots, run = m + 2, tiles[1] + 1, tiles[1] * f
-    whole = (9, c, f), (3 * s, c * f), (s * s, c * f), (lanes, s * s, block * c), (lanes, s * s, block * f)
-    rows = (lanes, s, m, slots, c), (lanes, s, m * slots * c), (lanes, m * s, run), (lanes, m * m, run)
-    return tuple(Spec(shape, x.dtype) for shape in (*whole, *rows, (lanes, s, x.shape[2])))
+    s, strip = m + 2, (m, m * tiles[1], f)
+    shapes = (9, c, f), (s * s, c * f), (lanes, s * s, block * c), (lanes, s * s, block * f)
+    return tuple(Spec(shape, x.dtype) for shape in (*shapes, (lanes, *strip), (lanes, s, x.shape[2])))
 
 
 def winograd_call(
@@ -86,7 +90,7 @@ def winograd_call(
     kernel = for_chunks(winograd.convolution(m, arrays[-1] is not None), lanes)
     constant = is_constant(Tensor(arrays[-2]))
     if constant:
-        arrays = (*arrays[:2], *map(np.empty_like, arrays[2:5]), *arrays[5:])
+        arrays = (*arrays[:2], *map(np.empty_like, arrays[2:4]), *arrays[4:])
     return kernel, *arrays, *corner, tiles[0], chunks, adjoint, np.zeros(1, bool), constant
 
 
@@ -143,14 +147,12 @@ def _weight_grad_scratch(x: Value, g: Value, p: Geometry) -> tuple[Spec, ...]:
     tiles = tiles_of(p, p[6:], (3, 3, c, f))
     if tiles:
         chunks, lanes, block = _lanes(x.shape[0], tiles, c, f)
-        shapes = (
-            (chunks, 9, c * f), (lanes, 12, c * f), (lanes, 16, c * f), (lanes, c, f), (lanes, 16, block * c),
-            (lanes, 16, block * f), (lanes, 4, 2, tiles[1] + 1, c), (lanes, 2, 2, tiles[1], f),
-            (lanes, 4, 2 * (tiles[1] + 1) * c), (lanes, 4, 2 * tiles[1] * f),
-        )  # fmt: skip
+        sums = (chunks, 9, c * f), (lanes, 16, c * f), (lanes, c, f)
+        shapes = *sums, (lanes, 16, block * c), (lanes, 16, block * f)
         return tuple(Spec(shape, x.dtype) for shape in shapes)
     taps, padded = p.kh * p.kw * c, _padded(x, Windows(*p))
-    return Spec(padded, x.dtype), Spec((taps,), STARTS), Spec((padded[0], taps, f), x.dtype)
+    starts = (Spec((count,), STARTS) for count in (p.oh * p.ow, taps))
+    return Spec(padded, x.dtype), *starts, Spec((padded[0], taps, f), x.dtype)
 
 
 def _weight_grad(dw: Array, *rest: Array, p: Geometry) -> tuple[Any, ...]:

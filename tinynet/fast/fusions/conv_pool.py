@@ -11,7 +11,7 @@ from tinynet.core.spec import Array, Shape, Spec, Value
 from tinynet.fast.bindings.conv import STARTS, input_grad_scratch, panels, winograd_call, winograd_scratch
 from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import conv_pool as kernels
-from tinynet.fast.kernels import winograd
+from tinynet.fast.kernels import winners
 from tinynet.fast.kernels.conv import Windows
 from tinynet.fast.kernels.jit import chunks_of, for_chunks
 from tinynet.fast.match import Fusion, Rewrite, Uses, fused_op
@@ -25,7 +25,7 @@ _LEAST_PLACES = 4  # in a window; with fewer, dense gradients are the faster one
 _MOST_PLACES = 254  # that an index of one byte can tell apart
 _MOST_IMAGE = 256 * 1024  # bytes of an image; larger ones do not stay in a cache while each filter goes over them
 _MADE = 256 * 1024  # bytes of the convolution that are made at a time, and then pooled
-_DEAD = np.uint8(winograd.DEAD)
+_DEAD = np.uint8(winners.DEAD)
 
 # --- what it means
 
@@ -77,21 +77,17 @@ def _rows(d: kernels.Dims, like: Value) -> int:
 
 def _forward_scratch(x: Value, w: Value, bias: Value, p: Geometry, q: Geometry) -> tuple[Spec, ...]:
     d = dims(x.shape, w.shape[3], p, q)
-    if d.direct:
-        return ()
     if d.winograd:
         return winograd_scratch(d.ph, x, (d.oh, d.ow), d.c, d.f)
     rows, row = _rows(d, x), d.ow * d.f
-    shapes = panels(w.shape, x.dtype.itemsize), (chunks_of(x.shape[0]), rows * d.pw, row), (row,)
-    return Spec((rows * d.ow,), STARTS), *(Spec(shape, x.dtype) for shape in shapes)
+    starts = rows * d.ow, d.taps, rows * d.w if d.beside else 0
+    shapes = panels(w.shape, x.dtype.itemsize), (chunks_of(x.shape[0]), (rows + 1) * d.pw, row), (row,)
+    return *(Spec((count,), STARTS) for count in starts), *(Spec(shape, x.dtype) for shape in shapes)
 
 
 def _forward_bind(y: Array, index: Array, *rest: Array, p: Geometry, q: Geometry) -> tuple[Any, ...]:
-    x, w, bias = rest[-3:]
+    x, w = rest[-3:-1]
     d = dims(x.shape, w.shape[3], p, q)
-    if d.direct:
-        kernel = for_chunks(kernels.forward_direct(d), chunks_of(len(x)))
-        return kernel, y, index, x.reshape(len(x), -1), w.reshape(-1, d.f), bias
     if d.winograd:
         return winograd_call(d.ph, (d.oh, d.ow), y, index, *rest, corner=(0, 0))
     return for_chunks(kernels.forward_product, chunks_of(len(x))), y, index, *rest, _read(p, q), q
@@ -100,12 +96,12 @@ def _forward_bind(y: Array, index: Array, *rest: Array, p: Geometry, q: Geometry
 def _weight_grad_scratch(x: Value, g: Value, index: Value, p: Geometry, q: Geometry) -> tuple[Spec, ...]:
     d = dims(x.shape, g.shape[3], p, q)
     if d.product:
-        shapes = (_rows(d, x) * d.pw, d.ow * d.f), (d.taps, d.f), (d.ow * d.f,)
-        many = chunks_of(x.shape[0])
-        return Spec((d.taps,), STARTS), *(Spec((many, *shape), x.dtype) for shape in shapes)
+        rows, many = _rows(d, x), chunks_of(x.shape[0])
+        shapes = (rows * d.pw, d.ow * d.f), (d.taps, d.f), (d.ow * d.f,)
+        starts = (Spec((count,), STARTS) for count in (rows * d.ow, d.taps))
+        return *starts, *(Spec((many, *shape), x.dtype) for shape in shapes)
     chunks = chunks_of(-(-x.shape[0] // kernels.IMAGES_A_PARTIAL))
-    partial = (chunks, d.taps * d.f) if d.direct else (chunks, d.f, d.taps)
-    return Spec(partial, x.dtype), Spec((chunks, d.f), x.dtype)
+    return Spec((chunks, d.f, d.taps), x.dtype), Spec((chunks, d.f), x.dtype)
 
 
 def _weight_grad_bind(dw: Array, db: Array, *rest: Array, p: Geometry, q: Geometry) -> tuple[Any, ...]:
@@ -114,11 +110,8 @@ def _weight_grad_bind(dw: Array, db: Array, *rest: Array, p: Geometry, q: Geomet
     if d.product:
         kernel = for_chunks(kernels.weight_grad_product, chunks_of(len(x)))
         return kernel, dw.reshape(-1), db, *rest, _read(p, q), q
-    inputs = x.reshape(x.shape[0], -1), g, index
-    if d.direct:  # LLVM does not vectorise this one but in its parallel form
-        return kernels.weight_grad_direct(d), dw.reshape(-1), db, *scratch, *inputs
     kernel = for_chunks(kernels.weight_grad(d), len(scratch[0]))
-    return kernel, dw.reshape(d.taps, d.f), db, *scratch, *inputs
+    return kernel, dw.reshape(d.taps, d.f), db, *scratch, x.reshape(x.shape[0], -1), g, index
 
 
 def _input_grad_scratch(g: Value, w: Value, index: Value, p: Geometry, q: Geometry, shape: Shape) -> tuple[Spec, ...]:

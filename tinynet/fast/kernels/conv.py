@@ -19,7 +19,8 @@ import numpy as np
 
 from tinynet.fast.kernels.jit import kernel
 from tinynet.fast.kernels.reduce import add_up
-from tinynet.fast.kernels.registers import WIDTH, multiply
+from tinynet.fast.kernels.registers import multiply, multiply_beside
+from tinynet.fast.kernels.vectors import WIDTH
 
 _MOST_CHUNKS = 8
 
@@ -88,24 +89,34 @@ def panels_of(panels, w):
     wide = panels.shape[2]
     for k in range(panels.shape[1]):
         tap = k // channels
-        for f in range(filters):
-            panels[f // wide, k, f % wide] = w[tap // kw, tap % kw, k % channels, f]
+        weights = w[tap // kw, tap % kw, k % channels]
+        for first in range(0, filters, wide):
+            for f in range(first, min(first + wide, filters)):
+                panels[first // wide, k, f - first] = weights[f]
 
 
 @kernel()
-def convolve(y, seen, starts, panels, gap, p):
-    """Convolve windows that begin at some places: y (windows, F), ``gap`` values between two rows of taps."""
+def convolve(y, seen, starts, taps, panels):
+    """Convolve windows that begin at some places, where a tap sees what lies ``taps`` values on: y (windows, F)."""
     for panel in range(len(panels)):
         part = y[:, panel * panels.shape[2] : (panel + 1) * panels.shape[2]]
-        multiply(part, seen, starts, panels[panel][:, : part.shape[1]], p.kh, gap, 1, False)
+        multiply(part, seen, starts, taps, panels[panel][:, : part.shape[1]], False)
 
 
 @kernel()
-def add_weight_grad(total, seen, starts, g, gap, step, rows):
-    """Add the weight gradient of ``rows`` rows of windows: total (taps, F), g (windows, F)."""
+def convolve_beside(y, to, seen, taps, panels, filters):
+    """Convolve windows that begin one value apart, into ``to``; what a tap sees lies ``taps`` values on."""
+    wide = panels.shape[2]
+    for first in range(0, filters, wide):
+        multiply_beside(y[first:], to, seen, taps, panels[first // wide], min(wide, filters - first))
+
+
+@kernel()
+def add_weight_grad(total, seen, taps, starts, g):
+    """Add the weight gradient of windows that begin at some places: total (taps, F), g (windows, F)."""
     wide = WIDTH // total.itemsize
     for first in range(0, g.shape[1], wide):
-        multiply(total[:, first : first + wide], seen, starts, g[:, first : first + wide], rows, gap, step, True)
+        multiply(total[:, first : first + wide], seen, taps, starts, g[:, first : first + wide], True)
 
 
 # --- strips
@@ -126,8 +137,10 @@ def add_strip(row, strip, p, left):
 
 
 @kernel()
-def transposed_panels_of(panels, starts, w, sh):
-    """Write weights (KH, KW, C, F) as panels (panels, KH F, lanes) of rows of KW C values, and where windows begin.
+def transposed_panels_of(panels, starts, taps, w, sh, across):
+    """Write weights (KH, KW, C, F) as panels (panels, KH F, lanes) of rows of KW C values, and where windows see what.
+
+    A row of windows has ``across`` values of the cotangent.
 
     Taps are sorted by remainder by SH, the last of each first, since it sees the first row.
     """
@@ -140,22 +153,24 @@ def transposed_panels_of(panels, starts, w, sh):
             row += filters
     for j in range(len(starts)):
         starts[j] = j * filters
+    for k in range(len(taps)):
+        taps[k] = k // filters * across + k % filters
 
 
 @kernel()
-def add_input_grad(dx, strip, g, starts, panels, p):
+def add_input_grad(dx, strip, g, starts, taps, panels, p):
     """Add what the cotangent g (OH, windows F) brings back to an image: dx (H, W, C), strip (windows, KW C)."""
     wide, filters, row = panels.shape[2], panels.shape[1] // p.kh, g.shape[1]
     for h in range(len(dx)):
         remainder, i = (h + p.top) % p.sh, (h + p.top) // p.sh  # the row of windows that sees h by its first such tap
-        taps, before = (p.kh - remainder + p.sh - 1) // p.sh, remainder * (p.kh // p.sh) + min(remainder, p.kh % p.sh)
-        first, end = max(0, i - p.oh + 1), min(taps, i + 1)
+        count, before = (p.kh - remainder + p.sh - 1) // p.sh, remainder * (p.kh // p.sh) + min(remainder, p.kh % p.sh)
+        first, end = max(0, i - p.oh + 1), min(count, i + 1)
         if end > first:
             seen = g.reshape(-1)[(i - end + 1) * row :]
             for panel in range(len(panels)):
-                weights = panels[panel, (before + taps - end) * filters : (before + taps - first) * filters]
+                weights = panels[panel, (before + count - end) * filters : (before + count - first) * filters]
                 part = strip[:, panel * wide : (panel + 1) * wide]
-                multiply(part, seen, starts, weights[:, : part.shape[1]], end - first, row, 1, False)
+                multiply(part, seen, starts, taps, weights[:, : part.shape[1]], False)
             for b in range(p.groups):
                 add_strip(dx[h], strip[b * p.ow : (b + 1) * p.ow].reshape(-1), p, p.left - b * p.apart)
 
@@ -164,42 +179,44 @@ def add_input_grad(dx, strip, g, starts, panels, p):
 
 
 @kernel(parallel=True)
-def conv2d(y, padded, starts, panels, x, w, p):
+def conv2d(y, padded, starts, taps, panels, x, w, p):
     """Compute y (N, OH, OW, F) from x (N, H, W, C) and w (KH, KW, C, F)."""
     n, chunks, channels = len(x), len(padded), x.shape[3]
     width = padded.shape[2] if padded.size else x.shape[2]
     window_starts(starts, width, channels, p)
+    tap_starts(taps, width, channels, p)
     panels_of(panels, w)
     for chunk in numba.prange(chunks):
         padded[chunk] = 0
         for image in range(chunk * n // chunks, (chunk + 1) * n // chunks):
             seen = with_margins(padded[chunk], x, image, p)
-            convolve(y[image].reshape(-1, y.shape[3]), seen, starts, panels, width * channels, p)
+            convolve(y[image].reshape(-1, y.shape[3]), seen, starts, taps, panels)
 
 
 @kernel(parallel=True)
-def conv2d_input_grad(dx, strips, starts, panels, g, w, p):
+def conv2d_input_grad(dx, strips, starts, taps, panels, g, w, p):
     """Bring the cotangent g (N, OH, OW, F) back to the input: dx (N, H, W, C), strips (chunks, OW, KW C)."""
     n, chunks = len(g), len(strips)
-    transposed_panels_of(panels, starts, w, p.sh)
+    transposed_panels_of(panels, starts, taps, w, p.sh, p.ow * w.shape[3])
     for chunk in numba.prange(chunks):
         for image in range(chunk * n // chunks, (chunk + 1) * n // chunks):
             dx[image] = 0
-            add_input_grad(dx[image], strips[chunk], g[image].reshape(p.oh, -1), starts, panels, p)
+            add_input_grad(dx[image], strips[chunk], g[image].reshape(p.oh, -1), starts, taps, panels, p)
 
 
 @kernel(parallel=True)
-def conv2d_weight_grad(dw, padded, starts, partial, x, g, p):
+def conv2d_weight_grad(dw, padded, starts, taps, partial, x, g, p):
     """Bring the cotangent g (N, OH, OW, F) back to the weights: dw flat, partial (chunks, KH KW C, F)."""
     n, chunks, channels = len(x), len(padded), x.shape[3]
     width = padded.shape[2] if padded.size else x.shape[2]
-    tap_starts(starts, width, channels, p)
+    window_starts(starts, width, channels, p)
+    tap_starts(taps, width, channels, p)
     for chunk in numba.prange(chunks):
         padded[chunk] = 0
         partial[chunk] = 0
         for image in range(chunk * n // chunks, (chunk + 1) * n // chunks):
             seen, cotangent = with_margins(padded[chunk], x, image, p), g[image].reshape(-1, g.shape[3])
-            add_weight_grad(partial[chunk], seen, starts, cotangent, p.sh * width * channels, p.sw * channels, p.oh)
+            add_weight_grad(partial[chunk], seen, taps, starts, cotangent)
     for chunk in numba.prange(chunks):
         lo, hi = chunk * dw.size // chunks, (chunk + 1) * dw.size // chunks
         add_up(dw, partial.reshape(chunks, dw.size), lo, hi)

@@ -5,9 +5,9 @@ gradient, and none where relu cut it: the index of the winner (DEAD where cut) t
 a scalar is all that each adds. The shapes are numbers that the kernels close over, so that LLVM unrolls the loops over
 taps and turns those over channels into vector code: about eight times as fast as the same loops with run-time bounds.
 
-There are three forward kernels. With few taps and many filters, products are made in registers; otherwise by products
-of matrices (`conv`); or, where it pays, by Winograd's algorithm (`winograd`). Where the runs that a winner adds would
-be short, the gradients are products of matrices too: with many zeros, but at full speed.
+There are two ways forward: products that keep their sums in registers (`conv`), and, where it pays, Winograd's
+algorithm (`winograd`). Where the runs that a winner adds would be short, the gradients are products too: with many
+zeros, but at full speed.
 
 Axes: N images, each a row of H W C values; KH x KW taps, F filters; windows of PH x PW convolution outputs at strides
 QH, QW, of which there are OH x OW. Weights are (KH KW C, F).
@@ -16,11 +16,13 @@ QH, QW, of which there are OH x OW. Weights are (KH KW C, F).
 from typing import Any, NamedTuple
 
 import numba
+import numpy as np
 
 from tinynet.fast.kernels.conv import (
     add_input_grad,
     add_weight_grad,
     convolve,
+    convolve_beside,
     panels_of,
     tap_starts,
     transposed_panels_of,
@@ -28,10 +30,11 @@ from tinynet.fast.kernels.conv import (
 )
 from tinynet.fast.kernels.jit import MOST_CHUNKS, factory, kernel
 from tinynet.fast.kernels.reduce import add_up
-from tinynet.fast.kernels.winograd import DEAD, LEAST_CHANNELS, pool
+from tinynet.fast.kernels.winners import DEAD, find_winners
+from tinynet.fast.kernels.winograd import LEAST_CHANNELS
 
 IMAGES_A_PARTIAL = 4  # so that eight cores have a chunk each at the usual batch of 32
-_DIRECT_PRODUCTS, _DIRECT_FILTERS = 36, 16  # up to so many for a window and filter, and from so many filters on
+_WIDEST = 16  # numbers in a vector
 _DENSE = 160  # up to so many values under a row of taps, for all places of a window together
 
 
@@ -59,14 +62,15 @@ class Dims(NamedTuple):
         return self.kh * self.kw * self.c
 
     @property
-    def direct(self) -> bool:
-        """Whether products are made in registers, without a matrix product: LLVM turns no longer loops into vectors."""
-        return self.taps * self.ph * self.pw <= _DIRECT_PRODUCTS and self.f >= _DIRECT_FILTERS
+    def beside(self) -> bool:
+        """Whether neighbouring windows fill vectors, and not filters, which would leave half of one empty."""
+        columns = (self.ow - 1) * self.qw + self.pw
+        return self.c * self.sh * self.sw == 1 and columns >= _WIDEST and -self.f % _WIDEST >= _WIDEST // 2
 
     @property
     def product(self) -> bool:
         """Whether gradients are products of matrices, and not made from winner to winner."""
-        return not self.direct and self.ph * self.pw * self.kw * self.c <= _DENSE
+        return self.ph * self.pw * self.kw * self.c <= _DENSE
 
     @property
     def winograd(self) -> bool:
@@ -76,68 +80,54 @@ class Dims(NamedTuple):
         return plain and windows in ((2,) * 4, (3,) * 4)
 
 
-@factory
-def forward_direct(d: Dims) -> Any:
-    """Make the forward kernel for few taps: each output is a sum in registers, vectorised over the filters."""
-    _, w, c, filters, kh, kw, sh, sw, ph, pw, qh, qw, oh, ow = d
-    run, row, places = kw * c, w * c, ph * pw
-
-    @kernel(parallel=True, reorder=False)  # equal patches then give equal sums, of which the first wins
-    def conv_pool_direct(y, index, x, weights, bias):
-        n, zero = x.shape[0], x.dtype.type(0)
-        chunks = max(1, min(MOST_CHUNKS, n))
-        for chunk in numba.prange(chunks):
-            for m in range(chunk * n // chunks, (chunk + 1) * n // chunks):
-                for i in range(oh):
-                    for j in range(ow):
-                        corner = (i * qh * sh * w + j * qw * sw) * c
-                        for f in range(filters):
-                            best = bias[f]
-                            winner = 0
-                            for t in range(places):
-                                start = corner + ((t // pw) * sh * w + (t % pw) * sw) * c
-                                v = bias[f]
-                                for u in range(kh):
-                                    for k in range(run):
-                                        v += x[m, start + u * row + k] * weights[u * run + k, f]
-                                if t == 0:
-                                    best = v
-                                else:
-                                    wins = v > best or v != v
-                                    best = v if wins else best
-                                    winner = t if wins else winner
-                            dead = best <= 0
-                            y[m, i, j, f] = zero if dead else best
-                            index[m, i, j, f] = DEAD if dead else winner
-
-    return conv_pool_direct
+@kernel()
+def places_beside(to, width, filters, most, p, q):
+    """Write where the outputs of all windows in images of a width go; the last row is for those that nothing reads."""
+    to[:] = most * p.ow * filters
+    for row in range(to.size // width):
+        for b in range(q.kw):
+            for j in range(q.ow):
+                to[row * width + j * q.sw + b] = ((b * (most + 1) + row) * p.ow + j) * filters
 
 
 @kernel(parallel=True)
-def forward_product(y, index, starts, panels, made, biases, x, w, bias, p, q):
+def forward_product(y, index, starts, taps, to, panels, made, biases, x, w, bias, p, q):
     """Compute the block as products, some rows of pooling windows at a time: made (chunks, rows, OW F), then pooled.
 
-    The columns of the convolution are in groups, one for each column of the windows of the pooling.
+    The columns of the convolution are in groups, one for each column of the windows of the pooling. With few filters,
+    neighbouring windows are computed together, and ``to`` says where each goes.
     """
     n, chunks, filters, row = len(x), len(made), bias.size, x.shape[2] * x.shape[3]
-    window_starts(starts, x.shape[2], x.shape[3], p)
+    most = made.shape[1] // q.kw - 1
     panels_of(panels, w)
+    window_starts(starts, x.shape[2], x.shape[3], p)
+    tap_starts(taps, x.shape[2], x.shape[3], p)
+    places_beside(to, row, filters, most, p, q)
     for j in range(p.ow):
         for f in range(filters):
             biases[j * filters + f] = bias[f]
     for chunk in numba.prange(chunks):
-        block = (made.shape[1] // q.kw - q.kh) // q.sh + 1
+        block = (most - q.kh) // q.sh + 1
         for image in range(chunk * n // chunks, (chunk + 1) * n // chunks):
             for first in range(0, q.oh, block):
                 count = min(block, q.oh - first)
                 rows = (count - 1) * q.sh + q.kh
-                for b in range(q.kw):
-                    part = made[chunk, b * rows : (b + 1) * rows].reshape(-1, filters)
-                    seen = x[image].reshape(-1)[first * q.sh * p.sh * row + b * p.apart * x.shape[3] :]
-                    convolve(part, seen, starts[: rows * p.ow], panels, row, p)
-                for r in range(count):
-                    start, one = r * q.sh, y.dtype.type(1)
-                    pool(y, index, made[chunk], start, 1, rows, q.kh, q.kw, biases, image, first + r, one)
+                seen = x[image].reshape(-1)[first * q.sh * p.sh * row :]
+                if to.size:
+                    windows = (rows - 1) * row + (q.ow - 1) * q.sw + q.kw
+                    convolve_beside(made[chunk].reshape(-1), to[:windows], seen, taps, panels, filters)
+                else:
+                    for b in range(q.kw):
+                        part = made[chunk, b * (most + 1) :][:rows].reshape(-1, filters)
+                        convolve(part, seen[b * p.apart * x.shape[3] :], starts, taps, panels)
+                size, strides = bias.size * p.ow, made[chunk].strides
+                places = np.lib.stride_tricks.as_strided(
+                    made[chunk],
+                    (q.kh, q.kw, count, size),
+                    (strides[0], (most + 1) * strides[0], q.sh * strides[0], strides[1]),
+                )
+                best, winner = y[image, first : first + count], index[image, first : first + count]
+                find_winners(best.reshape(-1, size), winner.reshape(-1, size), places, biases, y.dtype.type(1))
 
 
 @kernel()
@@ -187,44 +177,6 @@ def weight_grad(d: Dims) -> Any:
 
 
 @factory
-def weight_grad_direct(d: Dims) -> Any:
-    """Make the same kernel for few taps: all places of a window, with a factor of 0 but for the winner; dw is flat.
-
-    This makes many products with 0, but no branch that cannot be predicted, and is vectorised over the filters.
-    """
-    _, w, c, filters, kh, kw, sh, sw, ph, pw, qh, qw, oh, ow = d
-    run, row, taps, places = kw * c, w * c, d.taps, ph * pw
-
-    @kernel(parallel=True)
-    def conv_pool_weight_grad_direct(dw, db, partial, partial_bias, x, g, index):
-        n, chunks, zero = x.shape[0], partial.shape[0], x.dtype.type(0)
-        for chunk in numba.prange(chunks):
-            for f in range(filters):
-                for k in range(taps):
-                    partial[chunk, k * filters + f] = zero
-                partial_bias[chunk, f] = zero
-            for m in range(chunk * n // chunks, (chunk + 1) * n // chunks):
-                for i in range(oh):
-                    for j in range(ow):
-                        corner = (i * qh * sh * w + j * qw * sw) * c
-                        for f in range(filters):
-                            winner = index[m, i, j, f]
-                            v = g[m, i, j, f]
-                            for u in range(kh):
-                                for k in range(run):
-                                    total = partial[chunk, (u * run + k) * filters + f]
-                                    for t in range(places):
-                                        start = corner + ((t // pw) * sh * w + (t % pw) * sw) * c
-                                        total += x[m, start + u * row + k] * (v if winner == t else zero)
-                                    partial[chunk, (u * run + k) * filters + f] = total
-                            partial_bias[chunk, f] += zero if winner == DEAD else v
-        add_up(dw, partial, 0, dw.size)
-        add_up(db, partial_bias, 0, db.size)
-
-    return conv_pool_weight_grad_direct
-
-
-@factory
 def input_grad(d: Dims) -> Any:
     """Make the kernel of the gradient of the input: the filter times a scalar, added at the place of each winner."""
     h, w, c, filters, kh, kw, sh, sw, _, pw, qh, qw, oh, ow = d
@@ -268,9 +220,10 @@ def spread_out(spread, g, index, q, down, across):
     for i in range(len(g)):
         given, winner = g[i].reshape(-1), index[i].reshape(-1)
         for t in range(q.kh * q.kw):
+            place = np.uint8(t)
             row = spread[(i * q.sh + t // q.kw) * down + t % q.kw * across]
             for k in range(row.size):
-                row[k] = given[k] if winner[k] == t else zero
+                row[k] = given[k] if winner[k] == place else zero
 
 
 @kernel()
@@ -284,10 +237,11 @@ def add_bias_grad(total, g, index):
 
 
 @kernel(parallel=True)
-def weight_grad_product(dw, db, starts, spread, partial, partial_bias, x, g, index, p, q):
+def weight_grad_product(dw, db, starts, taps, spread, partial, partial_bias, x, g, index, p, q):
     """Compute the gradients of weights and bias as products; those of the bias are summed as (chunks, OW F)."""
     n, chunks, filters, row = len(x), len(spread), db.size, x.shape[2] * x.shape[3]
-    tap_starts(starts, x.shape[2], x.shape[3], p)
+    window_starts(starts, x.shape[2], x.shape[3], p)
+    tap_starts(taps, x.shape[2], x.shape[3], p)
     for chunk in numba.prange(chunks):
         partial[chunk] = 0
         partial_bias[chunk] = 0
@@ -303,19 +257,19 @@ def weight_grad_product(dw, db, starts, spread, partial, partial_bias, x, g, ind
                 for b in range(q.kw):
                     given = part[b * rows : (b + 1) * rows].reshape(-1, filters)
                     seen = x[image].reshape(-1)[first * q.sh * p.sh * row + b * p.apart * x.shape[3] :]
-                    add_weight_grad(partial[chunk], seen, starts, given, p.sh * row, p.sw * x.shape[3], rows)
+                    add_weight_grad(partial[chunk], seen, taps, starts, given)
     add_up(dw, partial.reshape(chunks, -1), 0, dw.size)
     add_up(db, partial_bias.reshape(-1, filters), 0, filters)
 
 
 @kernel(parallel=True)
-def input_grad_product(dx, strips, starts, panels, spread, g, w, index, p, q):
+def input_grad_product(dx, strips, starts, taps, panels, spread, g, w, index, p, q):
     """Compute the gradient of the input as products: spread (chunks, rows, OW F)."""
     n, chunks = len(g), len(strips)
-    transposed_panels_of(panels, starts, w, p.sh)
+    transposed_panels_of(panels, starts, taps, w, p.sh, spread.shape[2] * q.kw)
     for chunk in numba.prange(chunks):
         spread[chunk] = 0
         for image in range(chunk * n // chunks, (chunk + 1) * n // chunks):
             spread_out(spread[chunk], g[image], index[image], q, q.kw, 1)
             dx[image] = 0
-            add_input_grad(dx[image], strips[chunk], spread[chunk].reshape(p.oh, -1), starts, panels, p)
+            add_input_grad(dx[image], strips[chunk], spread[chunk].reshape(p.oh, -1), starts, taps, panels, p)
