@@ -395,13 +395,15 @@ def test_the_gradients_of_conv_pool_equal_their_parts(which, shape, data):
 
 def test_the_shapes_try_all_variants_and_every_kind_of_window():
     found = {s: dims((1, s.h, s.w, s.c), s.filters, **s.attrs) for s in SHAPES.values()}
-    beside, tiled = ([s for s, d in found.items() if getattr(d, name)] for name in ("beside", "winograd"))
+    beside, direct, tiled = (
+        [s for s, d in found.items() if getattr(d, name)] for name in ("beside", "direct", "winograd")
+    )
     products = [s for s in found if s not in beside and s not in tiled]
     assert {found[s].product for s in products} == {True, False}
     assert {found[s].sh > 1 for s in products} == {True, False}
     for some in (beside, products):
         assert {found[s].qh > found[s].ph or found[s].qw > found[s].pw for s in some} == {True, False}
-    assert all({s.dtype for s in some} == set(DTYPES) for some in (beside, products, tiled))
+    assert all({s.dtype for s in some} == set(DTYPES) for some in (beside, direct, products, tiled))
     cuts = [winograd.cut(n * found[s].oh, found[s].ow, s.c, s.filters) for s in tiled for n in s.n]
     assert {chunks > 1 for chunks, _ in cuts} == {True, False}
 

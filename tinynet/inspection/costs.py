@@ -84,8 +84,8 @@ def _conv_pool_forward(x: Value, w: Value, bias: Value, p: Geometry, q: Geometry
 
 def _conv_pool_weight_grad(x: Value, g: Value, index: Value, p: Geometry, q: Geometry) -> Cost:
     n, d = x.shape[0], conv_pool.dims(x.shape, g.shape[3], p, q)
-    if d.product:
-        return _conv_pool(n, d, p, "in registers")
+    if d.direct or d.product:
+        return _conv_pool(n, d, p, "direct, specialised" if d.direct else "in registers")
     return _conv_pool(n, d, p, "sparse", index)
 
 

@@ -95,18 +95,20 @@ def _forward_bind(y: Array, index: Array, *rest: Array, p: Geometry, q: Geometry
 
 def _weight_grad_scratch(x: Value, g: Value, index: Value, p: Geometry, q: Geometry) -> tuple[Spec, ...]:
     d = dims(x.shape, g.shape[3], p, q)
-    if d.product:
+    if d.product and not d.direct:
         rows, many = _rows(d, x), chunks_of(x.shape[0])
         shapes = (rows * d.pw, d.ow * d.f), (d.taps, d.f), (d.ow * d.f,)
         starts = (Spec((count,), STARTS) for count in (rows * d.ow, d.taps))
         return *starts, *(Spec((many, *shape), x.dtype) for shape in shapes)
     chunks = chunks_of(-(-x.shape[0] // kernels.IMAGES_A_PARTIAL))
-    return Spec((chunks, d.f, d.taps), x.dtype), Spec((chunks, d.f), x.dtype)
+    return Spec((chunks, d.taps * d.f) if d.direct else (chunks, d.f, d.taps), x.dtype), Spec((chunks, d.f), x.dtype)
 
 
 def _weight_grad_bind(dw: Array, db: Array, *rest: Array, p: Geometry, q: Geometry) -> tuple[Any, ...]:
     *scratch, x, g, index = rest
     d = dims(x.shape, g.shape[3], p, q)
+    if d.direct:  # LLVM does not vectorise this one but in its parallel form
+        return kernels.weight_grad_direct(d), dw.reshape(-1), db, *scratch, x.reshape(len(x), -1), g, index
     if d.product:
         kernel = for_chunks(kernels.weight_grad_product, chunks_of(len(x)))
         return kernel, dw.reshape(-1), db, *rest, _read(p, q), q

@@ -68,18 +68,13 @@ def with_margins(padded, x, image, p):
 
 
 @kernel()
-def window_starts(starts, width, channels, p):
-    """Write where the windows of a group begin, row by row, in images of a width."""
+def find_starts(starts, taps, width, channels, p):
+    """Write where the windows of a group begin, row by row, in images of a width, and how far on each tap sees."""
     for r in range(len(starts)):
         starts[r] = (r // p.ow * p.sh * width + r % p.ow * p.sw) * channels
-
-
-@kernel()
-def tap_starts(starts, width, channels, p):
-    """Write what the first window sees: where taps and channels lie in images of a width."""
     row = p.kw * channels
-    for k in range(len(starts)):
-        starts[k] = k // row * width * channels + k % row
+    for k in range(len(taps)):
+        taps[k] = k // row * width * channels + k % row
 
 
 @kernel()
@@ -183,8 +178,7 @@ def conv2d(y, padded, starts, taps, panels, x, w, p):
     """Compute y (N, OH, OW, F) from x (N, H, W, C) and w (KH, KW, C, F)."""
     n, chunks, channels = len(x), len(padded), x.shape[3]
     width = padded.shape[2] if padded.size else x.shape[2]
-    window_starts(starts, width, channels, p)
-    tap_starts(taps, width, channels, p)
+    find_starts(starts, taps, width, channels, p)
     panels_of(panels, w)
     for chunk in numba.prange(chunks):
         padded[chunk] = 0
@@ -209,8 +203,7 @@ def conv2d_weight_grad(dw, padded, starts, taps, partial, x, g, p):
     """Bring the cotangent g (N, OH, OW, F) back to the weights: dw flat, partial (chunks, KH KW C, F)."""
     n, chunks, channels = len(x), len(padded), x.shape[3]
     width = padded.shape[2] if padded.size else x.shape[2]
-    window_starts(starts, width, channels, p)
-    tap_starts(taps, width, channels, p)
+    find_starts(starts, taps, width, channels, p)
     for chunk in numba.prange(chunks):
         padded[chunk] = 0
         partial[chunk] = 0

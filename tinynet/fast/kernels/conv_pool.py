@@ -23,10 +23,9 @@ from tinynet.fast.kernels.conv import (
     add_weight_grad,
     convolve,
     convolve_beside,
+    find_starts,
     panels_of,
-    tap_starts,
     transposed_panels_of,
-    window_starts,
 )
 from tinynet.fast.kernels.jit import MOST_CHUNKS, factory, kernel
 from tinynet.fast.kernels.reduce import add_up
@@ -34,6 +33,7 @@ from tinynet.fast.kernels.winners import DEAD, find_winners
 from tinynet.fast.kernels.winograd import LEAST_CHANNELS
 
 IMAGES_A_PARTIAL = 4  # so that eight cores have a chunk each at the usual batch of 32
+_DIRECT_PRODUCTS = 36  # up to so many for a window and filter
 _WIDEST = 16  # numbers in a vector
 _DENSE = 160  # up to so many values under a row of taps, for all places of a window together
 
@@ -68,6 +68,11 @@ class Dims(NamedTuple):
         return self.c * self.sh * self.sw == 1 and columns >= _WIDEST and -self.f % _WIDEST >= _WIDEST // 2
 
     @property
+    def direct(self) -> bool:
+        """Whether the gradient of the weights takes all places of a window at once: LLVM unrolls no more taps."""
+        return self.taps * self.ph * self.pw <= _DIRECT_PRODUCTS and self.f >= _WIDEST
+
+    @property
     def product(self) -> bool:
         """Whether gradients are products of matrices, and not made from winner to winner."""
         return self.ph * self.pw * self.kw * self.c <= _DENSE
@@ -100,8 +105,7 @@ def forward_product(y, index, starts, taps, to, panels, made, biases, x, w, bias
     n, chunks, filters, row = len(x), len(made), bias.size, x.shape[2] * x.shape[3]
     most = made.shape[1] // q.kw - 1
     panels_of(panels, w)
-    window_starts(starts, x.shape[2], x.shape[3], p)
-    tap_starts(taps, x.shape[2], x.shape[3], p)
+    find_starts(starts, taps, x.shape[2], x.shape[3], p)
     places_beside(to, row, filters, most, p, q)
     for j in range(p.ow):
         for f in range(filters):
@@ -127,7 +131,7 @@ def forward_product(y, index, starts, taps, to, panels, made, biases, x, w, bias
                     (strides[0], (most + 1) * strides[0], q.sh * strides[0], strides[1]),
                 )
                 best, winner = y[image, first : first + count], index[image, first : first + count]
-                find_winners(best.reshape(-1, size), winner.reshape(-1, size), places, biases, y.dtype.type(1))
+                find_winners(best.reshape(-1, size), winner.reshape(-1, size), places, biases)
 
 
 @kernel()
@@ -145,28 +149,27 @@ def add_up_transposed(total, partial):
 @factory
 def weight_grad(d: Dims) -> Any:
     """Make the kernel of the gradients of weights and bias: a row of im2col times a scalar for each winner."""
-    _, w, c, filters, kh, kw, sh, sw, _, pw, qh, qw, oh, ow = d
-    run, row, taps = kw * c, w * c, d.taps
+    run, row, taps = d.kw * d.c, d.w * d.c, d.taps
 
     @kernel(parallel=True)
     def conv_pool_weight_grad(dw, db, partial, partial_bias, x, g, index):
         n, chunks = x.shape[0], partial.shape[0]
         for chunk in numba.prange(chunks):
-            for f in range(filters):
+            for f in range(d.f):
                 for k in range(taps):
                     partial[chunk, f, k] = 0
                 partial_bias[chunk, f] = 0
             for m in range(chunk * n // chunks, (chunk + 1) * n // chunks):
-                for f in range(filters):
+                for f in range(d.f):
                     total = partial_bias[chunk, f]
-                    for i in range(oh):
-                        for j in range(ow):
+                    for i in range(d.oh):
+                        for j in range(d.ow):
                             t = index[m, i, j, f]
                             if t != DEAD:
                                 v = g[m, i, j, f]
                                 total += v
-                                start = ((i * qh + t // pw) * sh * w + (j * qw + t % pw) * sw) * c
-                                for u in range(kh):
+                                start = ((i * d.qh + t // d.pw) * d.sh * d.w + (j * d.qw + t % d.pw) * d.sw) * d.c
+                                for u in range(d.kh):
                                     for k in range(run):
                                         partial[chunk, f, u * run + k] += v * x[m, start + u * row + k]
                     partial_bias[chunk, f] = total
@@ -177,30 +180,66 @@ def weight_grad(d: Dims) -> Any:
 
 
 @factory
+def weight_grad_direct(d: Dims) -> Any:
+    """Make the same kernel for few taps: all places of a window, with a factor of 0 but for the winner; dw is flat.
+
+    This makes many products with 0, but no branch that cannot be predicted, and is vectorised over the filters.
+    """
+    run, row, taps = d.kw * d.c, d.w * d.c, d.taps
+
+    @kernel(parallel=True)
+    def conv_pool_weight_grad_direct(dw, db, partial, partial_bias, x, g, index):
+        n, chunks, zero = x.shape[0], partial.shape[0], x.dtype.type(0)
+        for chunk in numba.prange(chunks):
+            for f in range(d.f):
+                for k in range(taps):
+                    partial[chunk, k * d.f + f] = zero
+                partial_bias[chunk, f] = zero
+            for m in range(chunk * n // chunks, (chunk + 1) * n // chunks):
+                for i in range(d.oh):
+                    for j in range(d.ow):
+                        corner = (i * d.qh * d.sh * d.w + j * d.qw * d.sw) * d.c
+                        for f in range(d.f):
+                            winner = index[m, i, j, f]
+                            v = g[m, i, j, f]
+                            for u in range(d.kh):
+                                for k in range(run):
+                                    total = partial[chunk, (u * run + k) * d.f + f]
+                                    for t in range(d.ph * d.pw):
+                                        seen = corner + (t // d.pw * d.sh * d.w + t % d.pw * d.sw) * d.c + u * row + k
+                                        total += x[m, seen] * (v if winner == t else zero)
+                                    partial[chunk, (u * run + k) * d.f + f] = total
+                            partial_bias[chunk, f] += zero if winner == DEAD else v
+        add_up(dw, partial, 0, dw.size)
+        add_up(db, partial_bias, 0, db.size)
+
+    return conv_pool_weight_grad_direct
+
+
+@factory
 def input_grad(d: Dims) -> Any:
     """Make the kernel of the gradient of the input: the filter times a scalar, added at the place of each winner."""
-    h, w, c, filters, kh, kw, sh, sw, _, pw, qh, qw, oh, ow = d
-    run, row, taps, size = kw * c, w * c, d.taps, h * w * c
+    run, row, taps = d.kw * d.c, d.w * d.c, d.taps
 
     @kernel(parallel=True)
     def conv_pool_input_grad(dx, transposed, g, weights, index):
         n = g.shape[0]
-        for f in range(filters):
+        for f in range(d.f):
             for k in range(taps):
                 transposed[f, k] = weights[k, f]
         chunks = max(1, min(MOST_CHUNKS, n))
         for chunk in numba.prange(chunks):
             for m in range(chunk * n // chunks, (chunk + 1) * n // chunks):
-                for k in range(size):
+                for k in range(d.h * row):
                     dx[m, k] = 0
-                for f in range(filters):
-                    for i in range(oh):
-                        for j in range(ow):
+                for f in range(d.f):
+                    for i in range(d.oh):
+                        for j in range(d.ow):
                             t = index[m, i, j, f]
                             if t != DEAD:
                                 v = g[m, i, j, f]
-                                start = ((i * qh + t // pw) * sh * w + (j * qw + t % pw) * sw) * c
-                                for u in range(kh):
+                                start = ((i * d.qh + t // d.pw) * d.sh * d.w + (j * d.qw + t % d.pw) * d.sw) * d.c
+                                for u in range(d.kh):
                                     for k in range(run):
                                         dx[m, start + u * row + k] += v * transposed[f, u * run + k]
 
@@ -240,8 +279,7 @@ def add_bias_grad(total, g, index):
 def weight_grad_product(dw, db, starts, taps, spread, partial, partial_bias, x, g, index, p, q):
     """Compute the gradients of weights and bias as products; those of the bias are summed as (chunks, OW F)."""
     n, chunks, filters, row = len(x), len(spread), db.size, x.shape[2] * x.shape[3]
-    window_starts(starts, x.shape[2], x.shape[3], p)
-    tap_starts(taps, x.shape[2], x.shape[3], p)
+    find_starts(starts, taps, x.shape[2], x.shape[3], p)
     for chunk in numba.prange(chunks):
         partial[chunk] = 0
         partial_bias[chunk] = 0

@@ -40,7 +40,7 @@ def _outputs_2(a: Any, b: Any, c: Any, d: Any) -> tuple[Any, ...]:
 
 
 def _outputs_3(a: Any, b: Any, c: Any, d: Any, e: Any) -> tuple[Any, ...]:
-    """Return 6 times the outputs, in whole numbers."""
+    """Return 6 times the outputs, in whole numbers; after both ways, they are divided by 36."""
     return 3 * (a - b) + (d - c), (c - 3 * b) + 2 * d, 2 * (2 * d + 3 * e) - 3 * b - c
 
 
@@ -78,7 +78,8 @@ def _both_ways(name: str, tile: list[Any]) -> list[Any]:
     along = ALONG[name]
     side = along.__code__.co_argcount
     columns = [along(*tile[column::side]) for column in range(side)]
-    return [value for row in zip(*columns, strict=True) for value in along(*row)]
+    made = [value for row in zip(*columns, strict=True) for value in along(*row)]
+    return [value / 36 for value in made] if along is _outputs_3 else made
 
 
 # --- of a row of tiles
@@ -97,8 +98,13 @@ class _Numbers:
         return _Numbers(self.writer, self.writer.builder.fsub(self.value, other.value, flags=["contract"]))
 
     def __rmul__(self, factor: float) -> _Numbers:
-        many = self.writer.spread(self.writer.vector.element(float(factor)))
-        return _Numbers(self.writer, self.writer.builder.fmul(many, self.value, flags=["contract"]))
+        return _Numbers(self.writer, self.writer.builder.fmul(self._many(factor), self.value, flags=["contract"]))
+
+    def __truediv__(self, factor: float) -> _Numbers:
+        return _Numbers(self.writer, self.writer.builder.fdiv(self.value, self._many(factor)))
+
+    def _many(self, number: float) -> Any:
+        return self.writer.spread(self.writer.vector.element(float(number)))
 
 
 def _write(

@@ -12,7 +12,7 @@ from tinynet.fast.kernels.vectors import Writer, int64, written_by
 DEAD = 255  # in place of a winner, where relu cut it
 
 
-def _write(context: Any, builder: Any, kinds: Any, y: Any, index: Any, outputs: Any, bias: Any, scale: Any) -> None:
+def _write(context: Any, builder: Any, kinds: Any, y: Any, index: Any, outputs: Any, bias: Any) -> None:
     """Write the loop over windows, over vectors of filters, and over the places of a window."""
     writer = Writer(context, builder, kinds[0].dtype)
     bytes_ = Writer(context, builder, kinds[1].dtype, writer.lanes)
@@ -21,7 +21,7 @@ def _write(context: Any, builder: Any, kinds: Any, y: Any, index: Any, outputs: 
     best, winner = (cgutils.alloca_once(builder, w.vector) for w in (writer, bytes_))
     with cgutils.loop_nest(builder, (writer.vectors_of(run), windows), int64) as (vector, window):
         mask = writer.mask(builder.sub(run, builder.mul(vector, int64(writer.lanes))))
-        added = builder.fmul(writer.load(writer.place(bias, vector=vector), mask), writer.spread(scale))
+        added = writer.load(writer.place(bias, vector=vector), mask)
         builder.store(lowest, best)
         builder.store(bytes_.zeros, winner)
         with cgutils.loop_nest(builder, (kh, kw), int64) as (a, b):
@@ -31,17 +31,14 @@ def _write(context: Any, builder: Any, kinds: Any, y: Any, index: Any, outputs: 
             number = builder.trunc(builder.add(builder.mul(a, kw), b), bytes_.vector.element)
             builder.store(builder.select(wins, value, before), best)
             builder.store(builder.select(wins, bytes_.spread(number), builder.load(winner)), winner)
-        with builder.if_then(builder.fcmp_ordered("!=", scale, scale.type(1.0))):
-            builder.store(builder.fdiv(builder.load(best), writer.spread(scale)), best)
         largest = builder.load(best)
         cut = builder.fcmp_ordered("<=", largest, writer.zeros)
-        largest = builder.select(cut, writer.zeros, largest)
-        writer.store(largest, writer.place(y, window, vector=vector), mask)
+        writer.store(builder.select(cut, writer.zeros, largest), writer.place(y, window, vector=vector), mask)
         bytes_.store(builder.select(cut, dead, builder.load(winner)), bytes_.place(index, window, vector=vector), mask)
 
 
 @written_by(_write)
-def find_winners(y, index, outputs, bias, scale):
+def find_winners(y, index, outputs, bias):
     """Write the largest output of each window, with the bias and cut at 0, and its place; for use in kernels.
 
     Parameters
@@ -49,14 +46,12 @@ def find_winners(y, index, outputs, bias, scale):
     y, index : array
         (windows, F); index of uint8. The first of equal outputs wins; NaN wins over all.
     outputs : array
-        (KH, KW, windows, F), times ``scale``. The filters lie side by side, all else may lie apart.
+        (KH, KW, windows, F). The filters lie side by side, all else may lie apart.
     bias : array
         (F,).
-    scale : number
-        Of the dtype of y.
     """
-    places = outputs.reshape(-1, *y.shape) + scale * bias
+    places = outputs.reshape(-1, *y.shape) + bias
     index[:] = np.argmax(places, axis=0)
-    y[:] = np.max(places, axis=0) / scale
+    y[:] = np.max(places, axis=0)
     index[y <= 0] = DEAD
     y[y <= 0] = 0

@@ -72,7 +72,7 @@ def clear(y, sizes, x):
 
 
 @kernel()
-def mend(y, x, taps, top, left, scale):
+def mend(y, x, taps, top, left):
     """Compute anew, without transforms, what is NaN in rows of y: differences of infinities make more of them.
 
     The first filter has its corner at pixel (top, left).
@@ -83,7 +83,7 @@ def mend(y, x, taps, top, left, scale):
         if not size_of(row) < np.inf:
             for k in range(row.size):
                 if row[k] != row[k]:
-                    row[k] = plain_sum(x, taps, top + h, left + k // f, k % f) * scale
+                    row[k] = plain_sum(x, taps, top + h, left + k // f, k % f)
 
 
 # --- convolution and its gradients
@@ -121,7 +121,7 @@ def convolution(m: int, pooled: bool) -> Any:
         constant,
     ):
         n, c, f, lanes = len(x), x.shape[3], taps.shape[2], len(inputs)
-        tw, scale = strips.shape[2] // m, x.dtype.type(36 if m == 3 else 1)
+        tw = strips.shape[2] // m
         block = inputs.shape[2] // (tw * c)
         if not ready[0]:
             for lane in numba.prange(lanes):
@@ -135,7 +135,7 @@ def convolution(m: int, pooled: bool) -> Any:
             ready[0] = constant
         for lane in numba.prange(lanes):
             given, made, strip = inputs[lane], products[lane], strips[lane]
-            windows = strip.reshape(m, tw, m, f).transpose(0, 2, 1, 3)
+            windows = np.transpose(strip.reshape(m, tw, m, f), (0, 2, 1, 3))
             places, results = given.reshape(s, s, -1, c), made.reshape(s, s, -1, f)
             for chunk in range(lane * chunks // lanes, (lane + 1) * chunks // lanes):
                 end = (chunk + 1) * n * th // chunks
@@ -154,11 +154,11 @@ def convolution(m: int, pooled: bool) -> Any:
                             transform(outputs_of, tiles, strip, 0, 0, m)
                             if m == 3:
                                 clear(strip, sizes[lane], x[image, m * i : m * i + s])
-                            mend(strip, x[image], taps, m * i, 0, scale)
-                            find_winners(y[image, i], index[image, i], windows, bias, scale)
+                            mend(strip, x[image], taps, m * i, 0)
+                            find_winners(y[image, i], index[image, i], windows, bias)
                         else:
                             transform(outputs_of, tiles, y[image], m * i, 0, m)
-                            mend(y[image, m * i : m * i + m], x[image], taps, m * i - top, -left, scale)
+                            mend(y[image, m * i : m * i + m], x[image], taps, m * i - top, -left)
 
     return conv_winograd
 
