@@ -20,6 +20,8 @@ from tinynet.errors import ArgumentError
 class Setting:
     """A value of a switch, and the setting that it replaced."""
 
+    __slots__ = ("before", "over", "token", "value")
+
     def __init__(self, value: Any, before: Setting | None = None) -> None:
         self.value, self.before, self.over = value, before, False
         self.token: Token[Setting] | None = None

@@ -72,7 +72,7 @@ class Transaction:
         self._new: dict[int, Tensor] = {}
         self._places: dict[int, tuple[Tensor, int]] = {}  # where a parameter lies in a new part of the vector
         self._replaced: dict[int, tuple[Tensor, Tensor]] = {}  # values that are old now, each with its parameter
-        self._plans: list[Sequence[Write]] = []  # the writes of plans
+        self._planned: list[Write] = []  # the writes of plans
         self._before: dict[int, tuple[Array, Array]] = {}  # memory that was written early, and what was there
         self.draws: dict[tuple[str, int], int] = {}  # how often a layer has drawn random numbers, by micro-batch
 
@@ -91,7 +91,7 @@ class Transaction:
 
     def current(self, x: Tensor) -> Tensor:
         """Return the newest value of a leaf: the leaf itself if the step has not written to it."""
-        if self._plans:
+        if self._planned:
             self.flush()
         if id(x) in self._new:
             return self._new[id(x)]
@@ -139,7 +139,7 @@ class Transaction:
 
     def defer(self, writes: Sequence[Write], touched: Sequence[Tensor]) -> None:
         """Keep the writes of a plan until the step ends, or until something in the step reads the new values."""
-        self._plans.append(writes)
+        self._planned += writes
         self.touched += touched
 
     def flush(self) -> None:
@@ -150,27 +150,26 @@ class Transaction:
         writes = self._writes()
         self._note_versions()
         self._replaced = {key: pair for key, pair in self._replaced.items() if pair[0] is not pair[1]}
-        self._plans.clear()
+        self._planned = []
         for table in (self._variables, self._new, self._places):
             table.clear()
         commit(writes)
 
     def _writes(self) -> list[Write]:
-        planned = [write for writes in self._plans for write in writes]
         if not self._variables:
-            return planned
+            return self._planned
         places = [variable.memory for variable in self._variables.values()]
         values = [new.memory for _, new in self.updates]  # as they were when they were assigned
         old = [any(np.may_share_memory(value, place) for place in places) for value in values]
         values = [value.copy() if is_old else value for value, is_old in zip(values, old, strict=True)]
-        return planned + [_write(place, value) for place, value in zip(places, values, strict=True)]
+        return self._planned + [_write(place, value) for place, value in zip(places, values, strict=True)]
 
     def finish(self) -> None:
         """Write all new values to memory, and count the step."""
         assert self.mode is not None
         writes = self._writes()
         self._note_versions()
-        count = partial(operator.setitem, self.mode.done, 0, self.mode.steps + 1)
+        count = partial(operator.setitem, self.mode.done, 0, self.mode.done[0] + 1)
         commit([*writes, count, self._before.clear, _leave])
 
     def drop(self) -> None:

@@ -52,31 +52,33 @@ class Compiled:
 
     def replay(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function for somebody who holds the gate: the results are arrays that the next call overwrites."""
-        given = Arguments(args, kwargs)
-        transaction = _transaction.get()
-        return self._find(given, transaction).replay(given.values, transaction)
+        values: list[Any] = []
+        form, transaction = _forms(args, kwargs, values), _transaction.get()
+        return self._find(form, values, transaction).replay(values, transaction)
 
     def find(self, *args: Any, **kwargs: Any) -> Traced:
         """Return what the function became for such arguments, tracing it where need be."""
-        return self._find(Arguments(args, kwargs), _transaction.get())
+        values: list[Any] = []
+        return self._find(_forms(args, kwargs, values), values, _transaction.get())
 
-    def _find(self, given: Arguments, transaction: Transaction | None) -> Traced:
-        key = given.form, transaction is not None and transaction.mode is not None
+    def _find(self, form: Any, values: list[Any], transaction: Transaction | None) -> Traced:
+        key = form, transaction is not None and transaction.mode is not None
         found = self._latest.get(key)
         if found is not None and found.holds() and len(self._kept) < self.most:
             return found
         same = (traced for kept, traced in reversed(self._kept) if kept == key and traced.holds())
-        found = next(same, None) or self._trace(given, transaction)
+        found = next(same, None) or self._trace(form, values, transaction)
         self._kept = [*(pair for pair in self._kept if pair[1] is not found), (key, found)][-self.most :]
         self._latest = dict(self._kept)
         return found
 
     def _run(
-        self, given: Arguments, transaction: Transaction | None
+        self, form: Any, values: list[Any], transaction: Transaction | None
     ) -> tuple[tuple[Transaction, list[Tensor], Any], list[Tensor]]:
         """Run the function on shapes; returns what it wrote, its arguments as symbols, its result; and all it made."""
-        symbols = given.placeholders()
-        args, kwargs = given.rebuild(symbols)
+        symbols = _placeholders(values)
+        left = iter(symbols)
+        args, kwargs = [_rebuilt(part, left) for part in form[0]], _rebuilt(form[1], left)
         traced = Transaction(transaction.mode if transaction else None)
         with within(traced):
             result = self.function(*args, **kwargs)
@@ -84,12 +86,12 @@ class Compiled:
         _results(result, made, self.name)
         return (traced, symbols, result), [*made, *(new for _, new in traced.updates)]
 
-    def _trace(self, given: Arguments, transaction: Transaction | None) -> Traced:
+    def _trace(self, form: Any, values: list[Any], transaction: Transaction | None) -> Traced:
         if self.under_trace:
             raise TraceError(f"{self.name} calls itself while it is traced; take a loop instead")
         self.under_trace = True
         try:
-            run = partial(self._run, given, transaction)
+            run = partial(self._run, form, values, transaction)
             traced, symbols, result = without_chance(self.name, self.function, run)
             with tracing(), within(None):
                 made = Traced(self.name, traced, symbols, result, self.fused)
@@ -148,8 +150,8 @@ class Traced:
 
     def set_inputs(self, values: Sequence[Any]) -> None:
         """Copy the values of some arguments into the inputs of the plan, and what it reads anew each time."""
-        for place, value in zip(self._arguments, values, strict=True):
-            place[...] = value
+        for i, place in enumerate(self._arguments):
+            place[...] = values[i]
         for place, source in self._live:
             place[...] = source()
 
@@ -190,59 +192,46 @@ def fuse_graph(graph: Graph, fused: bool = True) -> Graph:
     return graph
 
 
-class Arguments:
-    """The arguments of a call: arrays and numbers as values, and the form in which they are nested.
+def _forms(args: tuple[Any, ...], kwargs: dict[str, Any], values: list[Any]) -> Any:
+    """Gather the values of the arguments of a call; returns their form, which is part of the key of a plan."""
+    return tuple([_form(given, values) for given in args]), _form(kwargs, values) if kwargs else (dict,)
 
-    Attributes
-    ----------
-    values : list of ndarray or number
-        In their order.
-    form : tuple
-        All else: containers, shapes, dtypes, texts; part of the key of a plan.
-    """
 
-    def __init__(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        self.values: list[Any] = []
-        self.form = tuple([self._form(given) for given in args]), self._form(kwargs) if kwargs else (dict,)
+def _form(given: Any, values: list[Any]) -> Any:
+    """Gather the arrays and numbers of an argument; returns all else: containers, shapes, dtypes, texts."""
+    if isinstance(given, np.ndarray):
+        if given.dtype.kind not in "fiub":
+            check_numbers("an argument of a compiled function", given)
+        values.append(given)
+        return "array", given.shape, given.dtype
+    if isinstance(given, Tensor):
+        values.append(given.data)
+        return "array", given.shape, given.dtype
+    if given is None or isinstance(given, bool | str):
+        return "static", type(given), given
+    if isinstance(given, int | float | np.generic):
+        values.append(given)
+        return "number", check_numbers("an argument of a compiled function", given).dtype
+    if type(given) in (list, tuple):
+        return type(given), *(_form(part, values) for part in given)
+    if type(given) is dict:
+        return dict, *((name, _form(part, values)) for name, part in given.items())
+    raise ArgumentError(
+        "a compiled function takes arrays, tensors, numbers, texts, None, and lists, tuples and dicts of them, but "
+        f"got {given!r}; let the function reach models and other objects from outside"
+    )
 
-    def _form(self, given: Any) -> Any:
-        if isinstance(given, np.ndarray):
-            if given.dtype.kind not in "fiub":
-                check_numbers("an argument of a compiled function", given)
-            self.values.append(given)
-            return "array", given.shape, given.dtype
-        if isinstance(given, Tensor):
-            self.values.append(given.data)
-            return "array", given.shape, given.dtype
-        if given is None or isinstance(given, bool | str):
-            return "static", type(given), given
-        if isinstance(given, int | float | np.generic):
-            self.values.append(given)
-            return "number", check_numbers("an argument of a compiled function", given).dtype
-        if type(given) in (list, tuple):
-            return type(given), *map(self._form, given)
-        if type(given) is dict:
-            return dict, *((name, self._form(part)) for name, part in given.items())
-        raise ArgumentError(
-            "a compiled function takes arrays, tensors, numbers, texts, None, and lists, tuples and dicts of them, but "
-            f"got {given!r}; let the function reach models and other objects from outside"
-        )
 
-    def placeholders(self) -> list[Tensor]:
-        """Return symbols for the values."""
-        return [
-            Tensor(Spec(v.shape, v.dtype)) if isinstance(v, np.ndarray) else Number(Spec((), np.asarray(v).dtype))
-            for v in self.values
-        ]
-
-    def rebuild(self, values: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
-        """Return the arguments with other values in place of theirs."""
-        (args, kwargs), left = self.form, iter(values)
-        return tuple(_rebuilt(form, left) for form in args), _rebuilt(kwargs, left)
+def _placeholders(values: Sequence[Any]) -> list[Tensor]:
+    """Return symbols for the values of arguments."""
+    return [
+        Tensor(Spec(v.shape, v.dtype)) if isinstance(v, np.ndarray) else Number(Spec((), np.asarray(v).dtype))
+        for v in values
+    ]
 
 
 def _results(result: Any, found: list[Tensor], name: str) -> Any:
-    """Gather the tensors of a result; returns the form in which they are nested, as `Arguments` has it."""
+    """Gather the tensors of a result; returns the form in which they are nested, as `_form` has it."""
     if isinstance(result, Tensor):
         found.append(result)
         return ("array",)

@@ -90,4 +90,4 @@ def watch(thing: Layer | Optimizer) -> Watched:
 
 def contents_of(containers: Iterable[Iterable[Any]]) -> list[int]:
     """Return the identities of what is in some containers."""
-    return [*map(id, chain.from_iterable(containers))]
+    return [id(part) for container in containers for part in container]

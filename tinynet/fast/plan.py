@@ -107,7 +107,8 @@ class Plan:
             self._ready()
         if self._threaded:
             use_threads(self.trial if self._short else None)
-        self.set_inputs(values)
+        if values:
+            self.set_inputs(values)
         self._make(self._prepared)
         return self.outputs
 

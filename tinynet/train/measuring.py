@@ -37,9 +37,10 @@ class MeasuredTask(Task):
 
     def measure(self, made: Any, losses: list[Array], output: Array, labels: Any) -> Measures:
         """Return the loss and the metrics of a batch."""
-        return super().measure(made, losses, output, labels) | {
-            name: as_number(name, metric(output, labels)) for name, metric in self.metrics(made).items()
-        }
+        measures = {"loss": losses[0].item()}
+        for name, metric in self.metrics(made).items():
+            measures[name] = as_number(name, metric(output, labels))
+        return measures
 
 
 def as_number(metric: str, value: Any) -> float:

@@ -199,7 +199,8 @@ class Run:
         """Notify the callbacks of an event, and then do the work that they have put off."""
         for hook in self._hooks[event]:
             hook(self)
-        self._catch_up()
+        if self.later:
+            self._catch_up()
 
     def _catch_up(self) -> None:
         while self.later:  # a task may put off another until all of these are done
