@@ -120,8 +120,7 @@ def convolution(m: int, pooled: bool) -> Any:
         ready,
         constant,
     ):
-        n, c, f, lanes = len(x), x.shape[3], taps.shape[2], len(inputs)
-        tw = strips.shape[2] // m
+        n, c, f, lanes, tw = len(x), x.shape[3], taps.shape[2], len(inputs), strips.shape[2] // m
         block = inputs.shape[2] // (tw * c)
         if not ready[0]:
             for lane in numba.prange(lanes):
