@@ -70,11 +70,13 @@ def with_margins(padded, x, image, p):
 @kernel()
 def find_starts(starts, taps, width, channels, p):
     """Write where the windows of a group begin, row by row, in images of a width, and how far on each tap sees."""
-    for r in range(len(starts)):
-        starts[r] = (r // p.ow * p.sh * width + r % p.ow * p.sw) * channels
+    for i in range(len(starts) // p.ow):
+        for j in range(p.ow):
+            starts[i * p.ow + j] = (i * p.sh * width + j * p.sw) * channels
     row = p.kw * channels
-    for k in range(len(taps)):
-        taps[k] = k // row * width * channels + k % row
+    for a in range(p.kh):
+        for k in range(row):
+            taps[a * row + k] = a * width * channels + k
 
 
 @kernel()

@@ -107,9 +107,7 @@ def forward_product(y, index, starts, taps, to, panels, made, biases, x, w, bias
     panels_of(panels, w)
     find_starts(starts, taps, x.shape[2], x.shape[3], p)
     places_beside(to, row, filters, most, p, q)
-    for j in range(p.ow):
-        for f in range(filters):
-            biases[j * filters + f] = bias[f]
+    biases.reshape(p.ow, filters)[:] = bias
     for chunk in numba.prange(chunks):
         block = (most - q.kh) // q.sh + 1
         for image in range(chunk * n // chunks, (chunk + 1) * n // chunks):
