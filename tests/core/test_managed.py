@@ -53,7 +53,8 @@ def test_an_interrupt_at_any_instruction_leaves_it_off(end):
                     interrupt.arm()
         except KeyboardInterrupt as error:
             held.append(error)  # with its traceback, as in a notebook
-        interrupt.disarm()
+        finally:
+            interrupt.disarm()
         assert log in ([], ["on", "off"])
         if interrupt.left > 0:
             break

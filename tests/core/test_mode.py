@@ -73,7 +73,8 @@ def test_an_interrupt_at_any_instruction_of_a_switch_leaves_it_as_it_was(way):
             way(interrupt)
         except KeyboardInterrupt as error:
             held.append(error)  # with its traceback, as in a notebook
-        interrupt.disarm()
+        finally:
+            interrupt.disarm()
         assert records()
         assert not mode._tracing.get()
         assert not BLOCK._begun

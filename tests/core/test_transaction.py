@@ -711,7 +711,8 @@ def test_an_interrupt_at_any_line_of_the_end_of_a_step_leaves_it_whole_or_not_ma
                 interrupt.arm()
         except KeyboardInterrupt as error:
             held.append(error)  # with its traceback, as in a notebook
-        interrupt.disarm()
+        finally:
+            interrupt.disarm()
         assert not tn.training()
         assert not _gate.lock._is_owned()
         assert everything(models, optimizers, mode) == expected[mode.steps], number
@@ -734,7 +735,8 @@ def test_an_interrupt_at_any_instruction_of_the_start_of_a_step_leaves_none_open
                 interrupt.disarm()
         except KeyboardInterrupt as error:
             held.append(error)
-        interrupt.disarm()
+        finally:
+            interrupt.disarm()
         assert not tn.training()
         assert not _gate.lock._is_owned()
         if interrupt.left > 0:

@@ -320,7 +320,8 @@ def test_an_interrupt_at_any_instruction_leaves_the_gate_free():
                 assert threads._gate.inside
         except KeyboardInterrupt as error:
             held.append(error)  # with its traceback, as in a notebook
-        interrupt.disarm()
+        finally:
+            interrupt.disarm()
         assert not threads._gate.lock._is_owned()
         assert not threads._gate.inside
         if interrupt.left > 0:
