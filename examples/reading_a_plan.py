@@ -101,7 +101,11 @@ figure, axes = plt.subplots(figsize=(7, 5), layout="constrained")
 colors = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
 for k, (start, first, last, name) in enumerate(lives):
     axes.barh(places.index(start), last - first + 0.8, left=first - 0.4, color=colors[k % 4])
-    axes.text(last + 0.5, places.index(start), name, va="center", fontsize=7)
-axes.set(xlabel="call", ylabel="place in memory, by address", xlim=(0, len(plan.calls) + 1), yticks=[])
+    crowded = any(
+        other == start and last < begun < last + 6 for other, begun, *_ in lives
+    )  # a bar is where a name would be
+    at, side = (first - 0.5, "right") if crowded else (last + 0.5, "left")
+    axes.text(at, places.index(start), name, ha=side, va="center", fontsize=7)
+axes.set(xlabel="call", ylabel="place in memory, by address", xlim=(-0.5, len(plan.calls) + 6), yticks=[])
 figure.suptitle("How long each value of the training step lives, and where")
 plt.show()
