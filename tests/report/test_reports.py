@@ -115,7 +115,7 @@ def test_answers_are_probabilities_whatever_the_network_ends_in():
 
 def test_curves_of_many_classes_name_those_that_are_worst():
     truth = np.eye(9)[np.arange(900) % 9]
-    outputs = truth * np.linspace(0, 3, 9) + RNG.normal(size=(900, 9))
+    outputs = truth * np.linspace(0, 3, 9) + np.random.default_rng(0).normal(size=(900, 9))
     figure = report.threshold_figure(outputs, truth, [f"class $_{k}" for k in range(9)])
     words = [text.get_text() for text in figure.legends[0].get_texts()]
     assert len(words) == 7

@@ -125,8 +125,8 @@ def forward_product(y, index, starts, taps, to, panels, made, biases, x, w, bias
                 size, strides = bias.size * p.ow, made[chunk].strides
                 places = np.lib.stride_tricks.as_strided(
                     made[chunk],
-                    (q.kh, q.kw, count, size),
-                    (strides[0], (most + 1) * strides[0], q.sh * strides[0], strides[1]),
+                    (q.kh, count, q.kw, size),
+                    (strides[0], q.sh * strides[0], (most + 1) * strides[0], strides[1]),
                 )
                 best, winner = y[image, first : first + count], index[image, first : first + count]
                 find_winners(best.reshape(-1, size), winner.reshape(-1, size), places, biases)

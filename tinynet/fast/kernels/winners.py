@@ -17,7 +17,7 @@ def _write(context: Any, builder: Any, kinds: Any, y: Any, index: Any, outputs: 
     writer = Writer(context, builder, kinds[0].dtype)
     bytes_ = Writer(context, builder, kinds[1].dtype, writer.lanes)
     lowest, dead = (w.spread(w.vector.element(v)) for w, v in ((writer, float("-inf")), (bytes_, DEAD)))
-    kh, kw, windows, run = (builder.extract_value(outputs.shape, axis) for axis in range(4))
+    kh, windows, kw, run = (builder.extract_value(outputs.shape, axis) for axis in range(4))
     best, winner = (cgutils.alloca_once(builder, w.vector) for w in (writer, bytes_))
     with cgutils.loop_nest(builder, (writer.vectors_of(run), windows), int64) as (vector, window):
         mask = writer.mask(builder.sub(run, builder.mul(vector, int64(writer.lanes))))
@@ -25,7 +25,7 @@ def _write(context: Any, builder: Any, kinds: Any, y: Any, index: Any, outputs: 
         builder.store(lowest, best)
         builder.store(bytes_.zeros, winner)
         with cgutils.loop_nest(builder, (kh, kw), int64) as (a, b):
-            value = writer.load(writer.place(outputs, a, b, window, vector=vector), mask)
+            value = writer.load(writer.place(outputs, a, window, b, vector=vector), mask)
             value, before = builder.fadd(value, added), builder.load(best)
             wins = builder.or_(builder.fcmp_ordered(">", value, before), builder.fcmp_unordered("uno", value, value))
             number = builder.trunc(builder.add(builder.mul(a, kw), b), bytes_.vector.element)
@@ -44,14 +44,18 @@ def find_winners(y, index, outputs, bias):
     Parameters
     ----------
     y, index : array
-        (windows, F); index of uint8. The first of equal outputs wins; NaN wins over all.
+        (windows, F); index of uint8. The first of equal outputs wins; the last NaN wins over all.
     outputs : array
-        (KH, KW, windows, F). The filters lie side by side, all else may lie apart.
+        (KH, windows, KW, F). The filters lie side by side, all else may lie apart.
     bias : array
         (F,).
     """
-    places = outputs.reshape(-1, *y.shape) + bias
-    index[:] = np.argmax(places, axis=0)
+    places = outputs.transpose(0, 2, 1, 3).reshape(-1, *y.shape) + bias
+    index[:] = np.where(
+        np.isnan(places).any(axis=0),
+        len(places) - 1 - np.isnan(places[::-1]).argmax(axis=0),
+        places.argmax(axis=0),
+    )
     y[:] = np.max(places, axis=0)
     index[y <= 0] = DEAD
     y[y <= 0] = 0

@@ -134,7 +134,7 @@ def convolution(m: int, pooled: bool) -> Any:
             ready[0] = constant
         for lane in numba.prange(lanes):
             given, made, strip = inputs[lane], products[lane], strips[lane]
-            windows = np.transpose(strip.reshape(m, tw, m, f), (0, 2, 1, 3))
+            windows = strip.reshape(m, tw, m, f)
             places, results = given.reshape(s, s, -1, c), made.reshape(s, s, -1, f)
             for chunk in range(lane * chunks // lanes, (lane + 1) * chunks // lanes):
                 end = (chunk + 1) * n * th // chunks
