@@ -7,6 +7,7 @@ pictures, and exits with 1 if a contender computed something else than tinynet.
 
 import argparse
 import datetime
+import json
 import os
 import platform
 import shlex
@@ -50,6 +51,30 @@ def wanted(name: str, only: list[str]) -> bool:
     return not only or any(f"/{part}/" in f"/{name}/" for part in only)
 
 
+def earlier(out: Path, facts: dict[str, Any]) -> dict[str, Any]:
+    """Read the results that a directory has, to which those of a run with the same machine and versions are added."""
+    file = out / "results.json"
+    if not file.is_file():
+        raise SystemExit(f"--add: {out} has no results yet; run without it first")
+    found: dict[str, Any] = json.loads(file.read_text())
+    other = [key for key in ("machine", "threads", "time") if found.get(key) != facts[key]]
+    other += [name for name, of in facts["versions"].items() if found["versions"].get(name, of) != of]
+    if other:
+        raise SystemExit(f"--add: the results in {out} are of other {', '.join(other)}; choose another --out")
+    return found
+
+
+def together(before: dict[str, Any], facts: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts of two runs as those of one."""
+    rounds = str(facts["rounds"]) if before["rounds"] == facts["rounds"] else f"{before['rounds']} or {facts['rounds']}"
+    return facts | {
+        "command": f"{before['command']} && {facts['command']}",
+        "versions": before["versions"] | facts["versions"],
+        "rounds": rounds,
+        "CPU used at rest": before["CPU used at rest"] | facts["CPU used at rest"],
+    }
+
+
 def meet(session: Session, console: Console) -> dict[str, dict[str, str]]:
     """Start all contenders, leave out those that are not there, and return the versions."""
     versions = {}
@@ -87,8 +112,18 @@ def run(arguments: argparse.Namespace, given: list[str], console: Console) -> bo
             clock="cpu" if arguments.cpu else "seconds",
         )
         failures: list[str] = []
+        facts: dict[str, Any] = {
+            "command": command(given),
+            "date": datetime.date.today().isoformat(),
+            "machine": machine(),
+            "threads": session.threads,
+            "rounds": session.rounds,
+            "time": "of the processor" if arguments.cpu else "on the clock",
+        }
         try:
-            versions = meet(session, console)
+            facts["versions"] = meet(session, console)
+            before = earlier(arguments.out, facts) if arguments.add else None
+            session.results |= before["results"] if before else {}
             for name, measure in measurements(arguments.quick):
                 if wanted(name, arguments.only):
                     console.print(name, markup=False, highlight=False)
@@ -98,16 +133,8 @@ def run(arguments: argparse.Namespace, given: list[str], console: Console) -> bo
                         failures.append(f"{name}: {error}")
         finally:
             session.close()
-    facts = {
-        "command": command(given),
-        "date": datetime.date.today().isoformat(),
-        "machine": machine(),
-        "versions": versions,
-        "threads": session.threads,
-        "rounds": session.rounds,
-        "time": "of the processor" if arguments.cpu else "on the clock",
-        "CPU used at rest": session.watch.shares(),
-    }
+    facts["CPU used at rest"] = session.watch.shares()
+    facts = together(before, facts) if before else facts
     arguments.out.mkdir(parents=True, exist_ok=True)
     pictures = plots.draw(session.results, arguments.out)
     report.write(arguments.out, facts, session.results, pictures)
@@ -142,6 +169,7 @@ def main(argv: list[str] | None = None) -> int:
         help="measure processor time, which on one thread says what a quiet machine would take",
     )
     parser.add_argument("--python", action="append", default=[], metavar="PEER=PATH", help="another Python for a peer")
+    parser.add_argument("--add", action="store_true", help="add to the results that --out has, as of a run before")
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"), help="default: %(default)s")
     parser.add_argument("--logs", type=Path, help="where to keep what the contenders print (default: nowhere)")
     arguments = parser.parse_args(given)

@@ -202,7 +202,7 @@ def markdown(found: list[Table], facts: dict[str, Any], results: dict[str, Resul
     differences = ", ".join(f"{what} {value:.1g}" for what, value in largest_differences(results).items())
     lines += [
         "",
-        f"All in one run, each framework in its own process with {facts['threads']} threads, measured in turn for "
+        f"Each framework ran in its own process with {facts['threads']} threads, measured in turn for "
         f"{facts['rounds']} rounds, in time {facts['time']}; each in the fastest of its modes. All start from the same "
         "weights and take the same batches; before anything is timed, what they compute is compared with tinynet: "
         "outputs to 1e-4, losses of ten training steps to 1e-3, convolutions to 1e-4 of their largest value. Largest "
