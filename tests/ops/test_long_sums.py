@@ -1,5 +1,7 @@
 """Sums of many numbers keep their digits, along whichever axes, and so do the gradients of biases."""
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 
@@ -34,6 +36,24 @@ def test_a_sum_of_millions_of_float32_keeps_its_digits(shape, axis, mode):
     expected = np.full(found.shape, TENTH * x.size / max(1, found.size))
     by_numpy = mode == "columns" or axis == 1  # which rounds what it has after every 8,192 values
     np.testing.assert_allclose(found, expected, rtol=3e-6 if by_numpy else 3e-7)
+
+
+@pytest.mark.parametrize("mode", ["eager", "compiled", "reference"])
+@pytest.mark.parametrize("op", [lambda x: tn.ops.cumsum(x)[-1], lambda x: 10**6 * tn.ops.avg_pool(x, 1000)[0, 0, 0, 0]])
+def test_running_sums_and_those_of_large_windows_keep_their_digits(op, mode):
+    x = np.full((1, 1000, 1000, 1), 0.1, np.float32)
+    if mode == "compiled":
+        found = tn.compile(op)(x)
+    else:
+        with tn.reference() if mode == "reference" else nullcontext():
+            found = op(tn.Tensor(x)).data
+    np.testing.assert_allclose(found, TENTH * 10**6, rtol=3e-7)
+
+
+def test_the_gradient_of_a_running_sum_keeps_its_digits():
+    x = tn.Tensor(np.zeros(10**6, np.float32), requires_grad=True)
+    (found,) = tn.grad(tn.ops.cumsum(x), [x], [tn.Tensor(np.full(10**6, 0.1, np.float32))])
+    np.testing.assert_allclose(found.data[0], TENTH * 10**6, rtol=3e-7)
 
 
 @pytest.mark.parametrize("activation", [None, "relu"])

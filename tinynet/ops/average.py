@@ -11,13 +11,15 @@ from tinynet.core.spec import Array, Shape, Spec
 from tinynet.ops.conv import Geometry, margins
 from tinynet.ops.pool import _places, pool_geometry
 
+_LONG = 1_024  # values whose sum loses a digit in float32
+
 
 def _sum_pool_compute(x: Array, p: Geometry) -> Array:
     first, *rest = _places(np.pad(x, margins(x.shape, p)), p)
-    y = first.copy()
+    y = first.astype(x.dtype if len(rest) < _LONG else np.float64)  # long sums keep their digits
     for part in rest:
         y += part
-    return y
+    return y.astype(x.dtype, copy=False)
 
 
 def _sum_unpool_compute(g: Array, p: Geometry, size: tuple[int, int]) -> Array:

@@ -17,7 +17,8 @@ def _infer(x: Value, axis: int, backward: bool) -> Spec:
 
 def _compute(x: Array, axis: int, backward: bool) -> Array:
     dtype = _infer(x, axis, backward).dtype
-    return np.flip(np.cumsum(np.flip(x, axis), axis, dtype), axis) if backward else np.cumsum(x, axis, dtype)
+    sums = np.cumsum(np.flip(x, axis) if backward else x, axis, np.float64 if dtype.kind == "f" else dtype)
+    return np.asarray(np.flip(sums, axis) if backward else sums, dtype)  # long sums keep their digits
 
 
 _cumsum: Op = Op(
