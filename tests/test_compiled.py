@@ -396,6 +396,7 @@ def test_results_are_new_arrays_that_nobody_else_writes_to():
         (network(), ArgumentError, "let the function reach models and other objects from outside"),
         ([np.ones(2), len], ArgumentError, "but got <built-in function len>"),
         (np.array(["a"]), DTypeError, "array of numbers, but has dtype <U1"),
+        (np.ma.masked_less([1.0, 2.0], 1.5), DTypeError, r"array of numbers, but is a masked array; .*x\.filled\(0\)"),
         (np.array([None]), DTypeError, "array of numbers, but has dtype object"),
         (np.array([1j]), DTypeError, "array of numbers, but has dtype complex128"),
         (np.complex128(1), DTypeError, "dtype complex128"),

@@ -74,8 +74,12 @@ def check_numbers(what: str, given: npt.ArrayLike) -> npt.NDArray[Any]:
         array = np.asarray(given)
     except ValueError as error:  # rows of different lengths
         raise DTypeError(f"{what} must be an array of numbers, but cannot be made into an array: {error}") from error
-    if array.dtype.kind not in "fiub":
-        raise DTypeError(f"{what} must be an array of numbers, but has dtype {array.dtype}")
+    if array.dtype.kind not in "fiub" or isinstance(given, np.ma.MaskedArray):
+        raise DTypeError(
+            f"{what} must be an array of numbers, but is a masked array; say what stands in the gaps, as in x.filled(0)"
+            if isinstance(given, np.ma.MaskedArray)
+            else f"{what} must be an array of numbers, but has dtype {array.dtype}"
+        )
     return array
 
 

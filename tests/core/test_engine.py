@@ -825,6 +825,7 @@ def test_a_tensor_of_integers_cannot_require_a_gradient_later_either():
         (lambda t: Tensor([[1], [2, 3]]), DTypeError, "cannot be made into an array"),
         (lambda t: leaf([1.0, 2.0])[[[0], [1, 0]]], DTypeError, "cannot be made into an array"),
         (lambda t: tn.Input((2,), shift="a"), DTypeError, "Input: shift must be an array of numbers"),
+        (lambda t: t + np.ma.masked_less([1.0], 2), DTypeError, "but is a masked array; say what stands in the gaps"),
         (lambda t: tn.Input(5.0), ArgumentError, "Input: shape must be a sequence"),
         (lambda t: tn.Dense(2).add_parameter("w", "ab"), ArgumentError, "the shape of 'w' must be"),
         (lambda t: tn.Dense(2).add_parameter(3, (2,)), ArgumentError, "a parameter's name must be"),

@@ -118,6 +118,18 @@ def test_a_callback_may_stop_the_run(event):
     assert train(epochs=1).stopped == ""
 
 
+@pytest.mark.parametrize("event", ["on_train_begin", "on_batch_end", "on_epoch_end"])
+@pytest.mark.parametrize(
+    ("name", "advice"), [("optimizer", r"run\.optimizer\.learning_rate"), ("model", "run.model.la")]
+)
+def test_a_callback_cannot_replace_what_is_trained(event, name, advice):
+    callback = Scripted(**{event: lambda run: setattr(run, name, object())})
+    with pytest.raises(ArgumentError, match=rf"run\.{name} cannot be replaced while it is trained; .*{advice}"):
+        train(callback, epochs=2)
+    same = Scripted(**{event: lambda run: setattr(run, name, getattr(run, name))})
+    assert train(same, epochs=2).epochs == 2
+
+
 @pytest.mark.parametrize("reason", [(), ("",)])
 def test_a_run_is_stopped_without_a_reason_too(reason):
     history = train(lambda run: run.stop(*reason), epochs=5)

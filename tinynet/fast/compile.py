@@ -200,7 +200,7 @@ def _forms(args: tuple[Any, ...], kwargs: dict[str, Any], values: list[Any]) -> 
 def _form(given: Any, values: list[Any]) -> Any:
     """Gather the arrays and numbers of an argument; returns all else: containers, shapes, dtypes, texts."""
     if isinstance(given, np.ndarray):
-        if given.dtype.kind not in "fiub":
+        if type(given) is not np.ndarray or given.dtype.kind not in "fiub":
             check_numbers("an argument of a compiled function", given)
         values.append(given)
         return "array", given.shape, given.dtype

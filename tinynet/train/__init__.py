@@ -3,6 +3,7 @@
 from tinynet.train import (  # noqa: F401 - which register what fit finds by name, or what every run has
     binary,
     chosen,
+    fixed,
     frame,
     inputs,
     live,
