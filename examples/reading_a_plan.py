@@ -45,9 +45,8 @@ print(f"traced {step.traces} time, {mode.steps - 1} steps made")
 # Before it is timed, the table has what follows from shapes. One line is one call. *fuses*: the ops it stands for.
 # *how*: products are made ``in registers``; ``Winograd`` needs fewer of them; ``direct`` takes all places of a small
 # window at once, and ``sparse`` the winners of the pooling alone. *MFLOP* is what is computed. *dead* is what no window
-# reads and so is never computed, *sparse* what is left out because the gradient there is 0, *winograd* what that
-# algorithm saves. Last but one, ``all_finite`` looks at the whole gradient: the update is made only if each number of
-# it is finite.
+# reads, *sparse* what has the gradient 0, *winograd* what that algorithm saves: none is computed. ``all_finite``
+# looks at the whole gradient: the update is made only if each number of it is finite.
 
 print(plan.table())
 
