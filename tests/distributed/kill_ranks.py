@@ -24,12 +24,14 @@ def begin(folder, workers, epochs):
     return start(workers, "tinynet", *COMMAND, *options, PYTHONUNBUFFERED="1")
 
 
-def disturb(started, folder, workers, chance, longest):
-    """Let a run save itself, and kill one of its processes, or press Ctrl-C, after a while; returns what was done."""
-    before, until = stamp(folder), time.monotonic() + 60
-    while stamp(folder) == before and started.process.poll() is None and time.monotonic() < until:
-        time.sleep(0.005)
-    time.sleep(chance.uniform(0, longest))
+def disturb(started, folder, chance):
+    """Let a run save itself a few times, and kill one of its processes, or press Ctrl-C; returns what was done."""
+    until = time.monotonic() + 60
+    for _ in range(chance.randint(1, 3)):
+        before = stamp(folder)
+        while stamp(folder) == before and started.process.poll() is None and time.monotonic() < until:
+            time.sleep(0.002)
+    time.sleep(chance.uniform(0, 0.02))
     alive = ranks(started)
     if started.process.poll() is not None or not alive:
         return ""
@@ -50,7 +52,7 @@ def rounds(place, count, epochs, seed=0, tell=lambda line: None):
         while True:
             workers = chance.choice([1, 2, 4] if len(done) < 3 else [0, 1, 2, 4])
             started = begin(folder, workers, epochs)
-            what = disturb(started, folder, workers, chance, 1.0) if len(done) < 3 else ""
+            what = disturb(started, folder, chance) if len(done) < 3 else ""
             ended = end(started)
             if ended.code == 0:
                 break
