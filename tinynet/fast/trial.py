@@ -40,14 +40,15 @@ class Trial:
         self._begun.append(now)
         numbers = [most >> halved for halved in reversed(range(most.bit_length()))]  # the last one is all
         taken = [end - start for start, end in pairwise(self._begun)]
-        hopeless = self._times and len(taken) > 1 and min(taken) > _HOPELESS * min(self._times)
-        if len(taken) == _CALLS or hopeless:
+        if len(taken) == _CALLS or (self._times and len(taken) > 1 and min(taken) > _HOPELESS * min(self._times)):
             self._times.append(median(taken[1:]))
             self._begun = [now]
         if len(self._times) < len(numbers):
             return numbers[len(self._times)]
         least = min(self._times)
-        tried = zip(numbers, self._times, strict=False)  # of which there may have been more before
-        self.best = next((n for n, seconds in tried if seconds <= _EQUAL * least), most)
-        self._due, self._times, self._begun = now + min(_PAUSE, _AGAIN * least), [], []
+        # There may have been more numbers before.
+        found = next((n for n, seconds in zip(numbers, self._times, strict=False) if seconds <= _EQUAL * least), most)
+        # A change, which a short disturbance may have made, is tried again ten times as soon.
+        pause = min(_PAUSE, _AGAIN * least) / (1 if found == self.best else 10)
+        self.best, self._due, self._times, self._begun = found, now + pause, [], []
         return self.best
