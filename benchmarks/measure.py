@@ -18,7 +18,7 @@ APART = ("fit",)  # modes that are not rivals of the contender's other modes, an
 # How far contenders may be apart. Convolutions are divided by their largest value before they are compared.
 TOLERANCES = {"outputs": 1e-4, "losses": 1e-3, "output": 1e-4, "input gradient": 1e-4, "weight gradient": 1e-4}
 _HOPELESS = 2.0  # times as slow as the contender's best mode in the first round: not followed any further
-_SETTLE = 0.02  # seconds before a block, in which the threads of the one before go to sleep
+_SETTLE = 0.15  # seconds before a block: those of OpenBLAS look out for work for a tenth of a second
 _MOST_STEPS = 20_000
 
 Result = dict[str, Any]
