@@ -37,7 +37,7 @@ class MeasuredTask(Task):
 
     def measure(self, made: Any, losses: list[Array], output: Array, labels: Any) -> Measures:
         """Return the loss and the metrics of a batch."""
-        measures = {"loss": losses[0].item()}
+        measures = super().measure(made, losses, output, labels)
         for name, metric in self.metrics(made).items():
             measures[name] = as_number(name, metric(output, labels))
         return measures

@@ -137,9 +137,8 @@ def add_strip(row, strip, p, left):
 def transposed_panels_of(panels, starts, taps, w, sh, across):
     """Write weights (KH, KW, C, F) as panels (panels, KH F, lanes) of rows of KW C values, and where windows see what.
 
-    A row of windows has ``across`` values of the cotangent.
-
-    Taps are sorted by remainder by SH, the last of each first, since it sees the first row.
+    A row of windows has ``across`` values of the cotangent. Taps are sorted by remainder by SH, the last of each first,
+    since it sees the first row.
     """
     weights, wide, row, filters = w.reshape(len(w), -1, w.shape[3]), panels.shape[2], 0, w.shape[3]
     for remainder in range(min(sh, len(w))):

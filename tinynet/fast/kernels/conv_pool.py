@@ -7,7 +7,8 @@ taps and turns those over channels into vector code: about eight times as fast a
 
 There are two ways forward: products that keep their sums in registers (`conv`), and, where it pays, Winograd's
 algorithm (`winograd`). Where the runs that a winner adds would be short, the gradients are products too: with many
-zeros, but at full speed.
+zeros, but at full speed. With few taps, that of the weights takes all places of a window at once, and spreads nothing
+out.
 
 Axes: N images, each a row of H W C values; KH x KW taps, F filters; windows of PH x PW convolution outputs at strides
 QH, QW, of which there are OH x OW. Weights are (KH KW C, F).

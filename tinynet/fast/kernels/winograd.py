@@ -7,8 +7,8 @@ of 3x3 takes 25 in place of 81. M is 2 for plain convolutions, and the side of a
 
 Axes as in `conv`. An image has TH rows of TW tiles; row r is row r % TH of image r // TH. A tile reads S x S pixels,
 S = M + 2. What its transform has at one of these places, in all tiles of a block, is a matrix (tiles, C). Blocks and
-chunks follow from shapes alone. Each lane has working arrays of its own and takes some of
-the chunks. There are as many lanes as there may be threads, so that the arrays stay in the cache; no bit depends on it.
+chunks follow from shapes alone. Each lane has working arrays of its own and takes some of the chunks. There are as many
+lanes as there may be threads, so that the arrays stay in the cache; no bit depends on it.
 """
 
 from typing import Any
