@@ -410,7 +410,7 @@ def test_the_shapes_try_all_variants_and_every_kind_of_window():
     for some in (beside, direct, products):
         assert {found[s].qh > found[s].ph or found[s].qw > found[s].pw for s in some} == {True, False}
     assert all({s.dtype for s in some} == set(DTYPES) for some in (beside, direct, products, tiled))
-    cuts = [winograd.cut(n * found[s].oh, found[s].ow, s.c, s.filters) for s in tiled for n in s.n]
+    cuts = [winograd.cut(n * found[s].oh, found[s].ow) for s in tiled for n in s.n]
     assert {chunks > 1 for chunks, _ in cuts} == {True, False}
 
 

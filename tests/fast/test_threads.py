@@ -456,7 +456,7 @@ shapes = [(20, 20, 22), (95, 96, 1), (1, 95, 96), (95, 1, 96), (1, 9215, 1), (92
 for m, k, n in shapes:
     if not blas_has_threads_for(m * k * n):
         print(m, k, n, ticks(m, k, n) <= 1)
-print("large", blas_has_threads_for(400**3) and ticks(400, 400, 400) > 1)
+print("large", blas_has_threads_for(4000**2) and ticks(4000, 4000, 1) > 1)
 """
 
 

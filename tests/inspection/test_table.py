@@ -133,7 +133,7 @@ def test_bytes_are_those_of_what_is_read_and_written_and_scratch_is_apart(cnn):
     assert gather.moved == N * (784 + 8) + 4 * N * 784  # of the whole set, the images of the batch; and their indices
     outputs = N * 9 * 64 * (4 + 1)  # values and winners
     assert second.moved == 4 * (N * 13 * 13 * 32 + 288 * 64 + 64) + outputs
-    chunks, block = winograd.cut(N * 3, 3, 32, 64)
+    chunks, block = winograd.cut(N * 3, 3)
     filters = (9 + 25) * 32 * 64  # as they are, and transformed
     lanes = min(chunks, tn.get_num_threads())
     tiles = (block * 3 + 1) * 25 * (32 + 64)  # of a block and one more, transformed and multiplied

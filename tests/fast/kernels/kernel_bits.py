@@ -71,10 +71,8 @@ def products(m, k, n):
         yield linear._matmul, (a, b), {"trans_a": trans_a, "trans_b": trans_b}
 
 
-def frozen_product(m, k, n):
-    a, b = normal(m, k), normal(k, n)
-    b.flags.writeable = False
-    yield linear._matmul, (a, b), {"trans_a": False, "trans_b": False}
+def stack(n, m, k, columns):
+    yield linear._matmul, (normal(n, m, k), normal(k, columns)[None]), {"trans_a": False, "trans_b": False}
 
 
 def rows(n, k):
@@ -118,7 +116,8 @@ def cases():
         yield from pooling(n)
     for shape in [(3, 4, 5), (32, 784, 128), (300, 40, 500), (5, 300, 700), (130, 700, 530)]:
         yield from products(*shape)
-    yield from frozen_product(20, 40, 512)
+    yield from stack(3, 4, 5, 6)
+    yield from stack(40, 30, 50, 70)
     for shape in [(7, 5), (400, 700)]:
         yield from rows(*shape)
 

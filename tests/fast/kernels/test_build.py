@@ -19,7 +19,7 @@ from numba import config
 
 import tinynet
 from tinynet.errors import KernelBuildError
-from tinynet.fast.kernels import build, linear, pointwise, store
+from tinynet.fast.kernels import build, pointwise, store
 
 pytestmark = [
     pytest.mark.slow,  # each builds kernels anew, in processes of its own
@@ -241,7 +241,6 @@ def test_every_kernel_has_the_same_bits_on_threads_and_in_its_serial_form():
     found = json.loads(run_bits())
     assert json.loads(run_bits("forked")) == found
     missing = entered_kernels() - {tuple(kernel) for kernel in found["kernels"]}
-    missing -= set() if linear.SMALL else {(linear.__name__, "matmul_panels")}  # only where BLAS has small products
     assert missing == set(), "each is among those compared"
 
 

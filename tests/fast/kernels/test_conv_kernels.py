@@ -1,17 +1,19 @@
 from itertools import pairwise, product
 
+import numba
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fast.kernels.kernel_cases import DTYPES, dtypes, garbage, generators, places, whole
-from tinynet.core.engine import meaning
-from tinynet.fast.implementation import evaluate
-from tinynet.fast.kernels import conv, registers, vectors
+from tinynet.fast.bindings import conv as binding
+from tinynet.fast.kernels import conv, registers
 from tinynet.fast.kernels.conv import Windows
 from tinynet.fast.kernels.jit import chunks_of
-from tinynet.ops.conv import _conv2d_input_grad, geometry
+
+in_machine_code = numba.njit(lambda c, a, starts, seen, b, more: registers.multiply(c, a, starts, seen, b, more))
+beside_in_machine_code = numba.njit(lambda c, to, a, seen, b, n: registers.multiply_beside(c, to, a, seen, b, n))
 
 # --- cases
 
@@ -58,42 +60,35 @@ def padded(cut, x, p):
     return garbage((chunks, *p.seen(), x.shape[3]) if always or needed else (chunks, 0, 0, 0), x.dtype)
 
 
-def starts(n):
-    """The working array of where rows of a product begin."""
-    return np.full(n, -(2**40))
-
-
-def panels(depth, columns, dtype):
-    """The working array of weights in panels."""
-    wide = vectors.WIDTH // np.dtype(dtype).itemsize
-    return garbage((-(-columns // wide), depth, wide), dtype)
+def read(cut, x, p):
+    """The images with margins, or none, and where windows begin in what is read."""
+    margins = padded(cut, x, p)
+    return margins, binding.starts(p, margins.shape[2] or x.shape[2], x.shape[3])
 
 
 def forward(x, w, p, cut):
     y = garbage((len(x), p.oh, p.ow, w.shape[3]), x.dtype)
-    taps = w[..., 0].size
-    conv.conv2d(y, padded(cut, x, p), starts(p.oh * p.ow), starts(taps), panels(taps, w.shape[3], w.dtype), x, w, p)
+    margins, starts = read(cut, x, p)
+    conv.conv2d(y, margins, x, w, *starts, p)
     return y
 
 
 def input_grad_arrays(chunks, w, p):
     """The working arrays of the gradient of the input."""
     row = p.kw * w.shape[2]
-    windows = p.groups * p.ow
-    taps = p.kh * w.shape[3]
-    return garbage((chunks, windows, row), w.dtype), starts(windows), starts(taps), panels(taps, row, w.dtype)
+    return garbage((chunks, p.groups * p.ow, row), w.dtype), garbage((p.kh * w.shape[3], row), w.dtype)
 
 
 def input_grad(x, w, g, p, cut):
     dx = garbage(x.shape, x.dtype)
-    conv.conv2d_input_grad(dx, *input_grad_arrays(cut[0], w, p), g, w, p)
+    conv.conv2d_input_grad(dx, *input_grad_arrays(cut[0], w, p), g, w, *binding.starts_of_strips(p, w.shape[3]), p)
     return dx
 
 
 def weight_grad(x, w, g, p, cut):
-    dw, taps = garbage(w.shape, x.dtype), w[..., 0].size
-    partial = garbage((cut[0], taps, w.shape[3]), x.dtype)
-    conv.conv2d_weight_grad(dw.reshape(-1), padded(cut, x, p), starts(p.oh * p.ow), starts(taps), partial, x, g, p)
+    dw, partial = garbage(w.shape, x.dtype), garbage((cut[0], w[..., 0].size, w.shape[3]), x.dtype)
+    margins, starts = read(cut, x, p)
+    conv.conv2d_weight_grad(dw.reshape(-1), margins, partial, x, g, *starts, p)
     return dw
 
 
@@ -159,17 +154,12 @@ def test_weight_grad_sums_over_images_and_pixels(case, cut):
 @given(generators, dtypes, st.data())
 def test_a_product_in_registers_equals_that_of_matrices(rng, dtype, data):
     """Rows of any number, beginning anywhere, with values anywhere; written or added; only the columns there are."""
-    rows, filters, depth = (data.draw(st.integers(1, most)) for most in (25, 4, 9))
+    rows, filters, depth = (data.draw(st.integers(1, most)) for most in (25, 70, 9))
     a, b, more = whole(rng, (100,), dtype), whole(rng, (depth, filters), dtype), data.draw(st.booleans())
     c, begin, seen = whole(rng, (rows, filters + 3), dtype), rng.integers(30, 60, rows), rng.integers(-30, 40, depth)
     meant, found = c.copy(), c.copy()
     registers.multiply(meant[:, :filters], a, begin, seen, b, more)
-    if more:  # the same in machine code: the gradient of weights adds, a convolution does not
-        conv.add_weight_grad(found[:, :filters], a, begin, seen, b)
-    else:
-        one = panels(depth, filters, dtype)
-        one[0, :, :filters] = b
-        conv.convolve(found[:, :filters], a, begin, seen, one)
+    in_machine_code(found[:, :filters], a, begin, seen, b, more)
     np.testing.assert_array_equal(found, meant)
 
 
@@ -178,13 +168,12 @@ def test_a_product_of_rows_one_value_apart_equals_that_of_matrices(rng, dtype, d
     """Of any number of rows and columns; each row is written anywhere, and nothing beside."""
     depth, filters = data.draw(st.integers(1, 9)), data.draw(st.integers(1, 20))
     rows = data.draw(st.integers(16, 70))
-    a, w, seen = whole(rng, (rows + 40,), dtype), whole(rng, (depth, 1, 1, filters), dtype), rng.integers(0, 40, depth)
+    a, w, seen = whole(rng, (rows + 40,), dtype), whole(rng, (depth, filters + 1), dtype), rng.integers(0, 40, depth)
     to = rng.permutation(rows + 5)[:rows] * (filters + 2)
     meant = whole(rng, ((rows + 5) * (filters + 2),), dtype)
-    found, one = meant.copy(), panels(depth, filters, dtype)
-    conv.panels_of(one, w)
-    meant[to[:, None] + np.arange(filters)] = a[np.arange(rows)[:, None] + seen] @ w[:, 0, 0]
-    conv.convolve_beside(found, to, a, seen, one, filters)
+    found = meant.copy()
+    registers.multiply_beside(meant, to, a, seen, w, filters)
+    beside_in_machine_code(found, to, a, seen, w, filters)
     np.testing.assert_array_equal(found, meant)
 
 
@@ -203,11 +192,12 @@ def test_add_strip_adds_each_value_to_the_pixel_that_its_tap_sees(case, rng):
 @given(convolutions(most_groups=3))
 def test_the_input_grad_of_an_image_is_added_group_by_group(case):
     x, w, g, p = case
-    strips, begin, taps, turned = input_grad_arrays(1, w, p)
-    conv.transposed_panels_of(turned, begin, taps, w, p.sh, p.groups * p.ow * w.shape[3])
+    strips, turned = input_grad_arrays(1, w, p)
+    starts = binding.starts_of_strips(p, w.shape[3])
+    conv.turn_weights(turned, w, p.sh)
     for image in range(len(x)):
         dx = x[image].copy()
-        conv.add_input_grad(dx, strips[0], g[image].reshape(p.oh, -1), begin, taps, turned, p)
+        conv.add_input_grad(dx, strips[0], g[image].reshape(p.oh, -1), *starts, turned, p)
         np.testing.assert_array_equal(dx - x[image], naive_input_grad(x, w, g, p)[image])
 
 
@@ -248,17 +238,3 @@ def test_there_are_at_most_eight_chunks_of_whole_images(n):
     lengths = [end - start for start, end in pairwise(cuts)]
     assert (cuts[0], cuts[-1]) == (0, n)
     assert max(lengths) - min(lengths) <= 1
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("padding", ["valid", "same"])
-@pytest.mark.parametrize("taps", [(5, 5), (4, 2), (1, 3)])
-def test_the_gradient_of_the_input_by_turned_filters_equals_its_meaning(taps, padding, dtype):
-    """With channels that fill whole vectors, it is a convolution of the cotangent."""
-    p = geometry("conv2d", (3, 7, 6, 16), taps, (1, 1), padding)
-    rng = np.random.default_rng(0)
-    g, w = whole(rng, (3, p.oh, p.ow, 5), dtype), whole(rng, (*taps, 16, 5), dtype)
-    attrs = {"p": p, "size": (7, 6)}
-    np.testing.assert_array_equal(
-        evaluate(_conv2d_input_grad, (g, w), attrs)[0], meaning(_conv2d_input_grad, (g, w), attrs)[0]
-    )

@@ -12,7 +12,7 @@ FILES = sorted(p for p in Path(tinynet.fast.kernels.__file__).parent.glob("*.py"
 WRITERS = "blas.py", "registers.py", "transforms.py", "vectors.py", "winners.py"  # of code that is no kernel
 MACHINERY = (*WRITERS, "build.py", "builder.py", "jit.py", "store.py")
 KERNEL_FILES = [p for p in FILES if p.name not in MACHINERY]
-WRITTEN = {"gemm", "multiply", "multiply_beside", "transform", "find_winners"}
+WRITTEN = {"gemm", "multiply", "multiply_beside", "product", "transform", "find_winners"}
 
 LIBRARIES = {"np", "numba", "math"}
 

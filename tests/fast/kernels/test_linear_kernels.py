@@ -1,14 +1,14 @@
+import numba
 import numpy as np
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-import tinynet as tn
 from tests.fast.kernels.kernel_cases import DTYPES, dtypes, garbage, generators, whole
-from tinynet.fast.kernels import linear
+from tinynet.fast.kernels import linear, registers
 
 lengths = st.integers(0, 9)
-
+in_machine_code = numba.njit(lambda c, a, b, turn_a, turn_b, more: registers.product(c, a, b, turn_a, turn_b, more))
 
 transposed = pytest.mark.parametrize(
     ("trans_a", "trans_b"), [(False, False), (False, True), (True, False), (True, True)]
@@ -47,33 +47,40 @@ def test_products_are_sums_of_products_however_they_are_cut(trans_a, trans_b, m,
 @transposed
 @pytest.mark.parametrize("axis", [0, 1, 2])
 @pytest.mark.parametrize("dtype", DTYPES)
-def test_chunks_too_large_for_one_small_product_are_complete(trans_a, trans_b, axis, dtype):
+def test_products_of_several_panels_and_parts_of_the_depth_are_complete(trans_a, trans_b, axis, dtype):
     rng, (m, k, n) = np.random.default_rng(0), (131, 522, 197)
     a, b = whole(rng, (k, m) if trans_a else (m, k), dtype), whole(rng, (n, k) if trans_b else (k, n), dtype)
     c = product(a, b, trans_a, trans_b, 2, axis)
     np.testing.assert_array_equal(c, (a.T if trans_a else a).astype(float) @ (b.T if trans_b else b).astype(float))
 
 
-@given(st.integers(0, 20), lengths, st.integers(1, 3), generators, dtypes)
-def test_products_with_panels_are_those_with_the_matrix(m, k, panels, rng, dtype):
-    a, b = whole(rng, (m, k), dtype), whole(rng, (k, panels * linear.WIDE), dtype)
-    c = garbage((m, b.shape[1]), dtype)
-    linear.matmul_panels(c, a, np.ascontiguousarray(b.reshape(k, panels, linear.WIDE).swapaxes(0, 1)))
-    np.testing.assert_array_equal(c, a.astype(float) @ b.astype(float))
+@transposed
+@given(generators, dtypes, st.data())
+def test_the_written_product_equals_its_meaning(trans_a, trans_b, rng, dtype, data):
+    """Of parts of matrices whose rows lie near or far apart; written or added; nothing beside it is touched."""
+    m, k, n = (data.draw(st.one_of(st.integers(1, 40), st.just(most))) for most in (70, 600, 100))
+    depth, gap, more = (
+        data.draw(st.sampled_from([k, 0])),
+        data.draw(st.sampled_from([0, 3, 300])),
+        data.draw(st.booleans()),
+    )
+    a = whole(rng, (depth, m + gap) if trans_a else (m, depth + gap), dtype)[:, : m if trans_a else depth]
+    b = whole(rng, (n, depth + gap) if trans_b else (depth, n + gap), dtype)[:, : depth if trans_b else n]
+    meant = whole(rng, (m, n + gap), dtype)
+    found = meant.copy()
+    registers.product(meant[:, :n], a, b, trans_a, trans_b, more)
+    in_machine_code(found[:, :n], a, b, trans_a, trans_b, more)
+    np.testing.assert_array_equal(found, meant)
 
 
-@pytest.mark.skipif(not linear.SMALL, reason="without AVX-512, BLAS has no small products")
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_weights_of_a_frozen_predictor_lie_in_panels(dtype):
-    model = tn.Sequential([tn.Input((40,)), tn.Dense(512, "relu"), tn.Dense(520)], seed=0, dtype=dtype)
-    x = np.random.default_rng(0).standard_normal((32, 40)).astype(dtype)
-    frozen, live = tn.compile(model, freeze=True), tn.compile(model)
-    before = frozen(x)
-    np.testing.assert_allclose(before, live(x), rtol=1e-5, atol=1e-6)
-    functions = [[call.function.__name__ for call in p.plan(x).calls if call.name == "matmul"] for p in (frozen, live)]
-    assert functions == [["matmul_panels", "matmul"], ["matmul", "matmul"]]
-    model.theta[:] = 0
-    np.testing.assert_array_equal(frozen(x), before)
+@transposed
+def test_no_bit_of_a_product_depends_on_how_rows_and_columns_are_cut(trans_a, trans_b):
+    rng, (m, k, n) = np.random.default_rng(0), (37, 300, 75)
+    a, b = rng.standard_normal((m, k)).astype(np.float32), rng.standard_normal((k, n)).astype(np.float32)
+    a, b = np.ascontiguousarray(a.T) if trans_a else a, np.ascontiguousarray(b.T) if trans_b else b
+    whole_product = product(a, b, trans_a, trans_b, 1, 0)
+    for axis in (0, 1):
+        np.testing.assert_array_equal(product(a, b, trans_a, trans_b, 4, axis), whole_product)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

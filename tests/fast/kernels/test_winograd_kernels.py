@@ -101,13 +101,12 @@ def test_nan_and_infinities_are_where_they_are_without_tiles(dtype, value, where
             np.testing.assert_allclose(found[finite], meant[finite], rtol=0, atol=1e-4)
 
 
-@given(st.integers(0, 500), *[st.integers(1, 300)] * 3)
-def test_chunks_and_blocks_are_in_range(rows, tw, channels, filters):
-    chunks, block = winograd.cut(rows, tw, channels, filters)
+@given(st.integers(0, 500), st.integers(1, 300))
+def test_chunks_and_blocks_are_in_range(rows, tw):
+    chunks, block = winograd.cut(rows, tw)
     assert 1 <= chunks <= max(1, min(rows, 8))
     assert 1 <= block <= max(1, -(-rows // chunks))
     assert block == 1 or block * tw <= 128
-    assert block == 1 or block * tw * channels * filters <= 1_000_000, "small products are not copied first"
 
 
 @pytest.mark.parametrize(

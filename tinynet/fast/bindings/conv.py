@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -14,19 +15,26 @@ from tinynet.fast.kernels import conv as kernels
 from tinynet.fast.kernels import winograd
 from tinynet.fast.kernels.conv import Windows
 from tinynet.fast.kernels.jit import chunks_of, for_chunks
-from tinynet.fast.kernels.vectors import WIDTH
 from tinynet.fast.threads import get_num_threads
 from tinynet.ops.conv import Geometry
-
-STARTS = np.dtype(np.int64)  # of what says where rows of a product begin
 
 # --- as products
 
 
-def panels(w: Shape, itemsize: int) -> Shape:
-    """Return the shape of weights (KH, KW, C, F) in panels of as many filters as a vector has."""
-    wide = WIDTH // itemsize
-    return -(-w[3] // wide), math.prod(w[:3]), wide
+@lru_cache(maxsize=1024)  # an eager convolution asks each time
+def starts(p: Windows, width: int, channels: int) -> tuple[Array, Array]:
+    """Return where the windows of a group begin, row by row, in images of a width, and how far on each tap sees."""
+    begin = np.arange(p.oh)[:, None] * p.sh * width + np.arange(p.ow) * p.sw
+    seen = np.arange(p.kh)[:, None] * width * channels + np.arange(p.kw * channels)
+    return begin.reshape(-1) * channels, seen.reshape(-1)
+
+
+@lru_cache(maxsize=1024)
+def starts_of_strips(p: Windows, filters: int) -> tuple[Array, Array]:
+    """Return where the windows of a row begin in the cotangent, and how far on turned weights see."""
+    windows = p.groups * p.ow
+    seen = np.arange(p.kh)[:, None] * windows * filters + np.arange(filters)
+    return np.arange(windows) * filters, seen.reshape(-1)
 
 
 def _padded(x: Value, p: Windows) -> Shape:
@@ -36,19 +44,16 @@ def _padded(x: Value, p: Windows) -> Shape:
     return (chunks, *seen, x.shape[3]) if margins else (chunks, 0, 0, 0)
 
 
-def _conv2d_scratch(x: Value, w: Shape, p: Windows) -> tuple[Spec, ...]:
-    """Return the working arrays of a convolution: images with margins, where windows begin, and weights."""
-    shapes = _padded(x, p), panels(w, x.dtype.itemsize)
-    starts = (Spec((count,), STARTS) for count in (p.oh * p.ow, math.prod(w[:3])))
-    return Spec(shapes[0], x.dtype), *starts, Spec(shapes[1], x.dtype)
+def _starts(padded: Array, x: Array, p: Windows) -> tuple[Array, Array]:
+    """Return where windows begin in the images that a kernel reads: those with margins, if there are any."""
+    return starts(p, padded.shape[2] or x.shape[2], x.shape[3])
 
 
 def input_grad_scratch(g: Value, w: Value, p: Windows) -> tuple[Spec, ...]:
-    """Return the working arrays of the gradient of the input: strips, where windows begin in them, and weights."""
+    """Return the working arrays of the gradient of the input: strips, and turned weights."""
     kh, kw, channels, filters = w.shape
-    strips, turned = (chunks_of(g.shape[0]), p.groups * p.ow, kw * channels), (kh, filters, 1, kw * channels)
-    starts = (Spec((count,), STARTS) for count in (strips[1], kh * filters))
-    return Spec(strips, g.dtype), *starts, Spec(panels(turned, g.dtype.itemsize), g.dtype)
+    shapes = (chunks_of(g.shape[0]), p.groups * p.ow, kw * channels), (kh * filters, kw * channels)
+    return tuple(Spec(shape, g.dtype) for shape in shapes)
 
 
 # --- by Winograd's algorithm
@@ -66,7 +71,7 @@ def _lanes(n: int, tiles: tuple[int, int], channels: int, filters: int) -> tuple
 
     A plane has room for one tile more: a power of two apart, planes would lie in the same few lines of the cache.
     """
-    chunks, rows = winograd.cut(n * tiles[0], tiles[1], channels, filters)
+    chunks, rows = winograd.cut(n * tiles[0], tiles[1])
     return chunks, min(chunks, get_num_threads()), rows * tiles[1] + 1
 
 
@@ -101,32 +106,21 @@ def _forward_scratch(x: Value, w: Value, p: Geometry) -> tuple[Spec, ...]:
     tiles = tiles_of(p, p[6:], w.shape)
     if tiles:
         return winograd_scratch(2, x, tiles, *w.shape[2:])
-    return _conv2d_scratch(x, w.shape, Windows(*p))
+    return (Spec(_padded(x, Windows(*p)), x.dtype),)
 
 
 def _forward(y: Array, *rest: Array, p: Geometry) -> tuple[Any, ...]:
     tiles = tiles_of(p, p[6:], rest[-1].shape)
     if tiles:
         return winograd_call(2, tiles, y, None, *rest, None, corner=(p.top, p.left))
-    return for_chunks(kernels.conv2d, len(rest[0])), y, *rest, Windows(*p)
-
-
-def _around(w: Value, p: Geometry, size: Shape) -> Windows | None:
-    """Return the windows of the convolution, with turned filters, that a gradient of the input is, where that pays.
-
-    It needs no strips. But its vectors hold channels, and those of strips the channels of a row of taps.
-    """
-    whole = w.shape[2] % (WIDTH // w.dtype.itemsize) == 0 and p.kh * p.kw > 1
-    return Windows(*p[:4], p.kh - 1 - p.top, p.kw - 1 - p.left, *size) if whole and p.sh == p.sw == 1 else None
+    places = _starts(rest[0], rest[1], Windows(*p))
+    return for_chunks(kernels.conv2d, len(rest[0])), y, *rest, *places, Windows(*p)
 
 
 def _input_grad_scratch(g: Value, w: Value, p: Geometry, size: Shape) -> tuple[Spec, ...]:
     tiles = tiles_of(p, size, w.shape)
     if tiles:
         return winograd_scratch(2, g, tiles, w.shape[3], w.shape[2])
-    around = _around(w, p, size)
-    if around:
-        return _conv2d_scratch(g, (p.kh, p.kw, w.shape[3], w.shape[2]), around)
     return input_grad_scratch(g, w, Windows(*p))
 
 
@@ -134,12 +128,8 @@ def _input_grad(dx: Array, *rest: Array, p: Geometry, size: Shape) -> tuple[Any,
     tiles = tiles_of(p, size, rest[-1].shape)
     if tiles:
         return winograd_call(2, tiles, dx, None, *rest, None, corner=(2 - p.top, 2 - p.left), adjoint=True)
-    *others, w = rest
-    around = _around(w, p, size)
-    if around:
-        turned = w[::-1, ::-1].transpose(0, 1, 3, 2)
-        return for_chunks(kernels.conv2d, len(rest[0])), dx, *others, turned, around
-    return for_chunks(kernels.conv2d_input_grad, len(rest[0])), dx, *rest, Windows(*p)
+    places = starts_of_strips(Windows(*p), rest[-1].shape[3])
+    return for_chunks(kernels.conv2d_input_grad, len(rest[0])), dx, *rest, *places, Windows(*p)
 
 
 def _weight_grad_scratch(x: Value, g: Value, p: Geometry) -> tuple[Spec, ...]:
@@ -147,18 +137,18 @@ def _weight_grad_scratch(x: Value, g: Value, p: Geometry) -> tuple[Spec, ...]:
     tiles = tiles_of(p, p[6:], (3, 3, c, f))
     if tiles:
         chunks, lanes, block = _lanes(x.shape[0], tiles, c, f)
-        sums = (chunks, 9, c * f), (lanes, 16, c * f), (lanes, c, f)
+        sums = (chunks, 9, c * f), (lanes, 16, c * f)
         shapes = *sums, (lanes, 16, block * c), (lanes, 16, block * f)
         return tuple(Spec(shape, x.dtype) for shape in shapes)
-    taps, padded = p.kh * p.kw * c, _padded(x, Windows(*p))
-    starts = (Spec((count,), STARTS) for count in (p.oh * p.ow, taps))
-    return Spec(padded, x.dtype), *starts, Spec((padded[0], taps, f), x.dtype)
+    padded = _padded(x, Windows(*p))
+    return Spec(padded, x.dtype), Spec((padded[0], p.kh * p.kw * c, f), x.dtype)
 
 
 def _weight_grad(dw: Array, *rest: Array, p: Geometry) -> tuple[Any, ...]:
     if tiles_of(p, p[6:], dw.shape):
         return for_chunks(winograd.weight_grad, len(rest[1])), dw.reshape(9, -1), *rest, p.top, p.left
-    return for_chunks(kernels.conv2d_weight_grad, len(rest[0])), dw.reshape(-1), *rest, Windows(*p)
+    places = _starts(rest[0], rest[2], Windows(*p))
+    return for_chunks(kernels.conv2d_weight_grad, len(rest[0])), dw.reshape(-1), *rest, *places, Windows(*p)
 
 
 conv2d = Implementation(_forward, _forward_scratch, contiguous=True, threaded=True)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from tinynet.core.engine import Tensor, is_constant
 from tinynet.core.spec import Array, Shape, Spec, Value
 from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import linear as kernels
@@ -32,23 +32,31 @@ def scratch(a: Value, b: Value, trans_a: bool, trans_b: bool) -> tuple[Spec, ...
     return (Spec((chunks, a.shape[1 if trans_a else 0], b.shape[0 if trans_b else 1]), a.dtype),)
 
 
+@lru_cache(maxsize=1024)
+def _numbers(stack: Shape, wanted: Shape) -> Array:
+    """Return which matrices of a stack there are in one to whose shape it is broadcast."""
+    return np.broadcast_to(np.arange(math.prod(stack)).reshape(stack), wanted).reshape(-1)
+
+
 def _matmul(c: Array, *rest: Array, trans_a: bool, trans_b: bool) -> tuple[Any, ...]:
     *sums, a, b = rest
     if c.ndim > 2:
-        left, right = (m.swapaxes(-1, -2) if turned else m for m, turned in ((a, trans_a), (b, trans_b)))
-        return np.matmul, left, right, c
+        chunks = kernels.count_chunks(math.prod(c.shape[:-2]), 2 * c.size * a.shape[-2 if trans_a else -1])
+        return (
+            for_chunks(kernels.matmul_stack, chunks),
+            *(m.reshape(math.prod(m.shape[:-2]), *m.shape[-2:]) for m in (c, a, b)),
+            *(_numbers(m.shape[:-2], c.shape[:-2]) for m in (a, b)),
+            trans_a,
+            trans_b,
+        )
     chunks, axis = cut(a.shape, b.shape, trans_a, trans_b)
-    if (
-        not (trans_a or trans_b or axis != 1 or c.shape[1] % kernels.WIDE)
-        and 0 < 8 * kernels.WIDE * len(b) <= kernels.SMALL
-        and is_constant(Tensor(b))  # of a frozen predictor
-    ):
-        return kernels.matmul_panels, c, a, np.ascontiguousarray(b.reshape(len(b), -1, kernels.WIDE).swapaxes(0, 1))
     return for_chunks(kernels.matmul, chunks), c, *(sums or [c[None]]), a, b, trans_a, trans_b, chunks, axis
 
 
 def _threaded(a: Array, b: Array, trans_a: bool, trans_b: bool) -> bool:
-    return a.ndim > 2 or b.ndim > 2 or blas_has_threads_for(a.size * b.shape[0 if trans_b else 1])
+    """Whether BLAS, which multiplies by vectors, may run threads."""
+    sides = a.shape[-1 if trans_a else -2], b.shape[-2 if trans_b else -1]
+    return 1 in sides and blas_has_threads_for(a.size * sides[1])
 
 
 matmul = Implementation(_matmul, scratch, contiguous=True, threaded=_threaded)

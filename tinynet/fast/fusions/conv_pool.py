@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
 from tinynet.core.engine import Node, Op, Tensor, constant
 from tinynet.core.spec import Array, Shape, Spec, Value
-from tinynet.fast.bindings.conv import STARTS, input_grad_scratch, panels, winograd_call, winograd_scratch
+from tinynet.fast.bindings.conv import input_grad_scratch, starts, starts_of_strips, winograd_call, winograd_scratch
 from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import conv_pool as kernels
 from tinynet.fast.kernels import winners
@@ -79,10 +80,18 @@ def _forward_scratch(x: Value, w: Value, bias: Value, p: Geometry, q: Geometry) 
     d = dims(x.shape, w.shape[3], p, q)
     if d.winograd:
         return winograd_scratch(d.ph, x, (d.oh, d.ow), d.c, d.f)
-    rows, row = _rows(d, x), d.ow * d.f
-    starts = rows * d.ow, d.taps, rows * d.w if d.beside else 0
-    shapes = panels(w.shape, x.dtype.itemsize), (chunks_of(x.shape[0]), (rows + 1) * d.pw, row), (row,)
-    return *(Spec((count,), STARTS) for count in starts), *(Spec(shape, x.dtype) for shape in shapes)
+    made = chunks_of(x.shape[0]), (_rows(d, x) + 1) * d.pw, d.ow * d.f
+    return tuple(Spec(shape, x.dtype) for shape in ((d.taps if d.beside else 0, d.f + 1), made, made[2:]))
+
+
+@lru_cache(maxsize=1024)
+def _starts_beside(d: kernels.Dims, rows: int) -> Array:
+    """Return where the outputs of all windows of some rows go; the last row is for those that nothing reads."""
+    places = np.full((rows, d.w), rows * d.ow * d.f)
+    for b in range(d.pw):
+        row = np.arange(b * (rows + 1), b * (rows + 1) + rows)[:, None]
+        places[:, b : b + (d.ow - 1) * d.qw + 1 : d.qw] = (row * d.ow + np.arange(d.ow)) * d.f
+    return places.reshape(-1)
 
 
 def _forward_bind(y: Array, index: Array, *rest: Array, p: Geometry, q: Geometry) -> tuple[Any, ...]:
@@ -90,16 +99,16 @@ def _forward_bind(y: Array, index: Array, *rest: Array, p: Geometry, q: Geometry
     d = dims(x.shape, w.shape[3], p, q)
     if d.winograd:
         return winograd_call(d.ph, (d.oh, d.ow), y, index, *rest, corner=(0, 0))
-    return for_chunks(kernels.forward_product, chunks_of(len(x))), y, index, *rest, _read(p, q), q
+    read = _read(p, q)
+    places = *starts(read, d.w, d.c), _starts_beside(d, _rows(d, x) if d.beside else 0)
+    return for_chunks(kernels.forward_product, chunks_of(len(x))), y, index, *rest, *places, read, q
 
 
 def _weight_grad_scratch(x: Value, g: Value, index: Value, p: Geometry, q: Geometry) -> tuple[Spec, ...]:
     d = dims(x.shape, g.shape[3], p, q)
     if d.product and not d.direct:
-        rows, many = _rows(d, x), chunks_of(x.shape[0])
-        shapes = (rows * d.pw, d.ow * d.f), (d.taps, d.f), (d.ow * d.f,)
-        starts = (Spec((count,), STARTS) for count in (rows * d.ow, d.taps))
-        return *starts, *(Spec((many, *shape), x.dtype) for shape in shapes)
+        shapes = (_rows(d, x) * d.pw, d.ow * d.f), (d.taps, d.f), (d.ow * d.f,)
+        return tuple(Spec((chunks_of(x.shape[0]), *shape), x.dtype) for shape in shapes)
     chunks = chunks_of(-(-x.shape[0] // kernels.IMAGES_A_PARTIAL))
     return Spec((chunks, d.taps * d.f) if d.direct else (chunks, d.f, d.taps), x.dtype), Spec((chunks, d.f), x.dtype)
 
@@ -110,8 +119,8 @@ def _weight_grad_bind(dw: Array, db: Array, *rest: Array, p: Geometry, q: Geomet
     if d.direct:  # LLVM does not vectorise this one but in its parallel form
         return kernels.weight_grad_direct(d), dw.reshape(-1), db, *scratch, x.reshape(len(x), -1), g, index
     if d.product:
-        kernel = for_chunks(kernels.weight_grad_product, chunks_of(len(x)))
-        return kernel, dw.reshape(-1), db, *rest, _read(p, q), q
+        kernel, read = for_chunks(kernels.weight_grad_product, chunks_of(len(x))), _read(p, q)
+        return kernel, dw.reshape(-1), db, *rest, *starts(read, d.w, d.c), read, q
     kernel = for_chunks(kernels.weight_grad(d), len(scratch[0]))
     return kernel, dw.reshape(d.taps, d.f), db, *scratch, x.reshape(x.shape[0], -1), g, index
 
@@ -128,7 +137,8 @@ def _input_grad_bind(dx: Array, *rest: Array, p: Geometry, q: Geometry, shape: S
     *scratch, g, w, index = rest
     d = dims(shape, w.shape[3], p, q)
     if d.product:
-        return for_chunks(kernels.input_grad_product, len(scratch[0])), dx, *rest, _read(p, q), q
+        kernel, read = for_chunks(kernels.input_grad_product, len(scratch[0])), _read(p, q)
+        return kernel, dx, *rest, *starts_of_strips(read, d.f), read, q
     kernel = for_chunks(kernels.input_grad(d), len(dx))
     return kernel, dx.reshape(dx.shape[0], -1), *scratch, g, w.reshape(-1, d.f), index
 

@@ -8,6 +8,8 @@ im2col would copy each pixel KH KW times. Here what windows see is read where it
 anywhere, and each row of taps sees a run of KW C values. In the gradient of the weights, a tap begins anywhere, and
 sees what lies a stride apart. Images with padding are copied into larger ones, whose margins are zeros.
 
+Where windows begin, and how far on a tap sees, follows from shapes: `starts` and `taps` are given.
+
 The gradient of a row of an image is made as a *strip*, in which each window has KW C values of its own, and then added
 up.
 """
@@ -19,8 +21,7 @@ import numpy as np
 
 from tinynet.fast.kernels.jit import kernel
 from tinynet.fast.kernels.reduce import add_up
-from tinynet.fast.kernels.registers import multiply, multiply_beside
-from tinynet.fast.kernels.vectors import WIDTH
+from tinynet.fast.kernels.registers import multiply
 
 _MOST_CHUNKS = 8
 
@@ -67,55 +68,6 @@ def with_margins(padded, x, image, p):
     return padded.reshape(-1)
 
 
-@kernel()
-def find_starts(starts, taps, width, channels, p):
-    """Write where the windows of a group begin, row by row, in images of a width, and how far on each tap sees."""
-    for i in range(len(starts) // p.ow):
-        for j in range(p.ow):
-            starts[i * p.ow + j] = (i * p.sh * width + j * p.sw) * channels
-    row = p.kw * channels
-    for a in range(p.kh):
-        for k in range(row):
-            taps[a * row + k] = a * width * channels + k
-
-
-@kernel()
-def panels_of(panels, w):
-    """Write weights (KH, KW, C, F) as panels (panels, KH KW C, lanes) of as many columns as a vector has."""
-    _, kw, channels, filters = w.shape
-    wide = panels.shape[2]
-    for k in range(panels.shape[1]):
-        tap = k // channels
-        weights = w[tap // kw, tap % kw, k % channels]
-        for first in range(0, filters, wide):
-            for f in range(first, min(first + wide, filters)):
-                panels[first // wide, k, f - first] = weights[f]
-
-
-@kernel()
-def convolve(y, seen, starts, taps, panels):
-    """Convolve windows that begin at some places, where a tap sees what lies ``taps`` values on: y (windows, F)."""
-    for panel in range(len(panels)):
-        part = y[:, panel * panels.shape[2] : (panel + 1) * panels.shape[2]]
-        multiply(part, seen, starts, taps, panels[panel][:, : part.shape[1]], False)
-
-
-@kernel()
-def convolve_beside(y, to, seen, taps, panels, filters):
-    """Convolve windows that begin one value apart, into ``to``; what a tap sees lies ``taps`` values on."""
-    wide = panels.shape[2]
-    for first in range(0, filters, wide):
-        multiply_beside(y[first:], to, seen, taps, panels[first // wide], min(wide, filters - first))
-
-
-@kernel()
-def add_weight_grad(total, seen, taps, starts, g):
-    """Add the weight gradient of windows that begin at some places: total (taps, F), g (windows, F)."""
-    wide = WIDTH // total.itemsize
-    for first in range(0, g.shape[1], wide):
-        multiply(total[:, first : first + wide], seen, taps, starts, g[:, first : first + wide], True)
-
-
 # --- strips
 
 
@@ -134,39 +86,32 @@ def add_strip(row, strip, p, left):
 
 
 @kernel()
-def transposed_panels_of(panels, starts, taps, w, sh, across):
-    """Write weights (KH, KW, C, F) as panels (panels, KH F, lanes) of rows of KW C values, and where windows see what.
+def turn_weights(turned, w, sh):
+    """Write weights (KH, KW, C, F) as turned (KH F, KW C).
 
-    A row of windows has ``across`` values of the cotangent. Taps are sorted by remainder by SH, the last of each first,
-    since it sees the first row.
+    Taps are sorted by remainder by SH, the last of each first, since it sees the first row.
     """
-    weights, wide, row, filters = w.reshape(len(w), -1, w.shape[3]), panels.shape[2], 0, w.shape[3]
+    weights, row, filters = w.reshape(len(w), -1, w.shape[3]), 0, w.shape[3]
     for remainder in range(min(sh, len(w))):
         for a in range(remainder + (len(w) - 1 - remainder) // sh * sh, -1, -sh):
-            for k in range(weights.shape[1]):
-                for f in range(filters):
-                    panels[k // wide, row + f, k % wide] = weights[a, k, f]
+            for f in range(filters):
+                for k in range(weights.shape[1]):
+                    turned[row + f, k] = weights[a, k, f]
             row += filters
-    for j in range(len(starts)):
-        starts[j] = j * filters
-    for k in range(len(taps)):
-        taps[k] = k // filters * across + k % filters
 
 
 @kernel()
-def add_input_grad(dx, strip, g, starts, taps, panels, p):
+def add_input_grad(dx, strip, g, starts, taps, turned, p):
     """Add what the cotangent g (OH, windows F) brings back to an image: dx (H, W, C), strip (windows, KW C)."""
-    wide, filters, row = panels.shape[2], panels.shape[1] // p.kh, g.shape[1]
+    filters, row = len(turned) // p.kh, g.shape[1]
     for h in range(len(dx)):
         remainder, i = (h + p.top) % p.sh, (h + p.top) // p.sh  # the row of windows that sees h by its first such tap
         count, before = (p.kh - remainder + p.sh - 1) // p.sh, remainder * (p.kh // p.sh) + min(remainder, p.kh % p.sh)
         first, end = max(0, i - p.oh + 1), min(count, i + 1)
         if end > first:
             seen = g.reshape(-1)[(i - end + 1) * row :]
-            for panel in range(len(panels)):
-                weights = panels[panel, (before + count - end) * filters : (before + count - first) * filters]
-                part = strip[:, panel * wide : (panel + 1) * wide]
-                multiply(part, seen, starts, taps, weights[:, : part.shape[1]], False)
+            weights = turned[(before + count - end) * filters : (before + count - first) * filters]
+            multiply(strip, seen, starts, taps, weights, False)
             for b in range(p.groups):
                 add_strip(dx[h], strip[b * p.ow : (b + 1) * p.ow].reshape(-1), p, p.left - b * p.apart)
 
@@ -175,42 +120,37 @@ def add_input_grad(dx, strip, g, starts, taps, panels, p):
 
 
 @kernel(parallel=True)
-def conv2d(y, padded, starts, taps, panels, x, w, p):
+def conv2d(y, padded, x, w, starts, taps, p):
     """Compute y (N, OH, OW, F) from x (N, H, W, C) and w (KH, KW, C, F)."""
-    n, chunks, channels = len(x), len(padded), x.shape[3]
-    width = padded.shape[2] if padded.size else x.shape[2]
-    find_starts(starts, taps, width, channels, p)
-    panels_of(panels, w)
+    n, chunks = len(x), len(padded)
     for chunk in numba.prange(chunks):
         padded[chunk] = 0
         for image in range(chunk * n // chunks, (chunk + 1) * n // chunks):
             seen = with_margins(padded[chunk], x, image, p)
-            convolve(y[image].reshape(-1, y.shape[3]), seen, starts, taps, panels)
+            multiply(y[image].reshape(-1, y.shape[3]), seen, starts, taps, w.reshape(-1, y.shape[3]), False)
 
 
 @kernel(parallel=True)
-def conv2d_input_grad(dx, strips, starts, taps, panels, g, w, p):
+def conv2d_input_grad(dx, strips, turned, g, w, starts, taps, p):
     """Bring the cotangent g (N, OH, OW, F) back to the input: dx (N, H, W, C), strips (chunks, OW, KW C)."""
     n, chunks = len(g), len(strips)
-    transposed_panels_of(panels, starts, taps, w, p.sh, p.ow * w.shape[3])
+    turn_weights(turned, w, p.sh)
     for chunk in numba.prange(chunks):
         for image in range(chunk * n // chunks, (chunk + 1) * n // chunks):
             dx[image] = 0
-            add_input_grad(dx[image], strips[chunk], g[image].reshape(p.oh, -1), starts, taps, panels, p)
+            add_input_grad(dx[image], strips[chunk], g[image].reshape(p.oh, -1), starts, taps, turned, p)
 
 
 @kernel(parallel=True)
-def conv2d_weight_grad(dw, padded, starts, taps, partial, x, g, p):
+def conv2d_weight_grad(dw, padded, partial, x, g, starts, taps, p):
     """Bring the cotangent g (N, OH, OW, F) back to the weights: dw flat, partial (chunks, KH KW C, F)."""
-    n, chunks, channels = len(x), len(padded), x.shape[3]
-    width = padded.shape[2] if padded.size else x.shape[2]
-    find_starts(starts, taps, width, channels, p)
+    n, chunks = len(x), len(padded)
     for chunk in numba.prange(chunks):
         padded[chunk] = 0
         partial[chunk] = 0
         for image in range(chunk * n // chunks, (chunk + 1) * n // chunks):
-            seen, cotangent = with_margins(padded[chunk], x, image, p), g[image].reshape(-1, g.shape[3])
-            add_weight_grad(partial[chunk], seen, taps, starts, cotangent)
+            seen = with_margins(padded[chunk], x, image, p)
+            multiply(partial[chunk], seen, taps, starts, g[image].reshape(-1, g.shape[3]), True)
     for chunk in numba.prange(chunks):
         lo, hi = chunk * dw.size // chunks, (chunk + 1) * dw.size // chunks
         add_up(dw, partial.reshape(chunks, dw.size), lo, hi)

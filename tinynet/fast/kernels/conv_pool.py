@@ -19,17 +19,10 @@ from typing import Any, NamedTuple
 import numba
 import numpy as np
 
-from tinynet.fast.kernels.conv import (
-    add_input_grad,
-    add_weight_grad,
-    convolve,
-    convolve_beside,
-    find_starts,
-    panels_of,
-    transposed_panels_of,
-)
+from tinynet.fast.kernels.conv import add_input_grad, turn_weights
 from tinynet.fast.kernels.jit import MOST_CHUNKS, factory, kernel
 from tinynet.fast.kernels.reduce import add_up
+from tinynet.fast.kernels.registers import multiply, multiply_beside
 from tinynet.fast.kernels.winners import DEAD, find_winners
 from tinynet.fast.kernels.winograd import LEAST_CHANNELS
 
@@ -86,18 +79,8 @@ class Dims(NamedTuple):
         return plain and windows in ((2,) * 4, (3,) * 4)
 
 
-@kernel()
-def places_beside(to, width, filters, most, p, q):
-    """Write where the outputs of all windows in images of a width go; the last row is for those that nothing reads."""
-    to[:] = most * p.ow * filters
-    for row in range(to.size // width):
-        for b in range(q.kw):
-            for j in range(q.ow):
-                to[row * width + j * q.sw + b] = ((b * (most + 1) + row) * p.ow + j) * filters
-
-
 @kernel(parallel=True)
-def forward_product(y, index, starts, taps, to, panels, made, biases, x, w, bias, p, q):
+def forward_product(y, index, padded, made, biases, x, w, bias, starts, taps, to, p, q):
     """Compute the block as products, some rows of pooling windows at a time: made (chunks, rows, OW F), then pooled.
 
     The columns of the convolution are in groups, one for each column of the windows of the pooling. With few filters,
@@ -105,9 +88,8 @@ def forward_product(y, index, starts, taps, to, panels, made, biases, x, w, bias
     """
     n, chunks, filters, row = len(x), len(made), bias.size, x.shape[2] * x.shape[3]
     most = made.shape[1] // q.kw - 1
-    panels_of(panels, w)
-    find_starts(starts, taps, x.shape[2], x.shape[3], p)
-    places_beside(to, row, filters, most, p, q)
+    weights = w.reshape(-1, filters)
+    padded[:, :filters] = weights[: len(padded)]  # pairs of columns are read
     biases.reshape(p.ow, filters)[:] = bias
     for chunk in numba.prange(chunks):
         block = (most - q.kh) // q.sh + 1
@@ -118,19 +100,19 @@ def forward_product(y, index, starts, taps, to, panels, made, biases, x, w, bias
                 seen = x[image].reshape(-1)[first * q.sh * p.sh * row :]
                 if to.size:
                     windows = (rows - 1) * row + (q.ow - 1) * q.sw + q.kw
-                    convolve_beside(made[chunk].reshape(-1), to[:windows], seen, taps, panels, filters)
+                    multiply_beside(made[chunk].reshape(-1), to[:windows], seen, taps, padded, filters)
                 else:
                     for b in range(q.kw):
                         part = made[chunk, b * (most + 1) :][:rows].reshape(-1, filters)
-                        convolve(part, seen[b * p.apart * x.shape[3] :], starts, taps, panels)
+                        multiply(part, seen[b * p.apart * x.shape[3] :], starts, taps, weights, False)
                 size, strides = bias.size * p.ow, made[chunk].strides
                 places = np.lib.stride_tricks.as_strided(
                     made[chunk],
                     (q.kh, count, q.kw, size),
                     (strides[0], q.sh * strides[0], (most + 1) * strides[0], strides[1]),
                 )
-                best, winner = y[image, first : first + count], index[image, first : first + count]
-                find_winners(best.reshape(-1, size), winner.reshape(-1, size), places, biases)
+                best = y[image, first : first + count].reshape(-1, size)
+                find_winners(best, index[image, first : first + count].reshape(-1, size), places, biases)
 
 
 @kernel()
@@ -275,10 +257,9 @@ def add_bias_grad(total, g, index):
 
 
 @kernel(parallel=True)
-def weight_grad_product(dw, db, starts, taps, spread, partial, partial_bias, x, g, index, p, q):
+def weight_grad_product(dw, db, spread, partial, partial_bias, x, g, index, starts, taps, p, q):
     """Compute the gradients of weights and bias as products; those of the bias are summed as (chunks, OW F)."""
     n, chunks, filters, row = len(x), len(spread), db.size, x.shape[2] * x.shape[3]
-    find_starts(starts, taps, x.shape[2], x.shape[3], p)
     for chunk in numba.prange(chunks):
         partial[chunk] = 0
         partial_bias[chunk] = 0
@@ -294,19 +275,19 @@ def weight_grad_product(dw, db, starts, taps, spread, partial, partial_bias, x, 
                 for b in range(q.kw):
                     given = part[b * rows : (b + 1) * rows].reshape(-1, filters)
                     seen = x[image].reshape(-1)[first * q.sh * p.sh * row + b * p.apart * x.shape[3] :]
-                    add_weight_grad(partial[chunk], seen, taps, starts, given)
+                    multiply(partial[chunk], seen, taps, starts, given, True)
     add_up(dw, partial.reshape(chunks, -1), 0, dw.size)
     add_up(db, partial_bias.reshape(-1, filters), 0, filters)
 
 
 @kernel(parallel=True)
-def input_grad_product(dx, strips, starts, taps, panels, spread, g, w, index, p, q):
+def input_grad_product(dx, strips, turned, spread, g, w, index, starts, taps, p, q):
     """Compute the gradient of the input as products: spread (chunks, rows, OW F)."""
     n, chunks = len(g), len(strips)
-    transposed_panels_of(panels, starts, taps, w, p.sh, spread.shape[2] * q.kw)
+    turn_weights(turned, w, p.sh)
     for chunk in numba.prange(chunks):
         spread[chunk] = 0
         for image in range(chunk * n // chunks, (chunk + 1) * n // chunks):
             spread_out(spread[chunk], g[image], index[image], q, q.kw, 1)
             dx[image] = 0
-            add_input_grad(dx[image], strips[chunk], spread[chunk].reshape(p.oh, -1), starts, taps, panels, p)
+            add_input_grad(dx[image], strips[chunk], spread[chunk].reshape(p.oh, -1), starts, taps, turned, p)

@@ -1,10 +1,9 @@
-"""Matrix products, shared out to threads in fixed chunks: each chunk is one single-threaded BLAS call."""
+"""Matrix products, shared out to threads in fixed chunks."""
 
 from functools import lru_cache, partial
 
 import numba
 import numpy as np
-from llvmlite.binding import get_host_cpu_features
 
 from tinynet.fast.kernels.blas import gemm
 from tinynet.fast.kernels.jit import MOST_CHUNKS, chunks_of, kernel
@@ -12,13 +11,7 @@ from tinynet.fast.kernels.reduce import add_up
 
 count_chunks = partial(chunks_of, worth=1_250_000)  # rows and flops
 _LONG = 6  # an inner axis so many times as long as the longer side of the product is cut itself
-# OpenBLAS reads small matrices where they are, where it has AVX-512, and copies larger ones first. Small is up to so
-# many multiplications.
-SMALL = 1_000_000 if get_host_cpu_features().get("avx512f") else 0
-_LARGE = 32 * SMALL  # from so many on, copies cost less than small products do
-WIDE = 64  # columns of a small product
-_NARROW, _LOW = 16, 32  # columns and rows of one whose second matrix is transposed
-_DEEP = 256  # the inner axis at least that such a one pays for
+WIDE = 64  # columns of a chunk at least
 
 
 @lru_cache(maxsize=1024)  # an eager product asks more than once
@@ -44,37 +37,19 @@ def part_product(sums, a, b, trans_a, trans_b, chunk, chunks, axis):
 
     There is one sum for each chunk where the inner axis is cut, and otherwise one for all: the product itself.
     """
-    _, rows, columns = sums.shape
     inner = a.shape[0] if trans_a else a.shape[1]
-    top, bottom, left, right, lo, hi = 0, rows, 0, columns, 0, inner
+    top, bottom, left, right, lo, hi = 0, sums.shape[1], 0, sums.shape[2], 0, inner
     place = np.intp(0)
-    if axis == 0:  # in eights, for which BLAS is fastest
-        top = rows // 8 * chunk // chunks * 8
-        bottom = rows // 8 * (chunk + 1) // chunks * 8 if chunk + 1 < chunks else rows
+    if axis == 0:  # in eights, as many as a product makes at a time
+        top = bottom // 8 * chunk // chunks * 8
+        bottom = bottom // 8 * (chunk + 1) // chunks * 8 if chunk + 1 < chunks else bottom
     elif axis == 1:
-        left, right = chunk * columns // chunks, (chunk + 1) * columns // chunks
+        left, right = chunk * right // chunks, (chunk + 1) * right // chunks
     else:
         place, lo, hi = np.intp(chunk), chunk * inner // chunks, (chunk + 1) * inner // chunks
-    height, width, depth = bottom - top, right - left, hi - lo
-    if SMALL < height * width * depth <= _LARGE:
-        if trans_b and _DEEP <= depth <= SMALL // (_LOW * _NARROW):
-            height, width = _LOW, _NARROW
-        elif not trans_b and depth <= SMALL // (8 * WIDE):
-            height, width = SMALL // (WIDE * depth) // 8 * 8, WIDE
-    for k in range(left, right, max(1, width)):
-        for r in range(top, bottom, max(1, height)):
-            r2, k2 = min(r + height, bottom), min(k + width, right)
-            part_a = a[lo:hi, r:r2] if trans_a else a[r:r2, lo:hi]
-            part_b = b[k:k2, lo:hi] if trans_b else b[lo:hi, k:k2]
-            gemm(sums[place, r:r2, k:k2], part_a, part_b, trans_a, trans_b)  # one call: it takes long to compile
-
-
-@kernel(parallel=True)
-def matmul_panels(c, a, panels):
-    """Write the product of a and a matrix that lies in panels (columns / WIDE, inner, WIDE), in small products."""
-    for panel in numba.prange(len(panels)):
-        for r in range(0, len(a), 8):
-            gemm(c[r : r + 8, panel * WIDE : (panel + 1) * WIDE], a[r : r + 8], panels[panel], False, False)
+    part_a = a[lo:hi, top:bottom] if trans_a else a[top:bottom, lo:hi]
+    part_b = b[left:right, lo:hi] if trans_b else b[lo:hi, left:right]
+    gemm(sums[place, top:bottom, left:right], part_a, part_b, trans_a, trans_b)
 
 
 @kernel(parallel=True)
@@ -90,3 +65,10 @@ def matmul(c, sums, a, b, trans_a, trans_b, chunks, axis):
                 chunk * c.size // chunks,
                 (chunk + 1) * c.size // chunks,
             )
+
+
+@kernel(parallel=True)
+def matmul_stack(c, a, b, numbers_a, numbers_b, trans_a, trans_b):
+    """Write a stack of products: c (products, rows, columns), of the matrices of a and of b with these numbers."""
+    for i in numba.prange(len(c)):
+        gemm(c[i], a[numbers_a[i]], b[numbers_b[i]], trans_a, trans_b)

@@ -121,7 +121,7 @@ def _write(
         columns = [builder.add(left, int64(q)) for q in range(side)]
         wide = [builder.icmp_unsigned("<", j, width) for j in columns]
         whole = builder.and_(builder.and_(high[0], high[-1]), builder.and_(wide[0], wide[-1]))
-        with cgutils.for_range(builder, writer.vectors_of(run), intp=int64) as loop:
+        with cgutils.for_range(builder, writer.parts(run, writer.lanes), intp=int64) as loop:
             mask = writer.mask(builder.sub(run, builder.mul(loop.index, int64(writer.lanes))))
             of_image = [writer.place(image, i, j, vector=loop.index) for i in rows for j in columns]
             places = [writer.place(planes, p, q, tile.index, vector=loop.index) for p in numbers for q in numbers]

@@ -62,14 +62,19 @@ class Writer:
     """Writes vectors of numbers of one kind. A mask says which lanes are read and written."""
 
     def __init__(self, context: Any, builder: Any, kind: Any, lanes: int = 0) -> None:
-        self.builder, self.lanes = builder, lanes or 8 * WIDTH // kind.bitwidth
+        self.builder, self.size = builder, kind.bitwidth // 8
+        self.lanes = lanes or WIDTH // self.size
         self.vector = ir.VectorType(context.get_data_type(kind), self.lanes)
-        self.zeros, self.align = ir.Constant(self.vector, None), _int32(kind.bitwidth // 8)
+        self.zeros, self.align = ir.Constant(self.vector, None), _int32(self.size)
         self.suffix = f"v{self.lanes}{'f' if isinstance(kind, types.Float) else 'i'}{kind.bitwidth}.p0"
 
-    def vectors_of(self, count: Any) -> Any:
-        """Return how many vectors hold so many numbers."""
-        return self.builder.sdiv(self.builder.add(count, int64(self.lanes - 1)), int64(self.lanes))
+    def parts(self, whole: Any, most: int) -> Any:
+        """Return how many parts something has, of so many each at most."""
+        return self.builder.sdiv(self.builder.add(whole, int64(most - 1)), int64(most))
+
+    def least(self, a: Any, b: Any) -> Any:
+        """Return the smaller one of two numbers."""
+        return self.builder.select(self.builder.icmp_signed("<", a, b), a, b)
 
     def spread(self, number: Any) -> Any:
         """Make a vector of one number."""
@@ -82,12 +87,14 @@ class Writer:
         numbers = ir.Constant(ir.VectorType(int64, self.lanes), list(range(self.lanes)))
         return self.builder.icmp_signed("<", numbers, self.spread(count))
 
-    def place(self, array: Any, *indices: Any, vector: Any = None) -> Any:
-        """Return where values of an array lie: at indices of its first axes, some vectors on."""
+    def place(self, array: Any, *indices: Any, vector: Any = None, column: Any = None) -> Any:
+        """Return where values of an array lie: at indices of its first axes, some vectors on, or some values."""
         place = array.data
         for axis, index in enumerate(indices):
             stride = self.builder.extract_value(array.strides, axis)
             place = cgutils.pointer_add(self.builder, place, self.builder.mul(index, stride))
+        if column is not None:
+            place = self.builder.gep(place, [column])
         return self.builder.gep(self.vector_at(place), [int64(0) if vector is None else vector])
 
     def vector_at(self, place: Any) -> Any:

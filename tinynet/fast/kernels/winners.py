@@ -19,7 +19,7 @@ def _write(context: Any, builder: Any, kinds: Any, y: Any, index: Any, outputs: 
     lowest, dead = (w.spread(w.vector.element(v)) for w, v in ((writer, float("-inf")), (bytes_, DEAD)))
     kh, windows, kw, run = (builder.extract_value(outputs.shape, axis) for axis in range(4))
     best, winner = (cgutils.alloca_once(builder, w.vector) for w in (writer, bytes_))
-    with cgutils.loop_nest(builder, (writer.vectors_of(run), windows), int64) as (vector, window):
+    with cgutils.loop_nest(builder, (writer.parts(run, writer.lanes), windows), int64) as (vector, window):
         mask = writer.mask(builder.sub(run, builder.mul(vector, int64(writer.lanes))))
         added = writer.load(writer.place(bias, vector=vector), mask)
         builder.store(lowest, best)

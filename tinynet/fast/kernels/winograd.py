@@ -18,19 +18,19 @@ import numpy as np
 
 from tinynet.fast.kernels.jit import chunks_of, factory, kernel
 from tinynet.fast.kernels.reduce import add_up
+from tinynet.fast.kernels.registers import product
 from tinynet.fast.kernels.transforms import transform
 from tinynet.fast.kernels.winners import find_winners
 
 LEAST_CHANNELS = 16  # and filters: with fewer, the transforms take longer than the products that they save
 _LEAST_TILES = 16  # that are worth a chunk
 _TILES = 128  # whose transforms lie in the cache at a time
-_SMALL_PRODUCT = 1_000_000  # multiplications: up to so many, OpenBLAS does not copy the matrices first
 
 
-def cut(rows: int, tw: int, channels: int, filters: int) -> tuple[int, int]:
+def cut(rows: int, tw: int) -> tuple[int, int]:
     """Return the number of chunks of some rows of tiles, and the number of rows in a block."""
     chunks = chunks_of(rows, rows * tw, _LEAST_TILES)
-    block = max(1, min(_TILES, _SMALL_PRODUCT // (channels * filters)) // tw)
+    block = max(1, _TILES // tw)
     return chunks, min(block, max(1, -(-rows // chunks)))
 
 
@@ -145,7 +145,9 @@ def convolution(m: int, pooled: bool) -> Any:
                         transform(inputs_of, places[:, :, r * tw : (r + 1) * tw], x[image], m * i - top, -left, m)
                     for p in range(s * s):
                         out = made[p].reshape(-1, f)[: count * tw]
-                        np.dot(given[p].reshape(-1, c)[: count * tw], filters[p].reshape(c, f), out)
+                        product(
+                            out, given[p].reshape(-1, c)[: count * tw], filters[p].reshape(c, f), False, False, False
+                        )
                     for r in range(count):
                         image, i = (first + r) // th, (first + r) % th
                         tiles = results[:, :, r * tw : (r + 1) * tw]
@@ -162,19 +164,8 @@ def convolution(m: int, pooled: bool) -> Any:
     return conv_winograd
 
 
-@kernel()
-def add_products(sums, product, inputs, spread, tiles):
-    """Add the products of some tiles, summed over these, place by place: sums (16, C F), product (C, F)."""
-    c, f = product.shape
-    for p in range(16):
-        np.dot(inputs[p].reshape(-1, c)[:tiles].T, spread[p].reshape(-1, f)[:tiles], product)
-        total, more = sums[p], product.reshape(c * f)
-        for k in range(total.size):
-            total[k] += more[k]
-
-
 @kernel(parallel=True)
-def weight_grad(dw, partial, sums, product, inputs, spread, x, g, top, left):
+def weight_grad(dw, partial, sums, inputs, spread, x, g, top, left):
     """Bring the cotangent g (N, OH, OW, F) back to weights in tiles of 2x2: dw (9, C F), partial (chunks, 9, C F)."""
     n, c, f, lanes, chunks = len(x), x.shape[3], g.shape[3], len(inputs), len(partial)
     th, tw = (g.shape[1] + 1) // 2, (g.shape[2] + 1) // 2
@@ -190,7 +181,16 @@ def weight_grad(dw, partial, sums, product, inputs, spread, x, g, top, left):
                     image, h, lo, hi = (first + r) // th, (first + r) % th * 2, r * tw, (r + 1) * tw
                     transform("inputs of 2x2", places[:, :, lo:hi], x[image], h - top, -left, 2)
                     transform("cotangents of 2x2", cotangents[:, :, lo:hi], g[image], h, 0, 2)
-                add_products(sums[lane], product[lane], inputs[lane], spread[lane], count * tw)
+                for p in range(16):
+                    given = inputs[lane, p].reshape(-1, c)[: count * tw]
+                    product(
+                        sums[lane, p].reshape(c, f),
+                        given,
+                        spread[lane, p].reshape(-1, f)[: count * tw],
+                        True,
+                        False,
+                        True,
+                    )
             transform("gradients of 2x2", sums[lane].reshape(4, 4, 1, -1), partial[chunk].reshape(3, 3, -1), 0, 0, 0)
     for lane in numba.prange(lanes):
         add_up(dw.reshape(-1), partial.reshape(chunks, -1), lane * 9 * c * f // lanes, (lane + 1) * 9 * c * f // lanes)
