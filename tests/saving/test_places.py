@@ -223,7 +223,7 @@ def test_a_file_to_which_another_run_writes_is_refused_before_training(kind, tmp
     path = tmp_path / "file"
     (tmp_path / "link").symlink_to(path)
     options = {"epochs": 1, "seed": 0, "verbose": 0}
-    refused = []
+    refused, begun = [], os.pipe()
 
     def meanwhile(run):
         other, epochs = model(), []
@@ -236,14 +236,18 @@ def test_a_file_to_which_another_run_writes_is_refused_before_training(kind, tmp
             warnings.simplefilter("ignore", DeprecationWarning)  # of Python from 3.12 on: there are threads
             child = os.fork()
         if child == 0:  # which outlives the run, and does not keep the file
+            os.write(begun[1], b"!")
             time.sleep(0.5)
             os._exit(0)
+        os.read(begun[0], 1)  # from here on; it had the file when it was made
         refused.append(run)
 
     model().fit(X, Y, callbacks=[WRITERS[kind](path), meanwhile], **options)
     assert len(refused) == 1
     model().fit(X, Y, callbacks=[WRITERS[kind](path)], **options)
     os.wait()
+    for end in begun:
+        os.close(end)
 
 
 def test_a_file_is_free_again_after_a_run_that_failed(tmp_path):

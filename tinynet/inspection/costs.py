@@ -36,7 +36,8 @@ def _moves(*inputs: Value, **attrs: Any) -> Cost:
 
 def _product(a: Value, b: Value, trans_a: bool, trans_b: bool) -> Cost:
     made = linear._infer(a, b, trans_a, trans_b).shape
-    return Cost(2 * math.prod(made) * a.shape[-2 if trans_a else -1], how="BLAS" if len(made) == 2 else "")
+    how = "BLAS" if 1 in made[-2:] else "in registers"
+    return Cost(2 * math.prod(made) * a.shape[-2 if trans_a else -1], how=how)
 
 
 def _convolution(n: int, weights: Shape, p: Geometry, size: Shape = ()) -> Cost:
@@ -46,7 +47,7 @@ def _convolution(n: int, weights: Shape, p: Geometry, size: Shape = ()) -> Cost:
     if tiles is None:
         return Cost(all_, how="in registers")
     needed = 2 * n * 16 * math.prod(tiles) * math.prod(weights[2:])
-    return Cost(needed, winograd=all_ - needed, how="Winograd, BLAS")
+    return Cost(needed, winograd=all_ - needed, how="Winograd")
 
 
 def _index(x: Value, *indices: Value, checked: bool) -> Cost:

@@ -181,12 +181,14 @@ def sgemm_peak() -> float:
     >>> 1e8 < sgemm_peak() < 1e13
     True
     """
+    from tinynet.fast.kernels import linear
+
     n, times = 512, []
-    a, c = np.ones((n, n), np.float32), np.empty((n, n), np.float32)
+    a, c = np.ones((n, n), np.float32), np.empty((1, n, n), np.float32)
     with kernel_gate():
         for _ in range(12):
             started = time.perf_counter()
-            np.dot(a, a, out=c)
+            linear.matmul.serial(c[0], c, a, a, False, False, 1, 0)
             times.append(time.perf_counter() - started)
     return 2 * n**3 / min(times)
 
@@ -214,13 +216,13 @@ def table(plan: Plan, width: int | None = None) -> str:
     >>> model = tn.Sequential([tn.Input((784,)), tn.Dense(10, "softmax")], seed=0)
     >>> plan = tn.compile(model).plan(np.zeros((32, 784), np.float32))
     >>> print(plan.table(width=80))
-    #  op       how     output    moved kB  scratch kB  MFLOP
-    ---------------------------------------------------------
-    1  matmul   BLAS    32x10 f4     133.0              0.502
-    2  add      kernel  32x10 f4       2.6              0.000
-    3  softmax  kernel  32x10 f4       2.6         0.3  0.000
-    ---------------------------------------------------------
-       total                         138.2              0.502
+    #  op       how           output    moved kB  scratch kB  MFLOP
+    ---------------------------------------------------------------
+    1  matmul   in registers  32x10 f4     133.0              0.502
+    2  add      kernel        32x10 f4       2.6              0.000
+    3  softmax  kernel        32x10 f4       2.6         0.3  0.000
+    ---------------------------------------------------------------
+       total                               138.2              0.502
     <BLANKLINE>
     Plan of 3 calls with 3 kB of buffers
     """
