@@ -83,9 +83,13 @@ class Writer:
         return self._shuffled(first, empty, [0] * self.lanes)
 
     def mask(self, count: Any) -> Any:
-        """Make the mask of the first lanes."""
-        numbers = ir.Constant(ir.VectorType(int64, self.lanes), list(range(self.lanes)))
-        return self.builder.icmp_signed("<", numbers, self.spread(count))
+        """Make the mask of the first lanes, of the bits of a number: LLVM would compare vectors anew in each loop."""
+        some = self.least(count, int64(self.lanes))
+        some = self.builder.select(self.builder.icmp_signed("<", some, int64(0)), int64(0), some)
+        bits = self.builder.sub(self.builder.shl(int64(1), some), int64(1))
+        return self.builder.bitcast(
+            self.builder.trunc(bits, ir.IntType(self.lanes)), ir.VectorType(ir.IntType(1), self.lanes)
+        )
 
     def place(self, array: Any, *indices: Any, vector: Any = None, column: Any = None) -> Any:
         """Return where values of an array lie: at indices of its first axes, some vectors on, or some values."""
