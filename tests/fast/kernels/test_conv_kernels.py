@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fast.kernels.kernel_cases import DTYPES, dtypes, garbage, generators, places, whole
-from tinynet.fast.bindings import conv as binding
+from tinynet.fast.bindings.conv import starts, starts_of_strips
 from tinynet.fast.kernels import conv, registers
 from tinynet.fast.kernels.conv import Windows
 from tinynet.fast.kernels.jit import chunks_of
@@ -63,13 +63,13 @@ def padded(cut, x, p):
 def read(cut, x, p):
     """The images with margins, or none, and where windows begin in what is read."""
     margins = padded(cut, x, p)
-    return margins, binding.starts(p, margins.shape[2] or x.shape[2], x.shape[3])
+    return margins, starts(p, margins.shape[2] or x.shape[2], x.shape[3])
 
 
 def forward(x, w, p, cut):
     y = garbage((len(x), p.oh, p.ow, w.shape[3]), x.dtype)
-    margins, starts = read(cut, x, p)
-    conv.conv2d(y, margins, x, w, *starts, p)
+    margins, begins = read(cut, x, p)
+    conv.conv2d(y, margins, x, w, *begins, p)
     return y
 
 
@@ -81,14 +81,14 @@ def input_grad_arrays(chunks, w, p):
 
 def input_grad(x, w, g, p, cut):
     dx = garbage(x.shape, x.dtype)
-    conv.conv2d_input_grad(dx, *input_grad_arrays(cut[0], w, p), g, w, *binding.starts_of_strips(p, w.shape[3]), p)
+    conv.conv2d_input_grad(dx, *input_grad_arrays(cut[0], w, p), g, w, *starts_of_strips(p, w.shape[3]), p)
     return dx
 
 
 def weight_grad(x, w, g, p, cut):
     dw, partial = garbage(w.shape, x.dtype), garbage((cut[0], w[..., 0].size, w.shape[3]), x.dtype)
-    margins, starts = read(cut, x, p)
-    conv.conv2d_weight_grad(dw.reshape(-1), margins, partial, x, g, *starts, p)
+    margins, begins = read(cut, x, p)
+    conv.conv2d_weight_grad(dw.reshape(-1), margins, partial, x, g, *begins, p)
     return dw
 
 
@@ -193,11 +193,11 @@ def test_add_strip_adds_each_value_to_the_pixel_that_its_tap_sees(case, rng):
 def test_the_input_grad_of_an_image_is_added_group_by_group(case):
     x, w, g, p = case
     strips, turned = input_grad_arrays(1, w, p)
-    starts = binding.starts_of_strips(p, w.shape[3])
+    begins = starts_of_strips(p, w.shape[3])
     conv.turn_weights(turned, w, p.sh)
     for image in range(len(x)):
         dx = x[image].copy()
-        conv.add_input_grad(dx, strips[0], g[image].reshape(p.oh, -1), *starts, turned, p)
+        conv.add_input_grad(dx, strips[0], g[image].reshape(p.oh, -1), *begins, turned, p)
         np.testing.assert_array_equal(dx - x[image], naive_input_grad(x, w, g, p)[image])
 
 

@@ -44,8 +44,10 @@ def _write_blocks(writer: Writer, vectors: int, p: _Product) -> None:
     builder, half, rows = writer.builder, _ROWS // 2, writer.builder.extract_value(p.c.shape, 0)
     blocks = builder.sdiv(builder.add(rows, int64(half - 1)), int64(_ROWS))
     done = builder.mul(blocks, int64(_ROWS))
-    left = builder.zext(builder.icmp_signed("<", done, rows), int64)
-    for size, begin, count in (_ROWS, int64(0), blocks), (half, done, left):
+    for size, begin, count in (
+        (_ROWS, int64(0), blocks),
+        (half, done, builder.zext(builder.icmp_signed("<", done, rows), int64)),
+    ):
         with cgutils.for_range(builder, count, intp=int64) as block:
             _write_rows(writer, builder.add(begin, builder.mul(block.index, int64(size))), size, vectors, p)
 
