@@ -1,11 +1,17 @@
 """A run that fails anywhere ends with the error that came, keeps the steps it made, and goes on to the same bits."""
 
+import ast
+import itertools
+import os
 import shutil
+import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
+from numba import config
 
 import tinynet as tn
 from tinynet.errors import DataError, WriteError
@@ -126,14 +132,76 @@ def test_a_directory_that_is_removed_under_a_run_is_told_and_the_model_is_kept(t
     told.value.model.save(tmp_path / "kept")
 
 
-@pytest.mark.parametrize("jump", [-1e9, 1e9])
-def test_a_clock_that_is_set_during_a_run_changes_nothing(tmp_path, monkeypatch, jump):
-    whole = train(tmp_path)
-    clock, epochs = time.time, []
+OF_THE_DAY = {
+    "time": {"time", "time_ns", "localtime", "gmtime", "ctime", "strftime"},
+    "datetime": {"now", "utcnow", "today"},
+}
 
-    def set_clock(run):
-        epochs.append(run.epoch)
-        monkeypatch.setattr(time, "time", lambda: clock() + jump)
 
-    found = train(tmp_path, set_clock, tn.Checkpoint(tmp_path / "timed", every_seconds=60))
-    np.testing.assert_array_equal(found.theta, whole.theta)
+def test_no_clock_that_can_be_set_during_a_run_is_read():
+    """Times are differences of clocks that only go on."""
+    read = []
+    for path in Path(tn.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name | ast.Attribute):
+                of = node.value.id if isinstance(node.value, ast.Name) else node.value.attr
+                read += [f"{path}: {of}.{node.attr}"] * (node.attr in OF_THE_DAY.get(of, ()))
+            if isinstance(node, ast.ImportFrom) and node.module in OF_THE_DAY:
+                assert not {alias.name for alias in node.names} & OF_THE_DAY["time"], path
+    assert read == []
+
+
+def test_a_clock_that_stands_still_or_leaps_changes_no_bit(tmp_path, monkeypatch):
+    """As of a machine that slept: checkpoints come early or late, and sessions with the kernels end early or late."""
+    whole = train(tmp_path, compiled=True)
+    for name, leap in itertools.product(("perf_counter", "monotonic"), (0, 1e9)):
+        clock, looks = getattr(time, name), itertools.count()
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                time, name, lambda clock=clock, leap=leap, looks=looks: clock() * bool(leap) + leap * next(looks)
+            )
+            found = train(tmp_path, tn.Checkpoint(tmp_path / "timed", every_seconds=60), compiled=True)
+        np.testing.assert_array_equal(found.theta, whole.theta)
+        assert same_after_resuming(tmp_path, whole, compiled=True)
+
+
+KILLED = """
+import sys
+import numpy as np
+import tinynet as tn
+from tinynet.fast.kernels import build
+
+rng = np.random.default_rng(0)
+x, y = rng.normal(size=(24, 4)).astype(np.float32), rng.integers(0, 3, 24)
+model = tn.Sequential([tn.Input((4,)), tn.Dense(5, "relu"), tn.Dense(3, "softmax")], seed=0)
+before = model.theta.copy()
+fit = lambda: model.fit(x, y, epochs=2, batch_size=8, optimizer=tn.SGD(0.1), seed=1, verbose=0)
+if sys.argv[1:] == ["killed"]:
+    build._helper().process.kill()
+    try:
+        fit()
+    except tn.errors.KernelBuildError as error:
+        print(str(error).splitlines()[0])
+    assert np.array_equal(model.theta, before)
+fit()
+print(model.theta.tobytes().hex())
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(bool(config.DISABLE_JIT or config.BOUNDSCHECK), reason="kernels are built in another process here")
+def test_a_run_whose_builder_of_kernels_is_killed_has_made_no_step_and_can_be_made_again(tmp_path):
+    """With an empty cache, and with the kernels that the second call built."""
+    outputs = []
+    for arguments in (["killed"], []):
+        done = subprocess.run(
+            [sys.executable, "-c", KILLED, *arguments],
+            env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        outputs.append(done.stdout.splitlines())
+    (said, first), (second,) = outputs
+    assert "killed by signal 9" in said
+    assert first == second

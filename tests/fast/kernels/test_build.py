@@ -474,6 +474,17 @@ def test_a_helper_that_dies_is_an_error_that_says_what_it_said(monkeypatch, tmp_
 
 
 @pytest.mark.usefixtures("_empty_store")
+def test_a_helper_that_is_killed_is_an_error_and_the_next_call_starts_another():
+    helper = build._helper()
+    helper.process.kill()
+    with pytest.raises(KernelBuildError, match=r"ended \(killed by signal 9\) before it was done"):
+        build.build([identity()])
+    build.build([identity()])
+    assert build.store().read(identity()) is not None
+    build._end_helper()
+
+
+@pytest.mark.usefixtures("_empty_store")
 def test_a_compilation_that_is_killed_is_an_error_that_names_the_kernel():
     (answer,) = run_helper([identity()._replace(module="os", name="abort", constants=())])
     assert answer["error"] == (
