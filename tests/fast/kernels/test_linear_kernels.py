@@ -73,7 +73,9 @@ def test_the_written_product_equals_its_meaning(trans_a, trans_b, rng, dtype, da
     np.testing.assert_array_equal(found, meant)
 
 
-@pytest.mark.skipif(bool(numba.config.DISABLE_JIT), reason="NumPy, which says what a product means, makes no such promise")
+@pytest.mark.skipif(
+    bool(numba.config.DISABLE_JIT), reason="NumPy, which says what a product means, makes no such promise"
+)
 @transposed
 def test_no_bit_of_a_product_depends_on_how_rows_and_columns_are_cut(trans_a, trans_b):
     rng, (m, k, n) = np.random.default_rng(0), (37, 300, 75)
