@@ -721,7 +721,7 @@ def test_an_interrupt_at_any_line_of_the_end_of_a_step_leaves_it_whole_or_not_ma
         outcomes.add(mode.steps - before)
         if interrupt.left > 0:  # the end has fewer lines
             break
-    assert len(held) > 20
+    assert len(held) > 10  # 3.13 tells of fewer lines than 3.11
     assert outcomes == {0, 1}
 
 
