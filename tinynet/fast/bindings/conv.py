@@ -66,7 +66,7 @@ def tiles_of(p: Geometry, size: tuple[int, ...], weights: Shape) -> tuple[int, i
     return tiles if saved and p[:4] == (3, 3, 1, 1) and min(weights[2:]) >= winograd.LEAST_CHANNELS else None
 
 
-def _lanes(n: int, tiles: tuple[int, int], channels: int, filters: int) -> tuple[int, int, int]:
+def _lanes(n: int, tiles: tuple[int, int]) -> tuple[int, int, int]:
     """Return the number of chunks, of sets of working arrays, and of tiles in a block.
 
     A plane has room for one tile more: a power of two apart, planes would lie in the same few lines of the cache.
@@ -77,7 +77,7 @@ def _lanes(n: int, tiles: tuple[int, int], channels: int, filters: int) -> tuple
 
 def winograd_scratch(m: int, x: Value, tiles: tuple[int, int], c: int, f: int) -> tuple[Spec, ...]:
     """Return the working arrays of a convolution of c channels by f filters, in tiles of m x m outputs."""
-    _, lanes, block = _lanes(x.shape[0], tiles, c, f)
+    _, lanes, block = _lanes(x.shape[0], tiles)
     s, strip = m + 2, (m, m * tiles[1], f)
     shapes = (9, c, f), (s * s, c * f), (lanes, s * s, block * c), (lanes, s * s, block * f)
     return tuple(Spec(shape, x.dtype) for shape in (*shapes, (lanes, *strip), (lanes, s, x.shape[2])))
@@ -91,7 +91,7 @@ def winograd_call(
     ``corner`` is where the first filter lies: so many pixels above and left of the image. Filters that are constant are
     transformed by the first call alone, into arrays that nothing else works in.
     """
-    chunks, lanes, _ = _lanes(len(arrays[-3]), tiles, *arrays[2].shape[1:])
+    chunks, lanes, _ = _lanes(len(arrays[-3]), tiles)
     kernel = for_chunks(winograd.convolution(m, arrays[-1] is not None), lanes)
     constant = is_constant(Tensor(arrays[-2]))
     if constant:
@@ -136,7 +136,7 @@ def _weight_grad_scratch(x: Value, g: Value, p: Geometry) -> tuple[Spec, ...]:
     c, f = x.shape[3], g.shape[3]
     tiles = tiles_of(p, p[6:], (3, 3, c, f))
     if tiles:
-        chunks, lanes, block = _lanes(x.shape[0], tiles, c, f)
+        chunks, lanes, block = _lanes(x.shape[0], tiles)
         sums = (chunks, 9, c * f), (lanes, 16, c * f)
         shapes = *sums, (lanes, 16, block * c), (lanes, 16, block * f)
         return tuple(Spec(shape, x.dtype) for shape in shapes)

@@ -44,9 +44,10 @@ def kernel(parallel: bool = False, reorder: bool = True) -> Callable[[Callable[.
     """Make a kernel: a function of arrays and numbers, built on its first call or before, and kept on disk.
 
     Kernels take C-contiguous arrays of one dtype, write into arrays that the caller owns, and neither check nor raise.
-    A kernel calls only kernels of this package, and `gemm`; these are compiled into it. Do not sum and store in the
-    same loop, unless a function such as exp keeps it from being vectorised: LLVM compiles two versions of such a loop,
-    and picks one at run time by the distance of the arrays, so the bits would depend on addresses.
+    A kernel calls only kernels of this package, and what is written as code (`written_by`); these are compiled into it.
+    Do not sum and store in the same loop, unless a function such as exp keeps it from being vectorised: LLVM compiles
+    two versions of such a loop, and picks one at run time by the distance of the arrays, so the bits would depend on
+    addresses.
 
     Parameters
     ----------
