@@ -18,7 +18,7 @@ LAYERS = ("activations", "conv", "dense", "flatten", "input", "pooling")
 BOOK = ("model.py", "optim/sgd.py", "ops/linear.py", *(f"nn/{name}.py" for name in LAYERS))
 ENGINE_ROOM = "fast"
 SHELF = ("core", "ops", "nn", "optim", "train")
-MOST = {"book": 2400, "engine room": 3600, "file of the shelf": 80}
+MOST = {"book": 2400, "engine room": 3650, "file of the shelf": 80}
 
 
 def is_docstring(statement):

@@ -95,6 +95,11 @@ EXAMPLES = {
     "cast": ((whole("u1", 32, 784),), {"dtype": np.dtype("f4")}),
     "relu": ((f4(32, 128),), {}),
     "relu_gradient": ((f4(32, 128), f4(32, 128)), {}),
+    "matmul_bias": (
+        (f4(32, 576), f4(576, 128), f4(128)),
+        {"trans_a": False, "trans_b": False, "rectified": True},
+    ),
+    "conv2d_bias": ((IMAGES, FILTERS, f4(32)), {"p": CONV, "rectified": True}),
     "conv_pool": ((IMAGES, FILTERS, f4(32)), {"p": CONV, "q": POOL}),
     "conv_pool_weight_grad": ((IMAGES, POOLED, PLACES), {"p": CONV, "q": POOL}),
     "conv_pool_input_grad": ((POOLED, FILTERS, PLACES), {"p": CONV, "q": POOL, "shape": IMAGES.shape}),

@@ -270,7 +270,7 @@ def test_the_gate_looks_when_it_is_time(three_threads, monkeypatch):
     monkeypatch.setattr(threads._gate, "free", free)
     for next_look, looks in ((0.0, 1), (np.inf, 1), (0.0, 2)):
         free.next_look = next_look
-        with kernel_gate(), kernel_gate():
+        with kernel_gate():
             assert free.looks == looks
     tn.set_num_threads(1)
     with kernel_gate():

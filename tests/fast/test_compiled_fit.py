@@ -378,11 +378,9 @@ def test_prediction_without_recording_is_fused_all_the_same():
     (plan,) = plans_of(model)
     assert [call.name for call in plan.calls] == [
         "gather",
-        "matmul",
-        "add",
+        "matmul_bias",
         "tanh",
-        "matmul",
-        "add",
+        "matmul_bias",
         "softmax",
     ]
 

@@ -18,6 +18,7 @@ from tinynet.core.engine import Tensor, meaning
 from tinynet.errors import GradientError
 from tinynet.fast import fusions
 from tinynet.fast.fusions import conv_pool as conv_pool_fusion
+from tinynet.fast.fusions.bias_relu import WITH_BIAS
 from tinynet.fast.fusions.conv_pool import (
     conv_pool,
     conv_pool_input_grad,
@@ -38,7 +39,8 @@ from tinynet.fast.fusions.standardised_matvec import (
     standardised_rmatvec_parts,
 )
 from tinynet.fast.kernels import winners, winograd
-from tinynet.ops.conv import geometry
+from tinynet.ops.conv import _conv2d, geometry
+from tinynet.ops.linear import _matmul
 from tinynet.optim.adam import adam
 from tinynet.optim.rmsprop import rmsprop, rmsprop_with_momentum
 from tinynet.optim.sgd import momentum_step
@@ -209,6 +211,68 @@ ROWS["conv_pool_weight_grad"] = Row(
 ROWS["conv_pool_input_grad"] = Row(
     conv_pool_input_grad, input_grad_parts, any_shape(lambda s: gradient_cases(s, "input"))
 )
+
+
+# --- a product or a convolution + bias + relu
+
+
+@st.composite
+def products_with_bias(draw):
+    """Of all sizes and cuts; with values that leave no doubt about what relu cuts."""
+    rng, dtype = draw(generators), draw(either_dtype)
+    m, k, n = draw(st.sampled_from([(1, 9, 5), (7, 3, 1), (7, 5, 3), (33, 20, 130), (4, 4000, 33), (40, 300, 1040)]))
+    trans_a, trans_b = draw(st.booleans()), draw(st.booleans())
+    shapes = (k, m) if trans_a else (m, k), (n, k) if trans_b else (k, n), (n,)
+    inputs = tuple(rng.integers(-3, 4, shape).astype(dtype) for shape in shapes)
+    attrs = {"trans_a": trans_a, "trans_b": trans_b, "rectified": draw(st.booleans())}
+    return Case(inputs, attrs, rng.standard_normal((m, n)).astype(dtype))
+
+
+@st.composite
+def convolutions_with_bias(draw):
+    """As products, with margins and without, and in tiles, some of which lie partly outside."""
+    rng, dtype = draw(generators), draw(either_dtype)
+    n, c, f = draw(st.sampled_from([(1, 2, 3), (9, 1, 5), (2, 17, 16), (3, 16, 18)]))
+    stride, padding = draw(st.sampled_from([(1, 1), (2, 1)])), draw(st.sampled_from(["valid", "same"]))
+    shapes = (n, 7, 10, c), (3, 3, c, f), (f,)
+    inputs = tuple(rng.integers(-3, 4, shape).astype(dtype) for shape in shapes)
+    p = geometry("test", shapes[0], (3, 3), stride, padding)
+    cotangent = rng.standard_normal((n, p.oh, p.ow, f)).astype(dtype)
+    return Case(inputs, {"p": p, "rectified": draw(st.booleans())}, cotangent)
+
+
+def with_bias_parts(op):
+    def parts(a, b, bias, rectified, **attrs):
+        y = op(a, b, **attrs) + bias
+        return tn.ops.relu(y) if rectified else y
+
+    return parts
+
+
+for op, cases in ((_matmul, products_with_bias()), (_conv2d, convolutions_with_bias())):
+    ROWS[f"{op.name}_bias"] = Row(WITH_BIAS[op], with_bias_parts(op), cases)
+
+
+@pytest.mark.parametrize("name", ["matmul_bias", "conv2d_bias"])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_what_is_not_finite_passes_a_bias_and_relu_as_in_the_parts(name, dtype):
+    """Also within tiles, where differences of infinities are mended before; and a sum of -0 is cut to 0."""
+    rng, row = np.random.default_rng(0), ROWS[name]
+    shapes = ((40, 20), (20, 70), (70,)) if name == "matmul_bias" else ((2, 8, 9, 16), (3, 3, 16, 17), (17,))
+    attrs = {"trans_a": False, "trans_b": False} if name == "matmul_bias" else {
+        "p": geometry("test", shapes[0], (3, 3), (1, 1), "same")
+    }  # fmt: skip
+    for value in (np.nan, np.inf, -np.inf):
+        for place in range(3):
+            inputs = [rng.standard_normal(shape).astype(dtype) for shape in shapes]
+            inputs[place].reshape(-1)[3] = value
+            for rectified in (False, True):
+                found, meant = (f(*inputs, **attrs, rectified=rectified).data for f in (row.op, row.parts))
+                np.testing.assert_array_equal(np.isnan(found), np.isnan(meant))
+                close(found, meant, dtype)
+    zeros = [np.zeros(shape, dtype) for shape in shapes[:2]]
+    y = row.op(*zeros, np.full(shapes[2], -0.0, dtype), **attrs, rectified=True).data
+    assert not np.signbit(y).any()
 
 
 # --- gather + shift + scale

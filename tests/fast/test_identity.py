@@ -116,8 +116,8 @@ def test_a_prediction_computes_the_op_that_is_written(name):
     model, x = Written(), np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
     np.testing.assert_allclose(model.predict(x), model.predict(x, compiled=False), rtol=1e-6)
     plan = inference_plan(model, Spec(x.shape, x.dtype))
-    assert [call.name for call in plan.calls] == ["matmul", "add", name]
-    assert plan.calls[2].node.op is op
+    assert [call.name for call in plan.calls] == ["matmul_bias", name]
+    assert plan.calls[1].node.op is op
 
 
 def test_a_loss_looks_through_no_activation_of_the_users_own():

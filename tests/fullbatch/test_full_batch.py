@@ -117,7 +117,7 @@ def test_each_step_of_gradient_descent_keeps_the_armijo_inequality_and_records_i
         t = record.step_size
         np.testing.assert_array_equal(theta, at + t * -gradient)
         assert record.loss == objective.value(theta)
-        assert record.gradient_norm == np.linalg.norm(gradient)
+        assert record.gradient_norm == pytest.approx(np.linalg.norm(gradient), rel=1e-14)
         margin = before - record.loss - 0.1 * t * gradient @ gradient
         np.testing.assert_allclose(record.margin, margin, rtol=1e-9, atol=1e-12)
         assert record.margin >= 0

@@ -285,7 +285,7 @@ def test_an_interrupted_gradient_does_not_hold_the_gate(monkeypatch):
     monkeypatch.setattr("tinynet.fullbatch.objective._copy", interrupt)
     with pytest.raises(KeyboardInterrupt) as kept:
         objective.value_and_gradient(np.ones(4))
-    assert not threads._gate.inside
+    assert not threads._gate.lock._is_owned()
     assert kept.value.__traceback__ is not None
 
 

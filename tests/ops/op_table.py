@@ -1232,6 +1232,41 @@ fused(
     naive_squares,
     dtype=lambda case, given: np.dtype(np.float64),
 )
+
+
+@st.composite
+def with_bias(draw, cases):
+    """The arguments of a product or a convolution, and a bias for each column."""
+    (a, b), attrs = draw(cases)[:2]
+    columns = b.shape[-2] if attrs.get("trans_b") else b.shape[-1]
+    bias = spread(draw(generators), (columns,))
+    return Case((a, b, bias), {**attrs, "rectified": draw(st.booleans())})
+
+
+@st.composite
+def matrices(draw):
+    rng, (m, k, n) = draw(generators), (draw(lengths) for _ in range(3))
+    trans_a, trans_b = draw(st.booleans()), draw(st.booleans())
+    a, b = spread(rng, (k, m) if trans_a else (m, k)), spread(rng, (n, k) if trans_b else (k, n))
+    return Case((a, b), {"trans_a": trans_a, "trans_b": trans_b})
+
+
+@st.composite
+def images_and_filters(draw):
+    p, _, sizes = draw(convolved())
+    return Case(conv_inputs(draw(generators), p, *sizes)[:2], {"p": p})
+
+
+def naive_with_bias(naive):
+    def both(a, b, bias, rectified, **attrs):
+        y = naive(a, b, **attrs) + bias
+        return np.maximum(y, 0) if rectified else y
+
+    return both
+
+
+fused("matmul_bias", with_bias(matrices()), naive_with_bias(ref.matmul))
+fused("conv2d_bias", with_bias(images_and_filters()), naive_with_bias(ref.conv2d), nan=False)
 fused("gather", image_gathers(), naive_gather, differentiable=False, nan=False)
 fused("descend", steps(), naive_descend, differentiable=False)
 fused(

@@ -102,8 +102,8 @@ def test_a_report_of_gradients_and_a_plan_are_tables():
     assert "wrong: x" in wrong
     plan = tn.compile(tn.Sequential([tn.Input((4,)), tn.Dense(2)], seed=0)).plan(np.zeros((3, 4), np.float32))
     found = plan._repr_html_()
-    assert "Plan of 2 calls" in found
-    assert all(f">{text}</td>" in found for text in ("matmul", "3x2 f4", "total"))
+    assert "Plan of 1 call" in found
+    assert all(f">{text}</td>" in found for text in ("matmul_bias", "3x2 f4", "total"))
 
 
 def test_a_figure_is_a_png_as_wide_as_it_says():
@@ -120,7 +120,7 @@ def test_a_kernel_of_jupyter_shows_all_of_it(monkeypatch):
     monkeypatch.setenv("TINYNET_REFERENCE", "1")
     cells = [
         "import numpy as np, tinynet as tn\ntn.report.class_distribution(np.array([0, 1, 1]), np.array([0, 1]))",
-        "from tinynet.train import notebook\nnotebook._REFRESH = 0  # a fast machine ends an epoch before the bar is due",
+        "from tinynet.train import notebook\nnotebook._REFRESH = 0",  # a fast machine ends an epoch before it is due
         "(x, y), _ = tn.datasets.spirals(300)\n"
         "model = tn.Sequential([tn.Input((2,)), tn.Dense(2, 'softmax')], seed=0)\nmodel",
         "model.fit(x, y, epochs=2, batch_size=1, seed=0)",

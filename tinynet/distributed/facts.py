@@ -23,7 +23,7 @@ from tinynet.train.run import Run
 
 def machine_facts() -> dict[str, Any]:
     """Return the facts about the machine on which bits depend: processor, BLAS, versions."""
-    import scipy.linalg.cython_blas  # loads the BLAS that kernels call
+    import scipy.linalg.cython_blas  # loads its BLAS, too, so that all processes list the same ones
     from threadpoolctl import threadpool_info
 
     from tinynet import __version__

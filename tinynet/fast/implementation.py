@@ -39,9 +39,9 @@ class Implementation:
         that nobody reads those inputs afterwards.
     contiguous : bool
         It takes C-contiguous inputs only; the caller copies where needed.
-    threaded : bool or callable
-        True if it calls BLAS, or runs threads outside of a kernel: it then goes through the gate; or
-        ``threaded(*inputs, **attrs)`` returns whether that is so. A kernel that runs threads is in any case.
+    threaded : bool
+        True if what it binds is no kernel but calls one that runs threads: it then goes through the gate, as a kernel
+        that runs threads does in any case.
     ufunc : numpy.ufunc, optional
         The function of NumPy that it is. Where the output may be a new array, it is called directly.
     """
@@ -50,7 +50,7 @@ class Implementation:
     scratch: Callable[..., tuple[Spec, ...]] | None = None
     inplace: int = 0
     contiguous: bool = False
-    threaded: bool | Callable[..., bool] = False
+    threaded: bool = False
     ufunc: np.ufunc | None = None
 
 
@@ -143,9 +143,8 @@ def evaluate(op: Op, arrays: tuple[Array, ...], attrs: dict[str, Any]) -> tuple[
     scratch = starmap(np.empty, found.scratch(*arrays, **attrs)) if found.scratch else ()
     function, *arguments = found.bind(*outputs, *scratch, *arrays, **attrs)
     function = runnable(function)
-    threaded = found.threaded(*arrays, **attrs) if callable(found.threaded) else found.threaded
     serial = getattr(function, "serial", None)  # of a kernel, which warns of nothing
-    if threaded or (serial and serial is not function):
+    if found.threaded or (serial and serial is not function):
         with kernel_gate():
             use_threads()
             _quietly(function, *arguments)

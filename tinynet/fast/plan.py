@@ -119,7 +119,6 @@ class Plan:
 
         calls = [(runnable(call.function), call.arguments) for call in self.calls]
         self._threaded = any(getattr(function, "serial", function) is not function for function, _ in calls)
-        self._make = commit if all(hasattr(function, "serial") for function, _ in calls) else _quietly
         ready = build.prepare(calls)
         bound = [partial(function, *arguments) for function, (_, arguments) in zip(ready, calls, strict=True)]
         self._make = _quietly if any(map(_may_warn, self.calls)) else commit

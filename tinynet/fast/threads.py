@@ -1,9 +1,8 @@
 """Threads: how many the kernels use, and the one gate through which they are entered.
 
-Two thread pools on the same cores are a catastrophe (a step takes thirty times as long), so while kernels run, BLAS is
-held at one thread and the kernels' own threads share out the work. The limit on BLAS is a property of the process, and
-some of Numba's threading layers must not be entered from two threads at once: one lock serves for both. For the same
-reason, the kernels use only as many threads as other programs leave cores free.
+Some of Numba's threading layers must not be entered from two threads at once, so there is one lock. No kernel calls
+BLAS: two thread pools on the same cores are a catastrophe (a step takes thirty times as long). For the same reason, the
+kernels use only as many threads as other programs leave cores free.
 """
 
 from __future__ import annotations
@@ -37,45 +36,27 @@ def _most_threads() -> int:
 
 _most = _most_threads()
 
-Library = tuple[Callable[[], int | None], Callable[[int], Any]]
-
 
 class _Gate:
     """The state of the way into the kernels; see `kernel_gate`."""
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self.inside: set[object] = set()  # one for each that has entered; they mostly leave in the reverse order
         # The most threads, and how many of them are left beside other programs.
         self.threads = self.free_threads = _most if "NUMBA_NUM_THREADS" in os.environ else available_cores()
         self.fixed = False  # whether that many are used in any case
         self.free = FreeCores()
         self.numba = threading.local()  # what Numba was told in a Python thread
         self.forked = False  # whether this process is the fork of one that had started Numba's threads
-        self.blas: list[Library] | None = None
-        self.alone = 0  # BLAS runs products of fewer multiplications on the thread that calls it
-        self.held: list[tuple[Callable[[int], Any], int]] = []  # how to give back threads, and how many
 
     def open(self) -> None:
-        """Hold BLAS at one thread."""
-        if self.blas is None:
-            self.blas, self.alone = _blas()
+        """Find how many threads there are for the kernels."""
         threads = self.threads
         if threads > 1 and not self.fixed and not self.forked:
             if time.perf_counter() >= self.free.next_look:
                 self.free.look()
             threads = min(threads, self.free.count)
         self.free_threads = threads
-        if not self.held:  # else Ctrl-C came before they were given back their threads
-            self.held = [(put, n) for get, put in self.blas if (n := get()) not in (None, 1)]
-        for put, _ in self.held:
-            put(1)
-
-    def close(self) -> None:
-        """Give BLAS back its threads."""
-        for put, n in self.held:
-            put(n)
-        self.held = []
 
 
 _gate = _Gate()
@@ -83,9 +64,6 @@ _gate = _Gate()
 
 def _after_fork() -> None:
     _gate.lock = threading.RLock()  # another thread of the parent may have held it
-    if _gate.inside:
-        _gate.close()
-    _gate.inside.clear()
     _gate.numba = threading.local()
     _gate.free.restart()
     numba = sys.modules.get("numba")
@@ -169,7 +147,7 @@ def get_num_threads() -> int:
 
 @managed
 def kernel_gate() -> Iterator[None]:
-    """Enter the kernels: within ``with``, or as a decorator, one Python thread at a time, and BLAS at one thread.
+    """Enter the kernels: within ``with``, or as a decorator, one Python thread at a time.
 
     May be nested. Wherever Ctrl-C comes, the lock is released: at the latest when this generator is dropped.
 
@@ -180,16 +158,8 @@ def kernel_gate() -> Iterator[None]:
 
     """
     with _gate.lock:
-        entered = object()
-        try:
-            if not _gate.inside:
-                _gate.open()
-            _gate.inside.add(entered)
-            yield
-        finally:
-            _gate.inside.discard(entered)
-            if not _gate.inside:
-                _gate.close()
+        _gate.open()
+        yield
 
 
 def use_threads(trial: Trial | None = None) -> None:
@@ -211,29 +181,3 @@ def session() -> AbstractContextManager[None]:
 
 
 _INSIDE: AbstractContextManager[None] = nullcontext()
-
-
-def blas_has_threads_for(multiplications: int) -> bool:
-    """Whether BLAS may run threads of its own for a product of matrices of so many multiplications."""
-    return multiplications >= _gate.alone
-
-
-# OpenBLAS runs a product of a matrix and a vector on one thread below this size, and one of matrices below a larger one
-# (interface/gemv.c and interface/gemm.c, with GEMM_MULTITHREAD_THRESHOLD at 4, as it is unless set otherwise).
-_ALONE = 9_216
-
-
-def _blas() -> tuple[list[Library], int]:
-    """Return how to read and to set the threads of every BLAS in the process, and how small a product runs none.
-
-    There are two: NumPy's, and SciPy's, which Numba calls.
-
-    With OpenBLAS, ``set_num_threads`` of threadpoolctl 3.8 works for one Python thread and does nothing for others.
-    What it calls works for all of them, as ``set_num_threads`` of earlier versions does.
-    """
-    import scipy.linalg.cython_blas  # noqa: F401 - a limit reaches only the libraries that are loaded
-    from threadpoolctl import ThreadpoolController
-
-    libraries = ThreadpoolController().select(user_api="blas").lib_controllers
-    alone = _ALONE if all(x.internal_api == "openblas" for x in libraries) else 0
-    return [(x.get_num_threads, getattr(x, "_real_set_num_threads", x.set_num_threads)) for x in libraries], alone

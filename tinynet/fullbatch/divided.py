@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from tinynet.checks import defined_in
 from tinynet.core.spec import Array
-from tinynet.fullbatch.objective import Line, Objective, Vector, _dot
+from tinynet.fullbatch.objective import Line, Objective, Vector, dot
 from tinynet.fullbatch.trail import Trail
 from tinynet.nn.layer import nested
 from tinynet.train.block import Block, Whole, slices
@@ -102,7 +102,7 @@ class DividedObjective(Objective):
         start, d = self._vector(theta), self._vector(direction)
         lines = {id(part): part.along(start, d) for part in self._here()}
         self._last_line = start, d
-        tt, td, dd = _dot(start, start), _dot(start, d), _dot(d, d)
+        tt, td, dd = dot(start, start), dot(start, d), dot(d, d)
 
         def phi(t: float) -> float:
             (value,) = self._total("line", np.array(t), lambda part: [lines[id(part)](t)])

@@ -14,11 +14,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tinynet.checks import check_positive
-from tinynet.core.engine import current_backend
 from tinynet.core.spec import Array
 from tinynet.errors import ArgumentError, DTypeError, NonFiniteError
 from tinynet.fullbatch.backtracking import Backtracking
-from tinynet.fullbatch.objective import Objective
+from tinynet.fullbatch.objective import Objective, dot
 from tinynet.optim.optimizer import Slots
 
 Vector = npt.NDArray[np.float64]
@@ -127,8 +126,7 @@ class LineSearchOptimizer:
         if not isinstance(theta, np.ndarray) or theta.dtype.kind != "f":
             came = getattr(theta, "dtype", type(theta).__name__)
             raise DTypeError(f"theta must be a floating array, which a step changes in place, but got {came}")
-        # BLAS on several threads would round scalar products otherwise; what overflows is told by this class
-        with current_backend().session(), np.errstate(over="ignore", invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):  # which this class tells
             record = self._step(objective, theta)
             if record.stopped and objective.forget():  # kept values are rounded, which must not end a run
                 again = self._step(objective, theta)
@@ -137,7 +135,7 @@ class LineSearchOptimizer:
 
     def _step(self, objective: Objective, theta: Array) -> StepRecord:
         loss, gradient = objective.value_and_gradient(theta)
-        norm = float(np.linalg.norm(gradient))
+        norm = math.sqrt(dot(gradient, gradient))
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise NonFiniteError(
                 f"the loss is {loss} and the norm of its gradient {norm}, so no step can be made; scale inputs and "
@@ -146,7 +144,7 @@ class LineSearchOptimizer:
         if norm <= self.tolerance:
             return StepRecord(loss, norm, 0.0, 0, 0.0, 1, f"the gradient norm, {norm:.3g}, is within the tolerance")
         d, products = self.direction(objective, theta, gradient)
-        slope = float(gradient @ d)
+        slope = dot(gradient, d)
         if not -math.inf < slope < 0:
             return StepRecord(
                 loss, norm, 0.0, 0, 0.0, 1 + products, f"no direction of descent: the slope is {slope:.3g}"
@@ -173,7 +171,8 @@ class LineSearchOptimizer:
 
     def _closer(self, objective: Objective, theta: Array, norm: float) -> bool:
         """Return whether a step has halved the gradient, which shows progress that rounding hides in the loss."""
-        return bool(np.linalg.norm(objective.value_and_gradient(theta)[1]) <= norm / 2)
+        gradient = objective.value_and_gradient(theta)[1]
+        return math.sqrt(dot(gradient, gradient)) <= norm / 2
 
     def minimize(self, objective: Objective, theta: npt.ArrayLike, steps: int = 100) -> tuple[Vector, list[StepRecord]]:
         """Make steps until one of them is the last, for the reason in its record.

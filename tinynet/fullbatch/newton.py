@@ -10,7 +10,7 @@ import numpy as np
 
 from tinynet.core.spec import Array
 from tinynet.fullbatch.line_search import LineSearchOptimizer, Vector, computed_in
-from tinynet.fullbatch.objective import Objective
+from tinynet.fullbatch.objective import Objective, dot
 
 
 @dataclass(frozen=True)
@@ -64,17 +64,17 @@ class Newton(LineSearchOptimizer):
     def direction(self, objective: Objective, theta: Array, gradient: Vector) -> tuple[Vector, int]:
         """Solve H d = -g approximately."""
         d, residual, p, products = np.zeros_like(gradient), gradient.copy(), -gradient, 0
-        square = float(residual @ residual)
+        square = dot(residual, residual)
         enough = min(0.5, math.sqrt(square)) * math.sqrt(square)
         most, flat = 0.0, 8 * np.finfo(computed_in(objective, theta)).eps
         while math.sqrt(square) > enough and products < 2 * gradient.size:
             curved, products = objective.hvp(theta, p), products + 1
-            curvature = float(p @ curved)
-            most = max(most, curvature / float(p @ p))
-            if not curvature > flat * most * float(p @ p):
+            curvature = dot(p, curved)
+            most = max(most, curvature / dot(p, p))
+            if not curvature > flat * most * dot(p, p):
                 return (d if products > 1 else -gradient), products
             d += square / curvature * p
             residual += square / curvature * curved
-            square, before = float(residual @ residual), square
+            square, before = dot(residual, residual), square
             p = -residual + square / before * p
         return d, products

@@ -232,7 +232,7 @@ class Objective:
     def penalty(self, theta: npt.ArrayLike) -> float:
         """Return the part (l2 / 2) |theta|^2 of the loss at theta (P,)."""
         theta = self._vector(theta)
-        return self.l2 / 2 * _dot(theta, theta)
+        return self.l2 / 2 * dot(theta, theta)
 
     def hvp(self, theta: npt.ArrayLike, vector: npt.ArrayLike) -> Vector:
         """Return the product (P,) of the Hessian at theta (P,) with a vector (P,), in float64."""
@@ -269,7 +269,7 @@ class Objective:
         ends = zip(starts, self._pieces(d), self._offset, strict=True)
         lines: list[Given] = [start | {f"slope {k}": to[k] - offset[k] for k in to} for start, to, offset in ends]
         self._line = theta, d, lines
-        tt, td, dd = _dot(theta, theta), _dot(theta, d), _dot(d, d)
+        tt, td, dd = dot(theta, theta), dot(theta, d), dot(d, d)
 
         def phi(t: float) -> float:
             found = self._over_batches("rest", None, ({**line, "t": t} for line in lines))
@@ -455,10 +455,9 @@ def _gradient(y: Tensor, leaves: list[Tensor], create_graph: bool = False) -> Te
     return flat(differentiate([y], leaves, [filled(y.spec, 1)], create_graph))
 
 
-def _dot(a: Vector, b: Vector) -> float:
-    """Multiply two vectors; BLAS would add long ones in another order on several threads."""
-    with current_backend().session():
-        return float(a @ b)
+def dot(a: Vector, b: Vector) -> float:
+    """Multiply two vectors, always in the same order: BLAS would share out long ones to its threads."""
+    return float(np.einsum("i,i", a, b))
 
 
 def _copy(to: Mapping[str, Array], found: Given) -> None:

@@ -12,6 +12,7 @@ from tinynet.core.engine import Op
 from tinynet.core.spec import Shape, Value
 from tinynet.fast.bindings.conv import tiles_of
 from tinynet.fast.fusions import conv_pool, descend, gather, standardised_matvec
+from tinynet.fast.fusions.bias_relu import WITH_BIAS
 from tinynet.fast.fusions.in_place import IN_PLACE
 from tinynet.fast.kernels import conv_pool as pooled
 from tinynet.fast.kernels import winners
@@ -36,7 +37,7 @@ def _moves(*inputs: Value, **attrs: Any) -> Cost:
 
 def _product(a: Value, b: Value, trans_a: bool, trans_b: bool) -> Cost:
     made = linear._infer(a, b, trans_a, trans_b).shape
-    how = "BLAS" if 1 in made[-2:] else "in registers"
+    how = "vector" if 1 in made[-2:] else "in registers"
     return Cost(2 * math.prod(made) * a.shape[-2 if trans_a else -1], how=how)
 
 
@@ -126,6 +127,8 @@ _COSTS: dict[Op, Callable[..., Cost]] = {
     parts._unslice: _moves,
     parts._unslices: lambda *gs, keys, shape: Cost(sum(math.prod(g.shape) for g in gs)),
     **_UPDATES,
+    WITH_BIAS[conv._conv2d]: lambda x, w, bias, p, rectified: _convolution(x.shape[0], w.shape, p),
+    WITH_BIAS[linear._matmul]: lambda a, b, bias, rectified, **how: _product(a, b, **how),
     **{IN_PLACE[op]: cost for op, cost in _UPDATES.items()},
     conv_pool.conv_pool: _conv_pool_forward,
     conv_pool.conv_pool_weight_grad: _conv_pool_weight_grad,

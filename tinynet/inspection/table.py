@@ -133,7 +133,7 @@ def profile(plan: Plan, repeats: int = 50, clock: Callable[[], float] = time.per
     >>> model = tn.Sequential([tn.Input((784,)), tn.Dense(10, "softmax")], seed=0)
     >>> plan = tn.compile(model).plan(np.zeros((32, 784), np.float32))
     >>> [row.name for row in plan.profile(repeats=3) if row.seconds > 0]
-    ['matmul', 'add', 'softmax']
+    ['matmul_bias', 'softmax']
     """
     if repeats < 1:
         raise ArgumentError(f"profile: repeats must be 1 or more, but got {repeats!r}")
@@ -188,7 +188,7 @@ def sgemm_peak() -> float:
     with kernel_gate():
         for _ in range(12):
             started = time.perf_counter()
-            linear.matmul.serial(c[0], c, a, a, False, False, 1, 0)
+            linear.matmul.serial(c[0], c, a, a, c[0, 0, :0], False, False, False, 1, 0)
             times.append(time.perf_counter() - started)
     return 2 * n**3 / min(times)
 
@@ -216,15 +216,14 @@ def table(plan: Plan, width: int | None = None) -> str:
     >>> model = tn.Sequential([tn.Input((784,)), tn.Dense(10, "softmax")], seed=0)
     >>> plan = tn.compile(model).plan(np.zeros((32, 784), np.float32))
     >>> print(plan.table(width=80))
-    #  op       how           output    moved kB  scratch kB  MFLOP
-    ---------------------------------------------------------------
-    1  matmul   in registers  32x10 f4     133.0              0.502
-    2  add      kernel        32x10 f4       2.6              0.000
-    3  softmax  kernel        32x10 f4       2.6         0.3  0.000
-    ---------------------------------------------------------------
-       total                               138.2              0.502
+    #  op           fuses                   how           output    moved kB  MFLOP
+    -------------------------------------------------------------------------------
+    1  matmul_bias  matmul + bias (+ relu)  in registers  32x10 f4     133.0  0.502
+    2  softmax                              kernel        32x10 f4       2.6  0.000
+    -------------------------------------------------------------------------------
+       total                                                           135.6  0.502
     <BLANKLINE>
-    Plan of 3 calls with 3 kB of buffers
+    Plan of 2 calls with 3 kB of buffers
     """
     lines, timings = plan_cells(plan), plan.timings
     widths = {name: max(len(line[name]) for line in lines) for name in lines[0]}

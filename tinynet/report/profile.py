@@ -43,7 +43,7 @@ def profile_figure(rows: Sequence[Row], title: str = "") -> Figure:
     >>> plan = tn.compile(model).plan(np.zeros((32, 784), np.float32))
     >>> figure = profile_figure(plan.profile(repeats=3), "Inference")
     >>> [text.get_text() for text in figure.axes[0].get_yticklabels()]
-    ['matmul  1', 'add  2', 'softmax  3']
+    ['matmul_bias  1', 'softmax  2']
     """
     expect("profile_figure", rows, Sequence, "the rows that plan.profile() returned")
     seconds = [s for row in rows if (s := getattr(row, "seconds", None)) is not None]

@@ -51,6 +51,7 @@ def convolution(n, size, padding, channels=3):
     p = geometry("case", x.shape, (3, 3), (1, 1), padding)
     g = normal(n, p.oh, p.ow, 16)
     yield conv._conv2d, (x, w), {"p": p}
+    yield fusions.bias_relu.WITH_BIAS[conv._conv2d], (x, w, normal(16)), {"p": p, "rectified": True}
     yield conv._conv2d_input_grad, (g, w), {"p": p, "size": x.shape[1:3]}
     yield conv._conv2d_weight_grad, (x, g), {"p": p}
 
@@ -68,7 +69,9 @@ def pooling(n):
 def products(m, k, n):
     for trans_a, trans_b in product([False, True], repeat=2):
         a, b = normal(*((k, m) if trans_a else (m, k))), normal(*((n, k) if trans_b else (k, n)))
-        yield linear._matmul, (a, b), {"trans_a": trans_a, "trans_b": trans_b}
+        attrs = {"trans_a": trans_a, "trans_b": trans_b}
+        yield linear._matmul, (a, b), attrs
+        yield fusions.bias_relu.WITH_BIAS[linear._matmul], (a, b, normal(n)), attrs | {"rectified": True}
 
 
 def stack(n, m, k, columns):
@@ -82,6 +85,7 @@ def rows(n, k):
     yield pointwise.relu, (x,), {}
     yield pointwise.relu_gradient, (normal(k, n).T.copy(), x), {}
     yield reduce._sum, (x,), {"axes": (0,)}
+    yield reduce._sum, (x.reshape(n, -1, 5),), {"axes": (1,)}
     yield gaussian._gelu, (x,), {}
     yield gaussian.gelu_gradient, (x, x), {}
     yield normalised.layer_norm, (x, normal(k), normal(1, k)[0]), {"epsilon": 1e-5}

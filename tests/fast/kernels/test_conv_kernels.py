@@ -13,6 +13,8 @@ from tinynet.fast.kernels.conv import Windows
 from tinynet.fast.kernels.jit import chunks_of
 
 in_machine_code = numba.njit(lambda c, a, starts, seen, b, more: registers.multiply(c, a, starts, seen, b, more))
+
+
 beside_in_machine_code = numba.njit(lambda c, to, a, seen, b, n: registers.multiply_beside(c, to, a, seen, b, n))
 
 # --- cases
@@ -69,7 +71,7 @@ def read(cut, x, p):
 def forward(x, w, p, cut):
     y = garbage((len(x), p.oh, p.ow, w.shape[3]), x.dtype)
     margins, begins = read(cut, x, p)
-    conv.conv2d(y, margins, x, w, *begins, p)
+    conv.conv2d(y, margins, x, w, np.empty(0, x.dtype), False, *begins, p)
     return y
 
 

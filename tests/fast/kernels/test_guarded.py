@@ -12,7 +12,7 @@ SCRIPT = """
 import ctypes, itertools, mmap, sys
 import numba
 import numpy as np
-from tinynet.fast.kernels.registers import multiply, multiply_beside, product
+from tinynet.fast.kernels.registers import add_bias, multiply, multiply_beside, product
 from tinynet.fast.kernels.transforms import transform
 from tinynet.fast.kernels.winners import find_winners
 
@@ -47,6 +47,7 @@ if len(sys.argv) > 3:  # to see that it is noticed
 
 call = {
     "product": numba.njit(lambda c, a, b, turn_a, turn_b, more: product(c, a, b, turn_a, turn_b, more)),
+    "bias": numba.njit(lambda c, bias: add_bias(c, bias, True)),
     "multiply": numba.njit(lambda c, a, starts, seen, b, more: multiply(c, a, starts, seen, b, more)),
     "beside": numba.njit(lambda c, to, a, seen, b, n: multiply_beside(c, to, a, seen, b, n)),
     "winners": numba.njit(lambda y, index, outputs, bias: find_winners(y, index, outputs, bias)),
@@ -61,6 +62,7 @@ for m, k, n in itertools.product((1, 7, 8, 21), (1, 5, 300), (1, 15, 16, 17, 32,
     for turn_a, turn_b, more in itertools.product((False, True), repeat=3):
         a, b = normal(*((k, m) if turn_a else (m, k))), normal(*((n, k) if turn_b else (k, n)))
         call["product"](normal(m, n), a, b, turn_a, turn_b, more)
+    call["bias"](normal(m, n), normal(n))
     starts, seen = guarded(rng.integers(0, 50, m), np.int64), guarded(rng.integers(0, 50, k), np.int64)
     call["multiply"](normal(m, n), normal(99), starts, seen, normal(k, n), False)
 for rows, k, n in itertools.product((16, 17, 31, 50), (1, 9), (1, 6, 7, 8, 9, 20)):

@@ -8,7 +8,12 @@ from tests.fast.kernels.kernel_cases import DTYPES, dtypes, garbage, generators,
 from tinynet.fast.kernels import linear, registers
 
 lengths = st.integers(0, 9)
+NO_BIAS = {np.dtype(dtype): np.empty(0, dtype) for dtype in DTYPES}
+
+
 in_machine_code = numba.njit(lambda c, a, b, turn_a, turn_b, more: registers.product(c, a, b, turn_a, turn_b, more))
+bias_in_machine_code = numba.njit(lambda c, bias, rectified: registers.add_bias(c, bias, rectified))
+
 
 transposed = pytest.mark.parametrize(
     ("trans_a", "trans_b"), [(False, False), (False, True), (True, False), (True, True)]
@@ -23,7 +28,7 @@ def working_array(c, chunks, axis):
 def product(a, b, trans_a, trans_b, chunks, axis):
     """Multiply by the kernel."""
     c = garbage((a.shape[1 if trans_a else 0], b.shape[0 if trans_b else 1]), a.dtype)
-    linear.matmul(c, working_array(c, chunks, axis), a, b, trans_a, trans_b, chunks, axis)
+    linear.matmul(c, working_array(c, chunks, axis), a, b, NO_BIAS[c.dtype], False, trans_a, trans_b, chunks, axis)
     return c
 
 
@@ -73,6 +78,17 @@ def test_the_written_product_equals_its_meaning(trans_a, trans_b, rng, dtype, da
     np.testing.assert_array_equal(found, meant)
 
 
+@given(st.integers(1, 20), st.integers(1, 70), st.integers(0, 3), generators, dtypes, st.booleans())
+def test_a_bias_is_added_to_each_row_and_cut_as_it_means(rows, columns, gap, rng, dtype, rectified):
+    meant, bias = whole(rng, (rows, columns + gap), dtype), whole(rng, (columns,), dtype)
+    bias[0], meant[0, -1 - gap] = np.nan, np.inf
+    found = meant.copy()
+    for added in (bias, bias[:0]):
+        registers.add_bias(meant[:, :columns], added, rectified)
+        bias_in_machine_code(found[:, :columns], added, rectified)
+        np.testing.assert_array_equal(found, meant)
+
+
 @pytest.mark.skipif(
     bool(numba.config.DISABLE_JIT or numba.config.BOUNDSCHECK), reason="it is a promise of code that is optimised"
 )
@@ -100,7 +116,7 @@ def test_the_serial_form_has_the_same_bits(axis, shape):
     rng, (m, k, n) = np.random.default_rng(0), shape
     a, b = rng.standard_normal((m, k)).astype(np.float32), rng.standard_normal((k, n)).astype(np.float32)
     c = garbage((m, n), np.float32)
-    linear.matmul.serial(c, working_array(c, 8, axis), a, b, False, False, 8, axis)
+    linear.matmul.serial(c, working_array(c, 8, axis), a, b, NO_BIAS[c.dtype], False, False, False, 8, axis)
     np.testing.assert_array_equal(c, product(a, b, False, False, 8, axis))
 
 

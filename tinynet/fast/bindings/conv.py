@@ -84,37 +84,37 @@ def winograd_scratch(m: int, x: Value, tiles: tuple[int, int], c: int, f: int) -
 
 
 def winograd_call(
-    m: int, tiles: tuple[int, int], *arrays: Any, corner: Shape, adjoint: bool = False
+    m: int, tiles: tuple[int, int], *arrays: Any, corner: Shape, adjoint: bool = False, rectified: bool = False
 ) -> tuple[Any, ...]:
-    """Return the call on y, winners of the pooling or None, working arrays, x, w, and the bias of the pooling or None.
+    """Return the call on y, winners of a pooling or None, working arrays, x, w, and a bias, or one of no values.
 
     ``corner`` is where the first filter lies: so many pixels above and left of the image. Filters that are constant are
     transformed by the first call alone, into arrays that nothing else works in.
     """
     chunks, lanes, _ = _lanes(len(arrays[-3]), tiles)
-    kernel = for_chunks(winograd.convolution(m, arrays[-1] is not None), lanes)
+    kernel = for_chunks(winograd.convolution(m, arrays[1] is not None), lanes)
     constant = is_constant(Tensor(arrays[-2]))
     if constant:
         arrays = (*arrays[:2], *map(np.empty_like, arrays[2:4]), *arrays[4:])
-    return kernel, *arrays, *corner, tiles[0], chunks, adjoint, np.zeros(1, bool), constant
+    return kernel, *arrays, rectified, *corner, tiles[0], chunks, adjoint, np.zeros(1, bool), constant
 
 
 # --- the ops
 
 
-def _forward_scratch(x: Value, w: Value, p: Geometry) -> tuple[Spec, ...]:
+def _forward_scratch(x: Value, w: Value, *bias: Value, p: Geometry, rectified: bool = False) -> tuple[Spec, ...]:
     tiles = tiles_of(p, p[6:], w.shape)
     if tiles:
         return winograd_scratch(2, x, tiles, *w.shape[2:])
     return (Spec(_padded(x, Windows(*p)), x.dtype),)
 
 
-def _forward(y: Array, *rest: Array, p: Geometry) -> tuple[Any, ...]:
-    tiles = tiles_of(p, p[6:], rest[-1].shape)
+def _forward(y: Array, *rest: Array, p: Geometry, rectified: bool = False) -> tuple[Any, ...]:
+    tiles = tiles_of(p, p[6:], rest[-2].shape)
     if tiles:
-        return winograd_call(2, tiles, y, None, *rest, None, corner=(p.top, p.left))
+        return winograd_call(2, tiles, y, None, *rest, corner=(p.top, p.left), rectified=rectified)
     places = _starts(rest[0], rest[1], Windows(*p))
-    return for_chunks(kernels.conv2d, len(rest[0])), y, *rest, *places, Windows(*p)
+    return for_chunks(kernels.conv2d, len(rest[0])), y, *rest, rectified, *places, Windows(*p)
 
 
 def _input_grad_scratch(g: Value, w: Value, p: Geometry, size: Shape) -> tuple[Spec, ...]:
@@ -127,7 +127,9 @@ def _input_grad_scratch(g: Value, w: Value, p: Geometry, size: Shape) -> tuple[S
 def _input_grad(dx: Array, *rest: Array, p: Geometry, size: Shape) -> tuple[Any, ...]:
     tiles = tiles_of(p, size, rest[-1].shape)
     if tiles:
-        return winograd_call(2, tiles, dx, None, *rest, None, corner=(2 - p.top, 2 - p.left), adjoint=True)
+        return winograd_call(
+            2, tiles, dx, None, *rest, np.empty(0, dx.dtype), corner=(2 - p.top, 2 - p.left), adjoint=True
+        )
     places = starts_of_strips(Windows(*p), rest[-1].shape[3])
     return for_chunks(kernels.conv2d_input_grad, len(rest[0])), dx, *rest, *places, Windows(*p)
 
@@ -151,6 +153,9 @@ def _weight_grad(dw: Array, *rest: Array, p: Geometry) -> tuple[Any, ...]:
     return for_chunks(kernels.conv2d_weight_grad, len(rest[0])), dw.reshape(-1), *rest, *places, Windows(*p)
 
 
-conv2d = Implementation(_forward, _forward_scratch, contiguous=True, threaded=True)
-conv2d_input_grad = Implementation(_input_grad, _input_grad_scratch, contiguous=True, threaded=True)
-conv2d_weight_grad = Implementation(_weight_grad, _weight_grad_scratch, contiguous=True, threaded=True)
+conv2d = Implementation(
+    lambda y, *rest, p: _forward(y, *rest, np.empty(0, y.dtype), p=p), _forward_scratch, contiguous=True
+)
+conv2d_bias = Implementation(_forward, _forward_scratch, contiguous=True)
+conv2d_input_grad = Implementation(_input_grad, _input_grad_scratch, contiguous=True)
+conv2d_weight_grad = Implementation(_weight_grad, _weight_grad_scratch, contiguous=True)

@@ -12,7 +12,6 @@ from tinynet.core.spec import Array, Shape, Spec, Value
 from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import linear as kernels
 from tinynet.fast.kernels.jit import for_chunks
-from tinynet.fast.threads import blas_has_threads_for
 
 
 @lru_cache(maxsize=1024)  # an eager product asks more than once
@@ -38,7 +37,9 @@ def _numbers(stack: Shape, wanted: Shape) -> Array:
     return np.broadcast_to(np.arange(math.prod(stack)).reshape(stack), wanted).reshape(-1)
 
 
-def _matmul(c: Array, *rest: Array, trans_a: bool, trans_b: bool) -> tuple[Any, ...]:
+def _matmul(
+    c: Array, *rest: Array, trans_a: bool, trans_b: bool, bias: Array | None = None, rectified: bool = False
+) -> tuple[Any, ...]:
     *sums, a, b = rest
     if c.ndim > 2:
         chunks = kernels.count_chunks(math.prod(c.shape[:-2]), 2 * c.size * a.shape[-2 if trans_a else -1])
@@ -50,13 +51,13 @@ def _matmul(c: Array, *rest: Array, trans_a: bool, trans_b: bool) -> tuple[Any, 
             trans_b,
         )
     chunks, axis = cut(a.shape, b.shape, trans_a, trans_b)
-    return for_chunks(kernels.matmul, chunks), c, *(sums or [c[None]]), a, b, trans_a, trans_b, chunks, axis
+    kernel, places = for_chunks(kernels.matmul, chunks), (c, *(sums or [c[None]]), a, b)
+    return kernel, *places, np.empty(0, c.dtype) if bias is None else bias, rectified, trans_a, trans_b, chunks, axis
 
 
-def _threaded(a: Array, b: Array, trans_a: bool, trans_b: bool) -> bool:
-    """Whether BLAS, which multiplies by vectors, may run threads."""
-    sides = a.shape[-1 if trans_a else -2], b.shape[-2 if trans_b else -1]
-    return 1 in sides and blas_has_threads_for(a.size * sides[1])
-
-
-matmul = Implementation(_matmul, scratch, contiguous=True, threaded=_threaded)
+matmul = Implementation(_matmul, scratch, contiguous=True)
+matmul_bias = Implementation(
+    lambda c, *rest, **attrs: _matmul(c, *rest[:-1], bias=rest[-1], **attrs),
+    lambda a, b, bias, rectified, **attrs: scratch(a, b, **attrs),
+    contiguous=True,
+)

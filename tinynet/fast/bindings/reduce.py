@@ -1,4 +1,4 @@
-"""The sum: on a kernel where it is one of the rows of a float matrix, otherwise NumPy's; and numbers made of a row."""
+"""The sum: on a kernel where it is one of rows of float matrices, otherwise NumPy's; and numbers made of a row."""
 
 from __future__ import annotations
 
@@ -34,7 +34,14 @@ def _sum(out: Array, *rest: Array, axes: tuple[int, ...]) -> tuple[Any, ...]:
     if sums:
         kernel = for_chunks(kernels.sum_rows, len(sums[0]))
         return kernel, out.reshape(-1), *sums, x.reshape(-1, out.size)
-    if axes == (x.ndim - 1,) and 0 < x.shape[-1] <= _SHORT and x.dtype.char in "fd" and x.flags.c_contiguous:
+    floats = x.dtype.char in "fd" and x.flags.c_contiguous
+    inner = 0 < len(axes) < x.ndim - 1 and 0 not in axes and x.ndim - 1 not in axes
+    if floats and inner and x.size and axes == tuple(range(axes[0], axes[-1] + 1)):
+        stack = x.reshape(math.prod(x.shape[: axes[0]]), -1, math.prod(x.shape[axes[-1] + 1 :]))
+        if stack.shape[1] <= _LONG:
+            kernel = for_chunks(kernels.sum_each, kernels.count_chunks(len(stack), x.size))
+            return kernel, out.reshape(len(stack), -1), stack
+    if floats and axes == (x.ndim - 1,) and 0 < x.shape[-1] <= _SHORT:
         return partial(np.einsum, out=out), "...k->...", x
     running = x.dtype.char == "f" and x.ndim - 1 not in axes  # which NumPy adds up one by one, and would lose digits
     return np.add.reduce, x, axes, np.float64 if running else None, out

@@ -57,7 +57,7 @@ def _into_new(in_place: Callable[..., tuple[Any, ...]], vectors: int, *arrays: A
 def _both(in_place: Callable[..., tuple[Any, ...]], vectors: int) -> tuple[Implementation, Implementation]:
     """Return the implementations of a step into new vectors, and in place."""
     into_new = Implementation(partial(_into_new, in_place, vectors), contiguous=True, threaded=True)
-    return into_new, Implementation(in_place, inplace=vectors, contiguous=True, threaded=True)
+    return into_new, Implementation(in_place, inplace=vectors, contiguous=True)
 
 
 adam, adam_in_place = _both(_adam, 3)

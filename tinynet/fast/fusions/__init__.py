@@ -2,6 +2,7 @@
 
 from tinynet.core.engine import Op
 from tinynet.fast.fusions import (
+    bias_relu,
     conv_pool,
     cross_entropy,
     descend,
@@ -15,6 +16,7 @@ FUSIONS: tuple[Fusion, ...] = (
     gather.FUSION,
     standardised_matvec.FUSION,
     conv_pool.FUSION,
+    bias_relu.FUSION,
     cross_entropy.FUSION,
     descend.FUSION,
     in_place.FUSION,

@@ -152,7 +152,7 @@ conv_pool: Op = fused_op(
         Spec((x.shape[0], q.oh, q.ow, w.shape[3]), x.dtype),
         Spec((x.shape[0], q.oh, q.ow, w.shape[3]), np.dtype(np.uint8)),
     ),
-    implementation=Implementation(_forward_bind, _forward_scratch, contiguous=True, threaded=True),
+    implementation=Implementation(_forward_bind, _forward_scratch, contiguous=True),
     vjp=(
         lambda g, out, x, w, bias, p, q: conv_pool_input_grad(g[0], w, out[1], p=p, q=q, shape=x.shape),
         lambda g, out, x, w, bias, p, q: conv_pool_weight_grad(x, g[0], out[1], p=p, q=q)[0],
@@ -169,7 +169,7 @@ conv_pool_weight_grad: Op = fused_op(
         Spec((p.kh, p.kw, x.shape[3], g.shape[3]), x.dtype),
         Spec(g.shape[3:], x.dtype),
     ),
-    implementation=Implementation(_weight_grad_bind, _weight_grad_scratch, contiguous=True, threaded=True),
+    implementation=Implementation(_weight_grad_bind, _weight_grad_scratch, contiguous=True),
     formula="the gradients of the weights and the bias of conv_pool: from the winner of each window alone",
 )
 
@@ -177,7 +177,7 @@ conv_pool_input_grad: Op = fused_op(
     "conv_pool_input_grad",
     input_grad_parts,
     infer=lambda g, w, index, p, q, shape: Spec(shape, g.dtype),
-    implementation=Implementation(_input_grad_bind, _input_grad_scratch, contiguous=True, threaded=True),
+    implementation=Implementation(_input_grad_bind, _input_grad_scratch, contiguous=True),
     formula="the gradient of the input of conv_pool: from the winner of each window alone",
 )
 

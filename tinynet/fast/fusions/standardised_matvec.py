@@ -59,7 +59,7 @@ standardised_matvec: Op = fused_op(
     "standardised_matvec",
     standardised_matvec_parts,
     infer=lambda x, v, shift, scale: Spec(x.shape[:1], v.dtype),
-    implementation=Implementation(_bind, _scratch, contiguous=True, threaded=True),
+    implementation=Implementation(_bind, _scratch, contiguous=True),
     vjp=(None, lambda g, y, x, v, shift, scale: standardised_rmatvec(x, g, shift=shift, scale=scale)),
     formula="((x - shift) scale) v, for bytes x (n, F) and a vector v (F,), with sums in float64",
 )
@@ -68,7 +68,7 @@ standardised_rmatvec: Op = fused_op(
     "standardised_rmatvec",
     standardised_rmatvec_parts,
     infer=lambda x, r, shift, scale: Spec(x.shape[1:], r.dtype),
-    implementation=Implementation(_transposed_bind, _transposed_scratch, contiguous=True, threaded=True),
+    implementation=Implementation(_transposed_bind, _transposed_scratch, contiguous=True),
     vjp=(None, lambda h, g, x, r, shift, scale: standardised_matvec(x, h, shift=shift, scale=scale)),
     formula="((x - shift) scale)^T r, for bytes x (n, F) and a vector r (n,), with sums in float64",
 )

@@ -21,7 +21,7 @@ import numpy as np
 
 from tinynet.fast.kernels.jit import kernel
 from tinynet.fast.kernels.reduce import add_up
-from tinynet.fast.kernels.registers import multiply
+from tinynet.fast.kernels.registers import add_bias, multiply
 
 _MOST_CHUNKS = 8
 
@@ -120,14 +120,16 @@ def add_input_grad(dx, strip, g, starts, taps, turned, p):
 
 
 @kernel(parallel=True)
-def conv2d(y, padded, x, w, starts, taps, p):
-    """Compute y (N, OH, OW, F) from x (N, H, W, C) and w (KH, KW, C, F)."""
+def conv2d(y, padded, x, w, bias, rectified, starts, taps, p):
+    """Compute y (N, OH, OW, F) from x (N, H, W, C) and w (KH, KW, C, F); with any bias and relu."""
     n, chunks = len(x), len(padded)
     for chunk in numba.prange(chunks):
         padded[chunk] = 0
         for image in range(chunk * n // chunks, (chunk + 1) * n // chunks):
             seen = with_margins(padded[chunk], x, image, p)
-            multiply(y[image].reshape(-1, y.shape[3]), seen, starts, taps, w.reshape(-1, y.shape[3]), False)
+            made, weights = y[image].reshape(-1, y.shape[3]), w.reshape(-1, y.shape[3])
+            multiply(made, seen, starts, taps, weights, False)
+            add_bias(made, bias, rectified)
 
 
 @kernel(parallel=True)

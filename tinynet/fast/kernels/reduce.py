@@ -36,6 +36,13 @@ def sum_rows(total, partial, x):
     add_up(total, partial, 0, total.size)
 
 
+@kernel(parallel=True)
+def sum_each(totals, x):
+    """Sum the rows of each matrix of a stack: totals (n, columns), x (n, rows, columns)."""
+    for i in numba.prange(len(x)):
+        add_up(totals[i], x[i], 0, totals.shape[1])
+
+
 @kernel()
 def sum_of_zeros(x):
     """Sum 0 x: 0 if all values are finite, otherwise NaN."""

@@ -42,22 +42,27 @@ class _Product(NamedTuple):
 def _write_blocks(writer: Writer, vectors: int, p: _Product) -> None:
     """Write the loop over as many rows at a time as there are registers, then half as many for what is left."""
     builder, half, rows = writer.builder, _ROWS // 2, writer.builder.extract_value(p.c.shape, 0)
-    blocks = builder.sdiv(builder.add(rows, int64(half - 1)), int64(_ROWS))
+    blocks = builder.sdiv(rows, int64(_ROWS))
     done = builder.mul(blocks, int64(_ROWS))
     for size, begin, count in (
         (_ROWS, int64(0), blocks),
-        (half, done, builder.zext(builder.icmp_signed("<", done, rows), int64)),
+        (half, done, writer.parts(builder.sub(rows, done), half)),
     ):
         with cgutils.for_range(builder, count, intp=int64) as block:
             _write_rows(writer, builder.add(begin, builder.mul(block.index, int64(size))), size, vectors, p)
 
 
 def _write_rows(writer: Writer, first: Any, size: int, vectors: int, p: _Product) -> None:
-    """Write the product for some rows; the last one is repeated where they are fewer."""
+    """Write the product for some rows; of half a block, the last one is repeated where they are fewer.
+
+    LLVM finds places at equal steps in few registers, but for sums of one vector, where it adds up steps one by one.
+    """
     builder = writer.builder
     masks = [writer.mask(builder.sub(p.columns, int64(v * writer.lanes))) for v in range(vectors)]
     last = builder.sub(builder.extract_value(p.c.shape, 0), int64(1))
-    numbers = [writer.least(builder.add(first, int64(i)), last) for i in range(size)]
+    numbers = [builder.add(first, int64(i)) for i in range(size)]
+    if size < _ROWS or vectors == 1:
+        numbers = [writer.least(i, last) for i in numbers]
     places = [writer.place(p.c, i, vector=int64(v), column=p.column) for i in numbers for v in range(vectors)]
     sums = writer.sums(len(places))
     with cgutils.if_likely(builder, p.more):
@@ -272,3 +277,31 @@ def multiply_beside(c, to, a, seen, b, columns):
         How many there are.
     """
     c[to[:, None] + np.arange(columns)] = a[np.arange(len(to))[:, None] + seen] @ b[:, :columns]
+
+
+# --- what follows a product
+
+
+def _write_bias(context: Any, builder: Any, kinds: Any, c: Any, bias: Any, rectified: Any) -> None:
+    writer = Writer(context, builder, kinds[0].dtype)
+    cut, rows, columns = writer.spread(rectified), *(builder.extract_value(a.shape, 0) for a in (c, bias))
+    with cgutils.for_range(builder, writer.parts(columns, writer.lanes), intp=int64) as panel:
+        column = builder.mul(panel.index, int64(writer.lanes))
+        mask = writer.mask(builder.sub(columns, column))
+        added = writer.load(writer.place(bias, column=column), mask)
+        with cgutils.for_range(builder, rows, intp=int64) as row:
+            place = writer.place(c, row.index, column=column)
+            value = builder.fadd(writer.load(place, mask), added)
+            below = builder.and_(cut, builder.fcmp_ordered("<=", value, writer.zeros))
+            writer.store(builder.select(below, writer.zeros, value), place, mask)
+
+
+@written_by(_write_bias)
+def add_bias(c, bias, rectified):
+    """Add a bias to each row of c; if ``rectified``, what is then not above 0 (nor NaN) is 0; for use in kernels.
+
+    The values of a row lie side by side; rows may lie apart. A bias of no values leaves c as it is.
+    """
+    if bias.size:
+        c += bias
+        c[(c <= 0) & rectified] = 0

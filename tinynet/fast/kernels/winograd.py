@@ -18,7 +18,7 @@ import numpy as np
 
 from tinynet.fast.kernels.jit import chunks_of, factory, kernel
 from tinynet.fast.kernels.reduce import add_up
-from tinynet.fast.kernels.registers import product
+from tinynet.fast.kernels.registers import add_bias, product
 from tinynet.fast.kernels.transforms import transform
 from tinynet.fast.kernels.winners import find_winners
 
@@ -93,9 +93,9 @@ def mend(y, x, taps, top, left):
 def convolution(m: int, pooled: bool) -> Any:
     """Make the kernel that computes y (N, OH, OW, F) from x (N, H, W, C) and w (3, 3, C, F) in tiles of M x M outputs.
 
-    If ``adjoint``, it is the adjoint of the convolution with w (3, 3, F, C) instead. If ``pooled``, a bias is added,
-    and y and index are the largest of each tile, cut at 0, and its place. Transformed filters that are ``constant`` are
-    ``ready`` for the next call.
+    If ``adjoint``, it is the adjoint of the convolution with w (3, 3, F, C) instead. A bias of any values is added,
+    and what is then below 0 is 0 if ``rectified``, or if ``pooled``: then y and index are the largest of each tile, and
+    its place. Transformed filters that are ``constant`` are ``ready`` for the next call.
     """
     s, taps_of, inputs_of, outputs_of = m + 2, *(f"{what} of {m}x{m}" for what in ("taps", "inputs", "outputs"))
 
@@ -112,6 +112,7 @@ def convolution(m: int, pooled: bool) -> Any:
         x,
         w,
         bias,
+        rectified,
         top,
         left,
         th,
@@ -144,9 +145,9 @@ def convolution(m: int, pooled: bool) -> Any:
                         image, i = (first + r) // th, (first + r) % th
                         transform(inputs_of, places[:, :, r * tw : (r + 1) * tw], x[image], m * i - top, -left, m)
                     for p in range(s * s):
-                        out = made[p].reshape(-1, f)[: count * tw]
+                        seen = given[p].reshape(-1, c)[: count * tw]
                         product(
-                            out, given[p].reshape(-1, c)[: count * tw], filters[p].reshape(c, f), False, False, False
+                            made[p].reshape(-1, f)[: len(seen)], seen, filters[p].reshape(c, f), False, False, False
                         )
                     for r in range(count):
                         image, i = (first + r) // th, (first + r) % th
@@ -155,11 +156,12 @@ def convolution(m: int, pooled: bool) -> Any:
                             transform(outputs_of, tiles, strip, 0, 0, m)
                             if m == 3:
                                 clear(strip, sizes[lane], x[image, m * i : m * i + s])
-                            mend(strip, x[image], taps, m * i, 0)
+                            mend(strip, x[image], taps, m * i - top, -left)
                             find_winners(y[image, i], index[image, i], windows, bias)
                         else:
                             transform(outputs_of, tiles, y[image], m * i, 0, m)
                             mend(y[image, m * i : m * i + m], x[image], taps, m * i - top, -left)
+                            add_bias(y[image, m * i : m * i + m].reshape(-1, f), bias, rectified)
 
     return conv_winograd
 
@@ -183,14 +185,8 @@ def weight_grad(dw, partial, sums, inputs, spread, x, g, top, left):
                     transform("cotangents of 2x2", cotangents[:, :, lo:hi], g[image], h, 0, 2)
                 for p in range(16):
                     given = inputs[lane, p].reshape(-1, c)[: count * tw]
-                    product(
-                        sums[lane, p].reshape(c, f),
-                        given,
-                        spread[lane, p].reshape(-1, f)[: count * tw],
-                        True,
-                        False,
-                        True,
-                    )
+                    back = spread[lane, p].reshape(-1, f)[: count * tw]
+                    product(sums[lane, p].reshape(c, f), given, back, True, False, True)
             transform("gradients of 2x2", sums[lane].reshape(4, 4, 1, -1), partial[chunk].reshape(3, 3, -1), 0, 0, 0)
     for lane in numba.prange(lanes):
         add_up(dw.reshape(-1), partial.reshape(chunks, -1), lane * 9 * c * f // lanes, (lane + 1) * 9 * c * f // lanes)
