@@ -135,8 +135,11 @@ def convolution(m: int, pooled: bool) -> Any:
             ready[0] = constant
         for lane in numba.prange(lanes):
             given, made, strip = inputs[lane], products[lane], strips[lane]
-            windows = strip.reshape(m, tw, m, f)
-            places, results = given.reshape(s, s, -1, c), made.reshape(s, s, -1, f)
+            windows, places, results = (
+                strip.reshape(m, tw, m, f),
+                given.reshape(s, s, -1, c),
+                made.reshape(s, s, -1, f),
+            )
             for chunk in range(lane * chunks // lanes, (lane + 1) * chunks // lanes):
                 end = (chunk + 1) * n * th // chunks
                 for first in range(chunk * n * th // chunks, end, block):
