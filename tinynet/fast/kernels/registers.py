@@ -7,6 +7,7 @@ values lie side by side. Nor does a product depend on what BLAS knows of the pro
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -285,13 +286,13 @@ def multiply_beside(c, to, a, seen, b, columns):
 def _write_bias(context: Any, builder: Any, kinds: Any, c: Any, bias: Any, rectified: Any) -> None:
     writer = Writer(context, builder, kinds[0].dtype)
     cut, rows, columns = writer.spread(rectified), *(builder.extract_value(a.shape, 0) for a in (c, bias))
-    with cgutils.for_range(builder, rows, intp=int64) as row:
-        with cgutils.for_range(builder, writer.parts(columns, writer.lanes), intp=int64) as part:
-            column = builder.mul(part.index, int64(writer.lanes))
-            mask, place = writer.mask(builder.sub(columns, column)), writer.place(c, row.index, column=column)
-            value = builder.fadd(writer.load(place, mask), writer.load(writer.place(bias, column=column), mask))
-            below = builder.and_(cut, builder.fcmp_ordered("<=", value, writer.zeros))
-            writer.store(builder.select(below, writer.zeros, value), place, mask)
+    parts, loop = writer.parts(columns, writer.lanes), partial(cgutils.for_range, builder, intp=int64)
+    with loop(rows) as row, loop(parts) as part:
+        column = builder.mul(part.index, int64(writer.lanes))
+        mask, place = writer.mask(builder.sub(columns, column)), writer.place(c, row.index, column=column)
+        value = builder.fadd(writer.load(place, mask), writer.load(writer.place(bias, column=column), mask))
+        below = builder.and_(cut, builder.fcmp_ordered("<=", value, writer.zeros))
+        writer.store(builder.select(below, writer.zeros, value), place, mask)
 
 
 @written_by(_write_bias)
