@@ -120,6 +120,12 @@ _FORM = {  # of what a record must hold for a run to be evaluated and reported o
     "command": str,
     "reproduce": str,
 }
+_MAY_HOLD = {  # and of what it holds, if it does: earlier versions did not write all of it
+    "documented": bool,
+    "class": str,
+    "learning_rates": _VALUES,
+    "by_step": ({"epoch": [(int, float)], "step": [int], "loss": _VALUES}, {}),
+}
 
 
 def open_run(directory: Path, code: Path | None = None) -> FinishedRun:
@@ -223,7 +229,9 @@ def read_record(directory: Path) -> dict[str, Any]:
     record, path = read_json(directory / METRICS), directory / METRICS
     parts = record if isinstance(record, dict) else {}
     wrong = [name for name, form in _FORM.items() if not conforms(parts.get(name), form)]
+    wrong += [name for name, form in _MAY_HOLD.items() if name in parts and not conforms(parts[name], form)]
     if not wrong:
+        by_step = parts.get("by_step", {})
         epochs = len(parts["seconds"]["by_epoch"])
         data = _described(parts)
         fits = {
@@ -232,6 +240,8 @@ def read_record(directory: Path) -> dict[str, Any]:
             "hyper_parameters": parts["hyper_parameters"]["loss"] in LOSSES,
             "history": all(len(values) == epochs for values in parts["history"].values()),
             "best_epoch": 1 <= parts["best_epoch"] <= epochs,
+            "learning_rates": len(parts.get("learning_rates", [])) in (0, epochs),
+            "by_step": len({*map(len, by_step.values())}) < 2 and all(epoch > 0 for epoch in by_step.get("epoch", [])),
         }
         wrong = [name for name, fit in fits.items() if not fit]
     if wrong:
