@@ -225,7 +225,10 @@ def products_with_bias(draw):
     shapes = (k, m) if trans_a else (m, k), (n, k) if trans_b else (k, n), (n,)
     inputs = tuple(rng.integers(-3, 4, shape).astype(dtype) for shape in shapes)
     attrs = {"trans_a": trans_a, "trans_b": trans_b, "rectified": draw(st.booleans())}
-    return Case(inputs, attrs, rng.standard_normal((m, n)).astype(dtype))
+    g = rng.standard_normal((m, n)).astype(dtype)
+    if draw(st.booleans()):  # a stack of products
+        inputs, g = (np.stack([inputs[0], 2 * inputs[0]]), *inputs[1:]), np.stack([g, -g])
+    return Case(inputs, attrs, g)
 
 
 @st.composite

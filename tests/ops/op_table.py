@@ -1244,14 +1244,6 @@ def with_bias(draw, cases):
 
 
 @st.composite
-def matrices(draw):
-    rng, (m, k, n) = draw(generators), (draw(lengths) for _ in range(3))
-    trans_a, trans_b = draw(st.booleans()), draw(st.booleans())
-    a, b = spread(rng, (k, m) if trans_a else (m, k)), spread(rng, (n, k) if trans_b else (k, n))
-    return Case((a, b), {"trans_a": trans_a, "trans_b": trans_b})
-
-
-@st.composite
 def images_and_filters(draw):
     p, _, sizes = draw(convolved())
     return Case(conv_inputs(draw(generators), p, *sizes)[:2], {"p": p})
@@ -1265,7 +1257,11 @@ def naive_with_bias(naive):
     return both
 
 
-fused("matmul_bias", with_bias(matrices()), naive_with_bias(ref.matmul))
+fused(
+    "matmul_bias",
+    with_bias(products().filter(lambda case: min(x.ndim for x in case.inputs) > 1 and case.attrs)),
+    naive_with_bias(ref.matmul),
+)
 fused("conv2d_bias", with_bias(images_and_filters()), naive_with_bias(ref.conv2d), nan=False)
 fused("gather", image_gathers(), naive_gather, differentiable=False, nan=False)
 fused("descend", steps(), naive_descend, differentiable=False)

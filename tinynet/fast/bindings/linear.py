@@ -41,18 +41,21 @@ def _matmul(
     c: Array, *rest: Array, trans_a: bool, trans_b: bool, bias: Array | None = None, rectified: bool = False
 ) -> tuple[Any, ...]:
     *sums, a, b = rest
+    bias = np.empty(0, c.dtype) if bias is None else bias
     if c.ndim > 2:
         chunks = kernels.count_chunks(math.prod(c.shape[:-2]), 2 * c.size * a.shape[-2 if trans_a else -1])
         return (
             for_chunks(kernels.matmul_stack, chunks),
             *(m.reshape(math.prod(m.shape[:-2]), *m.shape[-2:]) for m in (c, a, b)),
+            bias,
+            rectified,
             *(_numbers(m.shape[:-2], c.shape[:-2]) for m in (a, b)),
             trans_a,
             trans_b,
         )
     chunks, axis = cut(a.shape, b.shape, trans_a, trans_b)
     kernel, places = for_chunks(kernels.matmul, chunks), (c, *(sums or [c[None]]), a, b)
-    return kernel, *places, np.empty(0, c.dtype) if bias is None else bias, rectified, trans_a, trans_b, chunks, axis
+    return kernel, *places, bias, rectified, trans_a, trans_b, chunks, axis
 
 
 matmul = Implementation(_matmul, scratch, contiguous=True)

@@ -56,7 +56,7 @@ def _match(node: Node, uses: Uses) -> Rewrite | None:
         return None
     y, bias = total.inputs
     fits = bias.shape == y.shape[-1:] != (1,) and y.dtype == bias.dtype and fits_kernels(y)
-    if not fits or (inner.op is _matmul and y.ndim > 2):
+    if not fits:
         return None
     attrs = {**inner.attrs, "rectified": node.op is relu}
     return Rewrite(lambda *inputs: WITH_BIAS[inner.op](*inputs, **attrs), (*inner.inputs, bias))

@@ -105,9 +105,7 @@ def matmul(c, sums, a, b, bias, rectified, trans_a, trans_b, chunks, axis):
 
 
 @kernel(parallel=True)
-def matmul_stack(c, a, b, numbers_a, numbers_b, trans_a, trans_b):
+def matmul_stack(c, a, b, bias, rectified, numbers_a, numbers_b, trans_a, trans_b):
     """Write a stack of products: c (products, rows, columns), of the matrices of a and of b with these numbers."""
     for i in numba.prange(len(c)):
-        part_product(
-            c[i : i + 1], a[numbers_a[i]], b[numbers_b[i]], c[i].reshape(-1)[:0], False, trans_a, trans_b, 0, 1, 0
-        )
+        part_product(c[i : i + 1], a[numbers_a[i]], b[numbers_b[i]], bias, rectified, trans_a, trans_b, 0, 1, 0)

@@ -286,6 +286,7 @@ def multiply_beside(c, to, a, seen, b, columns):
 def _write_bias(context: Any, builder: Any, kinds: Any, c: Any, bias: Any, rectified: Any) -> None:
     writer = Writer(context, builder, kinds[0].dtype)
     cut, rows, columns = writer.spread(rectified), *(builder.extract_value(a.shape, 0) for a in (c, bias))
+    rows = builder.select(builder.icmp_signed(">", columns, int64(0)), rows, int64(0))
     parts, loop = writer.parts(columns, writer.lanes), partial(cgutils.for_range, builder, intp=int64)
     with loop(rows) as row, loop(parts) as part:
         column = builder.mul(part.index, int64(writer.lanes))
