@@ -1,4 +1,4 @@
-"""A ledger of the fusions: what each costs in statements, and what it gains on the steps of training that have it.
+"""A ledger of the fusions: what each costs in statements, and what it gains in training and prediction that have it.
 
 Run ``python -m benchmarks.fusions`` in the root of the repository, on a machine that does nothing else. Each step is
 planned twice, with all fusions and with all but one, and the two are timed in turns, moments apart. It prints a table
@@ -19,6 +19,8 @@ import numpy as np
 
 import tinynet as tn
 from benchmarks.compare import machine
+from benchmarks.contenders.tinynet_ import build
+from benchmarks.workload import DATA, MODELS
 from tests.count_lines import count
 from tinynet.fast import fuse, fusions
 from tinynet.fast.bindings import updates as updates_binding
@@ -31,7 +33,7 @@ from tinynet.train.task import find_task
 
 OUT = Path(__file__).parents[1] / "docs" / "benchmarks" / "fusions.md"
 BATCH = 32
-_BLOCK = 0.01  # seconds, about, of a block of steps
+_BLOCK = 0.05  # seconds, about, of a block of steps: after shorter ones of another plan, caches are cold
 _DRAWS = 2000  # of the bootstrap
 _KERNELS = (conv_pool, fused, matvec, winograd)  # files of kernels that serve fusions alone
 
@@ -103,6 +105,20 @@ def _searched() -> Planned:
     return Planned([call.name for plan in objective._plans.values() for call in plan.calls], run)
 
 
+def _read(network: str) -> Planned:
+    """Plan what a frozen predictor of a network of the comparison does with a batch."""
+    predictor = tn.compile(build(network), freeze=True)
+    images = np.random.default_rng(0).integers(1, 256, (BATCH, *DATA[MODELS[network].data[0]]), np.uint8)
+    plan = predictor.plan(images)
+
+    def run(steps: int) -> None:
+        for _ in range(steps):
+            predictor(images)
+
+    run(1)
+    return Planned([call.name for call in plan.calls], run)
+
+
 WORKLOADS: dict[str, Callable[[], Planned]] = {
     "CNN step": lambda: _trained("cnn", tn.SGD(0.01)),
     "dense step": lambda: _trained("dense", tn.SGD(0.01)),
@@ -110,6 +126,8 @@ WORKLOADS: dict[str, Callable[[], Planned]] = {
     "dense step, Adam": lambda: _trained("dense", tn.Adam()),
     "dense step, RMSprop": lambda: _trained("dense", tn.RMSprop()),
     "line-search step": _searched,
+    "strided convolutions read": lambda: _read("strided"),
+    "wide network reads": lambda: _read("mlp"),
 }
 
 
