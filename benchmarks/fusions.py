@@ -230,10 +230,11 @@ def page(rows: Sequence[str], rounds: int, threads: int) -> str:
     where = f"{facts['CPU']}, {facts['cores']} cores, {facts['system']}, Python {facts['Python']}"
     return f"""# What each fusion costs and gains
 
-Written by `python -m benchmarks.fusions`. A step is planned with all fusions, and with all but one; the two are timed
-in turns, {rounds} times each, {how}. The last column is the median time without the fusion over the
-median time with all of them: 1.10 is a tenth slower without it. Its interval is that of a bootstrap over the pairs. A
-step that a fusion does not change has no row.
+Written by `python -m benchmarks.fusions`. A step, or a prediction, is planned with
+all fusions, and with all but one; the two are timed in turns,
+{rounds} times each, {how}. The last column
+is the median time without the fusion over the median time with all of them: 1.10 is a
+tenth slower without it. Its interval is that of a bootstrap over the pairs. What a fusion does not change has no row.
 
 Statements are those of the file of the fusion, and those of the kernels that it enters in files that serve fusions
 alone; some of these serve several.
@@ -246,7 +247,7 @@ Measured on: {where}.
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.fusions", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=100, help="pairs of blocks (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=40, help="pairs of blocks (default: %(default)s)")
     parser.add_argument("--threads", type=int, default=1, help="of the kernels (default: %(default)s)")
     parser.add_argument("--only", nargs="*", default=[], choices=[*FILES], metavar="FUSION", help="some fusions only")
     parser.add_argument("--out", type=Path, default=OUT, help="default: docs/benchmarks/fusions.md")

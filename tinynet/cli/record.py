@@ -18,7 +18,7 @@ from tinynet.cli.data import Described, described
 from tinynet.cli.options import LOSSES
 from tinynet.cli.run_directory import BEST, LAST, METRICS
 from tinynet.errors import ArgumentError, CheckpointError, FileFormatError
-from tinynet.saving.form import conforms
+from tinynet.saving.form import are_by_step, conforms
 
 if TYPE_CHECKING:  # what computes is imported only once it is needed, so that help comes at once
     from tinynet.model import Model
@@ -124,7 +124,7 @@ _MAY_HOLD = {  # and of what it holds, if it does: earlier versions did not writ
     "documented": bool,
     "class": str,
     "learning_rates": _VALUES,
-    "by_step": ({"epoch": [(int, float)], "step": [int], "loss": _VALUES}, {}),
+    "by_step": {str: list},
 }
 
 
@@ -241,7 +241,7 @@ def read_record(directory: Path) -> dict[str, Any]:
             "history": all(len(values) == epochs for values in parts["history"].values()),
             "best_epoch": 1 <= parts["best_epoch"] <= epochs,
             "learning_rates": len(parts.get("learning_rates", [])) in (0, epochs),
-            "by_step": len({*map(len, by_step.values())}) < 2 and all(epoch > 0 for epoch in by_step.get("epoch", [])),
+            "by_step": are_by_step(by_step, _VALUES[0]) and all(epoch > 0 for epoch in by_step.get("epoch", [])),
         }
         wrong = [name for name, fit in fits.items() if not fit]
     if wrong:

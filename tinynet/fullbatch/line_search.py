@@ -17,7 +17,7 @@ from tinynet.checks import check_positive
 from tinynet.core.spec import Array
 from tinynet.errors import ArgumentError, DTypeError, NonFiniteError
 from tinynet.fullbatch.backtracking import Backtracking
-from tinynet.fullbatch.objective import Objective, dot
+from tinynet.fullbatch.objective import Objective, dot, length
 from tinynet.optim.optimizer import Slots
 
 Vector = npt.NDArray[np.float64]
@@ -135,7 +135,7 @@ class LineSearchOptimizer:
 
     def _step(self, objective: Objective, theta: Array) -> StepRecord:
         loss, gradient = objective.value_and_gradient(theta)
-        norm = math.sqrt(dot(gradient, gradient))
+        norm = length(gradient)
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise NonFiniteError(
                 f"the loss is {loss} and the norm of its gradient {norm}, so no step can be made; scale inputs and "
@@ -171,8 +171,7 @@ class LineSearchOptimizer:
 
     def _closer(self, objective: Objective, theta: Array, norm: float) -> bool:
         """Return whether a step has halved the gradient, which shows progress that rounding hides in the loss."""
-        gradient = objective.value_and_gradient(theta)[1]
-        return math.sqrt(dot(gradient, gradient)) <= norm / 2
+        return length(objective.value_and_gradient(theta)[1]) <= norm / 2
 
     def minimize(self, objective: Objective, theta: npt.ArrayLike, steps: int = 100) -> tuple[Vector, list[StepRecord]]:
         """Make steps until one of them is the last, for the reason in its record.

@@ -460,6 +460,11 @@ def dot(a: Vector, b: Vector) -> float:
     return float(np.einsum("i,i", a, b))
 
 
+def length(a: Vector) -> float:
+    """Return the length of a vector, by `dot`."""
+    return math.sqrt(dot(a, a))
+
+
 def _copy(to: Mapping[str, Array], found: Given) -> None:
     for name, values in to.items():
         values[...] = found[name]

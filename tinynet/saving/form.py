@@ -44,6 +44,12 @@ def conforms(value: Any, form: Any) -> bool:
     return all(conforms(v, form[k if k in named else str]) for k, v in value.items())
 
 
+def are_by_step(value: dict[str, Any], loss: Any) -> bool:
+    """Return whether a dictionary has the losses by step, each of a form: three lists of equal length, or nothing."""
+    lists = {"epoch": [(int, float)], "step": [int], "loss": [loss]}
+    return not value or (conforms(value, lists) and len({len(values) for values in value.values()}) == 1)
+
+
 def resembles(value: Any, example: Any) -> bool:
     """Return whether a value has the form of another: its type, and the names of its dictionaries.
 

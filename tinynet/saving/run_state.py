@@ -8,7 +8,7 @@ from typing import Any
 
 from tinynet.errors import CheckpointError
 from tinynet.optim.optimizer import hyperparameters, set_hyperparameters
-from tinynet.saving.form import conforms
+from tinynet.saving.form import are_by_step
 from tinynet.train.history import History, Means
 from tinynet.train.order import Order
 from tinynet.train.run import Run
@@ -95,9 +95,8 @@ def _restore_history(history: History, state: dict[str, Any]) -> None:
 
 def _by_step(kept: dict[str, Any]) -> dict[str, list[float]]:
     """Check the losses by step in a file: three lists of numbers of equal length, or nothing."""
-    lists = {"epoch": [(int, float)], "step": [int], "loss": [(int, float)]}
-    if kept and not (conforms(kept, lists) and len({len(values) for values in kept.values()}) == 1):
-        raise CheckpointError(f"the losses by step are not {', '.join(lists)}, of one length")
+    if not are_by_step(kept, (int, float)):
+        raise CheckpointError("the losses by step are not epoch, step, loss, of one length")
     return kept
 
 

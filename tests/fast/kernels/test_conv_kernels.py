@@ -13,8 +13,6 @@ from tinynet.fast.kernels.conv import Windows
 from tinynet.fast.kernels.jit import chunks_of
 
 in_machine_code = numba.njit(lambda c, a, starts, seen, b, more: registers.multiply(c, a, starts, seen, b, more))
-
-
 beside_in_machine_code = numba.njit(lambda c, to, a, seen, b, n: registers.multiply_beside(c, to, a, seen, b, n))
 
 # --- cases

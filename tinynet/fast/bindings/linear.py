@@ -23,7 +23,9 @@ def cut(a: Shape, b: Shape, trans_a: bool, trans_b: bool) -> tuple[int, int]:
     return kernels.cut(rows, inner, b[0 if trans_b else 1], trans_b)
 
 
-def scratch(a: Value, b: Value, trans_a: bool, trans_b: bool) -> tuple[Spec, ...]:
+def _scratch(
+    a: Value, b: Value, *bias: Value, trans_a: bool, trans_b: bool, rectified: bool = False
+) -> tuple[Spec, ...]:
     """Return the working array of a product: the sums of the chunks, where these cut the inner axis."""
     chunks, axis = cut(a.shape, b.shape, trans_a, trans_b)
     if axis != 2:
@@ -37,11 +39,8 @@ def _numbers(stack: Shape, wanted: Shape) -> Array:
     return np.broadcast_to(np.arange(math.prod(stack)).reshape(stack), wanted).reshape(-1)
 
 
-def _matmul(
-    c: Array, *rest: Array, trans_a: bool, trans_b: bool, bias: Array | None = None, rectified: bool = False
-) -> tuple[Any, ...]:
-    *sums, a, b = rest
-    bias = np.empty(0, c.dtype) if bias is None else bias
+def _matmul(c: Array, *rest: Array, trans_a: bool, trans_b: bool, rectified: bool = False) -> tuple[Any, ...]:
+    *sums, a, b, bias = rest
     if c.ndim > 2:
         chunks = kernels.count_chunks(math.prod(c.shape[:-2]), 2 * c.size * a.shape[-2 if trans_a else -1])
         return (
@@ -58,9 +57,7 @@ def _matmul(
     return kernel, *places, bias, rectified, trans_a, trans_b, chunks, axis
 
 
-matmul = Implementation(_matmul, scratch, contiguous=True)
-matmul_bias = Implementation(
-    lambda c, *rest, **attrs: _matmul(c, *rest[:-1], bias=rest[-1], **attrs),
-    lambda a, b, bias, rectified, **attrs: scratch(a, b, **attrs),
-    contiguous=True,
+matmul = Implementation(
+    lambda c, *rest, **turned: _matmul(c, *rest, np.empty(0, c.dtype), **turned), _scratch, contiguous=True
 )
+matmul_bias = Implementation(_matmul, _scratch, contiguous=True)

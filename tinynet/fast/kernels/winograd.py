@@ -135,11 +135,8 @@ def convolution(m: int, pooled: bool) -> Any:
             ready[0] = constant
         for lane in numba.prange(lanes):
             given, made, strip = inputs[lane], products[lane], strips[lane]
-            windows, places, results = (
-                strip.reshape(m, tw, m, f),
-                given.reshape(s, s, -1, c),
-                made.reshape(s, s, -1, f),
-            )
+            windows = strip.reshape(m, tw, m, f)
+            places, results = given.reshape(s, s, -1, c), made.reshape(s, s, -1, f)
             for chunk in range(lane * chunks // lanes, (lane + 1) * chunks // lanes):
                 end = (chunk + 1) * n * th // chunks
                 for first in range(chunk * n * th // chunks, end, block):
@@ -148,9 +145,13 @@ def convolution(m: int, pooled: bool) -> Any:
                         image, i = (first + r) // th, (first + r) % th
                         transform(inputs_of, places[:, :, r * tw : (r + 1) * tw], x[image], m * i - top, -left, m)
                     for p in range(s * s):
-                        seen = given[p].reshape(-1, c)[: count * tw]
                         product(
-                            made[p].reshape(-1, f)[: len(seen)], seen, filters[p].reshape(c, f), False, False, False
+                            made[p].reshape(-1, f)[: count * tw],
+                            given[p].reshape(-1, c)[: count * tw],
+                            filters[p].reshape(c, f),
+                            False,
+                            False,
+                            False,
                         )
                     for r in range(count):
                         image, i = (first + r) // th, (first + r) % th
@@ -159,7 +160,7 @@ def convolution(m: int, pooled: bool) -> Any:
                             transform(outputs_of, tiles, strip, 0, 0, m)
                             if m == 3:
                                 clear(strip, sizes[lane], x[image, m * i : m * i + s])
-                            mend(strip, x[image], taps, m * i - top, -left)
+                            mend(strip, x[image], taps, m * i, 0)
                             find_winners(y[image, i], index[image, i], windows, bias)
                         else:
                             transform(outputs_of, tiles, y[image], m * i, 0, m)
