@@ -4,7 +4,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import tinynet as tn
 from tests.fast.kernels.kernel_cases import DTYPES, dtypes, garbage, generators, whole
+from tinynet.fast.bindings.linear import panels_of
 from tinynet.fast.kernels import linear, registers
 
 lengths = st.integers(0, 9)
@@ -19,6 +21,10 @@ transposed = pytest.mark.parametrize(
     ("trans_a", "trans_b"), [(False, False), (False, True), (True, False), (True, True)]
 )
 
+optimised = pytest.mark.skipif(
+    bool(numba.config.DISABLE_JIT or numba.config.BOUNDSCHECK), reason="it is a promise of code that is optimised"
+)
+
 
 def working_array(c, chunks, axis):
     """The sums of the chunks, or the product itself."""
@@ -29,6 +35,14 @@ def product(a, b, trans_a, trans_b, chunks, axis):
     """Multiply by the kernel."""
     c = garbage((a.shape[1 if trans_a else 0], b.shape[0 if trans_b else 1]), a.dtype)
     linear.matmul(c, working_array(c, chunks, axis), a, b, NO_BIAS[c.dtype], False, trans_a, trans_b, chunks, axis)
+    return c
+
+
+def by_panels(a, b, trans_a, bias=None, rectified=False):
+    """Multiply by the kernel that takes a matrix in panels."""
+    c = garbage((a.shape[1 if trans_a else 0], b.shape[1]), a.dtype)
+    bias = NO_BIAS[c.dtype] if bias is None else bias
+    linear.matmul_panels(c, a, panels_of(b), bias, rectified, trans_a)
     return c
 
 
@@ -89,9 +103,32 @@ def test_a_bias_is_added_to_each_row_and_cut_as_it_means(rows, columns, gap, rng
         np.testing.assert_array_equal(found, meant)
 
 
-@pytest.mark.skipif(
-    bool(numba.config.DISABLE_JIT or numba.config.BOUNDSCHECK), reason="it is a promise of code that is optimised"
-)
+@given(st.integers(1, 20), st.integers(0, 9), st.integers(1, 100), generators, dtypes, st.booleans(), st.booleans())
+def test_products_by_panels_are_those_of_the_matrix_with_a_bias_or_none(m, k, n, rng, dtype, trans_a, rectified):
+    a, b, bias = whole(rng, (k, m) if trans_a else (m, k), dtype), whole(rng, (k, n), dtype), whole(rng, (n,), dtype)
+    meant = (a.T if trans_a else a) @ b
+    np.testing.assert_array_equal(by_panels(a, b, trans_a), meant)
+    meant = np.maximum(meant + bias, 0) if rectified else meant + bias
+    np.testing.assert_array_equal(by_panels(a, b, trans_a, bias, rectified), meant)
+
+
+@optimised
+def test_only_a_wide_matrix_that_is_constant_is_kept_in_panels():
+    model = tn.Sequential([tn.Input((600,)), tn.Dense(520, "relu"), tn.Dense(100)], seed=0)
+    frozen, live = tn.compile(model, freeze=True), tn.compile(model)
+    for rows, kernels in ((1, ("matmul", "matmul")), (7, ("matmul_panels", "matmul"))):
+        x = np.random.default_rng(0).standard_normal((rows, 600)).astype(np.float32)
+        before = live(x).tobytes()
+        assert frozen(x).tobytes() == before
+        for predictor, expected in ((frozen, kernels), (live, ("matmul", "matmul"))):
+            calls = [call.function for call in predictor.plan(x).calls if call.name == "matmul_bias"]
+            assert tuple(function.__name__ for function in calls) == expected
+        model.theta[:] = -model.theta
+        assert frozen(x).tobytes() == before != live(x).tobytes()
+        model.theta[:] = -model.theta
+
+
+@optimised
 @transposed
 def test_no_bit_of_a_product_depends_on_how_rows_and_columns_are_cut(trans_a, trans_b):
     rng, (m, k, n) = np.random.default_rng(0), (37, 300, 75)
@@ -100,6 +137,7 @@ def test_no_bit_of_a_product_depends_on_how_rows_and_columns_are_cut(trans_a, tr
     whole_product = product(a, b, trans_a, trans_b, 1, 0)
     for axis in (0, 1):
         np.testing.assert_array_equal(product(a, b, trans_a, trans_b, 4, axis), whole_product)
+    np.testing.assert_array_equal(by_panels(a, b.T if trans_b else b, trans_a), whole_product)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

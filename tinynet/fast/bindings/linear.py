@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from tinynet.core.engine import Tensor, is_constant
 from tinynet.core.spec import Array, Shape, Spec, Value
 from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import linear as kernels
@@ -39,6 +40,13 @@ def _numbers(stack: Shape, wanted: Shape) -> Array:
     return np.broadcast_to(np.arange(math.prod(stack)).reshape(stack), wanted).reshape(-1)
 
 
+def panels_of(b: Array) -> Array:
+    """Return the columns of a matrix in panels, which no product has to copy first, and then zeros."""
+    panels = -(-b.shape[1] // kernels.PANEL)
+    padded = np.pad(b, ((0, 0), (0, panels * kernels.PANEL - b.shape[1])))
+    return np.ascontiguousarray(padded.reshape(len(b), panels, kernels.PANEL).transpose(1, 0, 2))
+
+
 def _matmul(c: Array, *rest: Array, trans_a: bool, trans_b: bool, rectified: bool = False) -> tuple[Any, ...]:
     *sums, a, b, bias = rest
     if c.ndim > 2:
@@ -53,6 +61,8 @@ def _matmul(c: Array, *rest: Array, trans_a: bool, trans_b: bool, rectified: boo
             trans_b,
         )
     chunks, axis = cut(a.shape, b.shape, trans_a, trans_b)
+    if axis == 1 and len(c) > 1 and not trans_b and is_constant(Tensor(b)):  # it is copied once, and not by each call
+        return for_chunks(kernels.matmul_panels, chunks), c, a, panels_of(b), bias, rectified, trans_a
     kernel, places = for_chunks(kernels.matmul, chunks), (c, *(sums or [c[None]]), a, b)
     return kernel, *places, bias, rectified, trans_a, trans_b, chunks, axis
 

@@ -10,36 +10,15 @@ from tinynet.fast.kernels.loss import exponentials
 from tinynet.fast.kernels.reduce import part
 
 count_chunks = partial(chunks_of, worth=8_192)  # values of a pass over rows
-_LINE = 64  # bytes of memory that a cache holds together
-_AHEAD = 32 * 1024  # bytes of rows that are asked for at once: a typical L1 cache
-_SHORT = 8  # so many rows at least must fit in there
-
-
-@kernel()
-def prefetch_rows(x, indices, r):
-    """At every few rows, read each cache line of the next ones, so that the waits for memory overlap.
-
-    The sum keeps the reading alive. Of long rows the processor itself asks for what comes next.
-    """
-    ahead = _AHEAD // max(_LINE, x.shape[1] * x.itemsize)
-    total = 0.0
-    if ahead >= _SHORT and r % ahead == 0:
-        for source in indices[r : r + ahead]:
-            for k in range(0, x.shape[1], _LINE // x.itemsize):
-                total += x[source, k]
-    return total
 
 
 @kernel()
 def gather(out, x, indices, shift, scale):
     """Write (x[indices] - shift) * scale, with a shift and scale for each value of a sample."""
-    touched = 0.0
     for r in range(out.shape[0]):
-        touched += prefetch_rows(x, indices, r)
         source = indices[r]
         for k in range(out.shape[1]):
             out[r, k] = (out.dtype.type(x[source, k]) - shift[k]) * scale[k]
-    return touched
 
 
 @kernel()

@@ -11,6 +11,7 @@ from tinynet.fast.kernels.registers import add_bias, product
 
 count_chunks = partial(chunks_of, worth=1_250_000)  # rows and flops
 _LONG = 6  # an inner axis so many times as long as the longer side of the product is cut itself
+PANEL = 32  # columns that a product makes at a time, or a multiple of them
 WIDE = 64  # columns of a chunk at least
 
 
@@ -109,3 +110,13 @@ def matmul_stack(c, a, b, bias, rectified, numbers_a, numbers_b, trans_a, trans_
     """Write a stack of products: c (products, rows, columns), of the matrices of a and of b with these numbers."""
     for i in numba.prange(len(c)):
         part_product(c[i : i + 1], a[numbers_a[i]], b[numbers_b[i]], bias, rectified, trans_a, trans_b, 0, 1, 0)
+
+
+@kernel(parallel=True)
+def matmul_panels(c, a, panels, bias, rectified, trans_a):
+    """Write the product of a, transposed if asked, and a matrix in panels (panels, rows, PANEL) of its columns."""
+    for i in numba.prange(len(panels)):
+        columns = slice(i * PANEL, (i + 1) * PANEL)
+        made = c[:, columns]
+        product(made, a, panels[i, :, : made.shape[1]], trans_a, False, False)
+        add_bias(made, bias[columns], rectified)
