@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 import tinynet as tn
 from tests.fast.kernels.kernel_cases import DTYPES, dtypes, garbage, generators, whole
-from tinynet.fast.bindings.linear import panels_of
+from tinynet.fast.bindings.linear import cut, panels_of
 from tinynet.fast.kernels import linear, registers
 
 lengths = st.integers(0, 9)
@@ -170,7 +170,7 @@ def test_small_products_are_not_cut():
 
 
 @pytest.mark.parametrize(
-    ("shape", "trans_b", "expected"),
+    ("sides", "trans_b", "expected"),
     [
         ((128, 784, 1024), False, (8, 1)),
         ((1024, 128, 784), False, (8, 0)),
@@ -181,5 +181,7 @@ def test_small_products_are_not_cut():
         ((10, 100, 10), False, (1, 0)),
     ],
 )
-def test_the_cut_follows_the_longest_axis(shape, trans_b, expected):
-    assert linear.cut(*shape, trans_b) == expected
+def test_the_cut_follows_the_longest_axis(sides, trans_b, expected):
+    rows, inner, columns = sides
+    for trans_a, a in ((False, (rows, inner)), (True, (inner, rows))):
+        assert cut(a, (columns, inner) if trans_b else (inner, columns), trans_a, trans_b) == expected

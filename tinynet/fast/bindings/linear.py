@@ -12,16 +12,30 @@ from tinynet.core.engine import Tensor, is_constant
 from tinynet.core.spec import Array, Shape, Spec, Value
 from tinynet.fast.implementation import Implementation
 from tinynet.fast.kernels import linear as kernels
-from tinynet.fast.kernels.jit import for_chunks
+from tinynet.fast.kernels.jit import MOST_CHUNKS, for_chunks
+
+_LONG = 6  # an inner axis so many times as long as the longer side of the product is cut itself
+_WIDE = 64  # columns of a chunk at least
 
 
 @lru_cache(maxsize=1024)  # an eager product asks more than once
 def cut(a: Shape, b: Shape, trans_a: bool, trans_b: bool) -> tuple[int, int]:
-    """Return the number of chunks of a product, and the axis that they cut; of a stack of products, 1 and 0."""
+    """Return the number of chunks of a product, and the axis that they cut: 0 for rows, 1 for columns, 2 for the inner.
+
+    Each chunk reads all of one matrix, and its part of the other. So rows are cut where there are more of them, and
+    columns where these are more and each chunk keeps enough of them. If the inner axis is much longer than both, each
+    chunk reads a part of both matrices, and the sums of the chunks are added in their order. The rows of a matrix of
+    parameters then stay in the cache of the core that updates them. A stack of products is not cut.
+    """
     if len(a) > 2 or len(b) > 2:
         return 1, 0
-    rows, inner = a[::-1] if trans_a else a
-    return kernels.cut(rows, inner, b[0 if trans_b else 1], trans_b)
+    (rows, inner), columns = a[::-1] if trans_a else a, b[0 if trans_b else 1]
+    flops = 2 * rows * inner * columns
+    if inner >= _LONG * max(rows, columns) and kernels.count_chunks(inner, flops) > 1:
+        return kernels.count_chunks(inner, flops), 2
+    if columns > rows and (trans_b or columns >= MOST_CHUNKS * _WIDE):
+        return kernels.count_chunks(columns, flops), 1
+    return kernels.count_chunks(rows, flops), 0
 
 
 def _scratch(

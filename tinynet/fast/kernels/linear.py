@@ -1,35 +1,16 @@
 """Matrix products, shared out to threads in fixed chunks."""
 
-from functools import lru_cache, partial
+from functools import partial
 
 import numba
 import numpy as np
 
-from tinynet.fast.kernels.jit import MOST_CHUNKS, chunks_of, kernel
+from tinynet.fast.kernels.jit import chunks_of, kernel
 from tinynet.fast.kernels.reduce import add_up
 from tinynet.fast.kernels.registers import add_bias, product
 
 count_chunks = partial(chunks_of, worth=1_250_000)  # rows and flops
-_LONG = 6  # an inner axis so many times as long as the longer side of the product is cut itself
 PANEL = 32  # columns that a product makes at a time, or a multiple of them
-WIDE = 64  # columns of a chunk at least
-
-
-@lru_cache(maxsize=1024)  # an eager product asks more than once
-def cut(rows: int, inner: int, columns: int, trans_b: bool = False) -> tuple[int, int]:
-    """Return the number of chunks of a product, and the axis that they cut: 0 for rows, 1 for columns, 2 for `inner`.
-
-    Each chunk reads all of one matrix, and its part of the other. So rows are cut where there are more of them, and
-    columns where these are more and each chunk keeps enough of them. If `inner` is much longer than both, each chunk
-    reads a part of both matrices, and the sums of the chunks are added in their order. The rows of a matrix of
-    parameters then stay in the cache of the core that updates them.
-    """
-    flops = 2 * rows * inner * columns
-    if inner >= _LONG * max(rows, columns) and count_chunks(inner, flops) > 1:
-        return count_chunks(inner, flops), 2
-    if columns > rows and (trans_b or columns >= MOST_CHUNKS * WIDE):
-        return count_chunks(columns, flops), 1
-    return count_chunks(rows, flops), 0
 
 
 @kernel()

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-from llvmlite import binding, ir
+from llvmlite import binding
 from numba.core import cgutils
 
 from tinynet.fast.kernels.vectors import WIDTH, Writer, int64, written_by
@@ -56,13 +56,13 @@ def _write_blocks(writer: Writer, vectors: int, p: _Product) -> None:
 def _write_rows(writer: Writer, first: Any, size: int, vectors: int, p: _Product) -> None:
     """Write the product for some rows; of half a block, the last one is repeated where they are fewer.
 
-    LLVM finds places at equal steps in few registers, but for sums of one vector, where it adds up steps one by one.
+    All other rows are at equal steps, so that LLVM finds them in few registers.
     """
     builder = writer.builder
     masks = [writer.mask(builder.sub(p.columns, int64(v * writer.lanes))) for v in range(vectors)]
     last = builder.sub(builder.extract_value(p.c.shape, 0), int64(1))
     numbers = [builder.add(first, int64(i)) for i in range(size)]
-    if size < _ROWS or vectors == 1:
+    if size < _ROWS:
         numbers = [writer.least(i, last) for i in numbers]
     places = [writer.place(p.c, i, vector=int64(v), column=p.column) for i in numbers for v in range(vectors)]
     sums = writer.sums(len(places))
@@ -70,10 +70,10 @@ def _write_rows(writer: Writer, first: Any, size: int, vectors: int, p: _Product
         for i, (place, total) in enumerate(zip(places, sums, strict=True)):
             builder.store(writer.load(place, masks[i % vectors]), total)
     lefts = [p.left(i) for i in numbers]
-    with cgutils.for_range(builder, p.depth, intp=int64) as loop:
-        row = cgutils.pointer_add(builder, p.b, builder.mul(loop.index, p.apart))
+    with writer.loop(p.depth) as k:
+        row = cgutils.pointer_add(builder, p.b, builder.mul(k, p.apart))
         values = [writer.load(builder.gep(row, [int64(v)]), mask) for v, mask in enumerate(masks)]
-        for i, factor in enumerate(p.factors(lefts, builder.add(p.done, loop.index))):
+        for i, factor in enumerate(p.factors(lefts, builder.add(p.done, k))):
             for v, vector in enumerate(values):
                 writer.add_product(sums[i * vectors + v], factor, vector)
     for i, (place, total) in enumerate(zip(places, sums, strict=True)):
@@ -91,9 +91,7 @@ def _write_panels(writer: Writer, c: Any, b: Any, depth: Any, left: Any, factors
     builder, lanes = writer.builder, _VECTORS * writer.lanes
     rows, columns = cgutils.unpack_tuple(builder, c.shape)
     apart = builder.extract_value(b.strides, 0)
-    room = cgutils.alloca_once(builder, ir.ArrayType(writer.vector, _DEPTH * _VECTORS))
-    room.align = WIDTH
-    room = writer.vector_at(room)
+    room = cgutils.alloca_once(builder, writer.vector, size=_DEPTH * _VECTORS)
     many = builder.icmp_signed(">=", rows, int64(2 * _ROWS))
     copied = builder.or_(trans_b, builder.and_(many, builder.icmp_signed(">=", apart, int64(_FAR))))
     none = builder.zext(builder.icmp_signed("==", depth, int64(0)), int64)  # is a part as well: c is 0

@@ -7,7 +7,8 @@ in registers. Vectors have 64 bytes, whatever the processor: LLVM makes two of o
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from llvmlite import ir
@@ -119,12 +120,20 @@ class Writer:
         function = cgutils.get_or_insert_function(module, kind, f"llvm.masked.{name}.{self.suffix}")
         return self.builder.call(function, values)
 
+    @contextmanager
+    def loop(self, count: Any) -> Iterator[Any]:
+        """Write a loop over numbers from 0, which LLVM does not unroll: its sums take all registers that there are."""
+        with cgutils.for_range(self.builder, count, intp=int64) as loop:
+            yield loop.index
+            last = self.builder.block
+        not_unrolled = self.builder.module.add_metadata(["llvm.loop.unroll.disable"])
+        name = self.builder.module.add_metadata([not_unrolled, not_unrolled])
+        name.operands = name, not_unrolled  # that of a loop holds itself
+        last.terminator.set_metadata("llvm.loop", name)
+
     def sums(self, count: int) -> list[Any]:
         """Make some sums, 0 at first."""
-        made = [cgutils.alloca_once(self.builder, self.vector) for _ in range(count)]
-        for total in made:
-            self.builder.store(self.zeros, total)
-        return made
+        return [cgutils.alloca_once_value(self.builder, self.zeros) for _ in range(count)]
 
     def add_product(self, total: Any, factor: Any, values: Any) -> None:
         """Add a number times a vector to a sum."""
