@@ -56,9 +56,8 @@ def _numbers(stack: Shape, wanted: Shape) -> Array:
 
 def panels_of(b: Array) -> Array:
     """Return the columns of a matrix in panels, which no product has to copy first, and then zeros."""
-    panels = -(-b.shape[1] // kernels.PANEL)
-    padded = np.pad(b, ((0, 0), (0, panels * kernels.PANEL - b.shape[1])))
-    return np.ascontiguousarray(padded.reshape(len(b), panels, kernels.PANEL).transpose(1, 0, 2))
+    padded = np.pad(b, ((0, 0), (0, -b.shape[1] % kernels.PANEL)))
+    return np.ascontiguousarray(np.split(padded, padded.shape[1] // kernels.PANEL, axis=1))
 
 
 def _matmul(c: Array, *rest: Array, trans_a: bool, trans_b: bool, rectified: bool = False) -> tuple[Any, ...]:

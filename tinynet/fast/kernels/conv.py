@@ -104,6 +104,7 @@ def turn_weights(turned, w, sh):
 def add_input_grad(dx, strip, g, starts, taps, turned, p):
     """Add what the cotangent g (OH, windows F) brings back to an image: dx (H, W, C), strip (windows, KW C)."""
     filters, row = len(turned) // p.kh, g.shape[1]
+    alone = p.kw == p.sw == p.groups == 1 and p.ow == dx.shape[1]  # each pixel of the row is seen by one window
     for h in range(len(dx)):
         remainder, i = (h + p.top) % p.sh, (h + p.top) // p.sh  # the row of windows that sees h by its first such tap
         count, before = (p.kh - remainder + p.sh - 1) // p.sh, remainder * (p.kh // p.sh) + min(remainder, p.kh % p.sh)
@@ -111,8 +112,8 @@ def add_input_grad(dx, strip, g, starts, taps, turned, p):
         if end > first:
             seen = g.reshape(-1)[(i - end + 1) * row :]
             weights = turned[(before + count - end) * filters : (before + count - first) * filters]
-            multiply(strip, seen, starts, taps, weights, False)
-            for b in range(p.groups):
+            multiply(dx[h] if alone else strip, seen, starts, taps, weights, alone)
+            for b in range(0 if alone else p.groups):
                 add_strip(dx[h], strip[b * p.ow : (b + 1) * p.ow].reshape(-1), p, p.left - b * p.apart)
 
 

@@ -19,7 +19,7 @@ from tinynet.fast.kernels.vectors import WIDTH, Writer, int64, written_by
 # Sums, values and factors must fit into the 32 or 16 registers of the processor, and places into 16 others.
 _ROWS, _VECTORS, _COLUMNS = (8, 2, 8) if binding.get_host_cpu_features().get("avx512f") else (6, 1, 4)
 _DEPTH = 256  # rows of a panel, which has as many columns as are computed at a time, that lie in the cache
-_FAR = 1024  # bytes between rows, from which on a panel is copied: they would lie in the same few lines of the cache
+_FAR = 512  # bytes between rows, from which on a panel is copied: they would lie in the same few lines of the cache
 
 
 class _Product(NamedTuple):
@@ -92,8 +92,8 @@ def _write_panels(writer: Writer, c: Any, b: Any, depth: Any, left: Any, factors
     rows, columns = cgutils.unpack_tuple(builder, c.shape)
     apart = builder.extract_value(b.strides, 0)
     room = cgutils.alloca_once(builder, writer.vector, size=_DEPTH * _VECTORS)
-    many = builder.icmp_signed(">=", rows, int64(2 * _ROWS))
-    copied = builder.or_(trans_b, builder.and_(many, builder.icmp_signed(">=", apart, int64(_FAR))))
+    pays = builder.icmp_signed(">=", builder.mul(rows, apart), int64(64 * _FAR))  # rows that read it again
+    copied = builder.or_(trans_b, builder.and_(pays, builder.icmp_signed(">=", apart, int64(_FAR))))
     none = builder.zext(builder.icmp_signed("==", depth, int64(0)), int64)  # is a part as well: c is 0
     with cgutils.for_range(builder, builder.add(writer.parts(depth, _DEPTH), none), intp=int64) as part:
         done = builder.mul(part.index, int64(_DEPTH))
