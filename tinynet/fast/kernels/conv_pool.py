@@ -116,14 +116,13 @@ def forward_product(y, index, padded, made, biases, x, w, bias, starts, taps, to
 
 
 @kernel()
-def add_up_transposed(total, partial):
-    """Add up partial sums (chunks, F, K), into the first of them, for total (K, F)."""
-    for chunk in range(1, partial.shape[0]):
-        for f in range(partial.shape[1]):
-            for k in range(partial.shape[2]):
+def add_up_transposed(total, partial, lo, hi):
+    """Add up filters lo to hi of partial sums (chunks, F, K), into the first of them, for total (K, F)."""
+    for f in range(lo, hi):
+        for chunk in range(1, len(partial)):
+            for k in range(len(total)):
                 partial[0, f, k] += partial[chunk, f, k]
-    for k in range(total.shape[0]):
-        for f in range(total.shape[1]):
+        for k in range(len(total)):
             total[k, f] = partial[0, f, k]
 
 
@@ -154,7 +153,8 @@ def weight_grad(d: Dims) -> Any:
                                     for k in range(run):
                                         partial[chunk, f, u * run + k] += v * x[m, start + u * row + k]
                     partial_bias[chunk, f] = total
-        add_up_transposed(dw, partial)
+        for chunk in numba.prange(chunks):
+            add_up_transposed(dw, partial, chunk * d.f // chunks, (chunk + 1) * d.f // chunks)
         add_up(db, partial_bias, 0, db.size)
 
     return conv_pool_weight_grad
