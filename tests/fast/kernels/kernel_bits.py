@@ -72,6 +72,9 @@ def products(m, k, n):
         attrs = {"trans_a": trans_a, "trans_b": trans_b}
         yield linear._matmul, (a, b), attrs
         yield fusions.bias_relu.WITH_BIAS[linear._matmul], (a, b, normal(n)), attrs | {"rectified": True}
+    b = normal(k, n)
+    b.flags.writeable = False  # one that is constant lies in panels if it is wide
+    yield linear._matmul, (normal(m, k), b), {"trans_a": False, "trans_b": False}
 
 
 def stack(n, m, k, columns):
