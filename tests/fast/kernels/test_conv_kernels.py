@@ -145,6 +145,20 @@ def test_input_grad_brings_each_cotangent_back_through_its_taps(case, cut):
     np.testing.assert_array_equal(input_grad(*case, cut), naive_input_grad(x, w, g, p))
 
 
+@pytest.mark.parametrize(
+    ("width", "p"),
+    [
+        (3, Windows(1, 1, 1, 1, 0, 0, 2, 2)),  # the last column is seen by none
+        (2, Windows(1, 1, 1, 2, 0, 1, 2, 2)),  # as many windows as columns, but they begin in the padding
+        (2, Windows(1, 1, 1, 1, 0, 0, 2, 2)),  # one for each pixel
+    ],
+)
+def test_windows_of_one_column_bring_back_what_they_have_seen(width, p):
+    rng = np.random.default_rng(0)
+    x, w, g = (whole(rng, shape, np.float32) for shape in ((2, 2, width, 3), (1, 1, 3, 4), (2, 2, 2, 4)))
+    np.testing.assert_array_equal(input_grad(x, w, g, p, (2, False)), naive_input_grad(x, w, g, p))
+
+
 @given(convolutions(), cuts)
 def test_weight_grad_sums_over_images_and_pixels(case, cut):
     x, _, g, p = case

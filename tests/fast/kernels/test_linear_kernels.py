@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 import tinynet as tn
 from tests.fast.kernels.kernel_cases import DTYPES, dtypes, garbage, generators, whole
-from tinynet.fast.bindings.linear import cut, panels_of
+from tinynet.fast.bindings.linear import cut
 from tinynet.fast.kernels import linear, registers
 
 lengths = st.integers(0, 9)
@@ -39,10 +39,15 @@ def product(a, b, trans_a, trans_b, chunks, axis):
 
 
 def by_panels(a, b, trans_a, bias=None, rectified=False):
-    """Multiply by the kernel that takes a matrix in panels."""
+    """Multiply by the kernel that keeps a matrix in panels: by its first call, and by one that finds them there."""
     c = garbage((a.shape[1 if trans_a else 0], b.shape[1]), a.dtype)
     bias = NO_BIAS[c.dtype] if bias is None else bias
-    linear.matmul_panels(c, a, panels_of(b), bias, rectified, trans_a)
+    panels, ready = garbage((-(-b.shape[1] // linear.PANEL), len(b), linear.PANEL), b.dtype), np.zeros(1, bool)
+    linear.matmul_panels(c, a, b, panels, ready, bias, rectified, trans_a)
+    assert ready[0]
+    again = garbage(c.shape, c.dtype)
+    linear.matmul_panels(again, a, np.full_like(b, 7), panels, ready, bias, rectified, trans_a)
+    np.testing.assert_array_equal(again, c)
     return c
 
 
@@ -137,7 +142,7 @@ def test_no_bit_of_a_product_depends_on_how_rows_and_columns_are_cut(trans_a, tr
     whole_product = product(a, b, trans_a, trans_b, 1, 0)
     for axis in (0, 1):
         np.testing.assert_array_equal(product(a, b, trans_a, trans_b, 4, axis), whole_product)
-    np.testing.assert_array_equal(by_panels(a, b.T if trans_b else b, trans_a), whole_product)
+    np.testing.assert_array_equal(by_panels(a, np.ascontiguousarray(b.T) if trans_b else b, trans_a), whole_product)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -54,12 +54,6 @@ def _numbers(stack: Shape, wanted: Shape) -> Array:
     return np.broadcast_to(np.arange(math.prod(stack)).reshape(stack), wanted).reshape(-1)
 
 
-def panels_of(b: Array) -> Array:
-    """Return the columns of a matrix in panels, which no product has to copy first, and then zeros."""
-    padded = np.pad(b, ((0, 0), (0, -b.shape[1] % kernels.PANEL)))
-    return np.ascontiguousarray(np.split(padded, padded.shape[1] // kernels.PANEL, axis=1))
-
-
 def _matmul(c: Array, *rest: Array, trans_a: bool, trans_b: bool, rectified: bool = False) -> tuple[Any, ...]:
     *sums, a, b, bias = rest
     if c.ndim > 2:
@@ -74,10 +68,22 @@ def _matmul(c: Array, *rest: Array, trans_a: bool, trans_b: bool, rectified: boo
             trans_b,
         )
     chunks, axis = cut(a.shape, b.shape, trans_a, trans_b)
-    if axis == 1 and len(c) > 1 and not trans_b and is_constant(Tensor(b)):  # it is copied once, and not by each call
-        return for_chunks(kernels.matmul_panels, chunks), c, a, panels_of(b), bias, rectified, trans_a
-    kernel, places = for_chunks(kernels.matmul, chunks), (c, *(sums or [c[None]]), a, b)
-    return kernel, *places, bias, rectified, trans_a, trans_b, chunks, axis
+    if axis == 1 and len(c) > 1 and not trans_b and is_constant(Tensor(b)):  # it is copied by the first call alone
+        kept = np.empty((-(-b.shape[1] // kernels.PANEL), len(b), kernels.PANEL), b.dtype), np.zeros(1, bool)
+        return for_chunks(kernels.matmul_panels, chunks), c, a, b, *kept, bias, rectified, trans_a
+    return (
+        for_chunks(kernels.matmul, chunks),
+        c,
+        *(sums or [c[None]]),
+        a,
+        b,
+        bias,
+        rectified,
+        trans_a,
+        trans_b,
+        chunks,
+        axis,
+    )
 
 
 matmul = Implementation(

@@ -94,10 +94,17 @@ def matmul_stack(c, a, b, bias, rectified, numbers_a, numbers_b, trans_a, trans_
 
 
 @kernel(parallel=True)
-def matmul_panels(c, a, panels, bias, rectified, trans_a):
-    """Write the product of a, transposed if asked, and a matrix in panels (panels, rows, PANEL) of its columns."""
+def matmul_panels(c, a, b, panels, ready, bias, rectified, trans_a):
+    """Write the product of a, transposed if asked, and b, by panels (panels, rows, PANEL) of its columns.
+
+    The first call copies them, and sets ``ready`` for the next ones.
+    """
     for i in numba.prange(len(panels)):
         columns = slice(i * PANEL, (i + 1) * PANEL)
         made = c[:, columns]
-        product(made, a, panels[i, :, : made.shape[1]], trans_a, False, False)
+        panel = panels[i, :, : made.shape[1]]
+        if not ready[0]:
+            panel[:] = b[:, columns]
+        product(made, a, panel, trans_a, False, False)
         add_bias(made, bias[columns], rectified)
+    ready[0] = True
